@@ -1,0 +1,71 @@
+/*
+ * penstock/classify.h - log types as data, and which type an object is.
+ *
+ * Loads type files (YAML, embedded or from a folder) and decides by key with one Hyperscan
+ * database.  Immutable after load, shared by all shards.
+ */
+#ifndef PEN_CLASSIFY_H
+#define PEN_CLASSIFY_H
+
+#include "penstock/base.h"
+
+struct pen_map_entry { /* one ECS field: first non-empty of sources, or all of them collected */
+    pen_slice ecs;     /* "source.ip" */
+    const pen_slice *sources;
+    uint32_t source_count;
+    bool collect;
+};
+struct pen_static_entry {
+    pen_slice ecs;
+    pen_slice json; /* compact JSON of the value */
+};
+
+struct pen_type {
+    pen_slice name;
+    uint32_t id; /* index in the table */
+    pen_slice key_pattern;
+    pen_slice array_key;      /* framing: "Records" or "" */
+    pen_slice time_key;       /* dotted path; format is RFC 3339 for now */
+    pen_slice id_key;         /* dotted path of the natural id, or "" */
+    pen_slice index_name;
+    pen_slice script;         /* "cloudtrail": computations registered in normalize, or "" */
+    const struct pen_map_entry *map;
+    uint32_t map_count;
+    const struct pen_static_entry *statics;
+    uint32_t static_count;
+    const pen_slice *to_text; /* json_to_text paths */
+    uint32_t to_text_count;
+    const pen_slice *identity; /* acting identity: first present path */
+    uint32_t identity_count;
+    /* logsource values that a Sigma rule may name: pairs product/service/category it answers to */
+    const struct pen_logsource {
+        pen_slice category, product, service;
+    } *logsources;
+    uint32_t logsource_count;
+};
+
+struct pen_types;
+/* Built-in types, then those of dir (may be NULL), which win.  Errors name file:line:col. */
+PEN_MUST_USE pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_err *err);
+void pen_types_free(struct pen_types *types);
+uint32_t pen_types_count(const struct pen_types *types);
+const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index);
+const struct pen_type *pen_types_find(const struct pen_types *types, pen_slice name);
+
+/* What a key says.  Slices borrow the key. */
+struct pen_key_info {
+    const struct pen_type *type; /* never NULL: `unknown` when nothing fits */
+    pen_slice account;           /* 12 digits or empty (reference section 3.3) */
+    pen_slice region;            /* or empty */
+    pen_slice organization;      /* o-xxxx or empty */
+    int64_t day_ns;              /* start of the day in the key, or INT64_MIN */
+    bool is_digest;              /* a CloudTrail digest by its key */
+};
+struct pen_classifier; /* one per thread: Hyperscan scratch */
+PEN_MUST_USE pen_status pen_classifier_new(const struct pen_types *types,
+                                           struct pen_classifier **out, struct pen_err *err);
+void pen_classifier_free(struct pen_classifier *classifier);
+/* key: any bytes.  Never fails. */
+void pen_classify_key(struct pen_classifier *classifier, pen_slice key, struct pen_key_info *out);
+
+#endif

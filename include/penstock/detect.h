@@ -1,0 +1,87 @@
+/*
+ * penstock/detect.h - rule files to a rule set: Sigma now, Datadog rules next.
+ *
+ * Loads folders and files, reports every error of every file with its place, and compiles the rules
+ * of one log type to an engine.  A rule set is immutable and shared.
+ */
+#ifndef PEN_DETECT_H
+#define PEN_DETECT_H
+
+#include "penstock/classify.h"
+#include "penstock/match.h"
+
+enum pen_severity { PEN_INFO, PEN_LOW, PEN_MEDIUM, PEN_HIGH, PEN_CRITICAL };
+const char *pen_severity_name(enum pen_severity severity);
+
+struct pen_rule { /* slices are owned by the set */
+    pen_slice id, title, version, file, status, description;
+    const char *language; /* "sigma" */
+    enum pen_severity severity;
+    const pen_slice *tags, *tactics, *techniques, *falsepositives;
+    uint32_t tag_count, tactic_count, technique_count, falsepositive_count;
+    struct pen_logsource logsource;
+    uint32_t line;
+    struct pen_rule_impl *impl; /* the parsed detection */
+};
+
+enum pen_notice_level { PEN_NOTICE_WARNING, PEN_NOTICE_ERROR };
+struct pen_notice {
+    enum pen_notice_level level;
+    pen_slice file;
+    uint32_t line, column;
+    pen_slice text;
+};
+
+struct pen_rules_options {
+    const char *const *paths; /* files and folders; "builtin" is the embedded pack */
+    uint32_t path_count;
+    enum pen_severity level_min;
+    const char *const *tags;  /* keep rules with any of these; none: all */
+    uint32_t tag_count;
+    bool load_deprecated;
+    /* placeholders of `expand`: "name=value", repeated for more values */
+    const char *const *placeholders;
+    uint32_t placeholder_count;
+};
+
+struct pen_rules;
+/* PEN_OK also when some rules were rejected: see the notices.  PEN_E_IO when a path cannot be read. */
+PEN_MUST_USE pen_status pen_rules_load(const struct pen_rules_options *options,
+                                       struct pen_rules **out, struct pen_err *err);
+void pen_rules_free(struct pen_rules *rules);
+uint32_t pen_rules_count(const struct pen_rules *rules);
+const struct pen_rule *pen_rules_at(const struct pen_rules *rules, uint32_t index);
+uint32_t pen_rules_rejected(const struct pen_rules *rules); /* rules, not notices */
+uint32_t pen_rules_notice_count(const struct pen_rules *rules);
+const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_t index);
+/* Hash over every loaded rule and placeholder: part of the job. */
+struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
+/* True when the rule's logsource is a subset of one that the type answers to. */
+bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type);
+
+/*
+ * pen_rules_queries - the queries of all rules that apply to a type.
+ *
+ * field    names to ids of the type's schema (not yet sealed)
+ * out      arena-owned array; tag is rule_index * PEN_RULE_QUERIES_MAX + query index
+ * A rule that cannot be built becomes a notice and is left out.
+ */
+#define PEN_RULE_QUERIES_MAX 64
+PEN_MUST_USE pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *type,
+                                          pen_field_fn *field, void *field_ctx,
+                                          struct pen_arena *arena, struct pen_query **out,
+                                          uint32_t *count, struct pen_err *err);
+
+/* Tests beside rules (NAME.test.yml): parsed cases; the caller runs the events. */
+struct pen_rule_test {
+    pen_slice file, name, rule_id, type;
+    uint32_t line;
+    const pen_slice *events; /* JSON records */
+    uint32_t event_count;
+    bool expect_match;
+};
+PEN_MUST_USE pen_status pen_rule_tests_load(const char *path, struct pen_arena *arena,
+                                            struct pen_rule_test **out, uint32_t *count,
+                                            struct pen_err *err);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * penstock/match.h - boolean programs over predicates on fields: what every rule language compiles
+ * to.
+ *
+ * A front end (Sigma, Datadog search) builds expression trees; pen_engine compiles all trees of one
+ * log type: equality by hash look-up, substrings, wildcards and regexes in one Hyperscan database
+ * scanned once a record, candidates confirmed exactly (PCRE2 for regexes).  An engine is immutable
+ * and shared by all shards; a matcher belongs to one shard.  pen_expr_eval is the slow, plain
+ * evaluator: the same verdict, one tree at a time (explain, tests).
+ */
+#ifndef PEN_MATCH_H
+#define PEN_MATCH_H
+
+#include "penstock/base.h"
+#include "penstock/json.h"
+
+/* Unbound predicate: any scalar value of the record (never key names, never across values). */
+#define PEN_FIELD_ANY (UINT32_MAX - 1)
+
+enum pen_op {
+    PEN_OP_PATTERN, /* pieces against the text of a value */
+    PEN_OP_REGEX,   /* PCRE2 search in the text of a value */
+    PEN_OP_NUMBER,  /* numeric comparison; strings that are exactly a JSON number count */
+    PEN_OP_CIDR,    /* the whole text is one address inside the network */
+    PEN_OP_EXISTS,  /* the field is present, whatever its value */
+    PEN_OP_NULL,    /* missing, null, or an empty array */
+    PEN_OP_FIELDREF,/* text against the text of another field, any element with any element */
+    PEN_OP_TIMEPART,/* part of a timestamp, compared as a number */
+    PEN_OP_WORDS,   /* pieces as a phrase at word boundaries, without case (free text search) */
+};
+
+enum pen_piece_kind {
+    PEN_PIECE_TEXT, /* literal UTF-8 */
+    PEN_PIECE_RUN,  /* any run of code points, also none */
+    PEN_PIECE_ONE,  /* one code point */
+    PEN_PIECE_DASH, /* one of - / U+2013 U+2014 U+2015 (windash) */
+};
+struct pen_piece {
+    enum pen_piece_kind kind;
+    pen_slice text;
+};
+
+enum pen_cmp { PEN_CMP_EQ, PEN_CMP_LT, PEN_CMP_LE, PEN_CMP_GT, PEN_CMP_GE };
+enum pen_part { PEN_PART_MINUTE, PEN_PART_HOUR, PEN_PART_DAY, PEN_PART_WEEK, PEN_PART_MONTH, PEN_PART_YEAR };
+enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
+
+/* Flags of a REGEX predicate. */
+#define PEN_RE_CASELESS 1u
+#define PEN_RE_MULTILINE 2u
+#define PEN_RE_DOTALL 4u
+#define PEN_RE_ANCHOR_START 8u /* the match must begin at the start of the value */
+#define PEN_RE_ANCHOR_END 16u  /* ... end at its end */
+
+struct pen_pred {
+    enum pen_op op;
+    uint32_t field;  /* or PEN_FIELD_ANY (PATTERN, WORDS, REGEX only) */
+    uint32_t field2; /* FIELDREF */
+    bool is_cased;   /* PATTERN, FIELDREF: compare code points; else simple case folding */
+    bool scalars_only; /* PATTERN: objects never match (Datadog); else their compact text and every
+                        * scalar below them is tried (Sigma) */
+    const struct pen_piece *pieces;
+    uint32_t piece_count;
+    pen_slice text;  /* REGEX: the expression; NUMBER: the decimal number */
+    uint32_t flags;  /* REGEX */
+    enum pen_cmp cmp;
+    enum pen_part part;
+    enum pen_ref ref;
+    uint8_t addr[16]; /* CIDR: network, big endian; v4 in the first 4 bytes */
+    uint8_t addr_bits, prefix; /* 32 or 128; prefix length */
+};
+
+enum pen_expr_kind { PEN_EXPR_PRED, PEN_EXPR_AND, PEN_EXPR_OR, PEN_EXPR_NOT, PEN_EXPR_TRUE, PEN_EXPR_FALSE };
+
+/* A tree.  All nodes, pieces and texts live in the front end's arena until compile returns (and as
+ * long as pen_expr_eval is used).  NOT has one kid; AND and OR one or more. */
+struct pen_expr {
+    enum pen_expr_kind kind;
+    uint32_t kid_count;
+    struct pen_expr **kids;
+    const struct pen_pred *pred;
+    pen_slice source; /* what the rule says, for explain: "eventName|contains: 'Delete'" */
+};
+
+struct pen_query {
+    const struct pen_expr *expr;
+    uint32_t tag;  /* reported when it matches; the caller's rule and query index */
+    pen_slice name; /* for errors: rule id or file */
+};
+
+/* Checks one tree without an engine: regexes compile (Hyperscan as candidate, PCRE2 as verdict),
+ * limits hold.  PEN_E_RULE with the reason. */
+PEN_MUST_USE pen_status pen_expr_check(const struct pen_expr *expr, struct pen_err *err);
+
+struct pen_engine_options {
+    const char *cache_dir;   /* NULL: no cache on disk */
+    uint32_t regex_steps_max;/* PCRE2 match limit a value; 0: the default 100,000 */
+    bool in_process;         /* compile without the child process (tests, tools) */
+};
+struct pen_engine_stats {
+    uint32_t queries, predicates, eq_keys, patterns, regexes, always_run;
+    bool from_cache;
+    int64_t compile_ns;
+    size_t bytes;
+};
+
+struct pen_engine;
+/*
+ * pen_engine_compile - all queries of one log type to one engine.
+ *
+ * queries  borrowed until return
+ * Returns  PEN_OK | PEN_E_RULE (names the query) | PEN_E_NOMEM | PEN_E_HOST (CPU lacks SSSE3)
+ * Cost     milliseconds to seconds; not on the data path.
+ */
+PEN_MUST_USE pen_status pen_engine_compile(const struct pen_query *queries, uint32_t count,
+                                           const struct pen_engine_options *options,
+                                           struct pen_engine **out, struct pen_err *err);
+void pen_engine_free(struct pen_engine *engine);
+struct pen_engine_stats pen_engine_stats_get(const struct pen_engine *engine);
+
+struct pen_matcher;
+PEN_MUST_USE pen_status pen_matcher_new(const struct pen_engine *engine, struct pen_matcher **out,
+                                        struct pen_err *err);
+void pen_matcher_free(struct pen_matcher *matcher);
+/*
+ * pen_matcher_run - verdicts on one record.
+ *
+ * Returns  number of matching queries; *tags borrows the matcher until the next call, ascending.
+ * Cost     a few hundred ns; no allocation in steady state.
+ */
+uint32_t pen_matcher_run(struct pen_matcher *matcher, const struct pen_record *record,
+                         const uint32_t **tags);
+struct pen_matcher_counters {
+    uint64_t records, scanned_bytes, candidates, programs_run, regex_limit_hits;
+};
+struct pen_matcher_counters pen_matcher_counters_get(const struct pen_matcher *matcher);
+/* Bench only: every scan buffer is handed to fn; and a bare hs_scan of one buffer. */
+typedef void pen_capture_fn(void *ctx, pen_slice scan_buffer);
+void pen_matcher_capture(struct pen_matcher *matcher, pen_capture_fn *fn, void *ctx);
+uint64_t pen_matcher_scan_bare(struct pen_matcher *matcher, pen_slice scan_buffer);
+
+/* Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict. */
+typedef void pen_expr_visit_fn(void *ctx, const struct pen_expr *node, uint32_t depth, bool verdict);
+bool pen_expr_eval(const struct pen_expr *expr, const struct pen_record *record,
+                   pen_expr_visit_fn *visit, void *ctx);
+
+/* How a front end turns a field name of a rule into a field id of the log type's plan. */
+typedef pen_status pen_field_fn(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err);
+
+/* Parses "10.0.0.0/8", a bare address, a netmask or host mask, IPv6.  PEN_E_RULE with the reason on
+ * host bits, leading zeros, blanks, zone ids. */
+PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, struct pen_err *err);
+/* True when text is exactly one IPv4 (dotted, no leading zeros) or IPv6 address. bits: 32 or 128. */
+bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
+
+#endif

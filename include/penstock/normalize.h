@@ -1,0 +1,62 @@
+/*
+ * penstock/normalize.h - a walked record to an ECS document, by the type's field map.
+ *
+ * A schema is built once for a log type and the rules that will run on it (it owns the plan), then
+ * sealed and shared; a normalizer is per shard.  reference/siem_on_opensearch.md 6, 7, 8, 16.4 is
+ * the form of the documents, less its defects.
+ */
+#ifndef PEN_NORMALIZE_H
+#define PEN_NORMALIZE_H
+
+#include "penstock/classify.h"
+#include "penstock/json.h"
+
+struct pen_schema;
+PEN_MUST_USE pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out,
+                                       struct pen_err *err);
+void pen_schema_free(struct pen_schema *schema);
+/*
+ * A pen_field_fn (ctx is the schema): the field id for a name in a rule or query.  A raw path
+ * ("userIdentity.arn"; all dotted readings) or a name the type's map or script produces
+ * ("event.action", "user.name": filled by pen_normalize).  A leading '@' is dropped.  The same name
+ * gives the same id.  Before seal only.
+ */
+pen_status pen_schema_field(void *schema, pen_slice name, uint32_t *field, struct pen_err *err);
+void pen_schema_seal(struct pen_schema *schema);
+const struct pen_plan *pen_schema_plan(const struct pen_schema *schema);
+
+struct pen_object_info { /* what does not come from the record */
+    pen_slice bucket, key; /* @log_s3bucket, @log_s3key */
+    pen_slice account, region; /* from the key, for records that say nothing */
+    int64_t ingested_ns;
+};
+
+enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPARSED };
+
+struct pen_doc { /* slices borrow the normalizer or the record until its next call */
+    enum pen_doc_kind kind;
+    pen_slice id;           /* _id */
+    pen_slice index;        /* _index: name-YYYY-MM */
+    pen_slice event_id;     /* id of detection: natural id, else empty (caller: object, record) */
+    int64_t time_ns;        /* event time; INT64_MIN when the record has none that parses */
+    pen_slice account, region, identity, source_ip;
+    pen_slice source;       /* the document, {...}, no newline; empty when not wanted */
+};
+
+struct pen_normalizer;
+PEN_MUST_USE pen_status pen_normalizer_new(const struct pen_schema *schema,
+                                           struct pen_normalizer **out, struct pen_err *err);
+void pen_normalizer_free(struct pen_normalizer *normalizer);
+/*
+ * pen_normalize - fills *doc, adds derived values that rules asked for to the record.
+ *
+ * walker   the one that made *record
+ * Returns  PEN_OK | PEN_E_CORRUPT (no time: dead-letter the record) | PEN_E_LIMIT (document too large)
+ * Cost     no allocation in steady state
+ */
+PEN_MUST_USE pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *walker,
+                                      struct pen_record *record,
+                                      const struct pen_object_info *object, bool want_source,
+                                      struct pen_doc *doc, struct pen_err *err);
+
+#endif

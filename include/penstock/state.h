@@ -1,0 +1,116 @@
+/*
+ * penstock/state.h - observations to signals, in event-time order.
+ *
+ * A shard owns partitions (partition mod shards) and one pen_state.  Observations that arrive for it
+ * are appended to the open run; pen_state_cut seals the run of an epoch (sorted, zstd, checksummed);
+ * after the commit that names it, pen_state_release feeds everything below the watermark to the rule
+ * state in the order (release time, event id, rule) and hands out signal events.  Signals depend on
+ * the set of observations and the rules alone.  Format of a run: src/state/README.md.
+ */
+#ifndef PEN_STATE_H
+#define PEN_STATE_H
+
+#include "penstock/base.h"
+
+#define PEN_PARTITIONS 256
+#define PEN_OBSERVATION_BYTES_MAX 1024u /* observation.bytes_max, attributes beyond are cut */
+
+struct pen_observation { /* slices are copied by pen_state_append */
+    uint32_t rule;           /* index in the rule set of this run */
+    pen_slice rule_id;       /* stable identity in the log */
+    uint32_t query;
+    int64_t time_ns;         /* event time */
+    int64_t promise_ns;      /* the object's promise, INT64_MIN when its key has no day */
+    pen_slice event_id;
+    pen_slice group;         /* compact JSON object of the group-by values */
+    pen_slice account, region, actor, source_ip;
+    pen_slice index_name, object;
+    uint64_t record;
+    pen_slice event;         /* compact JSON of the record or empty; bounded by the caller */
+};
+/* Owner partition of a group of a rule. */
+uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
+/* One observation as bytes (mailboxes, log) and back.  Decode borrows in. */
+PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o);
+PEN_MUST_USE pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o,
+                                               struct pen_err *err);
+
+/* What the state needs to know of a rule.  Same order as the rule set. */
+struct pen_state_rule {
+    pen_slice id;
+    int64_t keep_alive_ns;
+    int64_t duration_max_ns;
+    bool ends_at_midnight; /* a signal never spans a UTC midnight */
+};
+
+struct pen_state_options {
+    const char *dir;        /* DIR/state */
+    uint32_t shard, shards; /* owns partitions p with p % shards == shard */
+    uint64_t hash_key;      /* stored in the job */
+    const struct pen_state_rule *rules; /* borrowed for the state's life */
+    uint32_t rule_count;
+    uint32_t samples_first, samples_last; /* events kept for a signal: 10 and 10 */
+    uint64_t memory_bytes_max;
+};
+
+struct pen_state;
+PEN_MUST_USE pen_status pen_state_new(const struct pen_state_options *options,
+                                      struct pen_state **out, struct pen_err *err);
+void pen_state_free(struct pen_state *state);
+/* Adopts a committed run of an earlier process (file name in dir); other shards' partitions in it
+ * are skipped.  Before the first release. */
+PEN_MUST_USE pen_status pen_state_adopt(struct pen_state *state, pen_slice run_name,
+                                        struct pen_err *err);
+
+/* Copies the observation into the open run of epoch (the current one or the next). */
+PEN_MUST_USE pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
+                                         const struct pen_observation *o, struct pen_err *err);
+/*
+ * pen_state_cut - writes and fsyncs the run of epoch.
+ *
+ * run_name  32 bytes or more; "" when the run is empty (no file)
+ * Blocking file I/O of what a few seconds brought; the caller decides on which thread.
+ */
+PEN_MUST_USE pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name,
+                                      size_t run_name_cap, uint64_t *run_bytes,
+                                      struct pen_err *err);
+/* The commit of epoch is durable: its run may be released. */
+void pen_state_committed(struct pen_state *state, uint64_t epoch);
+
+enum pen_signal_change { PEN_SIGNAL_OPENED, PEN_SIGNAL_UPDATED, PEN_SIGNAL_CLOSED };
+struct pen_signal { /* borrowed during the callback */
+    char id[33];
+    uint32_t rule;
+    int64_t first_seen_ns, last_seen_ns;
+    pen_slice group;
+    uint64_t events_matched;
+    bool closed, late;
+    int64_t closed_at_ns;
+    const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */
+    uint32_t account_count, region_count, actor_count, source_ip_count;
+    const struct pen_signal_sample {
+        struct pen_observation o;
+        bool is_last; /* of the last few, else of the first few */
+    } *samples;
+    uint32_t sample_count;
+};
+typedef pen_status pen_signal_fn(void *ctx, enum pen_signal_change change,
+                                 const struct pen_signal *signal);
+/*
+ * pen_state_release - all committed observations with release time < watermark_ns.
+ *
+ * Release time is max(event time, promise): an event older than its object's promise is late and
+ * does not depend on who read it when.  INT64_MAX releases everything and closes every signal whose
+ * bounds lie at or before the largest event time seen.  OPENED once, CLOSED once, UPDATED at most
+ * once a call and signal (for the database).  Bounded: at most `steps` observations a call;
+ * *more tells whether to call again.
+ */
+PEN_MUST_USE pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns,
+                                          uint32_t steps, pen_signal_fn *fn, void *ctx, bool *more,
+                                          struct pen_err *err);
+struct pen_state_counters {
+    uint64_t appended, released, duplicates, late, signals_opened, signals_open, log_bytes, evicted;
+};
+struct pen_state_counters pen_state_counters_get(const struct pen_state *state);
+
+#endif
