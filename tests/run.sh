@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test: release (lint, unit, end to end), address and undefined
+# behaviour sanitizers, thread sanitizer, fuzz targets for seconds.  Can be run again and again.
+#   --quick    the release tests only
+set -euo pipefail
+cd "$(dirname "$0")/.."
+quick=no
+case "${1:-}" in
+--quick) quick=yes ;;
+"") ;;
+*) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
+esac
+
+passed=0
+failed=0
+started=$SECONDS
+say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
+
+# run PRESET [ctest arguments]: builds and tests one preset, adds to the totals.
+run() {
+    local preset=$1 log count_failed count_all
+    shift
+    say "build: $preset"
+    cmake --preset "$preset" >"build/$preset.configure.log" || { cat "build/$preset.configure.log"; exit 1; }
+    cmake --build --preset "$preset" 2>&1 | tail -n 25
+    say "test: $preset $*"
+    log=build/$preset.ctest.log
+    ctest --preset "$preset" -j "$(nproc)" "$@" | tee "$log" || true
+    if ! grep -q 'tests passed' "$log"; then
+        echo "run.sh: ctest did not finish for $preset" >&2
+        exit 1
+    fi
+    count_failed=$(sed -n 's/.* \([0-9]*\) tests failed out of .*/\1/p' "$log")
+    count_all=$(sed -n 's/.* out of \([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    failed=$((failed + count_failed))
+    passed=$((passed + count_all - count_failed))
+}
+
+mkdir -p build
+say "install"
+./bench/install.sh --tests
+# Real samples for the conformance tests, when they are at hand.
+if [ -z "${PENSTOCK_DATA:-}" ] && [ -d ../shared/data ]; then
+    PENSTOCK_DATA=$(cd ../shared/data && pwd)
+    export PENSTOCK_DATA
+fi
+if [ -n "${PENSTOCK_DATA:-}" ]; then
+    echo "conformance tests: on, PENSTOCK_DATA is set"
+else
+    echo "conformance tests: skipped, PENSTOCK_DATA is not set"
+fi
+run release
+if [ "$quick" = no ]; then
+    run asan -L 'unit|fuzz|e2e'
+    run tsan -L tsan
+    run fuzz -L fuzz
+fi
+say "all"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
