@@ -14,6 +14,8 @@
 
 #define PEN_PARTITIONS 256
 #define PEN_OBSERVATION_BYTES_MAX 1024u /* observation.bytes_max, attributes beyond are cut */
+#define PEN_OBSERVATION_KEY_MAX 65535u  /* rule id, event id, group, object: E_LIMIT beyond */
+#define PEN_OBSERVATION_EVENT_MAX (16u << 20) /* event: E_LIMIT beyond */
 
 struct pen_observation { /* slices are copied by pen_state_append */
     uint32_t rule;           /* index in the rule set of this run */
@@ -111,6 +113,11 @@ PEN_MUST_USE pen_status pen_state_release(struct pen_state *state, int64_t water
 struct pen_state_counters {
     uint64_t appended, released, duplicates, late, signals_opened, signals_open, log_bytes, evicted;
 };
+/*
+ * Tells the largest event time of the whole replay, matched or not, over all shards.  Call it before
+ * the release with INT64_MAX: what a state saw itself depends on the shard count, this does not.
+ */
+void pen_state_seen(struct pen_state *state, int64_t event_time_ns);
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state);
 
 #endif

@@ -1,0 +1,219 @@
+/* tested by tests/unit/state/test_state.c */
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <zstd.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Fast levels: runs are written once, read once, and their size is no concern. */
+#define RUN_ZSTD_LEVEL (-3)
+
+static const uint8_t RUN_MAGIC[8] = "PENRUN\r\n";
+#define RUN_VERSION 1u
+
+pen_status pen_state_writer_init(struct run_writer *w)
+{
+    *w = (struct run_writer){.fd = -1};
+    pen_buf_init(&w->plain, STATE_BLOCK_MAX);
+    pen_buf_init(&w->packed, ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX) + sizeof(struct block_head));
+    w->zstd = ZSTD_createCCtx();
+    return w->zstd == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
+void pen_state_writer_fini(struct run_writer *w)
+{
+    pen_buf_fini(&w->plain);
+    pen_buf_fini(&w->packed);
+    (void)ZSTD_freeCCtx(w->zstd);
+    w->zstd = NULL;
+}
+
+static pen_status write_at(int fd, pen_slice s, uint64_t offset, struct pen_err *err)
+{
+    while (s.len > 0) {
+        const ssize_t n = pwrite(fd, s.ptr, s.len, (off_t)offset);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            const int os = errno;
+            const pen_status status = os == ENOSPC || os == EDQUOT ? PEN_E_NOSPACE : PEN_E_IO;
+            const pen_status out =
+                PEN_FAIL(err, status, offset, "state run: a write failed (errno %d)", os);
+            if (err != NULL) {
+                err->os_errno = os;
+            }
+            return out;
+        }
+        s.ptr += n;
+        s.len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return PEN_OK;
+}
+
+pen_status pen_state_writer_start(struct run_writer *w, int fd, struct pen_err *err)
+{
+    w->fd = fd;
+    w->head = (struct run_head){.version = RUN_VERSION,
+                                .release_min = INT64_MAX,
+                                .release_max = INT64_MIN,
+                                .time_max = INT64_MIN};
+    memcpy(w->head.magic, RUN_MAGIC, sizeof(RUN_MAGIC));
+    w->plain.len = 0;
+    w->block_count = 0;
+    w->bytes = sizeof(w->head);
+    /* Zeros until the end: a run that was not finished has no magic and is refused. */
+    const struct run_head blank = {.version = 0};
+    return write_at(fd, (pen_slice){(const uint8_t *)&blank, sizeof(blank)}, 0, err);
+}
+
+static pen_status seal_block(struct run_writer *w, struct pen_err *err)
+{
+    struct block_head head = {.count = w->block_count, .plain_bytes = pen_u32(w->plain.len)};
+    const size_t bound = ZSTD_compressBound(w->plain.len);
+    w->packed.len = 0;
+    PEN_TRY(pen_buf_reserve(&w->packed, sizeof(head) + bound));
+    uint8_t *to = w->packed.ptr + sizeof(head);
+    const size_t n =
+        ZSTD_compressCCtx(w->zstd, to, bound, w->plain.ptr, w->plain.len, RUN_ZSTD_LEVEL);
+    if (ZSTD_isError(n)) {
+        return PEN_FAIL(err, PEN_E_INTERNAL, PEN_NO_OFFSET, "zstd: %s", ZSTD_getErrorName(n));
+    }
+    head.packed_bytes = pen_u32(n);
+    head.checksum = pen_hash64((pen_slice){to, n}, head.count);
+    memcpy(w->packed.ptr, &head, sizeof(head));
+    w->packed.len = sizeof(head) + n;
+    PEN_TRY(write_at(w->fd, pen_buf_slice(&w->packed), w->bytes, err));
+    w->bytes += w->packed.len;
+    w->plain.len = 0;
+    w->block_count = 0;
+    return PEN_OK;
+}
+
+pen_status pen_state_writer_add(struct run_writer *w, pen_slice encoded,
+                                const struct pen_observation *o, uint32_t partition,
+                                struct pen_err *err)
+{
+    const int64_t release = pen_state_release_time(o);
+    PEN_DCHECK(w->head.count == 0 || release >= w->head.release_max);
+    if (w->head.count == 0) {
+        w->head.release_min = release;
+    }
+    w->head.release_max = release;
+    w->head.time_max = o->time_ns > w->head.time_max ? o->time_ns : w->head.time_max;
+    w->head.count++;
+    w->head.per_partition[partition % PEN_PARTITIONS]++;
+    PEN_TRY(pen_buf_add(&w->plain, encoded));
+    w->block_count++;
+    return w->plain.len >= STATE_BLOCK_BYTES ? seal_block(w, err) : PEN_OK;
+}
+
+pen_status pen_state_writer_end(struct run_writer *w, struct pen_err *err)
+{
+    if (w->block_count > 0) {
+        PEN_TRY(seal_block(w, err));
+    }
+    const pen_slice head = {(const uint8_t *)&w->head, sizeof(w->head)};
+    w->head.checksum = pen_hash64(pen_slice_sub(head, 0, offsetof(struct run_head, checksum)), 0);
+    return write_at(w->fd, head, 0, err);
+}
+
+/* ---- the open run of an epoch ---- */
+
+void pen_state_open_init(struct open_run *run)
+{
+    *run = (struct open_run){.used = false};
+    pen_buf_init(&run->bytes, STATE_OPEN_RUN_MAX);
+}
+
+void pen_state_open_fini(struct open_run *run)
+{
+    pen_buf_fini(&run->bytes);
+    free(run->entries);
+    run->entries = NULL;
+}
+
+static uint64_t id_prefix(pen_slice id)
+{
+    uint8_t bytes[8] = {0};
+    if (id.len > 0) {
+        memcpy(bytes, id.ptr, id.len < sizeof(bytes) ? id.len : sizeof(bytes));
+    }
+    uint64_t x;
+    memcpy(&x, bytes, sizeof(x));
+    return __builtin_bswap64(x);
+}
+
+pen_status pen_state_open_add(struct open_run *run, const struct pen_observation *o,
+                              uint32_t partition, struct pen_err *err)
+{
+    if (run->count == run->cap) {
+        const size_t cap = run->cap == 0 ? 1024 : run->cap * 2;
+        struct sort_entry *entries = reallocarray(run->entries, cap, sizeof(*entries));
+        if (entries == NULL) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "open run of %zu observations", cap);
+        }
+        run->entries = entries;
+        run->cap = cap;
+    }
+    const size_t offset = run->bytes.len;
+    const pen_status status = pen_observation_encode(&run->bytes, o);
+    if (status != PEN_OK) {
+        return PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit the open run");
+    }
+    run->entries[run->count++] = (struct sort_entry){.release = pen_state_release_time(o),
+                                                     .time = o->time_ns,
+                                                     .id_prefix = id_prefix(o->event_id),
+                                                     .offset = offset,
+                                                     .bytes = pen_u32(run->bytes.len - offset),
+                                                     .partition = partition};
+    return PEN_OK;
+}
+
+static void decode_entry(const struct open_run *run, const struct sort_entry *e,
+                         struct pen_observation *o)
+{
+    pen_slice in = {run->bytes.ptr + e->offset, e->bytes};
+    const pen_status status = pen_observation_decode(&in, o, NULL);
+    PEN_CHECK(status == PEN_OK); /* we encoded it */
+}
+
+static int by_order(const void *pa, const void *pb, void *ctx)
+{
+    const struct sort_entry *a = pa;
+    const struct sort_entry *b = pb;
+    if (a->release != b->release) {
+        return a->release < b->release ? -1 : 1;
+    }
+    if (a->time != b->time) {
+        return a->time < b->time ? -1 : 1;
+    }
+    if (a->id_prefix != b->id_prefix) {
+        return a->id_prefix < b->id_prefix ? -1 : 1;
+    }
+    struct pen_observation oa;
+    struct pen_observation ob;
+    decode_entry(ctx, a, &oa);
+    decode_entry(ctx, b, &ob);
+    return pen_state_order(&oa, &ob);
+}
+
+pen_status pen_state_open_write(struct open_run *run, struct run_writer *w, int fd,
+                                struct pen_err *err)
+{
+    qsort_r(run->entries, run->count, sizeof(*run->entries), by_order, run);
+    PEN_TRY(pen_state_writer_start(w, fd, err));
+    for (size_t i = 0; i < run->count; i++) {
+        const struct sort_entry *e = &run->entries[i];
+        const pen_slice encoded = {run->bytes.ptr + e->offset, e->bytes};
+        struct pen_observation o;
+        decode_entry(run, e, &o);
+        PEN_TRY(pen_state_writer_add(w, encoded, &o, e->partition, err));
+    }
+    return PEN_OK;
+}

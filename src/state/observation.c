@@ -1,0 +1,158 @@
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+/* The fixed part of an encoded observation; the texts follow in the order of lens, then the event.
+ * Little endian, as every machine that penstock runs on. */
+enum {
+    TEXT_RULE,
+    TEXT_ID,
+    TEXT_GROUP,
+    TEXT_ACCOUNT,
+    TEXT_REGION,
+    TEXT_ACTOR,
+    TEXT_IP,
+    TEXT_INDEX,
+    TEXT_OBJECT,
+    TEXT_COUNT
+};
+struct wire {
+    uint32_t bytes; /* all of it, this struct included */
+    uint32_t rule, query;
+    uint32_t event_len;
+    int64_t time, promise;
+    uint64_t record;
+    uint16_t lens[TEXT_COUNT];
+    uint16_t reserved[3];
+};
+_Static_assert(sizeof(struct wire) == 64, "the layout is written to disk");
+
+static pen_slice cut(pen_slice s)
+{
+    size_t len = s.len;
+    if (len > PEN_OBSERVATION_BYTES_MAX) {
+        len = PEN_OBSERVATION_BYTES_MAX;
+        while (len > 0 && (s.ptr[len] & 0xc0u) == 0x80u) {
+            len--; /* never through a code point */
+        }
+    }
+    return pen_slice_sub(s, 0, len);
+}
+
+uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key)
+{
+    const uint64_t h = pen_hash64(group, pen_hash64(rule_id, hash_key));
+    return (uint32_t)(h >> 56) % PEN_PARTITIONS;
+}
+
+pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o)
+{
+    const pen_slice texts[TEXT_COUNT] = {
+        o->rule_id,    o->event_id,       o->group,           cut(o->account), cut(o->region),
+        cut(o->actor), cut(o->source_ip), cut(o->index_name), o->object,
+    };
+    struct wire wire = {.rule = o->rule,
+                        .query = o->query,
+                        .time = o->time_ns,
+                        .promise = o->promise_ns,
+                        .record = o->record};
+    size_t bytes = sizeof(wire) + o->event.len;
+    if (o->event.len > PEN_OBSERVATION_EVENT_MAX) {
+        return PEN_E_LIMIT;
+    }
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        if (texts[i].len > PEN_OBSERVATION_KEY_MAX) {
+            return PEN_E_LIMIT;
+        }
+        wire.lens[i] = (uint16_t)texts[i].len;
+        bytes += texts[i].len;
+    }
+    wire.event_len = pen_u32(o->event.len);
+    wire.bytes = pen_u32(bytes);
+    PEN_TRY(pen_buf_reserve(out, bytes));
+    uint8_t *to = out->ptr + out->len;
+    memcpy(to, &wire, sizeof(wire));
+    to += sizeof(wire);
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        if (texts[i].len > 0) {
+            memcpy(to, texts[i].ptr, texts[i].len);
+            to += texts[i].len;
+        }
+    }
+    if (o->event.len > 0) {
+        memcpy(to, o->event.ptr, o->event.len);
+    }
+    out->len += bytes;
+    return PEN_OK;
+}
+
+pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, struct pen_err *err)
+{
+    struct wire wire;
+    if (in->len < sizeof(wire)) {
+        return PEN_FAIL(err, PEN_E_TRUNCATED, 0, "observation: %zu bytes left", in->len);
+    }
+    memcpy(&wire, in->ptr, sizeof(wire));
+    size_t bytes = sizeof(wire) + wire.event_len;
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        bytes += wire.lens[i];
+    }
+    if (bytes != wire.bytes || wire.event_len > PEN_OBSERVATION_EVENT_MAX) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "observation: lengths sum to %zu, not %u", bytes,
+                        wire.bytes);
+    }
+    if (in->len < bytes) {
+        return PEN_FAIL(err, PEN_E_TRUNCATED, 0, "observation: %zu bytes of %zu", in->len, bytes);
+    }
+    pen_slice texts[TEXT_COUNT];
+    const uint8_t *at = in->ptr + sizeof(wire);
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        texts[i] = (pen_slice){at, wire.lens[i]};
+        at += wire.lens[i];
+    }
+    *o = (struct pen_observation){.rule = wire.rule,
+                                  .rule_id = texts[TEXT_RULE],
+                                  .query = wire.query,
+                                  .time_ns = wire.time,
+                                  .promise_ns = wire.promise,
+                                  .event_id = texts[TEXT_ID],
+                                  .group = texts[TEXT_GROUP],
+                                  .account = texts[TEXT_ACCOUNT],
+                                  .region = texts[TEXT_REGION],
+                                  .actor = texts[TEXT_ACTOR],
+                                  .source_ip = texts[TEXT_IP],
+                                  .index_name = texts[TEXT_INDEX],
+                                  .object = texts[TEXT_OBJECT],
+                                  .record = wire.record,
+                                  .event = {at, wire.event_len}};
+    in->ptr += bytes;
+    in->len -= bytes;
+    return PEN_OK;
+}
+
+int64_t pen_state_release_time(const struct pen_observation *o)
+{
+    return o->time_ns > o->promise_ns ? o->time_ns : o->promise_ns;
+}
+
+static int order_i64(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int order_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int pen_state_order(const struct pen_observation *a, const struct pen_observation *b)
+{
+    int order = order_i64(pen_state_release_time(a), pen_state_release_time(b));
+    order = order != 0 ? order : order_i64(a->time_ns, b->time_ns);
+    order = order != 0 ? order : pen_slice_cmp(a->event_id, b->event_id);
+    order = order != 0 ? order : pen_slice_cmp(a->rule_id, b->rule_id);
+    order = order != 0 ? order : pen_slice_cmp(a->group, b->group);
+    order = order != 0 ? order : order_u64(a->query, b->query);
+    order = order != 0 ? order : pen_slice_cmp(a->object, b->object);
+    return order != 0 ? order : order_u64(a->record, b->record);
+}

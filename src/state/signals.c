@@ -1,0 +1,533 @@
+/* tested by tests/unit/state/test_state.c */
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <stdlib.h>
+
+#define SLOTS_FIRST 1024u
+#define NOT_DIRTY SIZE_MAX
+#define ID_SEED UINT64_C(0x70656e73746f636b)
+
+static int64_t add_sat(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
+}
+
+static int64_t day_of(int64_t ns)
+{
+    return ns / PEN_NS_PER_DAY - (ns % PEN_NS_PER_DAY < 0);
+}
+
+static int64_t day_end(int64_t ns)
+{
+    int64_t end;
+    return __builtin_mul_overflow(day_of(ns) + 1, PEN_NS_PER_DAY, &end) ? INT64_MAX : end;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- owned texts ---- */
+
+/* Keeps the memory when it fits.  Adds to *bytes what was allocated. */
+static pen_status text_set(struct text *t, pen_slice s, size_t *bytes)
+{
+    if (s.len > t->cap) {
+        const size_t cap = s.len + s.len / 4;
+        uint8_t *ptr = realloc(t->ptr, cap);
+        if (ptr == NULL) {
+            return PEN_E_NOMEM;
+        }
+        *bytes += cap - t->cap;
+        t->ptr = ptr;
+        t->cap = pen_u32(cap);
+    }
+    if (s.len > 0) {
+        memcpy(t->ptr, s.ptr, s.len);
+    }
+    t->len = pen_u32(s.len);
+    return PEN_OK;
+}
+
+static pen_slice text_slice(const struct text *t)
+{
+    return (pen_slice){t->ptr, t->len};
+}
+
+static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
+{
+    if (s.len == 0 || (set->count > 0 && pen_slice_eq(text_slice(&set->items[set->last]), s))) {
+        return PEN_OK;
+    }
+    uint32_t low = 0;
+    uint32_t high = set->count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        const int order = pen_slice_cmp(text_slice(&set->items[middle]), s);
+        if (order == 0) {
+            set->last = middle;
+            return PEN_OK;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (set->count == STATE_SET_MAX) {
+        return PEN_OK; /* the first 20 in the order of release */
+    }
+    struct text item = {.ptr = NULL};
+    PEN_TRY(text_set(&item, s, bytes));
+    memmove(&set->items[low + 1], &set->items[low], (set->count - low) * sizeof(item));
+    set->items[low] = item;
+    set->last = low;
+    set->count++;
+    return PEN_OK;
+}
+
+static void signal_free(struct open_signal *sig)
+{
+    for (uint32_t k = 0; k < PEN_COUNT(sig->sets); k++) {
+        for (uint32_t i = 0; i < sig->sets[k].count; i++) {
+            free(sig->sets[k].items[i].ptr);
+        }
+    }
+    for (uint32_t i = 0; i < sig->sample_cap; i++) {
+        free(sig->samples[i].ptr);
+    }
+    free(sig->samples);
+    free(sig->group.ptr);
+    free(sig);
+}
+
+/* ---- heap by deadline ---- */
+
+static void heap_put(struct signals *s, size_t i, struct open_signal *sig)
+{
+    s->heap[i] = sig;
+    sig->heap_at = i;
+}
+
+static void heap_fix(struct signals *s, struct open_signal *sig)
+{
+    size_t i = sig->heap_at;
+    while (i > 0 && sig->deadline < s->heap[(i - 1) / 2]->deadline) {
+        heap_put(s, i, s->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    for (size_t child = 2 * i + 1; child < s->count; child = 2 * i + 1) {
+        if (child + 1 < s->count && s->heap[child + 1]->deadline < s->heap[child]->deadline) {
+            child++;
+        }
+        if (s->heap[child]->deadline >= sig->deadline) {
+            break;
+        }
+        heap_put(s, i, s->heap[child]);
+        i = child;
+    }
+    heap_put(s, i, sig);
+}
+
+/* ---- table by hash of rule and group ---- */
+
+static void slot_put(struct open_signal **slots, size_t slot_count, struct open_signal *sig)
+{
+    size_t at = (size_t)sig->hash & (slot_count - 1);
+    while (slots[at] != NULL) {
+        at = (at + 1) & (slot_count - 1);
+    }
+    slots[at] = sig;
+}
+
+static pen_status table_grow(struct signals *s)
+{
+    const size_t count = s->slot_count * 2;
+    struct open_signal **slots = calloc(count, sizeof(struct open_signal *));
+    struct open_signal **heap = reallocarray(s->heap, count, sizeof(struct open_signal *));
+    if (heap != NULL) {
+        s->heap = heap;
+    }
+    if (slots == NULL || heap == NULL) {
+        free(slots);
+        return PEN_E_NOMEM;
+    }
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i] != NULL) {
+            slot_put(slots, count, s->slots[i]);
+        }
+    }
+    free(s->slots);
+    s->slots = slots;
+    s->slot_count = count;
+    return PEN_OK;
+}
+
+static struct open_signal *table_find(const struct signals *s, uint64_t hash, uint32_t rule,
+                                      pen_slice group)
+{
+    size_t at = (size_t)hash & (s->slot_count - 1);
+    for (; s->slots[at] != NULL; at = (at + 1) & (s->slot_count - 1)) {
+        struct open_signal *sig = s->slots[at];
+        if (sig->hash == hash && sig->rule == rule &&
+            pen_slice_eq(text_slice(&sig->group), group)) {
+            return sig;
+        }
+    }
+    return NULL;
+}
+
+static void table_remove(struct signals *s, const struct open_signal *sig)
+{
+    const size_t mask = s->slot_count - 1;
+    size_t hole = (size_t)sig->hash & mask;
+    while (s->slots[hole] != sig) {
+        PEN_CHECK(s->slots[hole] != NULL);
+        hole = (hole + 1) & mask;
+    }
+    for (size_t at = (hole + 1) & mask; s->slots[at] != NULL; at = (at + 1) & mask) {
+        const size_t home = (size_t)s->slots[at]->hash & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            s->slots[hole] = s->slots[at];
+            hole = at;
+        }
+    }
+    s->slots[hole] = NULL;
+}
+
+/* ---- handing out ---- */
+
+/* Samples in their order: the first ones, then the ring of the last ones from its oldest. */
+static uint32_t view_samples(const struct signals *s, const struct open_signal *sig)
+{
+    const uint32_t first =
+        sig->sample_count < s->samples_first ? sig->sample_count : s->samples_first;
+    const uint32_t ring = sig->sample_count - first;
+    const uint32_t oldest = ring < s->samples_last || ring == 0
+                                ? 0
+                                : (sig->sample_total - s->samples_first) % s->samples_last;
+    for (uint32_t i = 0; i < sig->sample_count; i++) {
+        const uint32_t at = i < first ? i : first + (oldest + i - first) % ring;
+        pen_slice in = text_slice(&sig->samples[at]);
+        const pen_status status = pen_observation_decode(&in, &s->views[i].o, NULL);
+        PEN_CHECK(status == PEN_OK); /* it was decoded when it was released */
+        s->views[i].o.rule = sig->rule;
+        s->views[i].is_last = i >= first;
+    }
+    return sig->sample_count;
+}
+
+static pen_status emit(struct signals *s, enum pen_signal_change change,
+                       const struct open_signal *sig)
+{
+    pen_slice sets[4][STATE_SET_MAX];
+    for (uint32_t k = 0; k < 4; k++) {
+        for (uint32_t i = 0; i < sig->sets[k].count; i++) {
+            sets[k][i] = text_slice(&sig->sets[k].items[i]);
+        }
+    }
+    struct pen_signal out = {.rule = sig->rule,
+                             .first_seen_ns = sig->first_seen,
+                             .last_seen_ns = sig->last_seen,
+                             .group = text_slice(&sig->group),
+                             .events_matched = sig->events,
+                             .closed = sig->closed,
+                             .late = sig->late,
+                             .closed_at_ns = sig->closed_at,
+                             .accounts = sets[0],
+                             .regions = sets[1],
+                             .actors = sets[2],
+                             .source_ips = sets[3],
+                             .account_count = sig->sets[0].count,
+                             .region_count = sig->sets[1].count,
+                             .actor_count = sig->sets[2].count,
+                             .source_ip_count = sig->sets[3].count,
+                             .samples = s->views,
+                             .sample_count = view_samples(s, sig)};
+    memcpy(out.id, sig->id, sizeof(out.id));
+    return s->fn(s->ctx, change, &out);
+}
+
+/* ---- life of a signal ---- */
+
+static int64_t true_deadline(const struct signals *s, const struct open_signal *sig)
+{
+    const struct pen_state_rule *rule = &s->rules[sig->rule];
+    if (rule->keep_alive_ns <= 0) {
+        return INT64_MIN;
+    }
+    int64_t at = add_sat(sig->last_release, rule->keep_alive_ns);
+    at = least(at, add_sat(add_sat(sig->first_release, rule->duration_max_ns), -1));
+    return rule->ends_at_midnight ? least(at, day_end(sig->first_release) - 1) : at;
+}
+
+static int64_t bounds_end(const struct signals *s, const struct open_signal *sig)
+{
+    const struct pen_state_rule *rule = &s->rules[sig->rule];
+    int64_t at = add_sat(sig->last_seen, rule->keep_alive_ns);
+    at = least(at, add_sat(sig->first_seen, rule->duration_max_ns));
+    return rule->ends_at_midnight ? least(at, day_end(sig->first_seen)) : at;
+}
+
+static pen_status close_signal(struct signals *s, struct open_signal *sig)
+{
+    sig->closed = true;
+    sig->closed_at = bounds_end(s, sig);
+    table_remove(s, sig);
+    s->count--;
+    if (sig->heap_at != s->count) {
+        struct open_signal *moved = s->heap[s->count];
+        heap_put(s, sig->heap_at, moved);
+        heap_fix(s, moved);
+    }
+    if (sig->dirty_at != NOT_DIRTY) {
+        s->dirty[sig->dirty_at] = NULL;
+    }
+    s->bytes -= sig->bytes;
+    const pen_status status = emit(s, PEN_SIGNAL_CLOSED, sig);
+    signal_free(sig);
+    return status;
+}
+
+/* Deadlines move only up, so the heap keeps old ones and looks again when one comes to the top. */
+static struct open_signal *soonest(struct signals *s)
+{
+    while (s->count > 0) {
+        struct open_signal *top = s->heap[0];
+        const int64_t deadline = true_deadline(s, top);
+        if (deadline == top->deadline) {
+            return top;
+        }
+        top->deadline = deadline;
+        heap_fix(s, top);
+    }
+    return NULL;
+}
+
+pen_status pen_state_signals_expire(struct signals *s, int64_t clock)
+{
+    while (s->count > 0 && s->heap[0]->deadline < clock) {
+        struct open_signal *top = soonest(s);
+        if (top->deadline >= clock) {
+            break;
+        }
+        PEN_TRY(close_signal(s, top));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_state_signals_end(struct signals *s, int64_t end)
+{
+    if (s->count == 0) {
+        return PEN_OK;
+    }
+    /* Closing reorders the heap, so what to look at is copied first. */
+    const size_t count = s->count;
+    struct open_signal **all = reallocarray(NULL, count, sizeof(struct open_signal *));
+    if (all == NULL) {
+        return PEN_E_NOMEM;
+    }
+    memcpy(all, s->heap, count * sizeof(struct open_signal *));
+    pen_status status = PEN_OK;
+    for (size_t i = 0; i < count && status == PEN_OK; i++) {
+        if (bounds_end(s, all[i]) <= end) {
+            status = close_signal(s, all[i]);
+        }
+    }
+    free(all);
+    return status;
+}
+
+static void make_id(struct signals *s, pen_slice rule_id, const struct pen_observation *o,
+                    char out[33])
+{
+    const pen_slice parts[3] = {rule_id, o->group, o->event_id};
+    s->scratch.len = 0;
+    for (uint32_t i = 0; i < PEN_COUNT(parts); i++) {
+        const uint32_t len = pen_u32(parts[i].len);
+        const pen_status a = pen_buf_add(&s->scratch, (pen_slice){(const uint8_t *)&len, 4});
+        const pen_status b = pen_buf_add(&s->scratch, parts[i]);
+        PEN_CHECK(a == PEN_OK && b == PEN_OK); /* reserved at the start */
+    }
+    pen_hash128_hex(pen_hash128(pen_buf_slice(&s->scratch), ID_SEED), out);
+}
+
+static pen_status keep_sample(struct signals *s, struct open_signal *sig, pen_slice encoded)
+{
+    const uint32_t max = s->samples_first + s->samples_last;
+    const uint32_t n = sig->sample_total;
+    if (n >= s->samples_first && s->samples_last == 0) {
+        return PEN_OK;
+    }
+    const uint32_t at = n < max ? n : s->samples_first + (n - s->samples_first) % s->samples_last;
+    /* Before the count would wrap it goes back to one with the same place in the ring. */
+    sig->sample_total = n < UINT32_MAX - 1 ? n + 1 : at + 1 + s->samples_last;
+    if (at >= sig->sample_cap) {
+        const uint32_t doubled = sig->sample_cap == 0 ? 1 : sig->sample_cap * 2;
+        const uint32_t cap = doubled < max ? doubled : max;
+        struct text *samples = reallocarray(sig->samples, cap, sizeof(*samples));
+        if (samples == NULL) {
+            return PEN_E_NOMEM;
+        }
+        memset(samples + sig->sample_cap, 0, (cap - sig->sample_cap) * sizeof(*samples));
+        sig->bytes += (cap - sig->sample_cap) * sizeof(*samples);
+        sig->samples = samples;
+        sig->sample_cap = cap;
+    }
+    sig->sample_count = at >= sig->sample_count ? at + 1 : sig->sample_count;
+    return text_set(&sig->samples[at], encoded, &sig->bytes);
+}
+
+static pen_status count_event(struct signals *s, struct open_signal *sig,
+                              const struct pen_observation *o, pen_slice encoded)
+{
+    const size_t before = sig->bytes;
+    const int64_t release = pen_state_release_time(o);
+    const bool late = o->time_ns < o->promise_ns;
+    sig->last_seen = o->time_ns > sig->last_seen ? o->time_ns : sig->last_seen;
+    sig->last_release = release > sig->last_release ? release : sig->last_release;
+    sig->late = sig->late || late;
+    sig->events++;
+    PEN_TRY(keep_sample(s, sig, encoded));
+    PEN_TRY(set_add(&sig->sets[0], o->account, &sig->bytes));
+    PEN_TRY(set_add(&sig->sets[1], o->region, &sig->bytes));
+    PEN_TRY(set_add(&sig->sets[2], o->actor, &sig->bytes));
+    PEN_TRY(set_add(&sig->sets[3], o->source_ip, &sig->bytes));
+    s->bytes += sig->bytes - before;
+    return PEN_OK;
+}
+
+static pen_status open_signal(struct signals *s, const struct pen_observation *o, uint64_t hash,
+                              pen_slice encoded)
+{
+    if (s->count + 1 > s->slot_count / 4 * 3) {
+        PEN_TRY(table_grow(s));
+    }
+    struct open_signal *sig = calloc(1, sizeof(*sig));
+    if (sig == NULL) {
+        return PEN_E_NOMEM;
+    }
+    sig->hash = hash;
+    sig->rule = o->rule;
+    sig->bytes = sizeof(*sig);
+    sig->first_seen = sig->last_seen = o->time_ns;
+    sig->first_release = sig->last_release = pen_state_release_time(o);
+    sig->dirty_at = NOT_DIRTY;
+    make_id(s, s->rules[o->rule].id, o, sig->id);
+    pen_status status = text_set(&sig->group, o->group, &sig->bytes);
+    if (status == PEN_OK) {
+        s->bytes += sig->bytes;
+        status = count_event(s, sig, o, encoded);
+    }
+    if (status != PEN_OK) {
+        signal_free(sig);
+        return status;
+    }
+    slot_put(s->slots, s->slot_count, sig);
+    sig->deadline = true_deadline(s, sig);
+    sig->heap_at = s->count++;
+    heap_fix(s, sig);
+    s->opened++;
+    PEN_TRY(emit(s, PEN_SIGNAL_OPENED, sig));
+    return s->rules[o->rule].keep_alive_ns <= 0 ? close_signal(s, sig) : PEN_OK;
+}
+
+static pen_status mark_dirty(struct signals *s, struct open_signal *sig)
+{
+    if (sig->dirty_at != NOT_DIRTY) {
+        return PEN_OK;
+    }
+    if (s->dirty_count == s->dirty_cap) {
+        const size_t cap = s->dirty_cap == 0 ? 256 : s->dirty_cap * 2;
+        struct open_signal **dirty = reallocarray(s->dirty, cap, sizeof(struct open_signal *));
+        if (dirty == NULL) {
+            return PEN_E_NOMEM;
+        }
+        s->dirty = dirty;
+        s->dirty_cap = cap;
+    }
+    sig->dirty_at = s->dirty_count;
+    s->dirty[s->dirty_count++] = sig;
+    return PEN_OK;
+}
+
+pen_status pen_state_signals_flush(struct signals *s)
+{
+    pen_status status = PEN_OK;
+    for (size_t i = 0; i < s->dirty_count; i++) {
+        struct open_signal *sig = s->dirty[i];
+        if (sig == NULL) {
+            continue; /* closed meanwhile */
+        }
+        sig->dirty_at = NOT_DIRTY;
+        if (status == PEN_OK) {
+            status = emit(s, PEN_SIGNAL_UPDATED, sig);
+        }
+    }
+    s->dirty_count = 0;
+    return status;
+}
+
+/* The release clock has been checked before; here the event times decide, which differ for late
+ * observations only. */
+static bool continues(const struct signals *s, const struct open_signal *sig, int64_t t)
+{
+    const struct pen_state_rule *rule = &s->rules[sig->rule];
+    return t <= add_sat(sig->last_seen, rule->keep_alive_ns) &&
+           t < add_sat(sig->first_seen, rule->duration_max_ns) &&
+           (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
+}
+
+pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
+                                  pen_slice encoded)
+{
+    PEN_TRY(pen_state_signals_expire(s, pen_state_release_time(o)));
+    s->late += o->time_ns < o->promise_ns;
+    const uint64_t hash = pen_hash64(o->group, o->rule);
+    struct open_signal *sig = table_find(s, hash, o->rule, o->group);
+    if (sig != NULL && continues(s, sig, o->time_ns)) {
+        PEN_TRY(count_event(s, sig, o, encoded));
+        PEN_TRY(mark_dirty(s, sig));
+    } else {
+        if (sig != NULL) {
+            PEN_TRY(close_signal(s, sig));
+        }
+        PEN_TRY(open_signal(s, o, hash, encoded));
+    }
+    while (s->bytes > s->bytes_max && s->count > 1) {
+        s->evicted++;
+        PEN_TRY(close_signal(s, soonest(s)));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_state_signals_init(struct signals *s, const struct pen_state_options *o)
+{
+    *s = (struct signals){.rules = o->rules,
+                          .samples_first = o->samples_first,
+                          .samples_last = o->samples_last,
+                          .bytes_max = o->memory_bytes_max,
+                          .slot_count = SLOTS_FIRST};
+    pen_buf_init(&s->scratch, (size_t)4 * (PEN_OBSERVATION_KEY_MAX + 4));
+    PEN_TRY(pen_buf_reserve(&s->scratch, s->scratch.max));
+    s->slots = calloc(SLOTS_FIRST, sizeof(struct open_signal *));
+    s->heap = calloc(SLOTS_FIRST, sizeof(struct open_signal *));
+    s->views = calloc((size_t)o->samples_first + o->samples_last + 1, sizeof(*s->views));
+    return s->slots == NULL || s->heap == NULL || s->views == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
+void pen_state_signals_fini(struct signals *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        signal_free(s->heap[i]);
+    }
+    free(s->slots);
+    free(s->heap);
+    free(s->dirty);
+    free(s->views);
+    pen_buf_fini(&s->scratch);
+}

@@ -1,0 +1,348 @@
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OPEN_RUNS 2u    /* the current epoch and the next */
+#define PENDING_MAX 64u /* runs that were cut and whose commit is not durable yet */
+
+struct pending_run {
+    char name[STATE_RUN_NAME_MAX];
+    uint64_t epoch;
+    bool committed;
+};
+
+struct pen_state {
+    struct pen_state_options options;
+    char *dir;
+    struct open_run open[OPEN_RUNS];
+    struct run_writer writer;
+    struct pending_run pending[PENDING_MAX];
+    uint32_t pending_count;
+    struct merge merge;
+    struct signals signals;
+    uint32_t *rule_slots; /* rule id to index + 1, open addressing */
+    uint32_t rule_slot_count;
+    bool released;
+    int64_t time_max; /* largest event time seen */
+    /* Of the observation released last: duplicates are adjacent. */
+    struct pen_buf last_key;
+    struct pen_state_counters counters;
+};
+
+static pen_slice rule_id_at(const struct pen_state *s, uint32_t rule)
+{
+    return s->options.rules[rule].id;
+}
+
+static pen_status index_rules(struct pen_state *s)
+{
+    s->rule_slot_count = 16;
+    while (s->rule_slot_count < 2 * s->options.rule_count) {
+        s->rule_slot_count *= 2;
+    }
+    s->rule_slots = calloc(s->rule_slot_count, sizeof(*s->rule_slots));
+    if (s->rule_slots == NULL) {
+        return PEN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < s->options.rule_count; i++) {
+        uint32_t at = (uint32_t)pen_hash64(rule_id_at(s, i), 0) & (s->rule_slot_count - 1);
+        while (s->rule_slots[at] != 0) {
+            at = (at + 1) & (s->rule_slot_count - 1);
+        }
+        s->rule_slots[at] = i + 1;
+    }
+    return PEN_OK;
+}
+
+/* A run of an earlier process names rules by id; their places may have moved. */
+static bool find_rule(const struct pen_state *s, const struct pen_observation *o, uint32_t *rule)
+{
+    if (o->rule < s->options.rule_count && pen_slice_eq(rule_id_at(s, o->rule), o->rule_id)) {
+        *rule = o->rule;
+        return true;
+    }
+    uint32_t at = (uint32_t)pen_hash64(o->rule_id, 0) & (s->rule_slot_count - 1);
+    for (; s->rule_slots[at] != 0; at = (at + 1) & (s->rule_slot_count - 1)) {
+        if (pen_slice_eq(rule_id_at(s, s->rule_slots[at] - 1), o->rule_id)) {
+            *rule = s->rule_slots[at] - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+pen_status pen_state_new(const struct pen_state_options *options, struct pen_state **out,
+                         struct pen_err *err)
+{
+    PEN_CHECK(options->shards > 0);
+    PEN_CHECK(options->shard < options->shards);
+    *out = NULL;
+    if (mkdir(options->dir, 0700) != 0 && errno != EEXIST) {
+        return PEN_FAIL(err, PEN_E_IO, 0, "%s: cannot be made (errno %d)", options->dir, errno);
+    }
+    struct pen_state *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "state");
+    }
+    s->options = *options;
+    s->time_max = INT64_MIN;
+    pen_buf_init(&s->last_key, (size_t)2 * PEN_OBSERVATION_KEY_MAX + 64);
+    for (uint32_t i = 0; i < OPEN_RUNS; i++) {
+        pen_state_open_init(&s->open[i]);
+    }
+    s->dir = strdup(options->dir);
+    s->options.dir = s->dir;
+    const pen_status parts[] = {pen_state_writer_init(&s->writer),
+                                pen_state_merge_init(&s->merge, &s->options),
+                                pen_state_signals_init(&s->signals, &s->options), index_rules(s)};
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        if (parts[i] != PEN_OK || s->dir == NULL) {
+            pen_state_free(s);
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "state");
+        }
+    }
+    *out = s;
+    return PEN_OK;
+}
+
+void pen_state_free(struct pen_state *state)
+{
+    if (state == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < OPEN_RUNS; i++) {
+        pen_state_open_fini(&state->open[i]);
+    }
+    pen_state_writer_fini(&state->writer);
+    pen_state_merge_fini(&state->merge);
+    pen_state_signals_fini(&state->signals);
+    pen_buf_fini(&state->last_key);
+    free(state->rule_slots);
+    free(state->dir);
+    free(state);
+}
+
+void pen_state_seen(struct pen_state *state, int64_t event_time_ns)
+{
+    state->time_max = event_time_ns > state->time_max ? event_time_ns : state->time_max;
+}
+
+pen_status pen_state_adopt(struct pen_state *state, pen_slice run_name, struct pen_err *err)
+{
+    PEN_CHECK(!state->released);
+    char name[STATE_RUN_NAME_MAX];
+    if (run_name.len == 0 || run_name.len >= sizeof(name) ||
+        memchr(run_name.ptr, '/', run_name.len) != NULL) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "not the name of a state run: %.*s",
+                        PEN_SLICE_FMT(run_name));
+    }
+    memcpy(name, run_name.ptr, run_name.len);
+    name[run_name.len] = '\0';
+    struct run_head head;
+    PEN_TRY(pen_state_merge_add(&state->merge, name, true, &head, err));
+    pen_state_seen(state, head.time_max);
+    return PEN_OK;
+}
+
+static struct open_run *find_open(struct pen_state *s, uint64_t epoch, bool make)
+{
+    struct open_run *spare = NULL;
+    for (uint32_t i = 0; i < OPEN_RUNS; i++) {
+        if (s->open[i].used && s->open[i].epoch == epoch) {
+            return &s->open[i];
+        }
+        spare = s->open[i].used ? spare : &s->open[i];
+    }
+    if (make) {
+        PEN_CHECK(spare != NULL); /* the current epoch and the next, no third */
+        spare->used = true;
+        spare->epoch = epoch;
+        return spare;
+    }
+    return NULL;
+}
+
+pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
+                            const struct pen_observation *o, struct pen_err *err)
+{
+    PEN_DCHECK(o->rule < state->options.rule_count);
+    const uint32_t partition =
+        pen_observation_partition(o->rule_id, o->group, state->options.hash_key);
+    PEN_DCHECK(partition % state->options.shards == state->options.shard);
+    PEN_TRY(pen_state_open_add(find_open(state, epoch, true), o, partition, err));
+    pen_state_seen(state, o->time_ns);
+    state->counters.appended++;
+    return PEN_OK;
+}
+
+static pen_status sync_fd(int fd, const char *what, struct pen_err *err)
+{
+    return fsync(fd) == 0 ? PEN_OK
+                          : PEN_FAIL(err, PEN_E_IO, 0, "%s: fsync (errno %d)", what, errno);
+}
+
+static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, const char *name,
+                            struct pen_err *err)
+{
+    const int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return PEN_FAIL(err, PEN_E_IO, 0, "%s/%s: errno %d", s->dir, name, errno);
+    }
+    pen_status status = pen_state_open_write(run, &s->writer, fd, err);
+    if (status == PEN_OK) {
+        s->writer.head.epoch = run->epoch;
+        s->writer.head.shard = s->options.shard;
+        status = pen_state_writer_end(&s->writer, err);
+    }
+    if (status == PEN_OK) {
+        status = sync_fd(fd, name, err);
+    }
+    (void)close(fd);
+    return status == PEN_OK ? sync_fd(dir, s->dir, err) : status;
+}
+
+pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name,
+                         size_t run_name_cap, uint64_t *run_bytes, struct pen_err *err)
+{
+    PEN_CHECK(run_name_cap >= 32);
+    run_name[0] = '\0';
+    *run_bytes = 0;
+    struct open_run *run = find_open(state, epoch, false);
+    if (run == NULL || run->count == 0) {
+        if (run != NULL) {
+            run->used = false;
+        }
+        return PEN_OK;
+    }
+    if (state->pending_count == PENDING_MAX) {
+        return PEN_FAIL(err, PEN_E_AGAIN, PEN_NO_OFFSET, "%u state runs await their commit",
+                        PENDING_MAX);
+    }
+    struct pending_run *pending = &state->pending[state->pending_count];
+    *pending = (struct pending_run){.epoch = epoch};
+    (void)snprintf(pending->name, sizeof(pending->name), "run-%llu-%u.zst",
+                   (unsigned long long)epoch, state->options.shard);
+    const int dir = open(state->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return PEN_FAIL(err, PEN_E_IO, 0, "%s: errno %d", state->dir, errno);
+    }
+    const pen_status status = write_run(state, run, dir, pending->name, err);
+    (void)close(dir);
+    if (status != PEN_OK) {
+        return status; /* the open run is as it was: cut may be tried again */
+    }
+    state->pending_count++;
+    *run_bytes = state->writer.bytes;
+    state->counters.log_bytes += state->writer.bytes;
+    (void)snprintf(run_name, run_name_cap, "%s", pending->name);
+    run->used = false;
+    run->count = 0;
+    run->bytes.len = 0;
+    return PEN_OK;
+}
+
+void pen_state_committed(struct pen_state *state, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < state->pending_count; i++) {
+        if (state->pending[i].epoch <= epoch) {
+            state->pending[i].committed = true;
+        }
+    }
+}
+
+static pen_status open_committed(struct pen_state *s, struct pen_err *err)
+{
+    pen_status status = PEN_OK;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->pending_count; i++) {
+        if (status == PEN_OK && s->pending[i].committed) {
+            status = pen_state_merge_add(&s->merge, s->pending[i].name, false, NULL, err);
+        } else {
+            s->pending[kept++] = s->pending[i];
+        }
+    }
+    s->pending_count = kept;
+    return status;
+}
+
+/* True when the observation has the rule, group and event id of the one before it. */
+static pen_status is_duplicate(struct pen_state *s, const struct pen_observation *o, bool *same)
+{
+    struct key_head {
+        uint32_t rule, id_len;
+    } head = {o->rule, pen_u32(o->event_id.len)};
+    const pen_slice last = pen_buf_slice(&s->last_key);
+    const size_t id_at = sizeof(head);
+    const size_t group_at = id_at + o->event_id.len;
+    *same = last.len == group_at + o->group.len && memcmp(last.ptr, &head, sizeof(head)) == 0 &&
+            pen_slice_eq(pen_slice_sub(last, id_at, group_at), o->event_id) &&
+            pen_slice_eq(pen_slice_sub(last, group_at, last.len), o->group);
+    if (*same) {
+        return PEN_OK;
+    }
+    s->last_key.len = 0;
+    PEN_TRY(pen_buf_add(&s->last_key, (pen_slice){(const uint8_t *)&head, sizeof(head)}));
+    PEN_TRY(pen_buf_add(&s->last_key, o->event_id));
+    return pen_buf_add(&s->last_key, o->group);
+}
+
+static pen_status release_one(struct pen_state *s, struct pen_err *err)
+{
+    struct pen_observation o = *pen_state_merge_top(&s->merge);
+    if (!find_rule(s, &o, &o.rule)) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                        "the state log names an unknown rule %.*s", PEN_SLICE_FMT(o.rule_id));
+    }
+    bool same = false;
+    PEN_TRY(is_duplicate(s, &o, &same));
+    s->counters.duplicates += same;
+    s->counters.released++;
+    if (!same) {
+        PEN_TRY(pen_state_signals_feed(&s->signals, &o, s->merge.heap[0]->encoded));
+    }
+    return pen_state_merge_next(&s->merge, err);
+}
+
+pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns, uint32_t steps,
+                             pen_signal_fn *fn, void *ctx, bool *more, struct pen_err *err)
+{
+    *more = false;
+    state->released = true;
+    state->signals.fn = fn;
+    state->signals.ctx = ctx;
+    PEN_TRY(open_committed(state, err));
+    for (uint32_t i = 0;; i++) {
+        const struct pen_observation *top = pen_state_merge_top(&state->merge);
+        if (top == NULL ||
+            (watermark_ns != INT64_MAX && pen_state_release_time(top) >= watermark_ns)) {
+            break;
+        }
+        if (i == steps) {
+            *more = true;
+            return pen_state_signals_flush(&state->signals);
+        }
+        PEN_TRY(release_one(state, err));
+    }
+    if (watermark_ns == INT64_MAX) {
+        PEN_TRY(pen_state_signals_end(&state->signals, state->time_max));
+    } else {
+        PEN_TRY(pen_state_signals_expire(&state->signals, watermark_ns));
+    }
+    return pen_state_signals_flush(&state->signals);
+}
+
+struct pen_state_counters pen_state_counters_get(const struct pen_state *state)
+{
+    struct pen_state_counters c = state->counters;
+    c.late = state->signals.late;
+    c.signals_opened = state->signals.opened;
+    c.signals_open = state->signals.count;
+    c.evicted = state->signals.evicted;
+    return c;
+}
