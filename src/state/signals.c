@@ -472,12 +472,14 @@ pen_status pen_state_signals_flush(struct signals *s)
     return status;
 }
 
-/* The release clock has been checked before; here the event times decide, which differ for late
- * observations only. */
-static bool continues(const struct signals *s, const struct open_signal *sig, int64_t t)
+/* By release time and by event time, which differ for late observations only. */
+static bool continues(const struct signals *s, const struct open_signal *sig,
+                      const struct pen_observation *o)
 {
     const struct pen_state_rule *rule = &s->rules[sig->rule];
-    return t <= add_sat(sig->last_seen, rule->keep_alive_ns) &&
+    const int64_t t = o->time_ns;
+    return pen_state_release_time(o) <= true_deadline(s, sig) &&
+           t <= add_sat(sig->last_seen, rule->keep_alive_ns) &&
            t < add_sat(sig->first_seen, rule->duration_max_ns) &&
            (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
 }
@@ -485,11 +487,14 @@ static bool continues(const struct signals *s, const struct open_signal *sig, in
 pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
                                   pen_slice encoded)
 {
-    PEN_TRY(pen_state_signals_expire(s, pen_state_release_time(o)));
+    /* The clock for other groups is the event time, never a promise: a promise may lie behind the
+     * largest event time of the input, and only the shard that has the late event would know it. */
+    s->clock = o->time_ns > s->clock ? o->time_ns : s->clock;
+    PEN_TRY(pen_state_signals_expire(s, s->clock));
     s->late += o->time_ns < o->promise_ns;
     const uint64_t hash = pen_hash64(o->group, o->rule);
     struct open_signal *sig = table_find(s, hash, o->rule, o->group);
-    if (sig != NULL && continues(s, sig, o->time_ns)) {
+    if (sig != NULL && continues(s, sig, o)) {
         PEN_TRY(count_event(s, sig, o, encoded));
         PEN_TRY(mark_dirty(s, sig));
     } else {
@@ -511,6 +516,7 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
                           .samples_first = o->samples_first,
                           .samples_last = o->samples_last,
                           .bytes_max = o->memory_bytes_max,
+                          .clock = INT64_MIN,
                           .slot_count = SLOTS_FIRST};
     pen_buf_init(&s->scratch, (size_t)4 * (PEN_OBSERVATION_KEY_MAX + 4));
     PEN_TRY(pen_buf_reserve(&s->scratch, s->scratch.max));

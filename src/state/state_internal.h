@@ -160,6 +160,7 @@ struct signals {
     const struct pen_state_rule *rules;
     uint32_t samples_first, samples_last;
     uint64_t bytes, bytes_max;
+    int64_t clock;              /* largest event time fed */
     struct open_signal **slots; /* open addressing by hash, a power of two */
     size_t slot_count, count;
     struct open_signal **heap; /* by deadline, least first; as large as slots */

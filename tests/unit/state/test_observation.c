@@ -2,11 +2,16 @@
 
 #include "state_internal.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* cmocka.h wants the three before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+/* clang-format on */
 
 static struct pen_observation sample(void)
 {

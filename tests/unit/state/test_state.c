@@ -2,14 +2,19 @@
 
 #include "state_internal.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* cmocka.h wants the three before it. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+/* clang-format on */
 
 #define HOUR (3600 * PEN_NS_PER_S)
 #define RULES 4u
