@@ -1,0 +1,212 @@
+#include "penstock/normalize.h"
+
+#include "internal.h"
+
+struct layout {
+    struct pen_schema *schema;
+    pen_slice open[NRM_STEPS_MAX];
+    uint32_t open_count;
+};
+
+static bool fragment_add(struct layout *layout, enum nrm_op_kind kind, pen_slice key, uint32_t slot)
+{
+    struct pen_schema *schema = layout->schema;
+    if (schema->op_count == NRM_OPS_MAX) {
+        return false;
+    }
+    struct nrm_op *op = &schema->ops[schema->op_count++];
+    *op = (struct nrm_op){.kind = kind, .slot = slot};
+    if (kind == NRM_CLOSE) {
+        return true;
+    }
+    uint8_t *text = pen_arena_alloc(&schema->arena, key.len + 4, 1);
+    if (text == NULL) {
+        return false;
+    }
+    text[0] = '"';
+    memcpy(text + 1, key.ptr, key.len);
+    memcpy(text + 1 + key.len, kind == NRM_OPEN ? "\":{" : "\":", kind == NRM_OPEN ? 3 : 2);
+    op->fragment = (pen_slice){text, key.len + (kind == NRM_OPEN ? 4 : 3)};
+    return true;
+}
+
+/* Closes and opens objects until exactly those of the first count steps are open. */
+static bool enter(struct layout *layout, const pen_slice *steps, uint32_t count)
+{
+    uint32_t same = 0;
+    while (same < count && same < layout->open_count &&
+           pen_slice_eq(steps[same], layout->open[same])) {
+        same++;
+    }
+    while (layout->open_count > same) {
+        layout->open_count--;
+        if (!fragment_add(layout, NRM_CLOSE, (pen_slice){0}, 0)) {
+            return false;
+        }
+    }
+    while (layout->open_count < count) {
+        layout->open[layout->open_count] = steps[layout->open_count];
+        if (!fragment_add(layout, NRM_OPEN, steps[layout->open_count], 0)) {
+            return false;
+        }
+        layout->open_count++;
+    }
+    return true;
+}
+
+static uint32_t steps_of(pen_slice path, pen_slice steps[NRM_STEPS_MAX])
+{
+    uint32_t count = 0;
+    pen_slice rest = path;
+    while (count < NRM_STEPS_MAX && pen_slice_split(&rest, '.', &steps[count])) {
+        count++;
+    }
+    return count;
+}
+
+/* Sorted by path, siblings stand together and every object is opened once.  A leaf that is also an
+ * object ("a" and "a.b") would make two members of one name: refused. */
+pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
+{
+    struct layout layout = {.schema = schema};
+    uint32_t order[NRM_SLOTS_MAX];
+    pen_slice steps[NRM_STEPS_MAX];
+
+    for (uint32_t i = 0; i < schema->slot_count; i++) {
+        uint32_t at = i;
+        while (at > 0 &&
+               pen_slice_cmp(schema->slots[i].ecs, schema->slots[order[at - 1]].ecs) < 0) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = i;
+    }
+    for (uint32_t i = 0; i < schema->slot_count; i++) {
+        const pen_slice ecs = schema->slots[order[i]].ecs;
+        for (uint32_t k = 0; k < schema->slot_count; k++) {
+            const pen_slice other = schema->slots[k].ecs;
+            if (other.len > ecs.len && pen_slice_starts(other, ecs) && other.ptr[ecs.len] == '.') {
+                return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                                "type %.*s: %.*s is a value and an object",
+                                PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(ecs));
+            }
+        }
+        const uint32_t count = steps_of(ecs, steps);
+        if (count == 0 || !enter(&layout, steps, count - 1) ||
+            !fragment_add(&layout, NRM_LEAF, steps[count - 1], order[i])) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "type %.*s: too many ECS fields",
+                            PEN_SLICE_FMT(schema->type->name));
+        }
+    }
+    return enter(&layout, NULL, 0) ? PEN_OK
+                                   : PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "ECS layout");
+}
+
+bool nrm_is_empty(pen_slice text)
+{
+    return text.len == 0 || (text.len == 1 && text.ptr[0] == '-') ||
+           pen_slice_eq(text, PEN_SLICE_LIT("null")) || pen_slice_eq(text, PEN_SLICE_LIT("[]"));
+}
+
+static pen_status write_comma(struct pen_buf *out)
+{
+    return out->len > 0 && out->ptr[out->len - 1] != '{' ? pen_buf_add_byte(out, ',') : PEN_OK;
+}
+
+static pen_status write_text(struct pen_buf *out, pen_slice text)
+{
+    PEN_TRY(pen_buf_reserve(out, text.len + 2));
+    out->ptr[out->len++] = '"';
+    if (text.len > 0) {
+        memcpy(out->ptr + out->len, text.ptr, text.len);
+    }
+    out->len += text.len;
+    out->ptr[out->len++] = '"';
+    return PEN_OK;
+}
+
+static pen_status write_list(const struct pen_normalizer *n, const struct nrm_value *value,
+                             struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_add_byte(out, '['));
+    for (uint32_t i = 0; i < value->item_count; i++) {
+        if (i > 0) {
+            PEN_TRY(pen_buf_add_byte(out, ','));
+        }
+        PEN_TRY(write_text(out, n->items[value->item_first + i].text));
+    }
+    return pen_buf_add_byte(out, ']');
+}
+
+static bool is_present(const struct pen_normalizer *n, uint32_t slot)
+{
+    const struct nrm_value *value = &n->slots[slot];
+    switch ((enum nrm_value_kind)value->kind) {
+    case NRM_TEXT:
+        return !nrm_is_empty(value->text);
+    case NRM_JSON:
+        return true;
+    case NRM_LIST:
+        return value->item_count > 0;
+    case NRM_NONE:
+    default:
+        return n->schema->slots[slot].fixed.len > 0;
+    }
+}
+
+static pen_status write_leaf(const struct pen_normalizer *n, const struct nrm_op *op,
+                             struct pen_buf *out)
+{
+    const struct nrm_value *value = &n->slots[op->slot];
+    const struct nrm_slot *slot = &n->schema->slots[op->slot];
+    if (!is_present(n, op->slot)) {
+        return PEN_OK;
+    }
+    PEN_TRY(write_comma(out));
+    PEN_TRY(pen_buf_add(out, op->fragment));
+    switch ((enum nrm_value_kind)value->kind) {
+    case NRM_TEXT:
+        if (slot->is_number && pen_json_is_number(value->text)) {
+            return pen_buf_add(out, value->text);
+        }
+        return write_text(out, value->text);
+    case NRM_JSON:
+        return pen_buf_add(out, value->text);
+    case NRM_LIST:
+        return write_list(n, value, out);
+    case NRM_NONE:
+    default:
+        return pen_buf_add(out, slot->fixed);
+    }
+}
+
+pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
+{
+    const struct pen_schema *schema = n->schema;
+    struct {
+        size_t before, inside;
+    } open[NRM_STEPS_MAX];
+    uint32_t depth = 0;
+
+    for (uint32_t i = 0; i < schema->op_count; i++) {
+        const struct nrm_op *op = &schema->ops[i];
+        if (op->kind == NRM_LEAF) {
+            PEN_TRY(write_leaf(n, op, out));
+        } else if (op->kind == NRM_OPEN) {
+            PEN_CHECK(depth < NRM_STEPS_MAX);
+            open[depth].before = out->len;
+            PEN_TRY(write_comma(out));
+            PEN_TRY(pen_buf_add(out, op->fragment));
+            open[depth++].inside = out->len;
+        } else {
+            PEN_CHECK(depth > 0);
+            depth--;
+            if (out->len == open[depth].inside) {
+                out->len = open[depth].before;
+            } else {
+                PEN_TRY(pen_buf_add_byte(out, '}'));
+            }
+        }
+    }
+    return PEN_OK;
+}

@@ -1,0 +1,198 @@
+/*
+ * internal.h - what the files of normalize share.
+ *
+ * A slot is one ECS field that documents of the type may carry.  The maps, the statics and the
+ * script fill slots; ecs.c writes them by a layout that was compiled with the schema: opening,
+ * leaf and closing fragments in document order.  Objects in which no leaf was written are taken
+ * back.
+ */
+#ifndef PEN_NORMALIZE_INTERNAL_H
+#define PEN_NORMALIZE_INTERNAL_H
+
+#include "penstock/normalize.h"
+
+#include "tree.h"
+
+#define NRM_SLOTS_MAX 128u
+#define NRM_OPS_MAX (NRM_SLOTS_MAX * 8u)
+#define NRM_STEPS_MAX 16u
+#define NRM_ITEMS_MAX 256u
+#define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 8u)
+#define NRM_DERIVED_MAX 1024u
+#define NRM_DOCUMENT_MAX ((size_t)32 << 20)
+#define NRM_ACTION_TEXT 1u   /* json_to_text */
+#define NRM_ACTION_SCRIPT 2u /* first of the script's repairs */
+
+enum nrm_value_kind { NRM_NONE, NRM_TEXT, NRM_JSON, NRM_LIST };
+
+struct nrm_value { /* of a slot in one record */
+    uint8_t kind;
+    bool is_escaped;
+    pen_slice text; /* TEXT: inside of a JSON string; JSON: a token as written */
+    uint32_t item_first, item_count;
+};
+
+struct nrm_item {
+    pen_slice text;
+    bool is_escaped;
+};
+
+struct nrm_slot {
+    pen_slice ecs;
+    pen_slice fixed; /* JSON of a static, else empty */
+    bool is_ip, is_number;
+};
+
+struct nrm_source {
+    uint32_t field;
+    bool may_index; /* the path names an array element */
+};
+
+struct nrm_map {
+    uint32_t slot;
+    const struct nrm_source *sources;
+    uint32_t source_count;
+    bool collect;
+};
+
+enum nrm_op_kind { NRM_OPEN, NRM_LEAF, NRM_CLOSE };
+struct nrm_op {
+    enum nrm_op_kind kind;
+    pen_slice fragment; /* "key": or "key":{ */
+    uint32_t slot;
+};
+
+enum nrm_derived_kind { NRM_FROM_SLOT, NRM_FROM_TYPE, NRM_FROM_TIME };
+struct nrm_derived {
+    enum nrm_derived_kind kind;
+    uint32_t slot, field;
+};
+
+/* Repairs of the copy: what is done with the value at path when the source of the event fits. */
+enum nrm_repair_kind {
+    NRM_WRAP,         /* string s -> {key: s} */
+    NRM_CREDENTIALS,  /* string s -> {iam: s} or {value: s} */
+    NRM_TAGS,         /* everything that is not an object or a list of objects -> {value: ...} */
+    NRM_UNWRAP,       /* object -> its member key */
+    NRM_RENAME,       /* member key of the object -> to */
+    NRM_LIST_TEXT,    /* list -> text */
+    NRM_OBJECTS_TEXT, /* list of objects -> text */
+    NRM_REPR,         /* anything -> text */
+};
+struct nrm_repair {
+    const char *path;
+    const char *sources; /* comma list of event sources, NULL: any */
+    enum nrm_repair_kind kind;
+    const char *key, *to;
+};
+
+struct nrm_script {
+    const char *name;
+    const char *const *fields; /* paths that run reads, NULL-terminated */
+    const char *const *slots;  /* ECS fields that run may fill, NULL-terminated */
+    const struct nrm_repair *repairs;
+    uint32_t repair_count;
+    uint32_t source_field; /* index in fields: the event source that repairs ask for */
+    void (*run)(struct pen_normalizer *normalizer, const struct pen_record *record,
+                struct pen_doc *doc);
+    /* Time of records that have none of their own by rights (digests), else NULL. */
+    const struct pen_value *(*time)(const struct pen_schema *schema,
+                                    const struct pen_record *record);
+};
+extern const struct nrm_script nrm_script_cloudtrail;
+
+#define NRM_SCRIPT_FIELDS_MAX 32u
+#define NRM_SCRIPT_SLOTS_MAX 16u
+
+struct nrm_name {
+    pen_slice name;
+    uint64_t hash;
+    uint32_t field;
+    struct nrm_name *next;
+};
+
+struct pen_schema {
+    const struct pen_type *type;
+    struct pen_plan *plan;
+    struct pen_arena arena;
+    bool is_sealed;
+    const struct nrm_script *script;
+    uint32_t script_fields[NRM_SCRIPT_FIELDS_MAX];
+    uint32_t script_slots[NRM_SCRIPT_SLOTS_MAX];
+    struct nrm_slot slots[NRM_SLOTS_MAX];
+    uint32_t slot_count;
+    struct nrm_map *maps;
+    uint32_t map_count;
+    struct nrm_op ops[NRM_OPS_MAX];
+    uint32_t op_count;
+    uint32_t slot_account, slot_region, slot_module, slot_ingested, slot_source_ip, slot_provider;
+    uint32_t time_fields[4];
+    uint32_t time_count;
+    uint32_t id_field;
+    uint32_t *identity;
+    struct {
+        pen_slice key;
+        uint32_t field;
+    } diverts[NRM_DIVERTS_MAX];
+    uint32_t divert_count;
+    struct nrm_derived derived[NRM_DERIVED_MAX];
+    uint32_t derived_count;
+    struct nrm_name *names;
+};
+
+enum {
+    NRM_PLAIN_ID,
+    NRM_PLAIN_ACCOUNT,
+    NRM_PLAIN_REGION,
+    NRM_PLAIN_IDENTITY,
+    NRM_PLAIN_IP,
+    NRM_PLAIN_COUNT
+};
+
+struct pen_normalizer {
+    const struct pen_schema *schema;
+    struct nrm_value slots[NRM_SLOTS_MAX];
+    struct nrm_item items[NRM_ITEMS_MAX];
+    uint32_t item_count;
+    struct pen_buf document, spare, text, plain;
+    struct pen_buf unescaped[NRM_PLAIN_COUNT];
+    struct pen_buf basics;     /* members that are the same for all records of an object */
+    struct pen_buf basics_key; /* bucket and key that basics is for */
+    struct pen_buf fallback;   /* account and region of the object as JSON text */
+    struct nrm_tree tree;
+    int64_t month_begin_ns, month_end_ns;
+    struct pen_buf index;
+    char time_text[PEN_TIME_MAX + 8];
+    size_t time_length;
+    char ingested_text[PEN_TIME_MAX];
+    size_t ingested_length;
+    int64_t ingested_ns;
+    char id_text[33];
+    bool account_is_fallback, region_is_fallback;
+};
+
+static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_slice text,
+                                bool is_escaped)
+{
+    if (slot != PEN_FIELD_NONE) {
+        n->slots[slot] =
+            (struct nrm_value){.kind = NRM_TEXT, .is_escaped = is_escaped, .text = text};
+    }
+}
+
+/* Slot of an ECS name, PEN_FIELD_NONE when the type has none of that name. */
+uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
+
+/* ecs.c: compiles the layout of all slots; writes the members of one record (no outer braces). */
+PEN_MUST_USE pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err);
+PEN_MUST_USE pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out);
+/* Whether text (inside of a JSON string) is one of the empty values that documents leave out. */
+bool nrm_is_empty(pen_slice text);
+
+/* patch.c: appends the copy with its patches applied. */
+PEN_MUST_USE pen_status nrm_copy_patched(struct pen_normalizer *n, const struct pen_record *record,
+                                         struct pen_buf *out);
+/* Cuts the long strings of a document that is over the size limit. */
+PEN_MUST_USE pen_status nrm_size_guard(struct pen_normalizer *n);
+
+#endif

@@ -1,0 +1,617 @@
+#include "penstock/normalize.h"
+
+#include "penstock/match.h"
+
+#include "internal.h"
+
+#include <stdlib.h>
+
+#define SIZE_GUARD_BYTES 65536u
+#define PLAIN_MAX ((size_t)8 << 20)
+
+pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normalizer **out,
+                              struct pen_err *err)
+{
+    struct pen_normalizer *n = calloc(1, sizeof(*n));
+    *out = n;
+    if (n == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "normalizer");
+    }
+    PEN_CHECK(schema->is_sealed);
+    n->schema = schema;
+    n->ingested_ns = INT64_MIN;
+    n->month_begin_ns = INT64_MAX;
+    n->month_end_ns = INT64_MIN;
+    pen_buf_init(&n->document, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->spare, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->text, NRM_DOCUMENT_MAX * 7);
+    pen_buf_init(&n->plain, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->basics, PLAIN_MAX);
+    pen_buf_init(&n->basics_key, PLAIN_MAX);
+    pen_buf_init(&n->fallback, PLAIN_MAX);
+    pen_buf_init(&n->index, PLAIN_MAX);
+    for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
+        pen_buf_init(&n->unescaped[i], PLAIN_MAX);
+    }
+    return PEN_OK;
+}
+
+void pen_normalizer_free(struct pen_normalizer *normalizer)
+{
+    if (normalizer == NULL) {
+        return;
+    }
+    struct pen_buf *const bufs[] = {
+        &normalizer->document, &normalizer->spare,      &normalizer->text,     &normalizer->plain,
+        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback, &normalizer->index};
+    for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
+        pen_buf_fini(bufs[i]);
+    }
+    for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
+        pen_buf_fini(&normalizer->unescaped[i]);
+    }
+    nrm_tree_fini(&normalizer->tree);
+    free(normalizer);
+}
+
+/* ---- maps ---- */
+
+static bool is_usable(const struct pen_value *value, const struct nrm_source *source)
+{
+    return (!value->in_array || source->may_index) && value->kind != PEN_NULL &&
+           !(value->kind == PEN_STRING && value->text.len == 0) && value->text.len > 0;
+}
+
+static const struct pen_value *first_usable(const struct pen_record *record,
+                                            const struct nrm_source *source)
+{
+    const struct pen_value *value = pen_record_first(record, source->field);
+    while (value != NULL && !is_usable(value, source)) {
+        value = pen_value_next(record, value);
+    }
+    return value;
+}
+
+static bool is_address(pen_slice text)
+{
+    uint8_t addr[16];
+    uint8_t bits;
+    return pen_ip_parse(text, addr, &bits);
+}
+
+static void map_first(struct pen_normalizer *n, const struct pen_record *record,
+                      const struct nrm_map *map)
+{
+    const struct nrm_slot *slot = &n->schema->slots[map->slot];
+    for (uint32_t i = 0; i < map->source_count; i++) {
+        const struct pen_value *value = first_usable(record, &map->sources[i]);
+        if (value == NULL) {
+            continue;
+        }
+        struct nrm_value *to = &n->slots[map->slot];
+        const bool is_tree = value->kind == PEN_OBJECT || value->kind == PEN_ARRAY;
+        if (slot->is_ip && (is_tree || !is_address(value->text))) {
+            return;
+        }
+        to->kind = is_tree ? NRM_JSON : NRM_TEXT;
+        to->text = value->text;
+        to->is_escaped = value->is_escaped;
+        if (value->kind == PEN_BOOL) {
+            to->text = value->text.len == 4 ? PEN_SLICE_LIT("True") : PEN_SLICE_LIT("False");
+        }
+        return;
+    }
+}
+
+static bool has_item(const struct pen_normalizer *n, uint32_t from, pen_slice text)
+{
+    for (uint32_t i = from; i < n->item_count; i++) {
+        if (pen_slice_eq(n->items[i].text, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void map_collect(struct pen_normalizer *n, const struct pen_record *record,
+                        const struct nrm_map *map)
+{
+    const uint32_t from = n->item_count;
+    const bool is_ip = n->schema->slots[map->slot].is_ip;
+    for (uint32_t i = 0; i < map->source_count; i++) {
+        for (const struct pen_value *value = pen_record_first(record, map->sources[i].field);
+             value != NULL; value = pen_value_next(record, value)) {
+            if ((value->kind != PEN_STRING && value->kind != PEN_NUMBER) ||
+                nrm_is_empty(value->text) || has_item(n, from, value->text) ||
+                (is_ip && !is_address(value->text)) || n->item_count == NRM_ITEMS_MAX) {
+                continue;
+            }
+            n->items[n->item_count++] =
+                (struct nrm_item){.text = value->text, .is_escaped = value->is_escaped};
+        }
+    }
+    if (n->item_count > from) {
+        n->slots[map->slot] = (struct nrm_value){
+            .kind = NRM_LIST, .item_first = from, .item_count = n->item_count - from};
+    }
+}
+
+static void run_maps(struct pen_normalizer *n, const struct pen_record *record)
+{
+    for (uint32_t i = 0; i < n->schema->map_count; i++) {
+        const struct nrm_map *map = &n->schema->maps[i];
+        if (map->collect) {
+            map_collect(n, record, map);
+        } else {
+            map_first(n, record, map);
+        }
+    }
+}
+
+/* Plain text of a value; unescaped into a buffer of its own when it has to be. */
+static pen_status plain_text(struct pen_normalizer *n, uint32_t which, pen_slice text,
+                             bool is_escaped, pen_slice *out)
+{
+    *out = text;
+    if (!is_escaped) {
+        return PEN_OK;
+    }
+    struct pen_buf *buf = &n->unescaped[which];
+    buf->len = 0;
+    PEN_TRY(pen_buf_reserve(buf, text.len));
+    buf->len = pen_json_unescape(text, buf->ptr);
+    *out = pen_buf_slice(buf);
+    return PEN_OK;
+}
+
+/* ---- time, id, index ---- */
+
+/* As the reference writes it: the offset of the source, six digits of fraction or none. */
+static void write_time(struct pen_normalizer *n, pen_slice text)
+{
+    char *out = n->time_text;
+    size_t at = 0;
+    text = pen_slice_trim(text);
+    memcpy(out, "0000-00-00T00:00:00", 19);
+    memcpy(out, text.ptr, text.len < 19 ? text.len : 19);
+    out[10] = 'T';
+    at = 19;
+    pen_slice rest = pen_slice_sub(text, 19, text.len);
+    if (rest.len > 0 && (rest.ptr[0] == '.' || rest.ptr[0] == ',')) {
+        size_t digits = 1;
+        bool any = false;
+        while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9') {
+            any = any || (digits <= 6 && rest.ptr[digits] != '0');
+            digits++;
+        }
+        if (any) {
+            memcpy(out + at, ".000000", 7);
+            memcpy(out + at + 1, rest.ptr + 1, digits - 1 < 6 ? digits - 1 : 6);
+            at += 7;
+        }
+        rest = pen_slice_sub(rest, digits, rest.len);
+    }
+    if (rest.len >= 5 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) {
+        memcpy(out + at, rest.ptr, 3);
+        out[at + 3] = ':';
+        memcpy(out + at + 4, rest.ptr + rest.len - 2, 2);
+    } else {
+        memcpy(out + at, "+00:00", 6);
+    }
+    n->time_length = at + 6;
+}
+
+/* A time as write_time expects it: all parts of two digits, "YYYY-MM-DD" at least. */
+static bool has_time_form(pen_slice text)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    text = pen_slice_trim(text);
+    if (text.len != 10 && text.len < 19) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len && i < sizeof(form) - 1; i++) {
+        const bool is_digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+        if (form[i] == '0' ? !is_digit : is_digit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_time(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+{
+    if (value == NULL || value->kind != PEN_STRING || !pen_parse_time(value->text, time_ns)) {
+        return false;
+    }
+    if (has_time_form(value->text)) {
+        write_time(n, value->text);
+    } else {
+        n->time_length = pen_format_time(*time_ns, n->time_text);
+    }
+    return true;
+}
+
+static pen_status find_time(struct pen_normalizer *n, const struct pen_record *record,
+                            const struct pen_object_info *object, struct pen_doc *doc,
+                            struct pen_err *err)
+{
+    const struct pen_schema *schema = n->schema;
+    doc->time_ns = INT64_MIN;
+    for (uint32_t i = 0; i < schema->time_count; i++) {
+        if (take_time(n, pen_record_first(record, schema->time_fields[i]), &doc->time_ns)) {
+            return PEN_OK;
+        }
+    }
+    if (schema->script != NULL && schema->script->time != NULL &&
+        take_time(n, schema->script->time(schema, record), &doc->time_ns)) {
+        return PEN_OK;
+    }
+    doc->time_ns = INT64_MIN;
+    if (schema->type->time_key.len > 0) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, record->offset, "record has no time in %.*s",
+                        PEN_SLICE_FMT(schema->type->time_key));
+    }
+    n->time_length = pen_format_time(object->ingested_ns, n->time_text);
+    return PEN_OK;
+}
+
+static pen_status find_id(struct pen_normalizer *n, const struct pen_record *record,
+                          const struct pen_object_info *object, struct pen_doc *doc)
+{
+    const struct pen_value *value = pen_record_first(record, n->schema->id_field);
+    if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
+        PEN_TRY(plain_text(n, NRM_PLAIN_ID, value->text, value->is_escaped, &doc->id));
+        doc->event_id = doc->id;
+        return PEN_OK;
+    }
+    /* The key takes part by its hash: equal records of two objects are two documents. */
+    pen_hash128_hex(pen_hash128(record->raw, pen_hash64(object->key, 0)), n->id_text);
+    doc->id = (pen_slice){(const uint8_t *)n->id_text, 32};
+    doc->event_id = (pen_slice){0};
+    return PEN_OK;
+}
+
+static pen_status find_index(struct pen_normalizer *n, int64_t time_ns, pen_slice *index)
+{
+    if (time_ns < n->month_begin_ns || time_ns >= n->month_end_ns) {
+        const struct pen_civil at = pen_civil_from_ns(time_ns);
+        const bool is_last = at.month == 12;
+        n->index.len = 0;
+        PEN_TRY(pen_buf_add(&n->index, n->schema->type->index_name));
+        PEN_TRY(pen_buf_printf(&n->index, "-%04d-%02u", (int)at.year, (unsigned)at.month));
+        n->month_begin_ns = pen_days_from_civil(at.year, at.month, 1) * PEN_NS_PER_DAY;
+        const int64_t next_day = pen_days_from_civil(at.year + (is_last ? 1 : 0),
+                                                     is_last ? 1 : (uint32_t)at.month + 1, 1);
+        if (__builtin_mul_overflow(next_day, PEN_NS_PER_DAY, &n->month_end_ns)) {
+            n->month_end_ns = INT64_MAX;
+        }
+    }
+    *index = pen_buf_slice(&n->index);
+    return PEN_OK;
+}
+
+/* ---- what the object says ---- */
+
+static pen_status add_member(struct pen_buf *out, const char *name, pen_slice text)
+{
+    if (text.len == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_buf_add(out, pen_slice_str(name)));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":\"")));
+    PEN_TRY(pen_json_escape(out, text));
+    return pen_buf_add_byte(out, '"');
+}
+
+/* The members that all records of an object share are built when the object changes. */
+static pen_status prepare_object(struct pen_normalizer *n, const struct pen_object_info *object)
+{
+    const pen_slice known = pen_buf_slice(&n->basics_key);
+    const size_t bucket = object->bucket.len;
+    if (n->ingested_ns != object->ingested_ns || n->ingested_length == 0) {
+        n->ingested_length = pen_format_time(object->ingested_ns, n->ingested_text);
+        n->ingested_ns = object->ingested_ns;
+    }
+    if (n->basics.len > 0 && known.len == bucket + 1 + object->key.len &&
+        pen_slice_eq(pen_slice_sub(known, 0, bucket), object->bucket) && known.ptr[bucket] == 0 &&
+        pen_slice_eq(pen_slice_sub(known, bucket + 1, known.len), object->key)) {
+        return PEN_OK;
+    }
+    n->basics.len = 0;
+    n->basics_key.len = 0;
+    PEN_TRY(pen_buf_add(&n->basics_key, object->bucket));
+    PEN_TRY(pen_buf_add_byte(&n->basics_key, 0));
+    PEN_TRY(pen_buf_add(&n->basics_key, object->key));
+    PEN_TRY(add_member(&n->basics, "@log_type", n->schema->type->name));
+    PEN_TRY(add_member(&n->basics, "@log_s3bucket", object->bucket));
+    return add_member(&n->basics, "@log_s3key", object->key);
+}
+
+static bool is_unknown(const struct nrm_value *value)
+{
+    return value->kind == NRM_NONE ||
+           (value->kind == NRM_TEXT && pen_slice_eq(value->text, PEN_SLICE_LIT("unknown")));
+}
+
+/* Account and region come from the key when the record names none. */
+static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice from_key,
+                            bool *is_fallback)
+{
+    *is_fallback = is_unknown(&n->slots[slot]);
+    if (!*is_fallback) {
+        return PEN_OK;
+    }
+    const pen_slice text = from_key.len > 0 ? from_key : PEN_SLICE_LIT("unknown");
+    const size_t from = n->fallback.len;
+    PEN_TRY(pen_json_escape(&n->fallback, text));
+    nrm_set_text(n, slot, pen_slice_sub(pen_buf_slice(&n->fallback), from, n->fallback.len),
+                 n->fallback.len - from != text.len);
+    return PEN_OK;
+}
+
+static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *record,
+                             const struct pen_object_info *object, struct pen_doc *doc)
+{
+    const struct pen_schema *schema = n->schema;
+    memset(n->slots, 0, schema->slot_count * sizeof(n->slots[0]));
+    n->item_count = 0;
+    n->fallback.len = 0;
+    PEN_TRY(pen_buf_reserve(&n->fallback, (object->account.len + object->region.len) * 6 + 16));
+    run_maps(n, record);
+    if (n->slots[schema->slot_module].kind == NRM_NONE &&
+        schema->slots[schema->slot_module].fixed.len == 0) {
+        nrm_set_text(n, schema->slot_module, schema->type->name, false);
+    }
+    nrm_set_text(n, schema->slot_ingested,
+                 (pen_slice){(const uint8_t *)n->ingested_text, n->ingested_length}, false);
+    PEN_TRY(fall_back(n, schema->slot_account, object->account, &n->account_is_fallback));
+    PEN_TRY(fall_back(n, schema->slot_region, object->region, &n->region_is_fallback));
+    if (schema->script != NULL) {
+        schema->script->run(n, record, doc);
+    }
+    return PEN_OK;
+}
+
+static pen_status slot_text(struct pen_normalizer *n, uint32_t slot, uint32_t which, pen_slice *out)
+{
+    *out = (pen_slice){0};
+    if (slot == PEN_FIELD_NONE || n->slots[slot].kind != NRM_TEXT) {
+        return PEN_OK;
+    }
+    return plain_text(n, which, n->slots[slot].text, n->slots[slot].is_escaped, out);
+}
+
+static pen_status find_actor(struct pen_normalizer *n, const struct pen_record *record,
+                             struct pen_doc *doc)
+{
+    const struct pen_schema *schema = n->schema;
+    PEN_TRY(slot_text(n, schema->slot_account, NRM_PLAIN_ACCOUNT, &doc->account));
+    PEN_TRY(slot_text(n, schema->slot_region, NRM_PLAIN_REGION, &doc->region));
+    PEN_TRY(slot_text(n, schema->slot_source_ip, NRM_PLAIN_IP, &doc->source_ip));
+    doc->identity = PEN_SLICE_LIT("unknown");
+    for (uint32_t i = 0; i < schema->type->identity_count; i++) {
+        const struct pen_value *value = pen_record_first(record, schema->identity[i]);
+        if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
+            return plain_text(n, NRM_PLAIN_IDENTITY, value->text, value->is_escaped,
+                              &doc->identity);
+        }
+    }
+    return PEN_OK;
+}
+
+/* ---- derived values ---- */
+
+static pen_status add_value(struct pen_walker *walker, struct pen_record *record, uint32_t field,
+                            pen_slice text, bool is_escaped)
+{
+    if (!pen_walker_value_add(walker, record, field, PEN_STRING, text)) {
+        return PEN_E_LIMIT;
+    }
+    PEN_CHECK(record->value_count > 0);
+    record->values[record->value_count - 1].is_escaped = is_escaped;
+    return PEN_OK;
+}
+
+static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
+                           struct pen_record *record, const struct nrm_derived *derived)
+{
+    const struct nrm_value *value = &n->slots[derived->slot];
+    pen_slice fixed = n->schema->slots[derived->slot].fixed;
+    if (value->kind == NRM_TEXT && !nrm_is_empty(value->text)) {
+        return add_value(walker, record, derived->field, value->text, value->is_escaped);
+    }
+    for (uint32_t i = 0; value->kind == NRM_LIST && i < value->item_count; i++) {
+        const struct nrm_item *item = &n->items[value->item_first + i];
+        PEN_TRY(add_value(walker, record, derived->field, item->text, item->is_escaped));
+    }
+    /* A static is a string, or a list of them: each string is a value. */
+    while (value->kind == NRM_NONE && fixed.len > 0) {
+        pen_slice text;
+        if (!pen_slice_split(&fixed, '"', &text) || !pen_slice_split(&fixed, '"', &text)) {
+            break;
+        }
+        PEN_TRY(add_value(walker, record, derived->field, text, false));
+    }
+    return PEN_OK;
+}
+
+static pen_status add_derived(struct pen_normalizer *n, struct pen_walker *walker,
+                              struct pen_record *record)
+{
+    for (uint32_t i = 0; i < n->schema->derived_count; i++) {
+        const struct nrm_derived *derived = &n->schema->derived[i];
+        switch (derived->kind) {
+        case NRM_FROM_SLOT:
+            PEN_TRY(add_slot(n, walker, record, derived));
+            break;
+        case NRM_FROM_TYPE:
+            PEN_TRY(add_value(walker, record, derived->field, n->schema->type->name, false));
+            break;
+        case NRM_FROM_TIME:
+            PEN_TRY(add_value(walker, record, derived->field,
+                              (pen_slice){(const uint8_t *)n->time_text, n->time_length}, false));
+            break;
+        default:
+            break;
+        }
+    }
+    return PEN_OK;
+}
+
+/* ---- the document ---- */
+
+static const struct pen_value *last_value(const struct pen_record *record, uint32_t field)
+{
+    const struct pen_value *value = pen_record_first(record, field);
+    while (value != NULL && pen_value_next(record, value) != NULL) {
+        value = pen_value_next(record, value);
+    }
+    return value;
+}
+
+static bool has_diverted(const struct pen_normalizer *n, const struct pen_record *record)
+{
+    for (uint32_t i = 0; i < n->schema->divert_count; i++) {
+        if (pen_record_first(record, n->schema->diverts[i].field) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Our members, from "@timestamp" on, without a leading comma. */
+static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc,
+                             struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\"@timestamp\":\"")));
+    PEN_TRY(pen_buf_add(out, (pen_slice){(const uint8_t *)n->time_text, n->time_length}));
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_buf_add(out, pen_buf_slice(&n->basics)));
+    PEN_TRY(add_member(out, "@id", doc->id));
+    return nrm_ecs_write(n, out);
+}
+
+/* The diverted members as one object: {"event":...,"user":...}. */
+static pen_status write_diverted(const struct pen_normalizer *n, const struct pen_record *record,
+                                 struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_add_byte(out, '{'));
+    for (uint32_t i = 0; i < n->schema->divert_count; i++) {
+        const struct pen_value *value = last_value(record, n->schema->diverts[i].field);
+        if (value == NULL) {
+            continue;
+        }
+        PEN_TRY(pen_buf_add(out, out->ptr[out->len - 1] == '{' ? PEN_SLICE_LIT("\"")
+                                                               : PEN_SLICE_LIT(",\"")));
+        PEN_TRY(pen_buf_add(out, n->schema->diverts[i].key));
+        PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":")));
+        const bool is_string = value->kind == PEN_STRING;
+        PEN_TRY(is_string ? pen_buf_add_byte(out, '"') : PEN_OK);
+        PEN_TRY(pen_buf_add(out, value->text));
+        PEN_TRY(is_string ? pen_buf_add_byte(out, '"') : PEN_OK);
+    }
+    return pen_buf_add_byte(out, '}');
+}
+
+/* An account, region or provider in the record's own cloud object wins over a guess from the key.
+ */
+static void keep_raw_cloud(struct pen_normalizer *n, uint32_t raw, uint32_t ours)
+{
+    struct nrm_tree *tree = &n->tree;
+    const uint32_t theirs = nrm_tree_member(tree, raw, PEN_SLICE_LIT("cloud"));
+    const uint32_t mine = nrm_tree_member(tree, ours, PEN_SLICE_LIT("cloud"));
+    const struct {
+        pen_slice outer, inner;
+        bool is_guess;
+    } rows[] = {{PEN_SLICE_LIT("account"), PEN_SLICE_LIT("id"), n->account_is_fallback},
+                {PEN_SLICE_LIT("region"), {0}, n->region_is_fallback},
+                {PEN_SLICE_LIT("provider"), {0}, true}};
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        uint32_t there = nrm_tree_member(tree, theirs, rows[i].outer);
+        uint32_t here = nrm_tree_member(tree, mine, rows[i].outer);
+        if (rows[i].inner.len > 0) {
+            there = nrm_tree_member(tree, there, rows[i].inner);
+            here = nrm_tree_member(tree, here, rows[i].inner);
+        }
+        if (rows[i].is_guess && there != NRM_TREE_NONE && here != NRM_TREE_NONE &&
+            tree->nodes[there].kind == PEN_STRING && !nrm_is_empty(tree->nodes[there].text)) {
+            tree->nodes[here].text = tree->nodes[there].text;
+            tree->nodes[here].is_escaped = tree->nodes[there].is_escaped;
+        }
+    }
+}
+
+/* Slow path: the record has members of the names that we write. */
+static pen_status write_merged(struct pen_normalizer *n, const struct pen_record *record,
+                               const struct pen_doc *doc, struct pen_buf *out)
+{
+    uint32_t raw;
+    uint32_t ours;
+    n->spare.len = 0;
+    n->text.len = 0;
+    n->tree.count = 0;
+    PEN_TRY(write_diverted(n, record, &n->spare));
+    PEN_TRY(pen_buf_add_byte(&n->text, '{'));
+    PEN_TRY(write_ours(n, doc, &n->text));
+    PEN_TRY(pen_buf_add_byte(&n->text, '}'));
+    PEN_TRY(nrm_tree_parse(&n->tree, pen_buf_slice(&n->spare), &raw));
+    PEN_TRY(nrm_tree_parse(&n->tree, pen_buf_slice(&n->text), &ours));
+    keep_raw_cloud(n, raw, ours);
+    nrm_tree_merge(&n->tree, raw, ours);
+    nrm_tree_prune(&n->tree, raw);
+    n->plain.len = 0;
+    PEN_TRY(nrm_tree_emit(&n->tree, raw, &n->plain));
+    return pen_buf_add(out, pen_slice_sub(pen_buf_slice(&n->plain), 1, n->plain.len - 1));
+}
+
+static pen_status write_document(struct pen_normalizer *n, const struct pen_record *record,
+                                 struct pen_doc *doc)
+{
+    struct pen_buf *out = &n->document;
+    out->len = 0;
+    PEN_TRY(pen_buf_add_byte(out, '{'));
+    PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
+                                     : nrm_copy_patched(n, record, out));
+    if (out->len > 1) {
+        PEN_TRY(pen_buf_add_byte(out, ','));
+    }
+    PEN_TRY(has_diverted(n, record) ? write_merged(n, record, doc, out) : write_ours(n, doc, out));
+    PEN_TRY(pen_buf_add_byte(out, '}'));
+    if (PEN_UNLIKELY(out->len >= SIZE_GUARD_BYTES)) {
+        PEN_TRY(nrm_size_guard(n));
+    }
+    doc->source = pen_buf_slice(&n->document);
+    return PEN_OK;
+}
+
+pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *walker,
+                         struct pen_record *record, const struct pen_object_info *object,
+                         bool want_source, struct pen_doc *doc, struct pen_err *err)
+{
+    struct pen_normalizer *n = normalizer;
+    *doc = (struct pen_doc){.kind = PEN_DOC_EVENT, .time_ns = INT64_MIN};
+    PEN_TRY(find_time(n, record, object, doc, err));
+    pen_status status = prepare_object(n, object);
+    if (status == PEN_OK) {
+        status = find_id(n, record, object, doc);
+    }
+    if (status == PEN_OK) {
+        status = fill_slots(n, record, object, doc);
+    }
+    if (status == PEN_OK) {
+        status = find_actor(n, record, doc);
+    }
+    if (status == PEN_OK) {
+        status = find_index(n, doc->time_ns == INT64_MIN ? object->ingested_ns : doc->time_ns,
+                            &doc->index);
+    }
+    if (status == PEN_OK && want_source) {
+        status = write_document(n, record, doc);
+    }
+    if (status == PEN_OK) {
+        status = add_derived(n, walker, record);
+    }
+    return status == PEN_OK ? PEN_OK
+                            : PEN_FAIL(err, status, record->offset, "document of a record");
+}

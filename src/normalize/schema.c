@@ -1,0 +1,398 @@
+#include "penstock/normalize.h"
+
+#include "internal.h"
+
+#include <stdlib.h>
+
+#define ARENA_MAX ((size_t)16 << 20)
+
+static const char *const basic_slots[] = {"event.module",   "event.ingested",   "ecs.version",
+                                          "cloud.provider", "cloud.account.id", "cloud.region"};
+static const char *const basic_members[] = {"@message",      "@timestamp", "@log_type",
+                                            "@log_s3bucket", "@log_s3key", "@id"};
+static const char *const common_time_keys[] = {"@timestamp", "timestamp", "time", "eventTime"};
+
+static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail};
+
+uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
+{
+    for (uint32_t i = 0; i < schema->slot_count; i++) {
+        if (pen_slice_eq(schema->slots[i].ecs, ecs)) {
+            return i;
+        }
+    }
+    return PEN_FIELD_NONE;
+}
+
+static bool ends_with(pen_slice text, pen_slice tail)
+{
+    return text.len >= tail.len &&
+           pen_slice_eq(pen_slice_sub(text, text.len - tail.len, text.len), tail);
+}
+
+/* ECS 1.10 fields of the numeric types that the built-in maps can fill. */
+static bool is_number_field(pen_slice ecs)
+{
+    static const char *const tails[] = {".port", ".bytes", ".packets", ".status_code", ".pid"};
+    static const char *const names[] = {"event.severity", "event.duration", "event.risk_score",
+                                        "event.sequence", "file.size",      "dns.answers.ttl"};
+    for (size_t i = 0; i < PEN_COUNT(tails); i++) {
+        if (ends_with(ecs, pen_slice_str(tails[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < PEN_COUNT(names); i++) {
+        if (pen_slice_eq(ecs, pen_slice_str(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static pen_status slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *slot,
+                           struct pen_err *err)
+{
+    const uint32_t known = nrm_slot_find(schema, ecs);
+    if (known != PEN_FIELD_NONE) {
+        *slot = known;
+        return PEN_OK;
+    }
+    if (schema->slot_count == NRM_SLOTS_MAX) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "type %.*s: more than %u ECS fields",
+                        PEN_SLICE_FMT(schema->type->name), NRM_SLOTS_MAX);
+    }
+    *slot = schema->slot_count++;
+    schema->slots[*slot] = (struct nrm_slot){.ecs = ecs,
+                                             .is_ip = ends_with(ecs, PEN_SLICE_LIT(".ip")),
+                                             .is_number = is_number_field(ecs)};
+    return PEN_OK;
+}
+
+static uint32_t split_path(pen_slice path, pen_slice steps[NRM_STEPS_MAX], bool *has_index)
+{
+    uint32_t count = 0;
+    pen_slice rest = path;
+    pen_slice step;
+    *has_index = false;
+    while (count < NRM_STEPS_MAX && pen_slice_split(&rest, '.', &step)) {
+        uint64_t number;
+        *has_index = *has_index || pen_parse_u64(step, &number);
+        steps[count++] = step;
+    }
+    return count;
+}
+
+static pen_status path_field(struct pen_schema *schema, pen_slice path, struct nrm_source *source,
+                             struct pen_err *err)
+{
+    pen_slice steps[NRM_STEPS_MAX];
+    const uint32_t count = split_path(path, steps, &source->may_index);
+    source->field = pen_plan_field_new(schema->plan);
+    const pen_status status = pen_plan_path(schema->plan, source->field, steps, count);
+    return status == PEN_OK ? PEN_OK
+                            : PEN_FAIL(err, status, PEN_NO_OFFSET, "type %.*s: path %.*s",
+                                       PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(path));
+}
+
+static pen_status plain_field(struct pen_schema *schema, pen_slice path, uint32_t *field,
+                              struct pen_err *err)
+{
+    struct nrm_source source;
+    PEN_TRY(path_field(schema, path, &source, err));
+    *field = source.field;
+    return PEN_OK;
+}
+
+static pen_status build_maps(struct pen_schema *schema, struct pen_err *err)
+{
+    const struct pen_type *type = schema->type;
+    schema->maps = PEN_NEW_N(&schema->arena, struct nrm_map, type->map_count + 1);
+    if (schema->maps == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field map");
+    }
+    schema->map_count = type->map_count;
+    for (uint32_t i = 0; i < type->map_count; i++) {
+        const struct pen_map_entry *entry = &type->map[i];
+        struct nrm_source *sources =
+            PEN_NEW_N(&schema->arena, struct nrm_source, entry->source_count + 1);
+        if (sources == NULL) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field map");
+        }
+        for (uint32_t k = 0; k < entry->source_count; k++) {
+            PEN_TRY(path_field(schema, entry->sources[k], &sources[k], err));
+        }
+        schema->maps[i].sources = sources;
+        schema->maps[i].source_count = entry->source_count;
+        schema->maps[i].collect = entry->collect;
+        PEN_TRY(slot_add(schema, entry->ecs, &schema->maps[i].slot, err));
+    }
+    for (uint32_t i = 0; i < type->static_count; i++) {
+        uint32_t slot;
+        PEN_TRY(slot_add(schema, type->statics[i].ecs, &slot, err));
+        schema->slots[slot].fixed = type->statics[i].json;
+    }
+    return PEN_OK;
+}
+
+static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
+{
+    uint32_t *const slots[] = {
+        &schema->slot_module,   &schema->slot_ingested, NULL,
+        &schema->slot_provider, &schema->slot_account,  &schema->slot_region};
+    for (size_t i = 0; i < PEN_COUNT(basic_slots); i++) {
+        uint32_t slot;
+        PEN_TRY(slot_add(schema, pen_slice_str(basic_slots[i]), &slot, err));
+        if (slots[i] != NULL) {
+            *slots[i] = slot;
+        } else {
+            schema->slots[slot].fixed = PEN_SLICE_LIT("\"1.10.0\"");
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status build_provider(struct pen_schema *schema)
+{
+    /* Records of no known kind are not said to come from AWS. */
+    const pen_slice name = schema->type->name;
+    struct nrm_slot *slot = &schema->slots[schema->slot_provider];
+    if (slot->fixed.len == 0 && !pen_slice_eq(name, PEN_SLICE_LIT("json")) &&
+        !pen_slice_eq(name, PEN_SLICE_LIT("unknown"))) {
+        slot->fixed = PEN_SLICE_LIT("\"aws\"");
+    }
+    return PEN_OK;
+}
+
+static pen_status build_script(struct pen_schema *schema, struct pen_err *err)
+{
+    const struct pen_type *type = schema->type;
+    if (type->script.len == 0) {
+        return PEN_OK;
+    }
+    for (size_t i = 0; i < PEN_COUNT(scripts); i++) {
+        if (pen_slice_eq(type->script, pen_slice_str(scripts[i]->name))) {
+            schema->script = scripts[i];
+        }
+    }
+    const struct nrm_script *script = schema->script;
+    if (script == NULL) {
+        return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET, "type %.*s: no script is named %.*s",
+                        PEN_SLICE_FMT(type->name), PEN_SLICE_FMT(type->script));
+    }
+    for (uint32_t i = 0; script->fields[i] != NULL; i++) {
+        PEN_CHECK(i < NRM_SCRIPT_FIELDS_MAX);
+        PEN_TRY(
+            plain_field(schema, pen_slice_str(script->fields[i]), &schema->script_fields[i], err));
+    }
+    for (uint32_t i = 0; script->slots[i] != NULL; i++) {
+        PEN_CHECK(i < NRM_SCRIPT_SLOTS_MAX);
+        PEN_TRY(slot_add(schema, pen_slice_str(script->slots[i]), &schema->script_slots[i], err));
+    }
+    return PEN_OK;
+}
+
+static pen_status action_add(struct pen_schema *schema, pen_slice path, uint32_t action,
+                             struct pen_err *err)
+{
+    pen_slice steps[NRM_STEPS_MAX];
+    bool has_index;
+    const uint32_t count = split_path(path, steps, &has_index);
+    const pen_status status = pen_plan_action(schema->plan, steps, count, action);
+    return status == PEN_OK ? PEN_OK
+                            : PEN_FAIL(err, status, PEN_NO_OFFSET, "type %.*s: repair of %.*s",
+                                       PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(path));
+}
+
+static pen_status build_actions(struct pen_schema *schema, struct pen_err *err)
+{
+    const struct pen_type *type = schema->type;
+    for (uint32_t i = 0; i < type->to_text_count; i++) {
+        PEN_TRY(action_add(schema, type->to_text[i], NRM_ACTION_TEXT, err));
+    }
+    for (uint32_t i = 0; schema->script != NULL && i < schema->script->repair_count; i++) {
+        PEN_TRY(action_add(schema, pen_slice_str(schema->script->repairs[i].path),
+                           NRM_ACTION_SCRIPT + i, err));
+    }
+    return PEN_OK;
+}
+
+static pen_status divert_add(struct pen_schema *schema, pen_slice key, struct pen_err *err)
+{
+    for (uint32_t i = 0; i < schema->divert_count; i++) {
+        if (pen_slice_eq(schema->diverts[i].key, key)) {
+            return PEN_OK;
+        }
+    }
+    PEN_CHECK(schema->divert_count < NRM_DIVERTS_MAX);
+    const uint32_t field = pen_plan_field_new(schema->plan);
+    const pen_status status = pen_plan_divert(schema->plan, key, field);
+    if (status != PEN_OK) {
+        return PEN_FAIL(err, status, PEN_NO_OFFSET, "member %.*s", PEN_SLICE_FMT(key));
+    }
+    schema->diverts[schema->divert_count].key = key;
+    schema->diverts[schema->divert_count++].field = field;
+    return PEN_OK;
+}
+
+static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
+{
+    for (size_t i = 0; i < PEN_COUNT(basic_members); i++) {
+        PEN_TRY(divert_add(schema, pen_slice_str(basic_members[i]), err));
+    }
+    for (uint32_t i = 0; i < schema->slot_count; i++) {
+        pen_slice rest = schema->slots[i].ecs;
+        pen_slice top;
+        if (pen_slice_split(&rest, '.', &top)) {
+            PEN_TRY(divert_add(schema, top, err));
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
+{
+    const struct pen_type *type = schema->type;
+    if (type->time_key.len > 0) {
+        schema->time_count = 1;
+        PEN_TRY(plain_field(schema, type->time_key, &schema->time_fields[0], err));
+    } else {
+        for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
+            PEN_TRY(plain_field(schema, pen_slice_str(common_time_keys[i]),
+                                &schema->time_fields[schema->time_count++], err));
+        }
+    }
+    schema->id_field = PEN_FIELD_NONE;
+    if (type->id_key.len > 0) {
+        PEN_TRY(plain_field(schema, type->id_key, &schema->id_field, err));
+    }
+    schema->identity = PEN_NEW_N(&schema->arena, uint32_t, type->identity_count + 1);
+    if (schema->identity == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "identity paths");
+    }
+    for (uint32_t i = 0; i < type->identity_count; i++) {
+        PEN_TRY(plain_field(schema, type->identity[i], &schema->identity[i], err));
+    }
+    return PEN_OK;
+}
+
+static pen_status build(struct pen_schema *schema, struct pen_err *err)
+{
+    PEN_TRY(build_basics(schema, err));
+    PEN_TRY(build_maps(schema, err));
+    PEN_TRY(build_provider(schema));
+    PEN_TRY(build_script(schema, err));
+    PEN_TRY(build_keys(schema, err));
+    PEN_TRY(build_actions(schema, err));
+    PEN_TRY(build_diverts(schema, err));
+    schema->slot_source_ip = nrm_slot_find(schema, PEN_SLICE_LIT("source.ip"));
+    return nrm_layout(schema, err);
+}
+
+pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out, struct pen_err *err)
+{
+    struct pen_schema *schema = calloc(1, sizeof(*schema));
+    *out = NULL;
+    if (schema == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "schema");
+    }
+    schema->type = type;
+    pen_arena_init(&schema->arena, ARENA_MAX);
+    schema->plan = pen_plan_new();
+    const pen_status status = schema->plan == NULL
+                                  ? PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field plan")
+                                  : build(schema, err);
+    if (status != PEN_OK) {
+        pen_schema_free(schema);
+        return status;
+    }
+    *out = schema;
+    return PEN_OK;
+}
+
+void pen_schema_free(struct pen_schema *schema)
+{
+    if (schema != NULL) {
+        pen_plan_free(schema->plan);
+        pen_arena_fini(&schema->arena);
+        free(schema);
+    }
+}
+
+/* What normalize itself knows under this name, if anything. */
+static bool derived_find(const struct pen_schema *schema, pen_slice name,
+                         struct nrm_derived *derived)
+{
+    static const struct {
+        const char *name;
+        enum nrm_derived_kind kind;
+        const char *ecs;
+    } aliases[] = {
+        {"source", NRM_FROM_TYPE, NULL},           {"log_type", NRM_FROM_TYPE, NULL},
+        {"timestamp", NRM_FROM_TIME, NULL},        {"account", NRM_FROM_SLOT, "cloud.account.id"},
+        {"region", NRM_FROM_SLOT, "cloud.region"},
+    };
+    for (size_t i = 0; i < PEN_COUNT(aliases); i++) {
+        if (pen_slice_eq(name, pen_slice_str(aliases[i].name))) {
+            derived->kind = aliases[i].kind;
+            derived->slot = aliases[i].ecs == NULL
+                                ? PEN_FIELD_NONE
+                                : nrm_slot_find(schema, pen_slice_str(aliases[i].ecs));
+            return true;
+        }
+    }
+    derived->kind = NRM_FROM_SLOT;
+    derived->slot = nrm_slot_find(schema, name);
+    return derived->slot != PEN_FIELD_NONE;
+}
+
+pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, struct pen_err *err)
+{
+    struct pen_schema *schema = schema_ctx;
+    struct nrm_derived derived;
+    PEN_CHECK(!schema->is_sealed);
+    if (name.len > 0 && name.ptr[0] == '@') {
+        name = pen_slice_sub(name, 1, name.len);
+    }
+    if (name.len == 0) {
+        return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "empty field name");
+    }
+    const uint64_t hash = pen_hash64(name, 0);
+    for (const struct nrm_name *at = schema->names; at != NULL; at = at->next) {
+        if (at->hash == hash && pen_slice_eq(at->name, name)) {
+            *field = at->field;
+            return PEN_OK;
+        }
+    }
+    struct nrm_name *entry = PEN_NEW(&schema->arena, struct nrm_name);
+    const pen_slice copy = pen_arena_dup(&schema->arena, name);
+    if (entry == NULL || copy.ptr == NULL) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many field names");
+    }
+    *field = pen_plan_field_new(schema->plan);
+    const pen_status status = pen_plan_dotted(schema->plan, *field, copy);
+    if (status != PEN_OK) {
+        return PEN_FAIL(err, status, PEN_NO_OFFSET, "field %.*s", PEN_SLICE_FMT(name));
+    }
+    if (derived_find(schema, copy, &derived)) {
+        if (schema->derived_count == NRM_DERIVED_MAX) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many derived fields");
+        }
+        derived.field = *field;
+        schema->derived[schema->derived_count++] = derived;
+    }
+    *entry = (struct nrm_name){.name = copy, .hash = hash, .field = *field, .next = schema->names};
+    schema->names = entry;
+    return PEN_OK;
+}
+
+void pen_schema_seal(struct pen_schema *schema)
+{
+    PEN_CHECK(!schema->is_sealed);
+    pen_plan_seal(schema->plan);
+    schema->is_sealed = true;
+}
+
+const struct pen_plan *pen_schema_plan(const struct pen_schema *schema)
+{
+    return schema->plan;
+}
