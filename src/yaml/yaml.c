@@ -244,7 +244,7 @@ static pen_status on_alias(struct builder *b, const yaml_event_t *event)
 
 static pen_status on_event(struct builder *b, const yaml_event_t *event)
 {
-    switch (event->type) { // NOLINT(clang-diagnostic-switch-enum): the rest carries no node
+    switch (event->type) {
     case YAML_SCALAR_EVENT:
         return on_scalar(b, event);
     case YAML_SEQUENCE_START_EVENT:
@@ -257,9 +257,14 @@ static pen_status on_event(struct builder *b, const yaml_event_t *event)
         return PEN_OK;
     case YAML_ALIAS_EVENT:
         return on_alias(b, event);
-    default:
-        return PEN_OK;
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_START_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+        break; /* these carry no node */
     }
+    return PEN_OK;
 }
 
 static bool is_empty(const struct pen_yaml *root)
