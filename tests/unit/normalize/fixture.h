@@ -7,8 +7,8 @@
 
 #include "penstock/normalize.h"
 
-/* clang-format off: cmocka.h needs the standard headers before it. */
-#include <cmocka.h>
+/* cmocka.h needs the standard headers before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 /* clang-format on */
 
 #define S(text)                                   \
