@@ -13,9 +13,9 @@
 #include "penstock/base.h"
 
 #define PEN_PARTITIONS 256
-#define PEN_OBSERVATION_BYTES_MAX 1024u /* observation.bytes_max, attributes beyond are cut */
-#define PEN_OBSERVATION_KEY_MAX 65535u  /* rule id, event id, group, object: E_LIMIT beyond */
-#define PEN_OBSERVATION_EVENT_MAX (16u << 20) /* event: E_LIMIT beyond */
+#define PEN_OBSERVATION_BYTES_MAX 1024U /* observation.bytes_max, attributes beyond are cut */
+#define PEN_OBSERVATION_KEY_MAX 65535U  /* rule id, event id, group, object: E_LIMIT beyond */
+#define PEN_OBSERVATION_EVENT_MAX (16U << 20) /* event: E_LIMIT beyond */
 
 struct pen_observation { /* slices are copied by pen_state_append */
     uint32_t rule;           /* index in the rule set of this run */

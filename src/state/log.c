@@ -12,8 +12,8 @@
 /* Fast levels: runs are written once, read once, and their size is no concern. */
 #define RUN_ZSTD_LEVEL (-3)
 
-static const uint8_t RUN_MAGIC[8] = "PENRUN\r\n";
-#define RUN_VERSION 1u
+static const uint8_t run_magic[8] = "PENRUN\r\n";
+#define RUN_VERSION 1U
 
 pen_status pen_state_writer_init(struct run_writer *w)
 {
@@ -63,7 +63,7 @@ pen_status pen_state_writer_start(struct run_writer *w, int fd, struct pen_err *
                                 .release_min = INT64_MAX,
                                 .release_max = INT64_MIN,
                                 .time_max = INT64_MIN};
-    memcpy(w->head.magic, RUN_MAGIC, sizeof(RUN_MAGIC));
+    memcpy(w->head.magic, run_magic, sizeof(run_magic));
     w->plain.len = 0;
     w->block_count = 0;
     w->bytes = sizeof(w->head);

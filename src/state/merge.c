@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint8_t RUN_MAGIC[8] = "PENRUN\r\n";
-#define RUN_VERSION 1u
+static const uint8_t run_magic[8] = "PENRUN\r\n";
+#define RUN_VERSION 1U
 
 pen_status pen_state_merge_init(struct merge *m, const struct pen_state_options *o)
 {
@@ -76,7 +76,7 @@ static pen_status read_at(const struct run_reader *r, void *to, size_t bytes, st
 static pen_status read_head(struct run_reader *r, struct pen_err *err)
 {
     PEN_TRY(read_at(r, &r->head, sizeof(r->head), err));
-    if (memcmp(r->head.magic, RUN_MAGIC, sizeof(RUN_MAGIC)) != 0) {
+    if (memcmp(r->head.magic, run_magic, sizeof(run_magic)) != 0) {
         return PEN_FAIL(err, PEN_E_CORRUPT, 0, "state run %s: bad magic", r->name);
     }
     if (r->head.version != RUN_VERSION) {
@@ -94,7 +94,7 @@ static pen_status read_head(struct run_reader *r, struct pen_err *err)
 
 static pen_status read_block(struct merge *m, struct run_reader *r, struct pen_err *err)
 {
-    struct block_head head;
+    struct block_head head = {.count = 0};
     PEN_TRY(read_at(r, &head, sizeof(head), err));
     const uint64_t at = r->offset;
     if (head.count == 0 || head.count > r->left || head.plain_bytes > STATE_BLOCK_MAX ||
@@ -127,11 +127,12 @@ static pen_status read_block(struct merge *m, struct run_reader *r, struct pen_e
 static pen_status reader_next(struct merge *m, struct run_reader *r, struct pen_err *err)
 {
     while (r->left > 0) {
-        if (r->left_in_block == 0) {
-            PEN_TRY(read_block(m, r, err));
-        }
+        pen_status status = r->left_in_block == 0 ? read_block(m, r, err) : PEN_OK;
         const pen_slice before = r->rest;
-        PEN_TRY(pen_observation_decode(&r->rest, &r->o, err));
+        status = status == PEN_OK ? pen_observation_decode(&r->rest, &r->o, err) : status;
+        if (status != PEN_OK) {
+            return status;
+        }
         r->encoded = pen_slice_sub(before, 0, before.len - r->rest.len);
         r->left--;
         r->left_in_block--;

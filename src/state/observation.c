@@ -32,7 +32,7 @@ static pen_slice cut(pen_slice s)
     size_t len = s.len;
     if (len > PEN_OBSERVATION_BYTES_MAX) {
         len = PEN_OBSERVATION_BYTES_MAX;
-        while (len > 0 && (s.ptr[len] & 0xc0u) == 0x80u) {
+        while (len > 0 && (s.ptr[len] & 0xc0U) == 0x80U) {
             len--; /* never through a code point */
         }
     }

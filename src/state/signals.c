@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define SLOTS_FIRST 1024u
+#define SLOTS_FIRST 1024U
 #define NOT_DIRTY SIZE_MAX
 #define ID_SEED UINT64_C(0x70656e73746f636b)
 
@@ -484,6 +484,13 @@ static bool continues(const struct signals *s, const struct open_signal *sig,
            (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
 }
 
+static pen_status continue_signal(struct signals *s, struct open_signal *sig,
+                                  const struct pen_observation *o, pen_slice encoded)
+{
+    PEN_TRY(count_event(s, sig, o, encoded));
+    return mark_dirty(s, sig);
+}
+
 pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
                                   pen_slice encoded)
 {
@@ -494,20 +501,18 @@ pen_status pen_state_signals_feed(struct signals *s, const struct pen_observatio
     s->late += o->time_ns < o->promise_ns;
     const uint64_t hash = pen_hash64(o->group, o->rule);
     struct open_signal *sig = table_find(s, hash, o->rule, o->group);
+    pen_status status = PEN_OK;
     if (sig != NULL && continues(s, sig, o)) {
-        PEN_TRY(count_event(s, sig, o, encoded));
-        PEN_TRY(mark_dirty(s, sig));
+        status = continue_signal(s, sig, o, encoded);
     } else {
-        if (sig != NULL) {
-            PEN_TRY(close_signal(s, sig));
-        }
-        PEN_TRY(open_signal(s, o, hash, encoded));
+        status = sig == NULL ? PEN_OK : close_signal(s, sig);
+        status = status == PEN_OK ? open_signal(s, o, hash, encoded) : status;
     }
-    while (s->bytes > s->bytes_max && s->count > 1) {
+    while (status == PEN_OK && s->bytes > s->bytes_max && s->count > 1) {
         s->evicted++;
-        PEN_TRY(close_signal(s, soonest(s)));
+        status = close_signal(s, soonest(s));
     }
-    return PEN_OK;
+    return status;
 }
 
 pen_status pen_state_signals_init(struct signals *s, const struct pen_state_options *o)

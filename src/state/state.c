@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OPEN_RUNS 2u    /* the current epoch and the next */
-#define PENDING_MAX 64u /* runs that were cut and whose commit is not durable yet */
+#define OPEN_RUNS 2U    /* the current epoch and the next */
+#define PENDING_MAX 64U /* runs that were cut and whose commit is not durable yet */
 
 struct pending_run {
     char name[STATE_RUN_NAME_MAX];
@@ -309,6 +309,11 @@ static pen_status release_one(struct pen_state *s, struct pen_err *err)
     return pen_state_merge_next(&s->merge, err);
 }
 
+static bool is_due(const struct pen_observation *o, int64_t watermark_ns)
+{
+    return o != NULL && (watermark_ns == INT64_MAX || pen_state_release_time(o) < watermark_ns);
+}
+
 pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns, uint32_t steps,
                              pen_signal_fn *fn, void *ctx, bool *more, struct pen_err *err)
 {
@@ -316,25 +321,22 @@ pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns, uint
     state->released = true;
     state->signals.fn = fn;
     state->signals.ctx = ctx;
-    PEN_TRY(open_committed(state, err));
-    for (uint32_t i = 0;; i++) {
-        const struct pen_observation *top = pen_state_merge_top(&state->merge);
-        if (top == NULL ||
-            (watermark_ns != INT64_MAX && pen_state_release_time(top) >= watermark_ns)) {
+    pen_status status = open_committed(state, err);
+    for (uint32_t i = 0; i < steps && status == PEN_OK; i++) {
+        if (!is_due(pen_state_merge_top(&state->merge), watermark_ns)) {
             break;
         }
-        if (i == steps) {
-            *more = true;
-            return pen_state_signals_flush(&state->signals);
+        status = release_one(state, err);
+    }
+    if (status == PEN_OK) {
+        *more = is_due(pen_state_merge_top(&state->merge), watermark_ns);
+        if (!*more) {
+            status = watermark_ns == INT64_MAX
+                         ? pen_state_signals_end(&state->signals, state->time_max)
+                         : pen_state_signals_expire(&state->signals, watermark_ns);
         }
-        PEN_TRY(release_one(state, err));
     }
-    if (watermark_ns == INT64_MAX) {
-        PEN_TRY(pen_state_signals_end(&state->signals, state->time_max));
-    } else {
-        PEN_TRY(pen_state_signals_expire(&state->signals, watermark_ns));
-    }
-    return pen_state_signals_flush(&state->signals);
+    return status == PEN_OK ? pen_state_signals_flush(&state->signals) : status;
 }
 
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state)
