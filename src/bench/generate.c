@@ -12,8 +12,8 @@
 
 #define GZIP_LEVEL 1 /* the generator's time is mostly compression */
 #define PATH_BYTES_MAX 1024U
-#define TINY_RECORDS 20U /* about 4 KB compressed */
-#define STORY_HOUR 10
+#define TINY_RECORDS 15U                             /* about 4 KB compressed */
+#define STORY_OF_DAY (INT64_C(36000) * PEN_NS_PER_S) /* ten o'clock */
 #define STORY_STEP_NS (180 * PEN_NS_PER_S)
 
 static const char *const regions[PEN_GENERATE_REGIONS_MAX] = {
@@ -128,7 +128,7 @@ static pen_status add_record(struct generator *g, const struct object *o, uint64
                            .planted = plant ? (int32_t)g->result->planted : -1};
     if (plant) {
         const int64_t day = o->start_ns - o->start_ns % PEN_NS_PER_DAY;
-        r.time_ns = day + STORY_HOUR * 3600 * PEN_NS_PER_S + r.planted * STORY_STEP_NS;
+        r.time_ns = day + STORY_OF_DAY + r.planted * STORY_STEP_NS;
     }
     PEN_TRY(pen_buf_reserve(&g->plain, GEN_RECORD_MAX + 4));
     char id[GEN_UUID + 1];
@@ -195,8 +195,7 @@ static pen_status generate_all(struct generator *g, struct pen_err *err)
                                 .bytes = huge ? (o->plain_bytes > 0 ? o->plain_bytes : 1) : 0,
                                 .story = story};
         if (story) {
-            object.start_ns = g->day0 + (int64_t)day * PEN_NS_PER_DAY +
-                              STORY_HOUR * 3600 * PEN_NS_PER_S +
+            object.start_ns = g->day0 + (int64_t)day * PEN_NS_PER_DAY + STORY_OF_DAY +
                               (int64_t)g->result->objects * STORY_STEP_NS;
         }
         (void)snprintf(object.account, sizeof(object.account), "%012u", 100000000 + account * 7919);

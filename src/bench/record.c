@@ -402,6 +402,7 @@ static void tail(struct out *o, const struct event *e)
     text(o, "\"}}");
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through the cursor in o */
 size_t pen_bench_record(struct gen_rng *rng, const struct gen_record *r, char *to,
                         char event_id[GEN_UUID + 1])
 {

@@ -314,6 +314,21 @@ static bool is_due(const struct pen_observation *o, int64_t watermark_ns)
     return o != NULL && (watermark_ns == INT64_MAX || pen_state_release_time(o) < watermark_ns);
 }
 
+static pen_status release_due(struct pen_state *s, int64_t watermark_ns, uint32_t steps, bool *more,
+                              struct pen_err *err)
+{
+    for (uint32_t i = 0; i < steps && is_due(pen_state_merge_top(&s->merge), watermark_ns); i++) {
+        PEN_TRY(release_one(s, err));
+    }
+    *more = is_due(pen_state_merge_top(&s->merge), watermark_ns);
+    if (*more) {
+        return PEN_OK;
+    }
+    return watermark_ns == INT64_MAX ? pen_state_signals_end(&s->signals, s->time_max)
+                                     : pen_state_signals_expire(&s->signals, watermark_ns);
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the contract has these seven parameters */
 pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns, uint32_t steps,
                              pen_signal_fn *fn, void *ctx, bool *more, struct pen_err *err)
 {
@@ -321,22 +336,9 @@ pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns, uint
     state->released = true;
     state->signals.fn = fn;
     state->signals.ctx = ctx;
-    pen_status status = open_committed(state, err);
-    for (uint32_t i = 0; i < steps && status == PEN_OK; i++) {
-        if (!is_due(pen_state_merge_top(&state->merge), watermark_ns)) {
-            break;
-        }
-        status = release_one(state, err);
-    }
-    if (status == PEN_OK) {
-        *more = is_due(pen_state_merge_top(&state->merge), watermark_ns);
-        if (!*more) {
-            status = watermark_ns == INT64_MAX
-                         ? pen_state_signals_end(&state->signals, state->time_max)
-                         : pen_state_signals_expire(&state->signals, watermark_ns);
-        }
-    }
-    return status == PEN_OK ? pen_state_signals_flush(&state->signals) : status;
+    PEN_TRY(open_committed(state, err));
+    PEN_TRY(release_due(state, watermark_ns, steps, more, err));
+    return pen_state_signals_flush(&state->signals);
 }
 
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state)
