@@ -64,12 +64,24 @@ static uint32_t steps_of(pen_slice path, pen_slice steps[NRM_STEPS_MAX])
     return count;
 }
 
+/* Whether another slot lies below this one. */
+static bool is_object_too(const struct pen_schema *schema, pen_slice ecs)
+{
+    for (uint32_t k = 0; k < schema->slot_count; k++) {
+        const pen_slice other = schema->slots[k].ecs;
+        if (other.len > ecs.len && pen_slice_starts(other, ecs) && other.ptr[ecs.len] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Sorted by path, siblings stand together and every object is opened once.  A leaf that is also an
  * object ("a" and "a.b") would make two members of one name: refused. */
 pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
 {
     struct layout layout = {.schema = schema};
-    uint32_t order[NRM_SLOTS_MAX];
+    uint32_t order[NRM_SLOTS_MAX] = {0};
     pen_slice steps[NRM_STEPS_MAX];
 
     for (uint32_t i = 0; i < schema->slot_count; i++) {
@@ -83,13 +95,10 @@ pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
     }
     for (uint32_t i = 0; i < schema->slot_count; i++) {
         const pen_slice ecs = schema->slots[order[i]].ecs;
-        for (uint32_t k = 0; k < schema->slot_count; k++) {
-            const pen_slice other = schema->slots[k].ecs;
-            if (other.len > ecs.len && pen_slice_starts(other, ecs) && other.ptr[ecs.len] == '.') {
-                return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
-                                "type %.*s: %.*s is a value and an object",
-                                PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(ecs));
-            }
+        if (is_object_too(schema, ecs)) {
+            return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                            "type %.*s: %.*s is a value and an object",
+                            PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(ecs));
         }
         const uint32_t count = steps_of(ecs, steps);
         if (count == 0 || !enter(&layout, steps, count - 1) ||
@@ -130,9 +139,7 @@ static pen_status write_list(const struct pen_normalizer *n, const struct nrm_va
 {
     PEN_TRY(pen_buf_add_byte(out, '['));
     for (uint32_t i = 0; i < value->item_count; i++) {
-        if (i > 0) {
-            PEN_TRY(pen_buf_add_byte(out, ','));
-        }
+        PEN_TRY(pen_buf_add(out, i > 0 ? PEN_SLICE_LIT(",") : PEN_SLICE_LIT("")));
         PEN_TRY(write_text(out, n->items[value->item_first + i].text));
     }
     return pen_buf_add_byte(out, ']');
@@ -180,33 +187,47 @@ static pen_status write_leaf(const struct pen_normalizer *n, const struct nrm_op
     }
 }
 
+struct open_object {
+    size_t before, inside;
+};
+
+static pen_status open_object(const struct nrm_op *op, struct pen_buf *out,
+                              struct open_object *open)
+{
+    open->before = out->len;
+    PEN_TRY(write_comma(out));
+    PEN_TRY(pen_buf_add(out, op->fragment));
+    open->inside = out->len;
+    return PEN_OK;
+}
+
+static pen_status close_object(struct pen_buf *out, const struct open_object *open)
+{
+    if (out->len > open->inside) {
+        return pen_buf_add_byte(out, '}');
+    }
+    out->len = open->before;
+    return PEN_OK;
+}
+
 pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
 {
     const struct pen_schema *schema = n->schema;
-    struct {
-        size_t before, inside;
-    } open[NRM_STEPS_MAX];
+    struct open_object open[NRM_STEPS_MAX];
     uint32_t depth = 0;
+    pen_status status = PEN_OK;
 
-    for (uint32_t i = 0; i < schema->op_count; i++) {
+    for (uint32_t i = 0; i < schema->op_count && status == PEN_OK; i++) {
         const struct nrm_op *op = &schema->ops[i];
         if (op->kind == NRM_LEAF) {
-            PEN_TRY(write_leaf(n, op, out));
+            status = write_leaf(n, op, out);
         } else if (op->kind == NRM_OPEN) {
-            PEN_CHECK(depth < NRM_STEPS_MAX);
-            open[depth].before = out->len;
-            PEN_TRY(write_comma(out));
-            PEN_TRY(pen_buf_add(out, op->fragment));
-            open[depth++].inside = out->len;
+            PEN_DCHECK(depth < NRM_STEPS_MAX);
+            status = open_object(op, out, &open[depth++]);
         } else {
-            PEN_CHECK(depth > 0);
-            depth--;
-            if (out->len == open[depth].inside) {
-                out->len = open[depth].before;
-            } else {
-                PEN_TRY(pen_buf_add_byte(out, '}'));
-            }
+            PEN_DCHECK(depth > 0);
+            status = close_object(out, &open[--depth]);
         }
     }
-    return PEN_OK;
+    return status;
 }

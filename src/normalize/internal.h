@@ -13,15 +13,15 @@
 
 #include "tree.h"
 
-#define NRM_SLOTS_MAX 128u
-#define NRM_OPS_MAX (NRM_SLOTS_MAX * 8u)
-#define NRM_STEPS_MAX 16u
-#define NRM_ITEMS_MAX 256u
-#define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 8u)
-#define NRM_DERIVED_MAX 1024u
+#define NRM_SLOTS_MAX 128U
+#define NRM_OPS_MAX (NRM_SLOTS_MAX * 8U)
+#define NRM_STEPS_MAX 16U
+#define NRM_ITEMS_MAX 256U
+#define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 8U)
+#define NRM_DERIVED_MAX 1024U
 #define NRM_DOCUMENT_MAX ((size_t)32 << 20)
-#define NRM_ACTION_TEXT 1u   /* json_to_text */
-#define NRM_ACTION_SCRIPT 2u /* first of the script's repairs */
+#define NRM_ACTION_TEXT 1U   /* json_to_text */
+#define NRM_ACTION_SCRIPT 2U /* first of the script's repairs */
 
 enum nrm_value_kind { NRM_NONE, NRM_TEXT, NRM_JSON, NRM_LIST };
 
@@ -101,8 +101,8 @@ struct nrm_script {
 };
 extern const struct nrm_script nrm_script_cloudtrail;
 
-#define NRM_SCRIPT_FIELDS_MAX 32u
-#define NRM_SCRIPT_SLOTS_MAX 16u
+#define NRM_SCRIPT_FIELDS_MAX 32U
+#define NRM_SCRIPT_SLOTS_MAX 16U
 
 struct nrm_name {
     pen_slice name;

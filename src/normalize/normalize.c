@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define SIZE_GUARD_BYTES 65536u
+#define SIZE_GUARD_BYTES 65536U
 #define PLAIN_MAX ((size_t)8 << 20)
 
 pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normalizer **out,
@@ -166,14 +166,19 @@ static pen_status plain_text(struct pen_normalizer *n, uint32_t which, pen_slice
 
 /* ---- time, id, index ---- */
 
+static void put(char *out, const void *bytes, size_t n)
+{
+    memcpy(out, bytes, n);
+}
+
 /* As the reference writes it: the offset of the source, six digits of fraction or none. */
 static void write_time(struct pen_normalizer *n, pen_slice text)
 {
     char *out = n->time_text;
     size_t at = 0;
     text = pen_slice_trim(text);
-    memcpy(out, "0000-00-00T00:00:00", 19);
-    memcpy(out, text.ptr, text.len < 19 ? text.len : 19);
+    put(out, "0000-00-00T00:00:00", 19);
+    put(out, text.ptr, text.len < 19 ? text.len : 19);
     out[10] = 'T';
     at = 19;
     pen_slice rest = pen_slice_sub(text, 19, text.len);
@@ -185,18 +190,18 @@ static void write_time(struct pen_normalizer *n, pen_slice text)
             digits++;
         }
         if (any) {
-            memcpy(out + at, ".000000", 7);
-            memcpy(out + at + 1, rest.ptr + 1, digits - 1 < 6 ? digits - 1 : 6);
+            put(out + at, ".000000", 7);
+            put(out + at + 1, rest.ptr + 1, digits - 1 < 6 ? digits - 1 : 6);
             at += 7;
         }
         rest = pen_slice_sub(rest, digits, rest.len);
     }
     if (rest.len >= 5 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) {
-        memcpy(out + at, rest.ptr, 3);
+        put(out + at, rest.ptr, 3);
         out[at + 3] = ':';
-        memcpy(out + at + 4, rest.ptr + rest.len - 2, 2);
+        put(out + at + 4, rest.ptr + rest.len - 2, 2);
     } else {
-        memcpy(out + at, "+00:00", 6);
+        put(out + at, "+00:00", 6);
     }
     n->time_length = at + 6;
 }
@@ -428,7 +433,8 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
     /* A static is a string, or a list of them: each string is a value. */
     while (value->kind == NRM_NONE && fixed.len > 0) {
         pen_slice text;
-        if (!pen_slice_split(&fixed, '"', &text) || !pen_slice_split(&fixed, '"', &text)) {
+        const bool is_open = pen_slice_split(&fixed, '"', &text);
+        if (!is_open || fixed.len == 0 || !pen_slice_split(&fixed, '"', &text)) {
             break;
         }
         PEN_TRY(add_value(walker, record, derived->field, text, false));
@@ -436,25 +442,26 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
     return PEN_OK;
 }
 
+static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
+                          struct pen_record *record, const struct nrm_derived *derived)
+{
+    const pen_slice time = {(const uint8_t *)n->time_text, n->time_length};
+    switch (derived->kind) {
+    case NRM_FROM_SLOT:
+        return add_slot(n, walker, record, derived);
+    case NRM_FROM_TYPE:
+        return add_value(walker, record, derived->field, n->schema->type->name, false);
+    case NRM_FROM_TIME:
+    default:
+        return add_value(walker, record, derived->field, time, false);
+    }
+}
+
 static pen_status add_derived(struct pen_normalizer *n, struct pen_walker *walker,
                               struct pen_record *record)
 {
     for (uint32_t i = 0; i < n->schema->derived_count; i++) {
-        const struct nrm_derived *derived = &n->schema->derived[i];
-        switch (derived->kind) {
-        case NRM_FROM_SLOT:
-            PEN_TRY(add_slot(n, walker, record, derived));
-            break;
-        case NRM_FROM_TYPE:
-            PEN_TRY(add_value(walker, record, derived->field, n->schema->type->name, false));
-            break;
-        case NRM_FROM_TIME:
-            PEN_TRY(add_value(walker, record, derived->field,
-                              (pen_slice){(const uint8_t *)n->time_text, n->time_length}, false));
-            break;
-        default:
-            break;
-        }
+        PEN_TRY(add_one(n, walker, record, &n->schema->derived[i]));
     }
     return PEN_OK;
 }
@@ -492,6 +499,19 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     return nrm_ecs_write(n, out);
 }
 
+static pen_status write_member(pen_slice key, const struct pen_value *value, struct pen_buf *out)
+{
+    const bool is_string = value->kind == PEN_STRING;
+    const pen_slice quote = is_string ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT("");
+    const bool is_first = out->ptr[out->len - 1] == '{';
+    PEN_TRY(pen_buf_add(out, is_first ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_buf_add(out, key));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":")));
+    PEN_TRY(pen_buf_add(out, quote));
+    PEN_TRY(pen_buf_add(out, value->text));
+    return pen_buf_add(out, quote);
+}
+
 /* The diverted members as one object: {"event":...,"user":...}. */
 static pen_status write_diverted(const struct pen_normalizer *n, const struct pen_record *record,
                                  struct pen_buf *out)
@@ -499,17 +519,7 @@ static pen_status write_diverted(const struct pen_normalizer *n, const struct pe
     PEN_TRY(pen_buf_add_byte(out, '{'));
     for (uint32_t i = 0; i < n->schema->divert_count; i++) {
         const struct pen_value *value = last_value(record, n->schema->diverts[i].field);
-        if (value == NULL) {
-            continue;
-        }
-        PEN_TRY(pen_buf_add(out, out->ptr[out->len - 1] == '{' ? PEN_SLICE_LIT("\"")
-                                                               : PEN_SLICE_LIT(",\"")));
-        PEN_TRY(pen_buf_add(out, n->schema->diverts[i].key));
-        PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":")));
-        const bool is_string = value->kind == PEN_STRING;
-        PEN_TRY(is_string ? pen_buf_add_byte(out, '"') : PEN_OK);
-        PEN_TRY(pen_buf_add(out, value->text));
-        PEN_TRY(is_string ? pen_buf_add_byte(out, '"') : PEN_OK);
+        PEN_TRY(value == NULL ? PEN_OK : write_member(n->schema->diverts[i].key, value, out));
     }
     return pen_buf_add_byte(out, '}');
 }
@@ -565,6 +575,12 @@ static pen_status write_merged(struct pen_normalizer *n, const struct pen_record
     return pen_buf_add(out, pen_slice_sub(pen_buf_slice(&n->plain), 1, n->plain.len - 1));
 }
 
+static pen_status write_members(struct pen_normalizer *n, const struct pen_record *record,
+                                const struct pen_doc *doc, struct pen_buf *out)
+{
+    return has_diverted(n, record) ? write_merged(n, record, doc, out) : write_ours(n, doc, out);
+}
+
 static pen_status write_document(struct pen_normalizer *n, const struct pen_record *record,
                                  struct pen_doc *doc)
 {
@@ -573,18 +589,18 @@ static pen_status write_document(struct pen_normalizer *n, const struct pen_reco
     PEN_TRY(pen_buf_add_byte(out, '{'));
     PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
                                      : nrm_copy_patched(n, record, out));
-    if (out->len > 1) {
-        PEN_TRY(pen_buf_add_byte(out, ','));
-    }
-    PEN_TRY(has_diverted(n, record) ? write_merged(n, record, doc, out) : write_ours(n, doc, out));
+    PEN_TRY(out->len > 1 ? pen_buf_add_byte(out, ',') : PEN_OK);
+    PEN_TRY(write_members(n, record, doc, out));
     PEN_TRY(pen_buf_add_byte(out, '}'));
+    pen_status status = PEN_OK;
     if (PEN_UNLIKELY(out->len >= SIZE_GUARD_BYTES)) {
-        PEN_TRY(nrm_size_guard(n));
+        status = nrm_size_guard(n);
     }
     doc->source = pen_buf_slice(&n->document);
-    return PEN_OK;
+    return status;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are those of the contract */
 pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *walker,
                          struct pen_record *record, const struct pen_object_info *object,
                          bool want_source, struct pen_doc *doc, struct pen_err *err)

@@ -3,8 +3,8 @@
 #include "internal.h"
 #include "pytext.h"
 
-#define SIZE_GUARD_TEXT_MAX 32766u
-#define SIZE_GUARD_CUT 32753u
+#define SIZE_GUARD_TEXT_MAX 32766U
+#define SIZE_GUARD_CUT 32753U
 
 static bool source_fits(const char *sources, const struct pen_value *source)
 {
@@ -55,6 +55,20 @@ static pen_slice quoted(const struct pen_record *record, const struct pen_patch 
     return pen_slice_sub(record->copy, patch->begin, patch->end);
 }
 
+static pen_status number_to_text(pen_slice number, struct pen_buf *out)
+{
+    bool is_zero = true;
+    for (size_t i = 0; i < number.len && (number.ptr[i] | 0x20) != 'e'; i++) {
+        is_zero = is_zero && !(number.ptr[i] >= '1' && number.ptr[i] <= '9');
+    }
+    if (is_zero) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_buf_add(out, number));
+    return pen_buf_add_byte(out, '"');
+}
+
 /* json_to_text.  Falsy values stay; floats become text too. */
 static pen_status to_text(struct pen_normalizer *n, const struct pen_patch *patch, pen_slice copied,
                           struct pen_buf *out)
@@ -67,18 +81,8 @@ static pen_status to_text(struct pen_normalizer *n, const struct pen_patch *patc
         return memchr(copied.ptr, '{', copied.len) == NULL ? PEN_OK : add_repr(n, copied, out);
     case PEN_BOOL:
         return patch->raw.len == 4 ? pen_buf_add(out, PEN_SLICE_LIT("\"True\"")) : PEN_OK;
-    case PEN_NUMBER: {
-        bool is_zero = true;
-        for (size_t i = 0; i < copied.len && (copied.ptr[i] | 0x20) != 'e'; i++) {
-            is_zero = is_zero && !(copied.ptr[i] >= '1' && copied.ptr[i] <= '9');
-        }
-        if (is_zero) {
-            return PEN_OK;
-        }
-        PEN_TRY(pen_buf_add_byte(out, '"'));
-        PEN_TRY(pen_buf_add(out, copied));
-        return pen_buf_add_byte(out, '"');
-    }
+    case PEN_NUMBER:
+        return number_to_text(copied, out);
     case PEN_NULL:
     default:
         return PEN_OK;
@@ -110,12 +114,10 @@ static pen_status repair_tags(struct pen_normalizer *n, const struct pen_patch *
     if (patch->kind == PEN_ARRAY && all_of_kind(&n->tree, root, PEN_OBJECT)) {
         return PEN_OK;
     }
+    const bool is_plain = patch->kind == PEN_ARRAY && all_of_kind(&n->tree, root, PEN_STRING);
+    const pen_slice whole = patch->kind == PEN_ARRAY ? patch->raw : copied;
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"value\":")));
-    if (patch->kind == PEN_ARRAY && all_of_kind(&n->tree, root, PEN_STRING)) {
-        PEN_TRY(pen_buf_add(out, copied));
-    } else {
-        PEN_TRY(add_repr(n, patch->kind == PEN_ARRAY ? patch->raw : copied, out));
-    }
+    PEN_TRY(is_plain ? pen_buf_add(out, copied) : add_repr(n, whole, out));
     return pen_buf_add_byte(out, '}');
 }
 

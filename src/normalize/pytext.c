@@ -79,31 +79,44 @@ static pen_status add_scalar(struct pen_buf *out, const struct nrm_node *node,
     }
 }
 
+static pen_status add_key(struct pen_buf *out, const struct nrm_node *node, struct pen_buf *plain)
+{
+    PEN_TRY(add_string(out, node->key, node->key_escaped, plain));
+    return pen_buf_add(out, PEN_SLICE_LIT(": "));
+}
+
+static bool is_container(const struct nrm_node *node)
+{
+    return node->kind == PEN_OBJECT || node->kind == PEN_ARRAY;
+}
+
+static pen_status enter(struct pen_buf *out, const struct nrm_node *node, struct pen_buf *plain)
+{
+    return is_container(node) ? pen_buf_add_byte(out, node->kind == PEN_OBJECT ? '{' : '[')
+                              : add_scalar(out, node, plain);
+}
+
 pen_status nrm_pytext(const struct nrm_tree *tree, uint32_t root, struct pen_buf *plain,
                       struct pen_buf *out)
 {
     bool leaving = false;
     bool is_first = true; /* nothing stands before this node in its container */
+    pen_status status = PEN_OK;
     uint32_t at = root;
-    while (at != NRM_TREE_NONE) {
+    while (at != NRM_TREE_NONE && status == PEN_OK) {
         const struct nrm_node *node = &tree->nodes[at];
-        const bool is_object = node->kind == PEN_OBJECT;
         if (leaving) {
-            PEN_TRY(pen_buf_add_byte(out, is_object ? '}' : ']'));
+            status = pen_buf_add_byte(out, node->kind == PEN_OBJECT ? '}' : ']');
             is_first = false;
         } else {
-            if (!is_first) {
-                PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT(", ")));
+            status = is_first ? PEN_OK : pen_buf_add(out, PEN_SLICE_LIT(", "));
+            if (status == PEN_OK && at != root && node->key.ptr != NULL) {
+                status = add_key(out, node, plain);
             }
-            if (at != root && node->key.ptr != NULL) {
-                PEN_TRY(add_string(out, node->key, node->key_escaped, plain));
-                PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT(": ")));
-            }
-            is_first = is_object || node->kind == PEN_ARRAY;
-            PEN_TRY(is_first ? pen_buf_add_byte(out, is_object ? '{' : '[')
-                             : add_scalar(out, node, plain));
+            status = status == PEN_OK ? enter(out, node, plain) : status;
+            is_first = is_container(node);
         }
         at = nrm_tree_step(tree, root, at, &leaving);
     }
-    return PEN_OK;
+    return status;
 }

@@ -103,6 +103,21 @@ static pen_status plain_field(struct pen_schema *schema, pen_slice path, uint32_
     return PEN_OK;
 }
 
+static pen_status build_sources(struct pen_schema *schema, const struct pen_map_entry *entry,
+                                struct nrm_map *map, struct pen_err *err)
+{
+    struct nrm_source *sources =
+        PEN_NEW_N(&schema->arena, struct nrm_source, entry->source_count + 1);
+    if (sources == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field map");
+    }
+    for (uint32_t k = 0; k < entry->source_count; k++) {
+        PEN_TRY(path_field(schema, entry->sources[k], &sources[k], err));
+    }
+    map->sources = sources;
+    return PEN_OK;
+}
+
 static pen_status build_maps(struct pen_schema *schema, struct pen_err *err)
 {
     const struct pen_type *type = schema->type;
@@ -113,21 +128,13 @@ static pen_status build_maps(struct pen_schema *schema, struct pen_err *err)
     schema->map_count = type->map_count;
     for (uint32_t i = 0; i < type->map_count; i++) {
         const struct pen_map_entry *entry = &type->map[i];
-        struct nrm_source *sources =
-            PEN_NEW_N(&schema->arena, struct nrm_source, entry->source_count + 1);
-        if (sources == NULL) {
-            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field map");
-        }
-        for (uint32_t k = 0; k < entry->source_count; k++) {
-            PEN_TRY(path_field(schema, entry->sources[k], &sources[k], err));
-        }
-        schema->maps[i].sources = sources;
+        PEN_TRY(build_sources(schema, entry, &schema->maps[i], err));
         schema->maps[i].source_count = entry->source_count;
         schema->maps[i].collect = entry->collect;
         PEN_TRY(slot_add(schema, entry->ecs, &schema->maps[i].slot, err));
     }
     for (uint32_t i = 0; i < type->static_count; i++) {
-        uint32_t slot;
+        uint32_t slot = 0;
         PEN_TRY(slot_add(schema, type->statics[i].ecs, &slot, err));
         schema->slots[slot].fixed = type->statics[i].json;
     }
@@ -140,7 +147,7 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
         &schema->slot_module,   &schema->slot_ingested, NULL,
         &schema->slot_provider, &schema->slot_account,  &schema->slot_region};
     for (size_t i = 0; i < PEN_COUNT(basic_slots); i++) {
-        uint32_t slot;
+        uint32_t slot = 0;
         PEN_TRY(slot_add(schema, pen_slice_str(basic_slots[i]), &slot, err));
         if (slots[i] != NULL) {
             *slots[i] = slot;
@@ -241,10 +248,21 @@ static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
     }
     for (uint32_t i = 0; i < schema->slot_count; i++) {
         pen_slice rest = schema->slots[i].ecs;
-        pen_slice top;
-        if (pen_slice_split(&rest, '.', &top)) {
-            PEN_TRY(divert_add(schema, top, err));
-        }
+        pen_slice top = rest;
+        PEN_TRY(pen_slice_split(&rest, '.', &top) ? divert_add(schema, top, err) : PEN_OK);
+    }
+    return PEN_OK;
+}
+
+static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
+{
+    if (schema->type->time_key.len > 0) {
+        schema->time_count = 1;
+        return plain_field(schema, schema->type->time_key, &schema->time_fields[0], err);
+    }
+    for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
+        PEN_TRY(plain_field(schema, pen_slice_str(common_time_keys[i]),
+                            &schema->time_fields[schema->time_count++], err));
     }
     return PEN_OK;
 }
@@ -252,15 +270,7 @@ static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
 static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
 {
     const struct pen_type *type = schema->type;
-    if (type->time_key.len > 0) {
-        schema->time_count = 1;
-        PEN_TRY(plain_field(schema, type->time_key, &schema->time_fields[0], err));
-    } else {
-        for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
-            PEN_TRY(plain_field(schema, pen_slice_str(common_time_keys[i]),
-                                &schema->time_fields[schema->time_count++], err));
-        }
-    }
+    PEN_TRY(build_times(schema, err));
     schema->id_field = PEN_FIELD_NONE;
     if (type->id_key.len > 0) {
         PEN_TRY(plain_field(schema, type->id_key, &schema->id_field, err));

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define DUPLICATE_WINDOW 1024u
+#define DUPLICATE_WINDOW 1024U
 
 void nrm_tree_fini(struct nrm_tree *tree)
 {
@@ -245,6 +245,20 @@ uint32_t nrm_tree_step(const struct nrm_tree *tree, uint32_t root, uint32_t node
     return *leaving ? at->parent : next;
 }
 
+static pen_status emit_key(pen_slice key, struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_buf_add(out, key));
+    return pen_buf_add(out, PEN_SLICE_LIT("\":"));
+}
+
+static pen_status emit_text(pen_slice text, struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_buf_add(out, text));
+    return pen_buf_add_byte(out, '"');
+}
+
 static pen_status emit_node(const struct nrm_node *node, bool leaving, struct pen_buf *out)
 {
     const bool is_object = node->kind == PEN_OBJECT;
@@ -252,25 +266,17 @@ static pen_status emit_node(const struct nrm_node *node, bool leaving, struct pe
         return pen_buf_add_byte(out, is_object ? '}' : ']');
     }
     const uint8_t before = out->len > 0 ? out->ptr[out->len - 1] : '{';
-    if (node->key.ptr != NULL) {
-        if (before != '{') {
-            PEN_TRY(pen_buf_add_byte(out, ','));
-        }
-        PEN_TRY(pen_buf_add_byte(out, '"'));
-        PEN_TRY(pen_buf_add(out, node->key));
-        PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":")));
-    } else if (before != '[' && before != '{' && before != ':') {
-        PEN_TRY(pen_buf_add_byte(out, ','));
-    }
+    const bool is_first =
+        before == '{' || (node->key.ptr == NULL && (before == '[' || before == ':'));
+    PEN_TRY(is_first ? PEN_OK : pen_buf_add_byte(out, ','));
+    PEN_TRY(node->key.ptr == NULL ? PEN_OK : emit_key(node->key, out));
     if (is_object || node->kind == PEN_ARRAY) {
         return pen_buf_add_byte(out, is_object ? '{' : '[');
     }
     if (node->kind != PEN_STRING) {
         return pen_buf_add(out, node->text);
     }
-    PEN_TRY(pen_buf_add_byte(out, '"'));
-    PEN_TRY(pen_buf_add(out, node->text));
-    return pen_buf_add_byte(out, '"');
+    return emit_text(node->text, out);
 }
 
 pen_status nrm_tree_emit(const struct nrm_tree *tree, uint32_t root, struct pen_buf *out)

@@ -9,7 +9,7 @@
 #include "penstock/json.h"
 
 #define NRM_TREE_NONE UINT32_MAX
-#define NRM_TREE_NODES_MAX (1u << 20)
+#define NRM_TREE_NODES_MAX (1U << 20)
 
 struct nrm_node {
     pen_slice key;  /* member name as written, without quotes */
