@@ -1,0 +1,93 @@
+#include "penstock/runtime.h"
+
+#ifdef PEN_JEMALLOC
+#    include <jemalloc/jemalloc.h>
+#endif
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pen_thread {
+    pthread_t handle;
+    uint32_t core_index;
+    char name[16];
+    pen_thread_fn *fn;
+    void *ctx;
+};
+
+/* The index-th core of those allowed.  A host that forbids pinning still works. */
+static void pin(uint32_t index)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) == 0) {
+        return;
+    }
+    uint32_t left = index % (uint32_t)CPU_COUNT(&allowed);
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &allowed)) {
+            continue;
+        }
+        if (left-- == 0) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET(core, &one);
+            (void)sched_setaffinity(0, sizeof(one), &one);
+            return;
+        }
+    }
+}
+
+/* malloc of this thread, inside libraries too, takes from an arena of its own. */
+static void own_arena(void)
+{
+#ifdef PEN_JEMALLOC
+    unsigned arena = 0;
+    size_t size = sizeof(arena);
+    if (mallctl("arenas.create", &arena, &size, NULL, 0) == 0) {
+        (void)mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
+    }
+#endif
+}
+
+static void *thread_main(void *ctx)
+{
+    struct pen_thread *thread = ctx;
+    pin(thread->core_index);
+    own_arena();
+    (void)pthread_setname_np(pthread_self(), thread->name);
+    thread->fn(thread->ctx);
+    return NULL;
+}
+
+pen_status pen_thread_start(struct pen_thread **out, uint32_t core_index, const char *name,
+                            pen_thread_fn *fn, void *ctx, struct pen_err *err)
+{
+    struct pen_thread *thread = calloc(1, sizeof(*thread));
+    if (thread == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "thread %s: out of memory", name);
+    }
+    thread->core_index = core_index;
+    thread->fn = fn;
+    thread->ctx = ctx;
+    (void)snprintf(thread->name, sizeof(thread->name), "%s", name);
+    const int got = pthread_create(&thread->handle, NULL, thread_main, thread);
+    if (got != 0) {
+        free(thread);
+        return PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET, "cannot start thread %s: %s", name,
+                        strerrordesc_np(got));
+    }
+    *out = thread;
+    return PEN_OK;
+}
+
+void pen_thread_join(struct pen_thread **thread)
+{
+    const int got = pthread_join((*thread)->handle, NULL);
+    PEN_CHECK(got == 0);
+    free(*thread);
+    *thread = NULL;
+}
