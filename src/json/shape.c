@@ -1,0 +1,94 @@
+/* tested by tests/unit/json/test_walk.c */
+#include "walker.h"
+
+#include <stdlib.h>
+
+#define TABLE_SIZE (SHAPES_MAX * 4)
+#define KEY_BYTES_MAX ((size_t)8 << 20)
+
+static void shape_root(struct shapes *shapes)
+{
+    shapes->items[1] = (struct shape){.plan_count = 1};
+    shapes->count = 2;
+}
+
+bool shapes_init(struct shapes *shapes, const struct pen_plan *plan)
+{
+    *shapes = (struct shapes){.plan = plan, .mask = TABLE_SIZE - 1};
+    pen_arena_init(&shapes->keys, KEY_BYTES_MAX);
+    shapes->items = calloc(SHAPES_MAX, sizeof(*shapes->items));
+    shapes->table = calloc(TABLE_SIZE, sizeof(*shapes->table));
+    if (shapes->items == NULL || shapes->table == NULL) {
+        return false;
+    }
+    shape_root(shapes);
+    return true;
+}
+
+void shapes_fini(struct shapes *shapes)
+{
+    pen_arena_fini(&shapes->keys);
+    free(shapes->items);
+    free(shapes->table);
+}
+
+void shapes_clear(struct shapes *shapes)
+{
+    memset(shapes->table, 0, TABLE_SIZE * sizeof(*shapes->table));
+    pen_arena_fini(&shapes->keys);
+    pen_arena_init(&shapes->keys, KEY_BYTES_MAX);
+    shape_root(shapes);
+}
+
+static void shape_plans(struct shapes *shapes, struct shape *shape, const struct shape *parent,
+                        pen_slice key)
+{
+    const struct pen_plan *plan = shapes->plan;
+    if (shape->is_index) { /* an element is also what the array itself is */
+        memcpy(shape->plans, parent->plans, sizeof(shape->plans));
+        shape->plan_count = parent->plan_count;
+    }
+    for (uint8_t i = 0; i < parent->plan_count && shape->plan_count < SHAPE_PLANS_MAX; i++) {
+        const uint32_t child = plan_child(plan, parent->plans[i], key);
+        if (child != 0) {
+            shape->plans[shape->plan_count++] = child;
+        }
+    }
+    for (uint8_t i = 0; i < shape->plan_count; i++) {
+        const struct plan_node *node = &plan->nodes[shape->plans[i]];
+        shape->is_wanted |= node->field_count > 0;
+        shape->has_index |= node->has_index;
+        if (node->action != 0) {
+            shape->action = node->action;
+        }
+        shape->is_diverted |= node->divert != PEN_FIELD_NONE;
+    }
+}
+
+uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool is_index)
+{
+    const uint64_t seed = (uint64_t)parent << 1 | (uint64_t)is_index;
+    uint32_t slot = (uint32_t)pen_hash64(key, seed) & shapes->mask;
+    while (shapes->table[slot] != 0) {
+        const struct shape *known = &shapes->items[shapes->table[slot]];
+        if (known->parent == parent && known->is_index == is_index && known->key_len == key.len &&
+            (key.len == 0 || memcmp(known->key, key.ptr, key.len) == 0)) {
+            return shapes->table[slot];
+        }
+        slot = (slot + 1) & shapes->mask;
+    }
+    if (shapes->count == SHAPES_MAX || key.len > SHAPE_KEY_MAX) {
+        return 0;
+    }
+    const pen_slice copy = pen_arena_dup(&shapes->keys, key);
+    if (copy.ptr == NULL) {
+        return 0;
+    }
+    const uint32_t at = shapes->count++;
+    struct shape *shape = &shapes->items[at];
+    *shape = (struct shape){
+        .key = copy.ptr, .key_len = (uint32_t)key.len, .parent = parent, .is_index = is_index};
+    shape_plans(shapes, shape, &shapes->items[parent], key);
+    shapes->table[slot] = at;
+    return at;
+}

@@ -1,0 +1,177 @@
+#include "penstock/json.h"
+
+static uint32_t hex4(const uint8_t *p)
+{
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint8_t c = p[i];
+        const uint32_t digit = c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 0x20) - 'a') + 10;
+        value = value << 4 | (digit & 15u);
+    }
+    return value;
+}
+
+/* The code point of a \u escape at in[*at] (behind the backslash and u); pairs are joined. */
+static uint32_t unescape_u(pen_slice in, size_t *at)
+{
+    const uint32_t first = hex4(in.ptr + *at);
+    *at += 4;
+    if (first < 0xd800 || first > 0xdfff) {
+        return first;
+    }
+    if (first < 0xdc00 && *at + 6 <= in.len && in.ptr[*at] == '\\' && in.ptr[*at + 1] == 'u') {
+        const uint32_t second = hex4(in.ptr + *at + 2);
+        if (second >= 0xdc00 && second <= 0xdfff) {
+            *at += 6;
+            return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        }
+    }
+    return 0xfffd; /* a lone surrogate */
+}
+
+static uint8_t unescape_simple(uint8_t c)
+{
+    switch (c) {
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return c; /* quote, backslash, slash */
+    }
+}
+
+size_t pen_json_unescape(pen_slice in, uint8_t *out)
+{
+    size_t at = 0;
+    size_t len = 0;
+    while (at < in.len) {
+        const uint8_t *next = memchr(in.ptr + at, '\\', in.len - at);
+        const size_t plain = next == NULL ? in.len - at : (size_t)(next - in.ptr) - at;
+        memmove(out + len, in.ptr + at, plain);
+        len += plain;
+        at += plain;
+        if (next == NULL || at + 1 >= in.len) {
+            break;
+        }
+        const uint8_t c = in.ptr[at + 1];
+        at += 2;
+        if (c == 'u' && at + 4 <= in.len) {
+            len += pen_utf8_put(unescape_u(in, &at), out + len);
+        } else {
+            out[len++] = unescape_simple(c);
+        }
+    }
+    return len;
+}
+
+static pen_status escape_one(struct pen_buf *out, uint8_t c)
+{
+    switch (c) {
+    case '"':
+        return pen_buf_add(out, PEN_SLICE_LIT("\\\""));
+    case '\\':
+        return pen_buf_add(out, PEN_SLICE_LIT("\\\\"));
+    case '\n':
+        return pen_buf_add(out, PEN_SLICE_LIT("\\n"));
+    case '\r':
+        return pen_buf_add(out, PEN_SLICE_LIT("\\r"));
+    case '\t':
+        return pen_buf_add(out, PEN_SLICE_LIT("\\t"));
+    default:
+        return pen_buf_printf(out, "\\u%04x", c);
+    }
+}
+
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+pen_status pen_json_escape(struct pen_buf *out, pen_slice text)
+{
+    while (text.len > 0) {
+        size_t plain = 0;
+        while (plain < text.len && is_plain(text.ptr[plain])) {
+            plain++;
+        }
+        if (plain > 0) {
+            PEN_TRY(pen_buf_add(out, pen_slice_sub(text, 0, plain)));
+            text = pen_slice_sub(text, plain, text.len);
+            continue;
+        }
+        if (text.ptr[0] < 0x80) {
+            PEN_TRY(escape_one(out, text.ptr[0]));
+            text = pen_slice_sub(text, 1, text.len);
+            continue;
+        }
+        uint8_t utf8[4];
+        const size_t n = pen_utf8_put(pen_utf8_next(&text), utf8);
+        PEN_TRY(pen_buf_add(out, (pen_slice){utf8, n}));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_json_compact(struct pen_buf *out, pen_slice value)
+{
+    PEN_TRY(pen_buf_reserve(out, value.len));
+    bool in_string = false;
+    uint8_t *to = out->ptr + out->len;
+    for (size_t i = 0; i < value.len; i++) {
+        const uint8_t c = value.ptr[i];
+        if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) {
+            continue;
+        }
+        *to++ = c;
+        if (c == '"') {
+            in_string = !in_string;
+        } else if (c == '\\' && in_string && i + 1 < value.len) {
+            *to++ = value.ptr[++i];
+        }
+    }
+    out->len = (size_t)(to - out->ptr);
+    return PEN_OK;
+}
+
+static size_t digits(pen_slice s, size_t at)
+{
+    while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9') {
+        at++;
+    }
+    return at;
+}
+
+bool pen_json_is_number(pen_slice s)
+{
+    size_t at = s.len > 0 && s.ptr[0] == '-' ? 1 : 0;
+    const size_t whole = at;
+    at = digits(s, at);
+    if (at == whole || (s.ptr[whole] == '0' && at > whole + 1)) {
+        return false;
+    }
+    if (at < s.len && s.ptr[at] == '.') {
+        const size_t fraction = digits(s, at + 1);
+        if (fraction == at + 1) {
+            return false;
+        }
+        at = fraction;
+    }
+    if (at < s.len && (s.ptr[at] | 0x20) == 'e') {
+        at++;
+        if (at < s.len && (s.ptr[at] == '+' || s.ptr[at] == '-')) {
+            at++;
+        }
+        const size_t exponent = digits(s, at);
+        if (exponent == at) {
+            return false;
+        }
+        at = exponent;
+    }
+    return at == s.len;
+}

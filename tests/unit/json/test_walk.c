@@ -1,0 +1,260 @@
+#include "penstock/json.h"
+
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WINDOW_MAX ((size_t)1 << 20)
+
+struct fixture {
+    struct pen_plan *plan;
+    struct pen_walker *walker;
+    uint32_t name, inner, all, items_name, first;
+};
+
+static uint32_t field(struct fixture *f, const char *dotted)
+{
+    const uint32_t made = pen_plan_field_new(f->plan);
+    assert_int_equal(pen_plan_dotted(f->plan, made, pen_slice_str(dotted)), PEN_OK);
+    return made;
+}
+
+static void setup(struct fixture *f, size_t record_max)
+{
+    f->plan = pen_plan_new();
+    assert_non_null(f->plan);
+    f->name = field(f, "name");
+    f->inner = field(f, "a.b");
+    f->all = field(f, "o");
+    f->items_name = field(f, "items.name");
+    f->first = field(f, "items.1.name");
+    const pen_slice step = PEN_SLICE_LIT("fix");
+    assert_int_equal(pen_plan_action(f->plan, &step, 1, 7), PEN_OK);
+    pen_plan_seal(f->plan);
+    const struct pen_walker_options options = {.window_bytes_max = WINDOW_MAX,
+                                               .record_bytes_max = record_max,
+                                               .array_key = PEN_SLICE_LIT("Records"),
+                                               .want_copy = true};
+    struct pen_err err;
+    assert_int_equal(pen_walker_new(f->plan, &options, &f->walker, &err), PEN_OK);
+    pen_walker_reset(f->walker);
+}
+
+static void teardown(struct fixture *f)
+{
+    pen_walker_free(f->walker);
+    pen_plan_free(f->plan);
+}
+
+/* Every verdict of a text read in windows of step bytes, as one line of text. */
+static void run(struct fixture *f, pen_slice text, size_t step, struct pen_buf *out)
+{
+    uint8_t *window = malloc(WINDOW_MAX + PEN_JSON_PADDING);
+    assert_non_null(window);
+    size_t len = 0;
+    size_t at = 0;
+    size_t target = step;
+    pen_walker_reset(f->walker);
+    for (;;) {
+        const size_t room = target > len ? target - len : 0;
+        const size_t n = text.len - at < room ? text.len - at : room;
+        memcpy(window + len, text.ptr + at, n);
+        len += n;
+        at += n;
+        memset(window + len, ' ', PEN_JSON_PADDING);
+        pen_walker_window(f->walker, (pen_slice){window, len}, at == text.len);
+        struct pen_record record;
+        struct pen_err err = {0};
+        enum pen_next got = PEN_NEXT_RECORD;
+        while (got == PEN_NEXT_RECORD || got == PEN_NEXT_BAD) {
+            got = pen_walker_next(f->walker, &record, &err);
+            if (got == PEN_NEXT_RECORD) {
+                assert_int_equal(pen_buf_printf(out, "%d:{%.*s};", (int)record.ordinal,
+                                                (int)record.copy.len,
+                                                (const char *)record.copy.ptr),
+                                 PEN_OK);
+            } else if (got == PEN_NEXT_BAD) {
+                assert_int_equal(pen_buf_printf(out, "%d:bad;", (int)record.ordinal), PEN_OK);
+            }
+        }
+        if (got == PEN_NEXT_END) {
+            assert_int_equal(pen_buf_printf(out, "%s", err.status == PEN_OK ? "end" : "cut"),
+                             PEN_OK);
+            break;
+        }
+        const size_t used = pen_walker_consumed(f->walker);
+        memmove(window, window + used, len - used);
+        len -= used;
+        target = used == 0 ? target + step : len + step;
+        assert_true(target <= WINDOW_MAX);
+    }
+    free(window);
+}
+
+static void check(const char *text, const char *want)
+{
+    struct fixture f;
+    setup(&f, 4096);
+    for (size_t step = 1; step < strlen(text) + 3; step++) {
+        struct pen_buf got;
+        pen_buf_init(&got, 1 << 20);
+        run(&f, pen_slice_str(text), step, &got);
+        assert_int_equal(pen_buf_add_byte(&got, '\0'), PEN_OK);
+        if (strcmp((const char *)got.ptr, want) != 0) {
+            fail_msg("windows of %zu bytes of %s give %s", step, text, (const char *)got.ptr);
+        }
+        pen_buf_fini(&got);
+    }
+    teardown(&f);
+}
+
+static void framings_give_the_same_records_in_windows_of_every_size(void **state)
+{
+    (void)state;
+    check("{\"Records\":[{\"a\":1},{\"b\":\"x\"}]}", "0:{\"a\":1};1:{\"b\":\"x\"};end");
+    check(" { \"x\" : {\"y\":[1,2]} , \"Records\" : [ {\"a\" : 1 } , {\"a\":2}\n] , \"z\":[3] } ",
+          "0:{\"a\":1};1:{\"a\":2};end");
+    check("{\"Records\":[]}", "end");
+    check("", "end");
+    check(" \n\t ", "end");
+    check("{\"a\":1}\n{\"a\":2}\n", "0:{\"a\":1};1:{\"a\":2};end");
+    check("{\"a\":1}{\"a\":2}", "0:{\"a\":1};1:{\"a\":2};end");
+    check("[{\"a\":1},{\"a\":2}]", "0:{\"a\":1};1:{\"a\":2};end");
+    check("{\"Records\":[{\"a\":1}]}{\"Records\":[{\"a\":2}]}", "0:{\"a\":1};1:{\"a\":2};end");
+    check("\xef\xbb\xbf{\"a\":1}", "0:{\"a\":1};end");
+    check("{\"R\\u0065cords\":[{\"a\":1}]}", "0:{\"a\":1};end");
+    check("{\"Records\":[{\"a\":1}],\"Records\":[{\"a\":2}]}", "0:{\"a\":1};1:{\"a\":2};end");
+}
+
+static void damage_costs_the_record_it_is_in(void **state)
+{
+    (void)state;
+    check("{\"Records\":[{\"a\":1},{\"a\":tru},{\"a\":3}]}", "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":1},{\"a\":\"\\x\"},{\"a\":3}]}",
+          "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":01},{\"b\":2,},{\"a\":[},{\"a\":3}]}",
+          "0:bad;1:bad;2:bad;3:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":1},7,[1],\"s\",{\"a\":3}]}",
+          "0:{\"a\":1};1:bad;2:bad;3:bad;4:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":1},{\"a\":\"\xff\"},{\"a\":3}]}",
+          "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":1},{\"a\":\"\x01\"},{\"a\":3}]}",
+          "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"Records\":[{\"a\":1},{\"a\":2", "0:{\"a\":1};cut");
+    check("{\"Records\":[{\"a\":1}", "0:{\"a\":1};cut");
+}
+
+static void the_copy_is_pruned_and_keeps_tokens_as_written(void **state)
+{
+    (void)state;
+    check("{\"a\":null,\"b\":\"\",\"c\":\"-\",\"d\":{},\"e\":[],\"f\":[\"\"],\"g\":1.50e+3}",
+          "0:{\"g\":1.50e+3};end");
+    check("{\"a\":{\"b\":{\"c\":null}},\"d\":[null,\"\",{}]}", "0:{\"d\":[null,\"\",{}]};end");
+    check("{\"a\":123456789012345678901234567890,\"b\":\"\\ud800\"}",
+          "0:{\"a\":123456789012345678901234567890,\"b\":\"\\ud800\"};end");
+}
+
+static void of_equal_keys_the_last_wins(void **state)
+{
+    (void)state;
+    check("{\"a\":1,\"b\":2,\"a\":3}", "0:{\"b\":2,\"a\":3};end");
+    check("{\"a\":1,\"\\u0061\":{\"x\":1,\"x\":2}}", "0:{\"\\u0061\":{\"x\":2}};end");
+}
+
+static void lookup_events_give_the_event_inside(void **state)
+{
+    (void)state;
+    check("{\"Events\":[{\"EventId\":\"1\",\"CloudTrailEvent\":\"{\\\"name\\\":\\\"x\\\"}\"}]}",
+          "0:{\"name\":\"x\"};end");
+}
+
+static void values_are_found_by_path_and_through_arrays(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 4096);
+    struct pen_record r;
+    struct pen_err err;
+    char text[512] = "{\"name\":\"n\",\"a\":{\"b\":7},\"a.b\":8,\"o\":{\"x\":[1]},\"fix\":\"t\","
+                     "\"items\":[{\"name\":\"p\"},{\"name\":\"q\"}]}";
+    const size_t len = strlen(text);
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){(uint8_t *)text, len}, &r, &err),
+                     PEN_NEXT_RECORD);
+    const struct pen_value *v = pen_record_first(&r, f.inner);
+    assert_int_equal(v->kind, PEN_NUMBER);
+    assert_int_equal(v->text.ptr[0], '7');
+    assert_int_equal(pen_value_next(&r, v)->text.ptr[0], '8');
+    v = pen_record_first(&r, f.items_name);
+    assert_int_equal(v->text.ptr[0], 'p');
+    assert_int_equal(pen_value_next(&r, v)->text.ptr[0], 'q');
+    v = pen_record_first(&r, f.first);
+    assert_int_equal(v->text.ptr[0], 'q');
+    assert_null(pen_value_next(&r, v));
+    assert_true(pen_slice_eq(pen_record_first(&r, f.all)->text, PEN_SLICE_LIT("{\"x\":[1]}")));
+    assert_int_equal(r.patch_count, 1);
+    assert_int_equal(r.patches[0].action, 7);
+    assert_true(pen_slice_eq(pen_slice_sub(r.copy, r.patches[0].begin, r.patches[0].end),
+                             PEN_SLICE_LIT("\"t\"")));
+    teardown(&f);
+}
+
+static void an_oversize_record_is_skipped_alone(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 64);
+    struct pen_buf text;
+    struct pen_buf got;
+    pen_buf_init(&text, 1 << 20);
+    pen_buf_init(&got, 1 << 20);
+    assert_int_equal(
+        pen_buf_printf(&text, "{\"Records\":[{\"a\":1},{\"b\":\"%0500d}\"},{\"a\":2}]}", 0),
+        PEN_OK);
+    for (size_t step = 40; step < 700; step += 7) {
+        got.len = 0;
+        run(&f, pen_buf_slice(&text), step, &got);
+        assert_int_equal(pen_buf_add_byte(&got, '\0'), PEN_OK);
+        assert_string_equal((const char *)got.ptr, "0:{\"a\":1};1:bad;2:{\"a\":2};end");
+    }
+    pen_buf_fini(&text);
+    pen_buf_fini(&got);
+    teardown(&f);
+}
+
+static void nesting_of_100000_ends_that_record(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 1 << 19);
+    struct pen_buf text;
+    struct pen_buf got;
+    pen_buf_init(&text, 1 << 20);
+    pen_buf_init(&got, 1 << 20);
+    assert_int_equal(pen_buf_add(&text, PEN_SLICE_LIT("{\"Records\":[{\"a\":")), PEN_OK);
+    for (uint32_t i = 0; i < 200000; i++) {
+        assert_int_equal(pen_buf_add_byte(&text, i < 100000 ? '[' : ']'), PEN_OK);
+    }
+    assert_int_equal(pen_buf_add(&text, PEN_SLICE_LIT("},{\"a\":2}]}")), PEN_OK);
+    run(&f, pen_buf_slice(&text), 1 << 19, &got);
+    assert_int_equal(pen_buf_add_byte(&got, '\0'), PEN_OK);
+    assert_string_equal((const char *)got.ptr, "0:bad;1:{\"a\":2};end");
+    pen_buf_fini(&text);
+    pen_buf_fini(&got);
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(framings_give_the_same_records_in_windows_of_every_size),
+        cmocka_unit_test(damage_costs_the_record_it_is_in),
+        cmocka_unit_test(the_copy_is_pruned_and_keeps_tokens_as_written),
+        cmocka_unit_test(of_equal_keys_the_last_wins),
+        cmocka_unit_test(lookup_events_give_the_event_inside),
+        cmocka_unit_test(values_are_found_by_path_and_through_arrays),
+        cmocka_unit_test(an_oversize_record_is_skipped_alone),
+        cmocka_unit_test(nesting_of_100000_ends_that_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
