@@ -17,7 +17,7 @@
 /* Unbound predicate: any scalar value of the record (never key names, never across values). */
 #define PEN_FIELD_ANY (UINT32_MAX - 1)
 
-enum pen_op {
+enum pen_pred_op {
     PEN_OP_PATTERN, /* pieces against the text of a value */
     PEN_OP_REGEX,   /* PCRE2 search in the text of a value */
     PEN_OP_NUMBER,  /* numeric comparison; strings that are exactly a JSON number count */
@@ -52,7 +52,7 @@ enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
 #define PEN_RE_ANCHOR_END 16u  /* ... end at its end */
 
 struct pen_pred {
-    enum pen_op op;
+    enum pen_pred_op op;
     uint32_t field;  /* or PEN_FIELD_ANY (PATTERN, WORDS, REGEX only) */
     uint32_t field2; /* FIELDREF */
     bool is_cased;   /* PATTERN, FIELDREF: compare code points; else simple case folding */
@@ -87,8 +87,12 @@ struct pen_query {
     pen_slice name; /* for errors: rule id or file */
 };
 
-/* Checks one tree without an engine: regexes compile (Hyperscan as candidate, PCRE2 as verdict),
- * limits hold.  PEN_E_RULE with the reason. */
+#define PEN_EXPR_DEPTH_MAX 256     /* levels of a tree */
+#define PEN_EXPR_NODES_MAX 1000000u /* nodes of a tree */
+
+/* Checks one tree without an engine: every regex compiles (PCRE2 gives the verdict; one that
+ * Hyperscan refuses is only slower), depth, nodes, pieces and text lengths are within the limits.
+ * PEN_E_RULE with the reason, PEN_E_NOMEM. */
 PEN_MUST_USE pen_status pen_expr_check(const struct pen_expr *expr, struct pen_err *err);
 
 struct pen_engine_options {
@@ -138,7 +142,11 @@ typedef void pen_capture_fn(void *ctx, pen_slice scan_buffer);
 void pen_matcher_capture(struct pen_matcher *matcher, pen_capture_fn *fn, void *ctx);
 uint64_t pen_matcher_scan_bare(struct pen_matcher *matcher, pen_slice scan_buffer);
 
-/* Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict. */
+/*
+ * Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict; every kid is
+ * evaluated, also where the verdict is certain already.  The tree passed pen_expr_check (a deeper
+ * one than PEN_EXPR_DEPTH_MAX is a panic).  Any thread; compiles regexes anew each time.
+ */
 typedef void pen_expr_visit_fn(void *ctx, const struct pen_expr *node, uint32_t depth, bool verdict);
 bool pen_expr_eval(const struct pen_expr *expr, const struct pen_record *record,
                    pen_expr_visit_fn *visit, void *ctx);
