@@ -1,0 +1,227 @@
+#include "penstock/decode.h"
+
+#include "test.h"
+
+#include <zstd.h>
+
+#include <isa-l/igzip_lib.h>
+#include <stdlib.h>
+
+#define CAP ((size_t)1 << 20)
+
+struct bytes {
+    uint8_t data[8192];
+    size_t len;
+};
+
+static struct bytes gzip(pen_slice in)
+{
+    struct bytes out = {.len = 0};
+    struct isal_zstream stream;
+    isal_deflate_stateless_init(&stream);
+    stream.gzip_flag = IGZIP_GZIP;
+    stream.end_of_stream = 1;
+    stream.next_in = (uint8_t *)(uintptr_t)in.ptr;
+    stream.avail_in = (uint32_t)in.len;
+    stream.next_out = out.data;
+    stream.avail_out = sizeof(out.data);
+    assert_int_equal(isal_deflate_stateless(&stream), COMP_OK);
+    out.len = stream.total_out;
+    return out;
+}
+
+static struct bytes zstd(pen_slice in)
+{
+    struct bytes out;
+    out.len = ZSTD_compress(out.data, sizeof(out.data), in.ptr, in.len, 3);
+    assert_false(ZSTD_isError(out.len));
+    return out;
+}
+
+static void append(struct bytes *to, const struct bytes *from)
+{
+    memcpy(to->data + to->len, from->data, from->len);
+    to->len += from->len;
+}
+
+static pen_slice slice(const struct bytes *b)
+{
+    return (pen_slice){b->data, b->len};
+}
+
+static struct pen_decoder *decoder(uint64_t max, uint32_t ratio)
+{
+    const struct pen_decoder_options options = {.plain_bytes_max = max, .ratio_max = ratio};
+    struct pen_decoder *made = NULL;
+    struct pen_err err;
+    assert_int_equal(pen_decoder_new(&options, &made, &err), PEN_OK);
+    return made;
+}
+
+/* Decodes in pieces; *fails counts FAIL verdicts, *err is the first. */
+static size_t run(struct pen_decoder *d, pen_slice in, size_t in_step, size_t out_step,
+                  uint8_t *out, uint32_t *fails, struct pen_err *first)
+{
+    size_t len = 0;
+    *fails = 0;
+    pen_decoder_reset(d);
+    for (uint32_t turns = 0; turns < 1000000; turns++) {
+        struct pen_err err = {0};
+        pen_slice piece = pen_slice_sub(in, 0, in_step);
+        const size_t before = piece.len;
+        const size_t cap = len + out_step < CAP ? len + out_step : CAP;
+        const enum pen_decode got =
+            pen_decode(d, &piece, piece.len == in.len, out, cap, &len, &err);
+        in = pen_slice_sub(in, before - piece.len, in.len);
+        if (got == PEN_DECODE_FAIL && (*fails)++ == 0) {
+            *first = err;
+        }
+        if (got == PEN_DECODE_END) {
+            return len;
+        }
+    }
+    fail_msg("the decoder does not end");
+    return 0;
+}
+
+static void check(pen_slice in, const char *want, uint32_t want_fails)
+{
+    uint8_t *out = malloc(CAP);
+    struct pen_decoder *d = decoder(CAP, 100000);
+    static const size_t steps[] = {1, 3, 64, CAP};
+    for (size_t i = 0; i < PEN_COUNT(steps); i++) {
+        for (size_t o = 0; o < PEN_COUNT(steps); o++) {
+            uint32_t fails = 0;
+            struct pen_err err;
+            const size_t len = run(d, in, steps[i], steps[o], out, &fails, &err);
+            assert_int_equal(len, strlen(want));
+            assert_memory_equal(out, want, len);
+            assert_int_equal(fails, want_fails);
+        }
+    }
+    pen_decoder_free(d);
+    free(out);
+}
+
+static void every_format_gives_the_same_text(void **state)
+{
+    (void)state;
+    const pen_slice text = PEN_SLICE_LIT("{\"Records\":[{\"a\":1}]}");
+    const struct bytes once = gzip(text);
+    const struct bytes twice = gzip(slice(&once));
+    const struct bytes z = zstd(text);
+    const struct bytes gz = zstd(slice(&once));
+    check(text, (const char *)text.ptr, 0);
+    check(slice(&once), (const char *)text.ptr, 0);
+    check(slice(&twice), (const char *)text.ptr, 0);
+    check(slice(&z), (const char *)text.ptr, 0);
+    check(slice(&gz), (const char *)text.ptr, 0);
+    check((pen_slice){0}, "", 0);
+    check(PEN_SLICE_LIT("x"), "x", 0);
+}
+
+static void members_follow_each_other_and_zeros_are_padding(void **state)
+{
+    (void)state;
+    struct bytes both = gzip(PEN_SLICE_LIT("one"));
+    const struct bytes second = gzip(PEN_SLICE_LIT("two"));
+    append(&both, &second);
+    check(slice(&both), "onetwo", 0);
+    memset(both.data + both.len, 0, 9);
+    both.len += 9;
+    check(slice(&both), "onetwo", 0);
+    both.data[both.len++] = 'x';
+    check(slice(&both), "onetwo", 1);
+}
+
+static void a_wrong_checksum_is_told_and_later_members_follow(void **state)
+{
+    (void)state;
+    struct bytes both = gzip(PEN_SLICE_LIT("one"));
+    both.data[both.len - 8] ^= 1;
+    const struct bytes second = gzip(PEN_SLICE_LIT("two"));
+    append(&both, &second);
+    check(slice(&both), "onetwo", 1);
+}
+
+static void a_cut_at_every_byte_is_told_once(void **state)
+{
+    (void)state;
+    uint8_t *out = malloc(CAP);
+    struct pen_decoder *d = decoder(CAP, 100000);
+    const struct bytes whole = gzip(PEN_SLICE_LIT("abcabcabcabcabcabcabcabc some more text"));
+    for (size_t cut = 2; cut < whole.len; cut++) {
+        uint32_t fails = 0;
+        struct pen_err err = {0};
+        const size_t len = run(d, (pen_slice){whole.data, cut}, 5, 100, out, &fails, &err);
+        assert_int_equal(fails, 1);
+        assert_int_equal(err.status, PEN_E_TRUNCATED);
+        assert_memory_equal(out, "abcabcabcabcabcabcabcabc some more text", len);
+    }
+    pen_decoder_free(d);
+    free(out);
+}
+
+static void flipped_bits_never_hang_or_crash(void **state)
+{
+    (void)state;
+    uint8_t *out = malloc(CAP);
+    struct pen_decoder *d = decoder(CAP, 100000);
+    const struct bytes whole = gzip(PEN_SLICE_LIT("abcabcabcabcabcabcabcabc some more text"));
+    uint32_t unnoticed = 0;
+    for (size_t bit = 0; bit < whole.len * 8; bit++) {
+        struct bytes flipped = whole;
+        flipped.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        uint32_t fails = 0;
+        struct pen_err err = {0};
+        const size_t len = run(d, slice(&flipped), CAP, CAP, out, &fails, &err);
+        if (fails == 0 && bit >= 16) {
+            assert_int_equal(len, 39);
+            unnoticed++;
+        }
+    }
+    assert_true(unnoticed < 80); /* time, system and flag bits of the header */
+    pen_decoder_free(d);
+    free(out);
+}
+
+static void a_bomb_ends_at_the_limits(void **state)
+{
+    (void)state;
+    uint8_t *out = malloc(CAP * 4);
+    uint8_t *zeros = calloc(1, CAP * 4);
+    uint8_t *packed = malloc(CAP);
+    const size_t len = ZSTD_compress(packed, CAP, zeros, CAP * 4, 3);
+    struct pen_decoder *d = decoder(CAP * 2, 1000000);
+    uint32_t fails = 0;
+    struct pen_err err = {0};
+    (void)run(d, (pen_slice){packed, len}, CAP, CAP, out, &fails, &err);
+    pen_decoder_free(d);
+    d = decoder(CAP * 64, 100);
+    size_t made = 0;
+    pen_slice in = {packed, len};
+    enum pen_decode got = PEN_DECODE_OUTPUT;
+    while (got == PEN_DECODE_OUTPUT) {
+        made = 0;
+        got = pen_decode(d, &in, true, out, CAP * 4, &made, &err);
+    }
+    assert_int_equal(got, PEN_DECODE_FAIL);
+    assert_int_equal(err.status, PEN_E_LIMIT);
+    pen_decoder_free(d);
+    free(out);
+    free(zeros);
+    free(packed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_format_gives_the_same_text),
+        cmocka_unit_test(members_follow_each_other_and_zeros_are_padding),
+        cmocka_unit_test(a_wrong_checksum_is_told_and_later_members_follow),
+        cmocka_unit_test(a_cut_at_every_byte_is_told_once),
+        cmocka_unit_test(flipped_bits_never_hang_or_crash),
+        cmocka_unit_test(a_bomb_ends_at_the_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
