@@ -117,8 +117,27 @@ static uint32_t skip_oversize(struct pen_walker *w)
     return w->len;
 }
 
+/* A character that the window cuts in two is left for the next window. */
+static uint32_t cut_character(const struct pen_walker *w)
+{
+    for (uint32_t back = 1; back <= 3 && back <= w->len; back++) {
+        const uint8_t c = w->text[w->len - back];
+        if (c >= 0xc0) {
+            const uint32_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+            return c <= 0xf4 && whole > back ? back : 0;
+        }
+        if (c < 0x80) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
 static void window_index(struct pen_walker *w)
 {
+    if (!w->is_final) {
+        w->len -= cut_character(w);
+    }
     w->at = 0;
     const uint8_t *first = w->len == 0 ? NULL : memchr(w->text, '\\', w->len);
     w->next_backslash = first == NULL ? w->len : (uint32_t)(first - w->text);

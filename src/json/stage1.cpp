@@ -34,6 +34,16 @@ void stage1_free(struct stage1 *stage1)
 }
 
 /*
+ * Whether the streaming mode would take the last bytes for the beginning of a character and leave
+ * them out.  The walker leaves real beginnings out itself; what is left then is damage.
+ */
+static bool is_trimmed(const uint8_t *text, size_t len)
+{
+    return text[len - 1] >= 0xc0 || (len >= 2 && text[len - 2] >= 0xe0) ||
+           (len >= 3 && text[len - 3] >= 0xf0);
+}
+
+/*
  * streaming_partial tolerates an unclosed string and then trims n_structural_indexes to what it
  * takes for the last whole document.  The array itself stays whole and is ended by the length of
  * the text, so the count and the codes that speak of it (CAPACITY, EMPTY) are not looked at.
@@ -43,6 +53,9 @@ const uint32_t *stage1_run(struct stage1 *stage1, const uint8_t *text, size_t le
     stage1->parser->structural_indexes[0] = static_cast<uint32_t>(len);
     if (len == 0) {
         return stage1->parser->structural_indexes.get();
+    }
+    if (is_trimmed(text, len)) {
+        return nullptr;
     }
     const simdjson::error_code code =
         stage1->parser->stage1(text, len, simdjson::stage1_mode::streaming_partial);
