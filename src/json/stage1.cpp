@@ -62,5 +62,10 @@ const uint32_t *stage1_run(struct stage1 *stage1, const uint8_t *text, size_t le
     if (code != simdjson::SUCCESS && code != simdjson::CAPACITY && code != simdjson::EMPTY) {
         return nullptr;
     }
+    /* CAPACITY and EMPTY are returned before stage 1 looks at what its UTF-8 checker found. */
+    if (code != simdjson::SUCCESS &&
+        !simdjson::validate_utf8(reinterpret_cast<const char *>(text), len)) {
+        return nullptr;
+    }
     return stage1->parser->structural_indexes.get();
 }
