@@ -1,0 +1,379 @@
+#include "penstock/ship.h"
+
+#include "penstock/json.h"
+
+#include <zstd.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <isa-l/igzip_lib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define INDEX_BYTES_MAX 128u
+#define LEVEL_BUFFER_BYTES ISAL_DEF_LVL1_DEFAULT
+
+struct body { /* documents of one index that wait to be sealed, and the file that they go to */
+    char index[INDEX_BYTES_MAX];
+    uint32_t index_len;
+    uint64_t used_at; /* for eviction: the body not used for longest goes */
+    struct pen_buf bytes;
+    int fd;
+    bool is_changed; /* since the last cut */
+    struct pen_ship_file file;
+};
+
+struct pen_ship {
+    struct pen_ship_options options;
+    struct body *bodies;
+    uint32_t body_count;
+    uint64_t clock;
+    uint32_t sequence;
+    ZSTD_CCtx *zstd;
+    struct isal_zstream *gzip;
+    uint8_t *level_buffer;
+    uint8_t *packed; /* a sealed frame; kept while it cannot be written */
+    size_t packed_cap, packed_len, packed_done;
+    struct body *packed_of;
+    struct pen_ship_file *changed;
+    uint32_t changed_count, changed_cap;
+    bool is_reported; /* the last cut gave changed out */
+    struct pen_ship_counters counters;
+    pen_body_fn *capture;
+    void *capture_ctx;
+};
+
+static size_t body_max(const struct pen_ship *ship)
+{
+    return ship->options.body_bytes_max * 2 +
+           ((size_t)64 << 20); /* the last document may be large */
+}
+
+pen_status pen_ship_new(const struct pen_ship_options *options, struct pen_ship **out,
+                        struct pen_err *err)
+{
+    PEN_CHECK(options->bodies_max > 0 && options->body_bytes_max > 0);
+    struct pen_ship *ship = calloc(1, sizeof(*ship));
+    if (ship == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ship: out of memory");
+    }
+    ship->options = *options;
+    ship->sequence = options->first_sequence;
+    ship->bodies = calloc(options->bodies_max, sizeof(*ship->bodies));
+    ship->zstd = ZSTD_createCCtx();
+    ship->gzip = calloc(1, sizeof(*ship->gzip));
+    ship->level_buffer = malloc(LEVEL_BUFFER_BYTES);
+    if (ship->bodies == NULL || ship->zstd == NULL || ship->gzip == NULL ||
+        ship->level_buffer == NULL) {
+        pen_ship_free(ship);
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ship: out of memory");
+    }
+    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_compressionLevel, options->level);
+    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_checksumFlag, 1);
+    *out = ship;
+    return PEN_OK;
+}
+
+void pen_ship_free(struct pen_ship *ship)
+{
+    if (ship == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; ship->bodies != NULL && i < ship->body_count; i++) {
+        pen_buf_fini(&ship->bodies[i].bytes);
+        if (ship->bodies[i].fd >= 0) {
+            (void)close(ship->bodies[i].fd);
+        }
+    }
+    free(ship->bodies);
+    (void)ZSTD_freeCCtx(ship->zstd);
+    free(ship->gzip);
+    free(ship->level_buffer);
+    free(ship->packed);
+    free(ship->changed);
+    free(ship);
+}
+
+static pen_status write_fail(struct pen_err *err, const char *name)
+{
+    const bool is_full = errno == ENOSPC || errno == EFBIG || errno == EDQUOT;
+    return PEN_FAIL(err, is_full ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET, "%s: %s", name,
+                    strerrordesc_np(errno));
+}
+
+static pen_status packed_reserve(struct pen_ship *ship, size_t cap, struct pen_err *err)
+{
+    if (cap <= ship->packed_cap) {
+        return PEN_OK;
+    }
+    uint8_t *bigger = realloc(ship->packed, cap);
+    if (bigger == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ship: out of memory");
+    }
+    ship->packed = bigger;
+    ship->packed_cap = cap;
+    return PEN_OK;
+}
+
+/* ---- null sink ---- */
+
+static pen_status pack_gzip(struct pen_ship *ship, pen_slice body, struct pen_err *err)
+{
+    PEN_TRY(packed_reserve(ship, body.len + body.len / 8 + 4096, err));
+    struct isal_zstream *stream = ship->gzip;
+    isal_deflate_init(stream);
+    stream->level = 1;
+    stream->level_buf = ship->level_buffer;
+    stream->level_buf_size = LEVEL_BUFFER_BYTES;
+    stream->gzip_flag = IGZIP_GZIP;
+    stream->end_of_stream = 1;
+    stream->next_in = (uint8_t *)(uintptr_t)body.ptr; /* igzip does not write there */
+    stream->avail_in = pen_u32(body.len);
+    stream->next_out = ship->packed;
+    stream->avail_out = pen_u32(ship->packed_cap);
+    const int code = isal_deflate(stream);
+    PEN_CHECK(code == COMP_OK && stream->internal_state.state == ZSTATE_END);
+    ship->counters.shipped_bytes += stream->total_out;
+    return PEN_OK;
+}
+
+/* ---- files sink ---- */
+
+static pen_status file_open(struct pen_ship *ship, struct body *body, struct pen_err *err)
+{
+    char safe[INDEX_BYTES_MAX];
+    for (uint32_t i = 0; i < body->index_len; i++) {
+        const char c = body->index[i];
+        const bool is_safe = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+                             c == '_' || (c == '.' && i > 0);
+        safe[i] = is_safe ? c : '_';
+    }
+    (void)snprintf(body->file.name, sizeof(body->file.name), "%.*s.%03u-%06u.ndjson.zst",
+                   (int)body->index_len, safe, ship->options.shard, ship->sequence);
+    char path[4096 + 160];
+    (void)snprintf(path, sizeof(path), "%s/%s", ship->options.dir, body->file.name);
+    body->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (body->fd < 0) {
+        return write_fail(err, path);
+    }
+    ship->sequence++;
+    body->file.bytes = 0;
+    return PEN_OK;
+}
+
+/* Writes what is left of the sealed frame; a part that went out is not written again. */
+static pen_status packed_write(struct pen_ship *ship, struct pen_err *err)
+{
+    struct body *body = ship->packed_of;
+    if (body == NULL) {
+        return PEN_OK;
+    }
+    if (body->fd < 0) {
+        PEN_TRY(file_open(ship, body, err));
+    }
+    while (ship->packed_done < ship->packed_len) {
+        const ssize_t n =
+            write(body->fd, ship->packed + ship->packed_done, ship->packed_len - ship->packed_done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return write_fail(err, body->file.name);
+        }
+        ship->packed_done += (size_t)n;
+    }
+    body->file.bytes += ship->packed_len;
+    body->is_changed = true;
+    ship->counters.shipped_bytes += ship->packed_len;
+    ship->packed_of = NULL;
+    return PEN_OK;
+}
+
+static pen_status pack_zstd(struct pen_ship *ship, struct body *body, struct pen_err *err)
+{
+    PEN_TRY(packed_reserve(ship, ZSTD_compressBound(body->bytes.len), err));
+    const size_t len = ZSTD_compress2(ship->zstd, ship->packed, ship->packed_cap, body->bytes.ptr,
+                                      body->bytes.len);
+    PEN_CHECK(!ZSTD_isError(len));
+    ship->packed_len = len;
+    ship->packed_done = 0;
+    ship->packed_of = body;
+    return PEN_OK;
+}
+
+static pen_status body_seal(struct pen_ship *ship, struct body *body, struct pen_err *err)
+{
+    PEN_TRY(packed_write(ship, err)); /* an earlier frame that found no room */
+    if (body->bytes.len == 0) {
+        return PEN_OK;
+    }
+    if (ship->capture != NULL) {
+        ship->capture(ship->capture_ctx, pen_buf_slice(&body->bytes));
+    }
+    ship->counters.body_bytes += body->bytes.len;
+    const pen_status st = ship->options.kind == PEN_SINK_NULL
+                              ? pack_gzip(ship, pen_buf_slice(&body->bytes), err)
+                              : pack_zstd(ship, body, err);
+    PEN_TRY(st);
+    body->bytes.len = 0; /* from here the frame holds it */
+    return packed_write(ship, err);
+}
+
+/* ---- bodies ---- */
+
+static void changed_note(struct pen_ship *ship, struct body *body)
+{
+    if (!body->is_changed) {
+        return;
+    }
+    body->is_changed = false;
+    if (ship->is_reported) {
+        ship->changed_count = 0;
+        ship->is_reported = false;
+    }
+    if (ship->changed_count == ship->changed_cap) {
+        ship->changed_cap = ship->changed_cap == 0 ? 32 : ship->changed_cap * 2;
+        ship->changed = reallocarray(ship->changed, ship->changed_cap, sizeof(*ship->changed));
+        PEN_CHECK(ship->changed != NULL);
+    }
+    ship->changed[ship->changed_count++] = body->file;
+}
+
+/* Makes the least used body free for another index. */
+static pen_status body_evict(struct pen_ship *ship, struct body **out, struct pen_err *err)
+{
+    struct body *oldest = &ship->bodies[0];
+    for (uint32_t i = 1; i < ship->body_count; i++) {
+        oldest = ship->bodies[i].used_at < oldest->used_at ? &ship->bodies[i] : oldest;
+    }
+    PEN_TRY(body_seal(ship, oldest, err));
+    if (oldest->fd >= 0) {
+        if (fdatasync(oldest->fd) != 0) {
+            return write_fail(err, oldest->file.name);
+        }
+        changed_note(ship, oldest);
+        (void)close(oldest->fd);
+        oldest->fd = -1;
+    }
+    *out = oldest;
+    return PEN_OK;
+}
+
+static pen_status body_find(struct pen_ship *ship, pen_slice index, struct body **out,
+                            struct pen_err *err)
+{
+    for (uint32_t i = 0; i < ship->body_count; i++) {
+        struct body *body = &ship->bodies[i];
+        if (body->index_len == index.len && memcmp(body->index, index.ptr, index.len) == 0) {
+            *out = body;
+            return PEN_OK;
+        }
+    }
+    if (index.len == 0 || index.len >= INDEX_BYTES_MAX) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "an index name of %zu bytes", index.len);
+    }
+    struct body *body = NULL;
+    if (ship->body_count < ship->options.bodies_max) {
+        body = &ship->bodies[ship->body_count++];
+        body->fd = -1;
+        pen_buf_init(&body->bytes, body_max(ship));
+    } else {
+        PEN_TRY(body_evict(ship, &body, err));
+    }
+    memcpy(body->index, index.ptr, index.len);
+    body->index_len = (uint32_t)index.len;
+    *out = body;
+    return PEN_OK;
+}
+
+static pen_status document_add(const struct pen_ship *ship, struct pen_buf *to, pen_slice index,
+                               pen_slice id, pen_slice source)
+{
+    const bool is_bulk = ship->options.kind == PEN_SINK_NULL;
+    PEN_TRY(pen_buf_reserve(to, source.len + index.len * 6 + id.len * 6 + 64));
+    PEN_TRY(pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("{\"create\":{\"_index\":\"")
+                                    : PEN_SLICE_LIT("{\"_index\":\"")));
+    PEN_TRY(pen_json_escape(to, index));
+    PEN_TRY(pen_buf_add(to, PEN_SLICE_LIT("\",\"_id\":\"")));
+    PEN_TRY(pen_json_escape(to, id));
+    PEN_TRY(pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("\"}}\n") : PEN_SLICE_LIT("\",\"_source\":")));
+    PEN_TRY(pen_buf_add(to, source));
+    return pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("\n") : PEN_SLICE_LIT("}\n"));
+}
+
+pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id, pen_slice source,
+                        struct pen_err *err)
+{
+    if (ship->options.kind == PEN_SINK_NONE) {
+        ship->counters.documents++;
+        return PEN_OK;
+    }
+    struct body *body = NULL;
+    PEN_TRY(body_find(ship, index, &body, err));
+    if (body->bytes.len >= ship->options.body_bytes_max) {
+        PEN_TRY(body_seal(ship, body, err));
+    }
+    body->used_at = ++ship->clock;
+    const size_t before = body->bytes.len;
+    const pen_status st = document_add(ship, &body->bytes, index, id, source);
+    if (st != PEN_OK) {
+        body->bytes.len = before;
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "a document of %zu bytes does not fit a body",
+                        source.len);
+    }
+    ship->counters.documents++;
+    return PEN_OK;
+}
+
+static pen_status folder_sync(const struct pen_ship *ship, struct pen_err *err)
+{
+    const int fd = open(ship->options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return write_fail(err, ship->options.dir);
+    }
+    const int got = fsync(fd);
+    const pen_status st = got == 0 ? PEN_OK : write_fail(err, ship->options.dir);
+    (void)close(fd);
+    return st;
+}
+
+pen_status pen_ship_cut(struct pen_ship *ship, const struct pen_ship_file **files, uint32_t *count,
+                        struct pen_err *err)
+{
+    if (ship->is_reported) {
+        ship->changed_count = 0;
+        ship->is_reported = false;
+    }
+    for (uint32_t i = 0; i < ship->body_count; i++) {
+        struct body *body = &ship->bodies[i];
+        PEN_TRY(body_seal(ship, body, err));
+        if (body->is_changed && fdatasync(body->fd) != 0) {
+            return write_fail(err, body->file.name);
+        }
+        changed_note(ship, body);
+    }
+    if (ship->changed_count > 0) {
+        PEN_TRY(folder_sync(ship, err));
+    }
+    *files = ship->changed;
+    *count = ship->changed_count;
+    ship->is_reported = true;
+    return PEN_OK;
+}
+
+pen_status pen_ship_retry(struct pen_ship *ship, struct pen_err *err)
+{
+    return packed_write(ship, err);
+}
+
+struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship)
+{
+    return ship->counters;
+}
+
+void pen_ship_capture(struct pen_ship *ship, pen_body_fn *fn, void *ctx)
+{
+    ship->capture = fn;
+    ship->capture_ctx = ctx;
+}
