@@ -1,0 +1,435 @@
+#include "penstock/match.h"
+
+#include "engine.h"
+#include "intern.h"
+
+#include <stdlib.h>
+
+#define ENGINE_BYTES_MAX ((size_t)2 << 30)
+
+/* What compile needs and throws away. */
+struct builder {
+    struct pen_engine *engine;
+    struct match_intern intern;
+    struct pen_query *sorted;
+    uint32_t *cost;
+    struct pen_buf code;
+    struct pen_buf set;
+    struct pen_buf pairs; /* struct pair: which predicate selects which query */
+    struct pen_err *err;
+};
+
+struct pair {
+    uint32_t pred, query;
+};
+
+static pen_status no_memory(struct pen_err *err)
+{
+    return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "match: no memory for an engine");
+}
+
+static int by_tag(const void *a, const void *b)
+{
+    const struct pen_query *x = a;
+    const struct pen_query *y = b;
+    return x->tag < y->tag ? -1 : x->tag > y->tag;
+}
+
+static int by_pred(const void *a, const void *b)
+{
+    const struct pair *x = a;
+    const struct pair *y = b;
+    if (x->pred != y->pred) {
+        return x->pred < y->pred ? -1 : 1;
+    }
+    return x->query < y->query ? -1 : x->query > y->query;
+}
+
+static pen_status check_queries(struct builder *b, const struct pen_query *queries, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct pen_err inner = {0};
+        const pen_status status = pen_expr_check(queries[i].expr, &inner);
+        if (status != PEN_OK) {
+            return PEN_FAIL(b->err, status, inner.offset, "%.*s: %.180s",
+                            PEN_SLICE_FMT(queries[i].name), inner.text);
+        }
+        if (pen_match_intern_add(&b->intern, queries[i].expr) != PEN_OK) {
+            return no_memory(b->err);
+        }
+    }
+    b->sorted = calloc(count == 0 ? 1 : count, sizeof(*b->sorted));
+    if (b->sorted == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        b->sorted[i] = queries[i];
+    }
+    qsort(b->sorted, count, sizeof(*b->sorted), by_tag);
+    return PEN_OK;
+}
+
+static bool is_whole_literal(const struct pen_pred *pred)
+{
+    return pred->op == PEN_OP_PATTERN &&
+           (pred->piece_count == 0 ||
+            (pred->piece_count == 1 && pred->pieces[0].kind == PEN_PIECE_TEXT));
+}
+
+static enum pred_class class_of(const struct pen_pred *pred)
+{
+    if (pred->field == PEN_FIELD_ANY) {
+        return CLASS_LAZY;
+    }
+    if (is_whole_literal(pred)) {
+        return CLASS_EQ;
+    }
+    const bool is_pattern = pred->op == PEN_OP_PATTERN || pred->op == PEN_OP_WORDS;
+    if (is_pattern && pen_match_pieces_take_all(pred)) {
+        return CLASS_LAZY;
+    }
+    return is_pattern || pred->op == PEN_OP_REGEX ? CLASS_SCAN : CLASS_LAZY;
+}
+
+/* Copies a predicate with its pieces and text into the engine. */
+static pen_status copy_pred(struct builder *b, const struct pen_pred *from, struct engine_pred *to)
+{
+    struct pen_arena *arena = &b->engine->arena;
+    to->ready.pred = *from;
+    to->ready.pred.text = pen_arena_dup(arena, from->text);
+    struct pen_piece *pieces = PEN_NEW_N(arena, struct pen_piece, (size_t)from->piece_count + 1);
+    if (pieces == NULL || to->ready.pred.text.ptr == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < from->piece_count; i++) {
+        pieces[i] =
+            (struct pen_piece){from->pieces[i].kind, pen_arena_dup(arena, from->pieces[i].text)};
+        if (pieces[i].text.ptr == NULL) {
+            return no_memory(b->err);
+        }
+    }
+    to->ready.pred.pieces = pieces;
+    to->cls = class_of(from);
+    to->is_exact = from->op == PEN_OP_PATTERN;
+    return from->op == PEN_OP_REGEX ? pen_match_regex_compile(from, &to->ready.code, b->err)
+                                    : PEN_OK;
+}
+
+static pen_status copy_preds(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
+    engine->preds = PEN_NEW_N(&engine->arena, struct engine_pred, (size_t)b->intern.count + 1);
+    if (engine->preds == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < b->intern.count; i++) {
+        engine->pred_count = i + 1;
+        PEN_TRY(copy_pred(b, b->intern.preds[i], &engine->preds[i]));
+    }
+    return PEN_OK;
+}
+
+static uint8_t flags_of(const struct engine_pred *pred)
+{
+    if (pred->cls == CLASS_EQ) {
+        return pred->ready.pred.is_cased ? FIELD_EQ_CASED : FIELD_EQ_FOLDED;
+    }
+    return pred->cls == CLASS_SCAN ? FIELD_SCAN : 0;
+}
+
+/* Marks the fields that are looked at and numbers those that are scanned. */
+static pen_status mark_fields(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        const struct engine_pred *pred = &engine->preds[i];
+        if (pred->cls != CLASS_LAZY && pred->ready.pred.field >= engine->field_count) {
+            engine->field_count = pred->ready.pred.field + 1;
+        }
+    }
+    engine->field_flags = PEN_NEW_N(&engine->arena, uint8_t, (size_t)engine->field_count + 1);
+    engine->field_tags = pen_arena_alloc_n(&engine->arena, (size_t)engine->field_count + 1,
+                                           sizeof(*engine->field_tags), 1);
+    if (engine->field_flags == NULL || engine->field_tags == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        const struct engine_pred *pred = &engine->preds[i];
+        if (pred->cls != CLASS_LAZY) {
+            engine->field_flags[pred->ready.pred.field] |= flags_of(pred);
+        }
+    }
+    uint32_t scanned = 0;
+    for (uint32_t f = 0; f < engine->field_count; f++) {
+        if ((engine->field_flags[f] & FIELD_SCAN) != 0) {
+            uint32_t rest = scanned++;
+            for (uint32_t d = 0; d < SCAN_DIGITS_MAX; d++, rest /= 8) {
+                engine->field_tags[f][d] = (uint8_t)(SCAN_DIGIT + rest % 8);
+            }
+        }
+    }
+    engine->digit_count = 1;
+    for (uint32_t rest = scanned / 8; rest > 0; rest /= 8) {
+        engine->digit_count++;
+    }
+    return PEN_OK;
+}
+
+static pen_status build_eq(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
+    struct eq_key *keys = PEN_NEW_N(&engine->arena, struct eq_key, (size_t)engine->pred_count + 1);
+    uint32_t count = 0;
+    for (uint32_t i = 0; keys != NULL && i < engine->pred_count; i++) {
+        const struct pen_pred *pred = &engine->preds[i].ready.pred;
+        if (engine->preds[i].cls != CLASS_EQ) {
+            continue;
+        }
+        struct eq_key *key = &keys[count++];
+        *key = (struct eq_key){pred->field, i, pred->is_cased, pred->scalars_only, {0}};
+        const pen_slice text = pred->piece_count == 0 ? (pen_slice){0} : pred->pieces[0].text;
+        b->set.len = 0;
+        if ((pred->is_cased ? pen_buf_add(&b->set, text) : pen_match_fold(&b->set, text)) !=
+            PEN_OK) {
+            return no_memory(b->err);
+        }
+        key->text = pen_arena_dup(&engine->arena, pen_buf_slice(&b->set));
+    }
+    if (keys == NULL) {
+        return no_memory(b->err);
+    }
+    engine->stats.eq_keys = count;
+    return pen_match_eq_build(&engine->arena, keys, count, &engine->eq, b->err);
+}
+
+static pen_status add_pattern(struct builder *b, uint32_t id)
+{
+    struct pen_engine *engine = b->engine;
+    struct engine_pred *pred = &engine->preds[id];
+    struct engine_pattern *pattern = &engine->patterns[engine->pattern_count];
+    b->set.len = 0;
+    if (!pen_match_pattern_text(engine, &pred->ready.pred, &b->set, &pattern->flags)) {
+        pred->cls = CLASS_LAZY;
+        return PEN_OK;
+    }
+    char *text = pen_arena_alloc(&engine->arena, b->set.len, 1);
+    if (text == NULL) {
+        return no_memory(b->err);
+    }
+    memcpy(text, b->set.ptr, b->set.len);
+    pattern->text = text;
+    pattern->pred = id;
+    pattern->is_user = pred->ready.pred.op == PEN_OP_REGEX;
+    engine->pattern_count++;
+    return PEN_OK;
+}
+
+static pen_status build_patterns(struct builder *b, const struct pen_engine_options *options)
+{
+    struct pen_engine *engine = b->engine;
+    const size_t room = (size_t)engine->pred_count + 1;
+    engine->patterns = PEN_NEW_N(&engine->arena, struct engine_pattern, room);
+    engine->scan_regexes = PEN_NEW_N(&engine->arena, uint32_t, room);
+    if (engine->patterns == NULL || engine->scan_regexes == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        if (engine->preds[i].cls == CLASS_SCAN) {
+            PEN_TRY(add_pattern(b, i));
+        }
+    }
+    PEN_TRY(pen_match_hsdb_build(engine, options, b->err));
+    for (uint32_t i = 0; i < engine->pattern_count; i++) {
+        const struct engine_pattern *pattern = &engine->patterns[i];
+        if (pattern->is_dropped) {
+            engine->preds[pattern->pred].cls = CLASS_LAZY;
+        } else if (pattern->is_user) {
+            engine->scan_regexes[engine->scan_regex_count++] = pattern->pred;
+        }
+        engine->stats.regexes += pattern->is_user ? 1 : 0;
+    }
+    return PEN_OK;
+}
+
+static uint32_t scan_cost(const struct pen_pred *pred)
+{
+    size_t longest = pred->op == PEN_OP_REGEX ? 4 : 0;
+    for (uint32_t i = 0; i < pred->piece_count; i++) {
+        longest = pred->pieces[i].text.len > longest ? pred->pieces[i].text.len : longest;
+    }
+    return longest >= 6 ? 40 : (longest >= 4 ? 120 : 400);
+}
+
+/*
+ * How often a predicate may fire: a field that rules ask for many different values has many, so
+ * each of them is rare (eventName); one that is compared with few has few (eventType).
+ */
+static pen_status weigh(struct builder *b)
+{
+    const struct pen_engine *engine = b->engine;
+    b->cost = calloc((size_t)engine->pred_count + 1, sizeof(*b->cost));
+    uint32_t *literals = calloc((size_t)engine->field_count + 1, sizeof(*literals));
+    if (b->cost == NULL || literals == NULL) {
+        free(literals);
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        literals[engine->preds[i].cls == CLASS_EQ ? engine->preds[i].ready.pred.field
+                                                  : engine->field_count]++;
+    }
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        const struct engine_pred *pred = &engine->preds[i];
+        b->cost[i] = UINT32_MAX;
+        if (pred->cls == CLASS_EQ) {
+            b->cost[i] = 1 + 1000 / literals[pred->ready.pred.field];
+        } else if (pred->cls == CLASS_SCAN) {
+            b->cost[i] = scan_cost(&pred->ready.pred);
+        }
+    }
+    free(literals);
+    return PEN_OK;
+}
+
+static pen_status add_query(struct builder *b, uint32_t at)
+{
+    struct pen_engine *engine = b->engine;
+    const struct pen_query *query = &b->sorted[at];
+    engine->queries[at].tag = query->tag;
+    bool has_set = false;
+    if (pen_match_program(&b->code, &b->intern, query->expr, &engine->queries[at].entry) !=
+            PEN_OK ||
+        pen_match_required(&b->intern, b->cost, query->expr, &b->set, &has_set) != PEN_OK) {
+        return no_memory(b->err);
+    }
+    if (!has_set) {
+        engine->always[engine->always_count++] = at;
+        return PEN_OK;
+    }
+    for (size_t i = 0; i < b->set.len; i += sizeof(uint32_t)) {
+        struct pair pair = {.query = at};
+        memcpy(&pair.pred, b->set.ptr + i, sizeof(pair.pred));
+        if (pen_buf_add(&b->pairs, (pen_slice){(const uint8_t *)&pair, sizeof(pair)}) != PEN_OK) {
+            return no_memory(b->err);
+        }
+    }
+    return PEN_OK;
+}
+
+/* Sorts the pairs and gives every predicate its run of queries. */
+static pen_status link_queries(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
+    struct pair *pairs = (struct pair *)(void *)b->pairs.ptr;
+    const size_t count = b->pairs.len / sizeof(*pairs);
+    engine->dependents = PEN_NEW_N(&engine->arena, uint32_t, count + 1);
+    engine->code_count = pen_u32(b->code.len / sizeof(struct instruction));
+    engine->code = PEN_NEW_N(&engine->arena, struct instruction, (size_t)engine->code_count + 1);
+    if (engine->dependents == NULL || engine->code == NULL) {
+        return no_memory(b->err);
+    }
+    if (b->code.len > 0) {
+        memcpy(engine->code, b->code.ptr, b->code.len);
+    }
+    if (count > 0) {
+        qsort(pairs, count, sizeof(*pairs), by_pred);
+    }
+    uint32_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && by_pred(&pairs[i - 1], &pairs[i]) == 0) {
+            continue;
+        }
+        struct engine_pred *pred = &engine->preds[pairs[i].pred];
+        if (pred->query_count++ == 0) {
+            pred->first_query = used;
+        }
+        engine->dependents[used++] = pairs[i].query;
+    }
+    return PEN_OK;
+}
+
+static pen_status build(struct builder *b, const struct pen_query *queries, uint32_t count,
+                        const struct pen_engine_options *options)
+{
+    struct pen_engine *engine = b->engine;
+    PEN_TRY(check_queries(b, queries, count));
+    PEN_TRY(copy_preds(b));
+    PEN_TRY(mark_fields(b));
+    PEN_TRY(build_eq(b));
+    PEN_TRY(build_patterns(b, options));
+    PEN_TRY(weigh(b));
+    engine->query_count = count;
+    engine->queries = PEN_NEW_N(&engine->arena, struct engine_query, (size_t)count + 1);
+    engine->always = PEN_NEW_N(&engine->arena, uint32_t, (size_t)count + 1);
+    if (engine->queries == NULL || engine->always == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(add_query(b, i));
+    }
+    return link_queries(b);
+}
+
+static void fill_stats(struct pen_engine *engine, int64_t begin_ns)
+{
+    size_t database = 0;
+    if (engine->database != NULL && hs_database_size(engine->database, &database) != HS_SUCCESS) {
+        database = 0;
+    }
+    engine->stats.queries = engine->query_count;
+    engine->stats.predicates = engine->pred_count;
+    engine->stats.patterns = engine->pattern_count;
+    engine->stats.always_run = engine->always_count;
+    engine->stats.bytes = engine->arena.used_bytes + database;
+    engine->stats.compile_ns = pen_clock_mono_ns() - begin_ns;
+}
+
+pen_status pen_engine_compile(const struct pen_query *queries, uint32_t count,
+                              const struct pen_engine_options *options, struct pen_engine **out,
+                              struct pen_err *err)
+{
+    const struct pen_engine_options defaults = {0};
+    const int64_t begin_ns = pen_clock_mono_ns();
+    *out = NULL;
+    struct builder b = {.engine = calloc(1, sizeof(struct pen_engine)), .err = err};
+    if (b.engine == NULL) {
+        return no_memory(err);
+    }
+    options = options == NULL ? &defaults : options;
+    pen_arena_init(&b.engine->arena, ENGINE_BYTES_MAX);
+    b.engine->regex_steps_max = options->regex_steps_max;
+    pen_buf_init(&b.code, ENGINE_BYTES_MAX);
+    pen_buf_init(&b.set, ENGINE_BYTES_MAX);
+    pen_buf_init(&b.pairs, ENGINE_BYTES_MAX);
+    const pen_status status = build(&b, queries, count, options);
+    if (status == PEN_OK) {
+        fill_stats(b.engine, begin_ns);
+        *out = b.engine;
+    } else {
+        pen_engine_free(b.engine);
+    }
+    pen_match_intern_fini(&b.intern);
+    pen_buf_fini(&b.code);
+    pen_buf_fini(&b.set);
+    pen_buf_fini(&b.pairs);
+    free(b.sorted);
+    free(b.cost);
+    return status;
+}
+
+void pen_engine_free(struct pen_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        pcre2_code_free(engine->preds[i].ready.code);
+    }
+    (void)hs_free_database(engine->database);
+    pen_arena_fini(&engine->arena);
+    free(engine);
+}
+
+struct pen_engine_stats pen_engine_stats_get(const struct pen_engine *engine)
+{
+    return engine->stats;
+}
