@@ -1,0 +1,348 @@
+#include "types.h"
+
+#include "penstock/embed.h"
+#include "penstock/yaml.h"
+
+#include <hs.h>
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+
+extern const struct pen_embedded pen_type_files[];
+
+struct loader {
+    struct pen_types *types;
+    const char *file;
+    struct pen_err *err;
+};
+
+static pen_status fail_at(const struct loader *l, const struct pen_yaml *node, const char *reason)
+{
+    return PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s:%u:%u: %s", l->file,
+                    node == NULL ? 1 : node->line, node == NULL ? 1 : node->column, reason);
+}
+
+/* A list of texts; a single text is a list of one. */
+static pen_status texts(struct loader *l, const struct pen_yaml *node, const pen_slice **out,
+                        uint32_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    if (node->kind == PEN_YAML_MAP) {
+        return fail_at(l, node, "a path or a list of paths is wanted");
+    }
+    const uint32_t n = node->kind == PEN_YAML_SCALAR ? 1 : node->count;
+    pen_slice *items = PEN_NEW_N(&l->types->arena, pen_slice, n == 0 ? 1 : n);
+    if (items == NULL) {
+        return fail_at(l, node, "out of memory");
+    }
+    if (node->kind == PEN_YAML_SCALAR) {
+        items[0] = node->text;
+    }
+    uint32_t i = 0;
+    for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
+        if (kid->kind != PEN_YAML_SCALAR) {
+            return fail_at(l, kid, "a path is wanted");
+        }
+        items[i++] = kid->text;
+    }
+    *out = items;
+    *count = n;
+    return PEN_OK;
+}
+
+static pen_status read_map(struct loader *l, const struct pen_yaml *node, struct pen_type *type)
+{
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    if (node->kind != PEN_YAML_MAP) {
+        return fail_at(l, node, "`map` is a map of ECS fields");
+    }
+    struct pen_map_entry *map = PEN_NEW_N(&l->types->arena, struct pen_map_entry, node->count + 1);
+    if (map == NULL) {
+        return fail_at(l, node, "out of memory");
+    }
+    for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
+        struct pen_map_entry *entry = &map[type->map_count++];
+        entry->ecs = kid->key->text;
+        const bool collects =
+            kid->kind == PEN_YAML_SEQ && kid->child != NULL && kid->child->kind == PEN_YAML_SEQ;
+        entry->collect = collects;
+        PEN_TRY(texts(l, collects ? kid->child : kid, &entry->sources, &entry->source_count));
+    }
+    type->map = map;
+    return PEN_OK;
+}
+
+static pen_status read_fixed(struct loader *l, const struct pen_yaml *node, struct pen_type *type)
+{
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    struct pen_static_entry *all =
+        PEN_NEW_N(&l->types->arena, struct pen_static_entry, node->count + 1);
+    if (all == NULL || node->kind != PEN_YAML_MAP) {
+        return fail_at(l, node, "`fixed` is a map of ECS fields to JSON");
+    }
+    for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
+        if (kid->kind != PEN_YAML_SCALAR || kid->text.len == 0) {
+            return fail_at(l, kid, "JSON text is wanted");
+        }
+        all[type->static_count++] =
+            (struct pen_static_entry){.ecs = kid->key->text, .json = kid->text};
+    }
+    type->statics = all;
+    return PEN_OK;
+}
+
+static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
+                                  struct pen_type *type)
+{
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    struct pen_logsource *all = PEN_NEW_N(&l->types->arena, struct pen_logsource, node->count + 1);
+    if (all == NULL || node->kind != PEN_YAML_SEQ) {
+        return fail_at(l, node, "`logsources` is a list of maps");
+    }
+    for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
+        all[type->logsource_count++] =
+            (struct pen_logsource){.category = pen_yaml_text(kid, "category"),
+                                   .product = pen_yaml_text(kid, "product"),
+                                   .service = pen_yaml_text(kid, "service")};
+    }
+    type->logsources = all;
+    return PEN_OK;
+}
+
+static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
+{
+    static const char *const known[] = {"name",     "key",   "array",  "time",
+                                        "id",       "index", "script", "logsources",
+                                        "identity", "map",   "fixed",  "text"};
+    for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
+        bool is_known = false;
+        for (size_t i = 0; i < PEN_COUNT(known); i++) {
+            is_known |= pen_slice_eq(kid->key->text, pen_slice_str(known[i]));
+        }
+        if (!is_known) {
+            return fail_at(l, kid->key,
+                           "no key of a log type; known: name key array time id index "
+                           "script logsources identity map fixed text");
+        }
+    }
+    return PEN_OK;
+}
+
+/* The pattern alone, so that the message can name its place. */
+static pen_status check_pattern(struct loader *l, const struct pen_yaml *node)
+{
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    hs_database_t *database = NULL;
+    hs_compile_error_t *error = NULL;
+    if (node->kind != PEN_YAML_SCALAR || node->text.len == 0) {
+        return fail_at(l, node, "a regular expression is wanted");
+    }
+    if (hs_compile((const char *)node->text.ptr, HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH,
+                   HS_MODE_BLOCK, NULL, &database, &error) != HS_SUCCESS) {
+        const pen_status st = fail_at(l, node, error->message);
+        (void)hs_free_compile_error(error);
+        return st;
+    }
+    (void)hs_free_database(database);
+    return PEN_OK;
+}
+
+static pen_status read_type(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
+{
+    if (root->kind != PEN_YAML_MAP) {
+        return fail_at(l, root, "a log type is a map");
+    }
+    PEN_TRY(check_keys(l, root));
+    PEN_TRY(check_pattern(l, pen_yaml_get(root, "key")));
+    *type = (struct pen_type){.name = pen_yaml_text(root, "name"),
+                              .key_pattern = pen_yaml_text(root, "key"),
+                              .array_key = pen_yaml_text(root, "array"),
+                              .time_key = pen_yaml_text(root, "time"),
+                              .id_key = pen_yaml_text(root, "id"),
+                              .index_name = pen_yaml_text(root, "index"),
+                              .script = pen_yaml_text(root, "script")};
+    if (type->name.len == 0 || type->index_name.len == 0) {
+        return fail_at(l, root, "a log type needs `name` and `index`");
+    }
+    PEN_TRY(texts(l, pen_yaml_get(root, "identity"), &type->identity, &type->identity_count));
+    PEN_TRY(texts(l, pen_yaml_get(root, "text"), &type->to_text, &type->to_text_count));
+    PEN_TRY(read_map(l, pen_yaml_get(root, "map"), type));
+    PEN_TRY(read_fixed(l, pen_yaml_get(root, "fixed"), type));
+    return read_logsources(l, pen_yaml_get(root, "logsources"), type);
+}
+
+/* A type of the same name that is already there wins: the user's come first. */
+static pen_status add_file(struct loader *l, pen_slice text)
+{
+    struct pen_yaml_docs docs;
+    struct pen_err err;
+    if (pen_yaml_parse(&l->types->arena, text, NULL, &docs, &err) != PEN_OK) {
+        return PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s:%s", l->file, err.text);
+    }
+    for (uint32_t i = 0; i < docs.count; i++) {
+        struct pen_type type;
+        PEN_TRY(read_type(l, docs.roots[i], &type));
+        if (pen_types_find(l->types, type.name) != NULL) {
+            continue;
+        }
+        struct pen_type *bigger =
+            reallocarray(l->types->items, l->types->count + 1, sizeof(*l->types->items));
+        if (bigger == NULL) {
+            return fail_at(l, docs.roots[i], "out of memory");
+        }
+        type.id = l->types->count;
+        l->types->items = bigger;
+        l->types->items[l->types->count++] = type;
+    }
+    return PEN_OK;
+}
+
+static pen_status add_path(struct loader *l, const char *path)
+{
+    FILE *file = fopen(path, "rbe");
+    uint8_t *text = malloc(FILE_BYTES_MAX + 1);
+    pen_status st = PEN_OK;
+    l->file = path;
+    if (file == NULL || text == NULL) {
+        st = PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s: cannot be read", path);
+    } else {
+        const size_t len = fread(text, 1, FILE_BYTES_MAX + 1, file);
+        st = add_file(l, (pen_slice){text, len});
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    free(text);
+    return st;
+}
+
+static int is_type_file(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+static pen_status add_folder(struct loader *l, const char *dir)
+{
+    struct dirent **entries = NULL;
+    const int count = scandir(dir, &entries, is_type_file, alphasort);
+    if (count < 0) {
+        return PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s: cannot be read", dir);
+    }
+    pen_status st = PEN_OK;
+    for (int i = 0; i < count; i++) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+        st = st == PEN_OK ? add_path(l, path) : st;
+        free(entries[i]);
+    }
+    free(entries);
+    return st;
+}
+
+static pen_status compile_keys(struct loader *l)
+{
+    struct pen_types *types = l->types;
+    const char **patterns = calloc(types->count, sizeof(char *));
+    unsigned *flags = calloc(types->count, sizeof(*flags));
+    unsigned *ids = calloc(types->count, sizeof(*ids));
+    unsigned count = 0;
+    PEN_CHECK(patterns != NULL && flags != NULL && ids != NULL);
+    for (uint32_t i = 0; i < types->count; i++) {
+        if (types->items[i].key_pattern.len > 0) {
+            patterns[count] = (const char *)types->items[i].key_pattern.ptr;
+            flags[count] = HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH;
+            ids[count++] = i;
+        }
+    }
+    hs_compile_error_t *error = NULL;
+    pen_status st = PEN_OK;
+    if (count > 0 && hs_compile_multi(patterns, flags, ids, count, HS_MODE_BLOCK, NULL,
+                                      &types->keys, &error) != HS_SUCCESS) {
+        st = PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "key patterns: %s", error->message);
+        (void)hs_free_compile_error(error);
+    }
+    free(patterns);
+    free(flags);
+    free(ids);
+    return st;
+}
+
+static pen_status load(struct loader *l, const char *dir)
+{
+    if (dir != NULL) {
+        PEN_TRY(add_folder(l, dir));
+    }
+    for (const struct pen_embedded *file = pen_type_files; file->name != NULL; file++) {
+        l->file = file->name;
+        PEN_TRY(add_file(l, (pen_slice){file->text, file->len}));
+    }
+    const struct pen_type *unknown = pen_types_find(l->types, PEN_SLICE_LIT("unknown"));
+    PEN_CHECK(unknown != NULL);
+    l->types->unknown = unknown->id;
+    return compile_keys(l);
+}
+
+pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_err *err)
+{
+    struct pen_types *types = calloc(1, sizeof(*types));
+    if (types == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "types: out of memory");
+    }
+    pen_arena_init(&types->arena, (size_t)256 << 20);
+    struct loader loader = {.types = types, .err = err};
+    const pen_status st = load(&loader, dir);
+    if (st != PEN_OK) {
+        pen_types_free(types);
+        return st;
+    }
+    *out = types;
+    return PEN_OK;
+}
+
+void pen_types_free(struct pen_types *types)
+{
+    if (types != NULL) {
+        (void)hs_free_database(types->keys);
+        free(types->items);
+        pen_arena_fini(&types->arena);
+        free(types);
+    }
+}
+
+uint32_t pen_types_count(const struct pen_types *types)
+{
+    return types->count;
+}
+
+const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index)
+{
+    PEN_CHECK(index < types->count);
+    return &types->items[index];
+}
+
+const struct pen_type *pen_types_find(const struct pen_types *types, pen_slice name)
+{
+    for (uint32_t i = 0; i < types->count; i++) {
+        if (pen_slice_eq(types->items[i].name, name)) {
+            return &types->items[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,82 @@
+#include "penstock/classify.h"
+
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void write_type(const char *dir, const char *name, const char *text)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_built_in_types_are_there_in_order(void **state)
+{
+    (void)state;
+    struct pen_types *types = NULL;
+    struct pen_err err;
+    assert_int_equal(pen_types_load(NULL, &types, &err), PEN_OK);
+    assert_int_equal(pen_types_count(types), 3);
+    const struct pen_type *trail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
+    assert_non_null(trail);
+    assert_int_equal(trail->map_count, 14);
+    assert_int_equal(trail->to_text_count, 34);
+    assert_int_equal(trail->identity_count, 4);
+    assert_int_equal(trail->static_count, 2);
+    assert_true(pen_slice_eq(trail->array_key, PEN_SLICE_LIT("Records")));
+    pen_types_free(types);
+}
+
+static void a_users_type_wins_over_a_built_in_one(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pen-types-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    write_type(dir, "a.yaml", "name: app\nkey: 'CloudTrail/app'\nindex: log-app\n");
+    struct pen_types *types = NULL;
+    struct pen_classifier *classifier = NULL;
+    struct pen_err err;
+    struct pen_key_info info;
+    assert_int_equal(pen_types_load(dir, &types, &err), PEN_OK);
+    assert_int_equal(pen_classifier_new(types, &classifier, &err), PEN_OK);
+    pen_classify_key(classifier, PEN_SLICE_LIT("x/CloudTrail/app/1"), &info);
+    assert_true(pen_slice_eq(info.type->name, PEN_SLICE_LIT("app")));
+    pen_classifier_free(classifier);
+    pen_types_free(types);
+}
+
+static void a_bad_type_file_is_told_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } bad[] = {{"name: a\nindex: i\nkey: '('\n", "bad.yaml:3:6: "},
+               {"name: a\nindex: i\nkind: x\n", "bad.yaml:3:1: "},
+               {"name: a\n", "bad.yaml:1:1: "},
+               {"- a\n", "bad.yaml:1:1: "},
+               {"name: [\n", "bad.yaml:"}};
+    for (size_t i = 0; i < PEN_COUNT(bad); i++) {
+        char dir[] = "/tmp/pen-types-XXXXXX";
+        struct pen_types *types = NULL;
+        struct pen_err err;
+        assert_non_null(mkdtemp(dir));
+        write_type(dir, "bad.yaml", bad[i].text);
+        assert_int_equal(pen_types_load(dir, &types, &err), PEN_E_CONFIG);
+        assert_non_null(strstr(err.text, bad[i].want));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_built_in_types_are_there_in_order),
+        cmocka_unit_test(a_users_type_wins_over_a_built_in_one),
+        cmocka_unit_test(a_bad_type_file_is_told_with_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
