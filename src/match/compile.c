@@ -91,6 +91,19 @@ static enum pred_class class_of(const struct pen_pred *pred)
     return is_pattern || pred->op == PEN_OP_REGEX ? CLASS_SCAN : CLASS_LAZY;
 }
 
+/* False where a report may come from the newline that frames a value. */
+static bool is_certain(const struct pen_pred *pred)
+{
+    for (uint32_t i = 0; i < pred->piece_count; i++) {
+        const struct pen_piece *piece = &pred->pieces[i];
+        if (piece->kind == PEN_PIECE_ONE ||
+            pen_slice_find(piece->text, PEN_SLICE_LIT("\n")) != SIZE_MAX) {
+            return false;
+        }
+    }
+    return pred->op == PEN_OP_PATTERN;
+}
+
 /* Copies a predicate with its pieces and text into the engine. */
 static pen_status copy_pred(struct builder *b, const struct pen_pred *from, struct engine_pred *to)
 {
@@ -110,7 +123,7 @@ static pen_status copy_pred(struct builder *b, const struct pen_pred *from, stru
     }
     to->ready.pred.pieces = pieces;
     to->cls = class_of(from);
-    to->is_exact = from->op == PEN_OP_PATTERN;
+    to->is_exact = is_certain(from);
     return from->op == PEN_OP_REGEX ? pen_match_regex_compile(from, &to->ready.code, b->err)
                                     : PEN_OK;
 }

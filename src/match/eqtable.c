@@ -2,6 +2,8 @@
 
 #include "engine.h"
 
+/* tested by tests/unit/match/test_compile.c */
+
 uint64_t pen_match_eq_hash(uint32_t field, bool is_cased, pen_slice text)
 {
     return pen_hash64(text, (uint64_t)field << 1 | (is_cased ? 1 : 0));

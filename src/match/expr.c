@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+/* tested by tests/unit/match/test_run.c */
+
 struct frame {
     const struct pen_expr *node;
     uint32_t next_kid;

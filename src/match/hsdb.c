@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* tested by tests/unit/match/test_compile.c */
+
 #define CHILD_CPU_SECONDS 60
 #define CHILD_MEMORY_BYTES ((rlim_t)8 << 30)
 #define PAYLOAD_MAX ((size_t)1 << 30)

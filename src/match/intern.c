@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* tested by tests/unit/match/test_program.c */
+/* tested by tests/unit/match/test_compile.c */
 
 struct piece_key {
     uint64_t kind, length;

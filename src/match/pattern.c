@@ -2,6 +2,8 @@
 
 #include "engine.h"
 
+/* tested by tests/unit/match/test_compile.c */
+
 /* Bytes of any text, but never over the edge of a value. */
 #define GAP "[^\\xfe\\xff]*"
 #define ONE_POINT "(?:[\\x00-\\x7f]|[\\xc2-\\xf4][\\x80-\\xbf]{1,3})"

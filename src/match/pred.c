@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+/* tested by tests/unit/match/test_run.c */
+
 static bool is_scalar(uint8_t kind)
 {
     return kind == PEN_STRING || kind == PEN_NUMBER || kind == PEN_BOOL;

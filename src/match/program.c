@@ -2,6 +2,8 @@
 
 #include "engine.h"
 
+/* tested by tests/unit/match/test_compile.c */
+
 /* A node whose kids are emitted from the last to the first: the entry of what comes behind is known
  * then. */
 struct frame {

@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+/* tested by tests/unit/match/test_text.c */
+
 /* Letters (general category L) and decimal digits (Nd) beyond ASCII, Unicode 14.0.0; ascending. */
 struct word_range {
     uint32_t first, last;

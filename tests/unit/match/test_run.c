@@ -172,6 +172,21 @@ static void random_record(struct world *w, struct pen_buf *raw)
     w->hand.record.raw = pen_buf_slice(raw);
 }
 
+static void show_node(void *ctx, const struct pen_expr *node, uint32_t depth, bool verdict)
+{
+    (void)ctx;
+    print_message("%*skind %d: %d", (int)depth * 2, "", node->kind, verdict);
+    if (node->kind == PEN_EXPR_PRED) {
+        const struct pen_pred *p = node->pred;
+        print_message(" op %d field %u cased %d scalars %d flags %u text %.*s", p->op, p->field,
+                      p->is_cased, p->scalars_only, p->flags, PEN_SLICE_FMT(p->text));
+        for (uint32_t i = 0; i < p->piece_count; i++) {
+            print_message(" [%d %.*s]", p->pieces[i].kind, PEN_SLICE_FMT(p->pieces[i].text));
+        }
+    }
+    print_message("\n");
+}
+
 static void compare(struct world *w, const struct pen_query *queries, struct pen_matcher *matcher)
 {
     const uint32_t *tags = NULL;
@@ -184,6 +199,7 @@ static void compare(struct world *w, const struct pen_query *queries, struct pen
         if (engine != slow) {
             print_message("query %u: engine %d, slow %d, record %.*s\n", q, engine, slow,
                           PEN_SLICE_FMT(w->hand.record.raw));
+            (void)pen_expr_eval(queries[q].expr, &w->hand.record, show_node, NULL);
         }
         assert_int_equal(engine, slow);
     }
