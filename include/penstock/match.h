@@ -45,11 +45,11 @@ enum pen_part { PEN_PART_MINUTE, PEN_PART_HOUR, PEN_PART_DAY, PEN_PART_WEEK, PEN
 enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
 
 /* Flags of a REGEX predicate. */
-#define PEN_RE_CASELESS 1u
-#define PEN_RE_MULTILINE 2u
-#define PEN_RE_DOTALL 4u
-#define PEN_RE_ANCHOR_START 8u /* the match must begin at the start of the value */
-#define PEN_RE_ANCHOR_END 16u  /* ... end at its end */
+#define PEN_RE_CASELESS 1U
+#define PEN_RE_MULTILINE 2U
+#define PEN_RE_DOTALL 4U
+#define PEN_RE_ANCHOR_START 8U /* the match must begin at the start of the value */
+#define PEN_RE_ANCHOR_END 16U  /* ... end at its end */
 
 struct pen_pred {
     enum pen_pred_op op;
@@ -88,7 +88,7 @@ struct pen_query {
 };
 
 #define PEN_EXPR_DEPTH_MAX 256     /* levels of a tree */
-#define PEN_EXPR_NODES_MAX 1000000u /* nodes of a tree */
+#define PEN_EXPR_NODES_MAX 1000000U /* nodes of a tree */
 
 /* Checks one tree without an engine: every regex compiles (PCRE2 gives the verdict; one that
  * Hyperscan refuses is only slower), depth, nodes, pieces and text lengths are within the limits.

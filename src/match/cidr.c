@@ -40,7 +40,7 @@ static int hex_value(uint8_t c)
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
-    const uint8_t low = c | 0x20u;
+    const uint8_t low = c | 0x20U;
     return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 

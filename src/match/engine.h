@@ -52,20 +52,20 @@ struct eq_table {
     size_t text_max; /* bytes of the longest key */
 };
 
-#define FIELD_EQ_FOLDED 1u
-#define FIELD_EQ_CASED 2u
-#define FIELD_SCAN 4u
+#define FIELD_EQ_FOLDED 1U
+#define FIELD_EQ_CASED 2U
+#define FIELD_SCAN 4U
 
 /*
  * Bytes of the scan buffer that no UTF-8 text has: a value is START, the field as digits of base 8
  * in F5..FC, a newline, the text, a newline, STOP.  The newlines let ^, $ and \b of a user's regex
  * find an edge.
  */
-#define SCAN_START 0xffu
-#define SCAN_STOP 0xfeu
-#define SCAN_DIGIT 0xf5u
-#define SCAN_DIGITS_MAX 11u
-#define SCAN_PADDING 64u
+#define SCAN_START 0xffU
+#define SCAN_STOP 0xfeU
+#define SCAN_DIGIT 0xf5U
+#define SCAN_DIGITS_MAX 11U
+#define SCAN_PADDING 64U
 
 struct engine_pattern {
     char *text; /* Hyperscan expression */

@@ -10,10 +10,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define PEN_MATCH_STEPS_DEFAULT 100000u        /* PCRE2 match limit a value */
+#define PEN_MATCH_STEPS_DEFAULT 100000U        /* PCRE2 match limit a value */
 #define PEN_MATCH_TEXT_MAX ((size_t)256 << 20) /* bytes of unescaped text a value */
-#define PEN_MATCH_PIECES_MAX 4096u
-#define PEN_MATCH_REGEX_MAX 16384u /* bytes of one expression */
+#define PEN_MATCH_PIECES_MAX 4096U
+#define PEN_MATCH_REGEX_MAX 16384U /* bytes of one expression */
 
 /* A predicate ready for evaluation; code is NULL unless it is a REGEX. */
 struct match_pred {

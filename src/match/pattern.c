@@ -18,7 +18,7 @@ static pen_status put_literal(struct pen_buf *out, pen_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         const uint8_t c = text.ptr[i];
-        const uint8_t low = c | 0x20u;
+        const uint8_t low = c | 0x20U;
         if ((c >= '0' && c <= '9') || (low >= 'a' && low <= 'z')) {
             PEN_TRY(pen_buf_add_byte(out, c));
         } else {

@@ -86,7 +86,7 @@ void pen_matcher_free(struct pen_matcher *m)
 static enum verdict known(const struct pen_matcher *m, uint32_t pred)
 {
     const uint32_t mark = m->marks[pred];
-    return mark >> STAMP_SHIFT == m->stamp ? (enum verdict)(mark & 3u) : UNKNOWN;
+    return mark >> STAMP_SHIFT == m->stamp ? (enum verdict)(mark & 3U) : UNKNOWN;
 }
 
 static void note(struct pen_matcher *m, uint32_t pred, enum verdict verdict)
