@@ -1,0 +1,16 @@
+/* cli.h - subcommands: each takes its own argument list and returns the exit code. */
+#ifndef PEN_CLI_CLI_H
+#define PEN_CLI_CLI_H
+
+#include "penstock/node.h"
+
+int cmd_replay(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+/* Prints "penstock: text" and gives the exit code of the status. */
+int cli_fail(const struct pen_err *err);
+/* A time of --from, --to: a date, RFC 3339, -7d, -24h, now, today. */
+PEN_MUST_USE bool cli_time(const char *text, int64_t *ns);
+
+#endif

@@ -1,0 +1,92 @@
+/* tested by tests/e2e/test_replay.py */
+#include "penstock/bench.h"
+
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static int usage(void)
+{
+    (void)fputs(
+        "penstock bench generate --out DIR [--shape organisation|tiny|huge] [--bytes 64MiB]\n"
+        "                        [--accounts 12] [--regions 4] [--days 7] [--seed 1]\n"
+        "                        [--first-day 2025-03-01]\n"
+        "  writes CloudTrail objects below DIR/AWSLogs, with an attack planted among them;\n"
+        "  DIR/expected.json lists what was planted\n",
+        stderr);
+    return 2;
+}
+
+static bool take(struct pen_generate_options *o, const char *name, const char *value)
+{
+    static const char *const shapes[] = {"organisation", "tiny", "huge"};
+    const pen_slice text = pen_slice_str(value);
+    uint64_t number = 0;
+    if (strcmp(name, "--out") == 0) {
+        o->dir = value;
+        return true;
+    }
+    if (strcmp(name, "--bytes") == 0) {
+        return pen_parse_size(text, &o->plain_bytes);
+    }
+    if (strcmp(name, "--first-day") == 0) {
+        return pen_parse_time(text, &o->first_day_ns);
+    }
+    for (uint32_t i = 0; strcmp(name, "--shape") == 0 && i < PEN_COUNT(shapes); i++) {
+        if (strcmp(value, shapes[i]) == 0) {
+            o->shape = (enum pen_generate_shape)i;
+            return true;
+        }
+    }
+    if (strcmp(name, "--seed") == 0) {
+        return pen_parse_u64(text, &o->seed);
+    }
+    struct {
+        const char *name;
+        uint32_t *value;
+    } const counts[] = {
+        {"--accounts", &o->accounts}, {"--regions", &o->regions}, {"--days", &o->days}};
+    for (size_t i = 0; i < PEN_COUNT(counts); i++) {
+        if (strcmp(name, counts[i].name) == 0 && pen_parse_u64(text, &number) &&
+            number <= UINT32_MAX) {
+            *counts[i].value = (uint32_t)number;
+            return true;
+        }
+    }
+    return false;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    struct pen_generate_options options = {.seed = 1,
+                                           .accounts = 12,
+                                           .regions = 4,
+                                           .days = 7,
+                                           .first_day_ns =
+                                               pen_days_from_civil(2025, 3, 1) * PEN_NS_PER_DAY,
+                                           .plain_bytes = (uint64_t)64 << 20};
+    if (argc < 2 || strcmp(argv[1], "generate") != 0) {
+        return usage();
+    }
+    for (int i = 2; i < argc; i += 2) {
+        if (i + 1 == argc || !take(&options, argv[i], argv[i + 1])) {
+            (void)fprintf(stderr, "penstock: bench generate does not take `%s`\n", argv[i]);
+            return usage();
+        }
+    }
+    if (options.dir == NULL) {
+        return usage();
+    }
+    struct pen_generate_result made = {0};
+    struct pen_err err = {0};
+    if (pen_bench_generate(&options, &made, &err) != PEN_OK) {
+        return cli_fail(&err);
+    }
+    (void)printf("%" PRIu64 " objects, %" PRIu64
+                 " records, %.1f MB plain, %.1f MB stored, %u planted "
+                 "events below %s\n",
+                 made.objects, made.records, (double)made.plain_bytes / 1e6,
+                 (double)made.packed_bytes / 1e6, made.planted, options.dir);
+    return 0;
+}

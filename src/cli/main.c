@@ -1,0 +1,89 @@
+/* tested by tests/e2e/test_replay.py */
+#include "penstock/runtime.h"
+
+#include "cli.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "penstock reads AWS logs, writes ECS documents and runs Sigma rules over every record.\n"
+    "\n"
+    "  penstock replay [options] SOURCE...     history to documents and signals\n"
+    "  penstock rules check PATH...            every error of every rule file\n"
+    "  penstock rules list [PATH...]           the rules, one a line\n"
+    "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
+    "  penstock version\n"
+    "\n"
+    "penstock COMMAND --help tells the options of a command.\n";
+
+int cli_fail(const struct pen_err *err)
+{
+    (void)fprintf(stderr, "penstock: %s\n", err->text);
+    return pen_status_exit(err->status);
+}
+
+bool cli_time(const char *text, int64_t *ns)
+{
+    const pen_slice s = pen_slice_str(text);
+    const int64_t now = pen_clock_wall_ns();
+    int64_t back = 0;
+    if (pen_slice_eq(s, PEN_SLICE_LIT("now"))) {
+        *ns = now;
+        return true;
+    }
+    if (pen_slice_eq(s, PEN_SLICE_LIT("today"))) {
+        *ns = now / PEN_NS_PER_DAY * PEN_NS_PER_DAY;
+        return true;
+    }
+    if (s.len > 1 && s.ptr[0] == '-' && pen_parse_duration(pen_slice_sub(s, 1, s.len), &back)) {
+        *ns = now - back;
+        return true;
+    }
+    return pen_parse_time(s, ns);
+}
+
+static int cmd_version(void)
+{
+    struct pen_buf features;
+    pen_buf_init(&features, 4096);
+    const pen_status st = pen_host_features(&features);
+    (void)printf("penstock 0.1.0\ncpu: %.*s\n", st == PEN_OK ? (int)features.len : 0,
+                 (const char *)features.ptr);
+    pen_buf_fini(&features);
+    return 0;
+}
+
+static int reserved(const char *name)
+{
+    (void)fprintf(stderr, "penstock: `%s` is not built yet\n", name);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const later[] = {"follow", "search",  "coverage",     "check", "types",
+                                        "sink",   "signals", "dead-letters", "state"};
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        (void)fputs(help, argc < 2 ? stderr : stdout);
+        return argc < 2 ? 2 : 0;
+    }
+    if (strcmp(argv[1], "replay") == 0) {
+        return cmd_replay(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "rules") == 0) {
+        return cmd_rules(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "bench") == 0) {
+        return cmd_bench(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
+        return cmd_version();
+    }
+    for (size_t i = 0; i < PEN_COUNT(later); i++) {
+        if (strcmp(argv[1], later[i]) == 0) {
+            return reserved(later[i]);
+        }
+    }
+    (void)fprintf(stderr, "penstock: no command `%s`; penstock --help lists them\n", argv[1]);
+    return 2;
+}

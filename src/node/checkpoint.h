@@ -1,0 +1,50 @@
+/* checkpoint.h - checkpoint.db: what is durable of a job.  Control thread only. */
+#ifndef PEN_NODE_CHECKPOINT_H
+#define PEN_NODE_CHECKPOINT_H
+
+#include "penstock/node.h"
+
+#define CHECKPOINT_FORMAT 1
+
+struct checkpoint;
+/* Opens or creates DIR/checkpoint.db. */
+PEN_MUST_USE pen_status checkpoint_open(const char *dir, struct checkpoint **out,
+                                        struct pen_err *err);
+void checkpoint_close(struct checkpoint *checkpoint);
+
+/* Text values of the job by name; get gives an empty string when there is none. */
+PEN_MUST_USE pen_status checkpoint_get(struct checkpoint *checkpoint, const char *name, char *value,
+                                       size_t cap, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_set(struct checkpoint *checkpoint, const char *name,
+                                       const char *value, struct pen_err *err);
+
+/* Sorted name hashes of the finished objects of a unit; *hashes is malloc'd, the caller frees. */
+PEN_MUST_USE pen_status checkpoint_finished(struct checkpoint *checkpoint, const char *unit,
+                                            uint64_t **hashes, size_t *count, struct pen_err *err);
+/* An object that was open at the last commit: records committed, and what it was then. */
+struct checkpoint_open_object {
+    uint64_t records, size;
+    int64_t mtime_ns;
+};
+PEN_MUST_USE pen_status checkpoint_open_object(struct checkpoint *checkpoint, const char *path,
+                                               struct checkpoint_open_object *open, bool *found,
+                                               struct pen_err *err);
+/* Every committed file of a kind ("document" or "run"). */
+typedef pen_status checkpoint_file_fn(void *ctx, const char *name, uint64_t bytes);
+PEN_MUST_USE pen_status checkpoint_files(struct checkpoint *checkpoint, const char *kind,
+                                         checkpoint_file_fn *fn, void *ctx, struct pen_err *err);
+
+/* One transaction: begin, the calls below in any number, end. */
+PEN_MUST_USE pen_status checkpoint_begin(struct checkpoint *checkpoint, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_add_file(struct checkpoint *checkpoint, const char *kind,
+                                            const char *name, uint64_t bytes, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_add_finished(struct checkpoint *checkpoint, const char *unit,
+                                                const uint64_t *hashes, size_t count,
+                                                struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_clear_open(struct checkpoint *checkpoint, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_add_open(struct checkpoint *checkpoint,
+                                            const struct pen_object *object, uint64_t records,
+                                            struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_end(struct checkpoint *checkpoint, struct pen_err *err);
+
+#endif

@@ -1,0 +1,382 @@
+/* tested by tests/e2e/test_replay.py */
+#include "job.h"
+
+#include "penstock/node.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VALUE_MAX ((size_t)1 << 20)
+
+static pen_status io_fail(struct pen_err *err, const char *what, const char *path)
+{
+    return PEN_FAIL(err, errno == ENOSPC ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET, "%s %s: %s",
+                    what, path, strerrordesc_np(errno));
+}
+
+static pen_status folder_make(const char *path, struct pen_err *err)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? PEN_OK : io_fail(err, "cannot make", path);
+}
+
+static pen_status job_lock(struct job *job, struct pen_err *err)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/lock", job->dir);
+    job->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (job->lock_fd < 0) {
+        return io_fail(err, "cannot open", path);
+    }
+    if (flock(job->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "%s is in use by another penstock: wait for it, or give another --out",
+                        job->dir);
+    }
+    return PEN_OK;
+}
+
+/* ---- what makes a job ---- */
+
+static pen_status text_list(struct pen_buf *out, const char *const *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", items[i]));
+    }
+    return PEN_OK;
+}
+
+static pen_status text_sources(struct pen_buf *out, const struct pen_replay_options *o)
+{
+    for (uint32_t i = 0; i < o->source_count; i++) {
+        char *real = realpath(o->sources[i], NULL);
+        const pen_status st =
+            pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", real == NULL ? o->sources[i] : real);
+        free(real);
+        PEN_TRY(st);
+    }
+    return PEN_OK;
+}
+
+enum identity {
+    ID_SOURCES,
+    ID_FROM,
+    ID_TO,
+    ID_ACCOUNTS,
+    ID_REGIONS,
+    ID_TYPE,
+    ID_SINK,
+    ID_RULES,
+    ID_GROUPING,
+    ID_COUNT
+};
+static const char *const identity_name[ID_COUNT] = {
+    "sources", "from", "to", "accounts", "regions", "as", "sink", "rules", "signal options"};
+
+static pen_status identity_text(struct pen_buf *out, enum identity which,
+                                const struct pen_replay_options *o,
+                                const struct pen_program *program)
+{
+    static const char *const sinks[] = {"files", "null", "none"};
+    char hex[33];
+    switch (which) {
+    case ID_SOURCES:
+        return text_sources(out, o);
+    case ID_FROM:
+        return pen_buf_printf(out, "%" PRId64, o->from_ns);
+    case ID_TO:
+        return pen_buf_printf(out, "%" PRId64, o->to_ns);
+    case ID_ACCOUNTS:
+        PEN_TRY(text_list(out, o->accounts, o->account_count));
+        PEN_TRY(pen_buf_add_byte(out, ';'));
+        return text_list(out, o->not_accounts, o->not_account_count);
+    case ID_REGIONS:
+        PEN_TRY(text_list(out, o->regions, o->region_count));
+        PEN_TRY(pen_buf_add_byte(out, ';'));
+        return text_list(out, o->not_regions, o->not_region_count);
+    case ID_TYPE:
+        return pen_buf_printf(out, "%s", o->as_type == NULL ? "by key" : o->as_type);
+    case ID_SINK:
+        return pen_buf_printf(out, "%s%s", sinks[o->sink], o->signals_only ? ",signals only" : "");
+    case ID_RULES:
+        pen_hash128_hex(pen_rules_hash(program->rules), hex);
+        return pen_buf_printf(out, "%s", hex);
+    case ID_GROUPING:
+        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64, o->slack_ns,
+                              o->keep_alive_ns);
+    case ID_COUNT:
+        break;
+    }
+    pen_panic(PEN_HERE, "identity");
+}
+
+static pen_status identity_check(struct job *job, enum identity which, const char *now,
+                                 struct pen_err *err)
+{
+    char *before = malloc(VALUE_MAX);
+    PEN_CHECK(before != NULL);
+    pen_status st = checkpoint_get(job->checkpoint, identity_name[which], before, VALUE_MAX, err);
+    if (st == PEN_OK && strcmp(before, now) != 0) {
+        st =
+            PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                     "%s holds another job: its %s differ (there: %.60s, now: %.60s); give another "
+                     "--out, or --fresh to start anew",
+                     job->dir, identity_name[which], before, now);
+    }
+    free(before);
+    return st;
+}
+
+/* Stores or compares every part of the job, and makes its id. */
+static pen_status identity_all(struct job *job, const struct pen_replay_options *o,
+                               const struct pen_program *program, struct pen_err *err)
+{
+    struct pen_buf all;
+    struct pen_buf one;
+    pen_buf_init(&all, (size_t)ID_COUNT * VALUE_MAX);
+    pen_buf_init(&one, VALUE_MAX);
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; st == PEN_OK && i < ID_COUNT; i++) {
+        one.len = 0;
+        st = identity_text(&one, (enum identity)i, o, program);
+        if (st == PEN_OK) {
+            st = pen_buf_add_byte(&one, '\0');
+        }
+        if (st == PEN_OK) {
+            st = pen_buf_add(&all, pen_buf_slice(&one));
+        }
+        if (st != PEN_OK) {
+            st = PEN_FAIL(err, st, PEN_NO_OFFSET, "job: %s too long", identity_name[i]);
+        } else if (job->is_resumed) {
+            st = identity_check(job, (enum identity)i, (const char *)one.ptr, err);
+        } else {
+            st = checkpoint_set(job->checkpoint, identity_name[i], (const char *)one.ptr, err);
+        }
+    }
+    if (st == PEN_OK) {
+        pen_hash128_hex(pen_hash128(pen_buf_slice(&all), 0), job->id);
+    }
+    pen_buf_fini(&all);
+    pen_buf_fini(&one);
+    return st;
+}
+
+/* ---- back to the last commit ---- */
+
+struct file_list {
+    char **names;
+    uint64_t *bytes;
+    uint32_t count, cap;
+};
+
+static pen_status file_listed(void *ctx, const char *name, uint64_t bytes)
+{
+    struct file_list *list = ctx;
+    if (list->count == list->cap) {
+        list->cap = list->cap == 0 ? 64 : list->cap * 2;
+        list->names = reallocarray(list->names, list->cap, sizeof(char *));
+        list->bytes = reallocarray(list->bytes, list->cap, sizeof(uint64_t));
+        PEN_CHECK(list->names != NULL && list->bytes != NULL);
+    }
+    list->names[list->count] = strdup(name);
+    PEN_CHECK(list->names[list->count] != NULL);
+    list->bytes[list->count++] = bytes;
+    return PEN_OK;
+}
+
+static void file_list_free(struct file_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        free(list->names[i]);
+    }
+    free(list->names);
+    free(list->bytes);
+    *list = (struct file_list){0};
+}
+
+static int64_t file_find(const struct file_list *list, const char *name)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (strcmp(list->names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Files that no commit names go; longer ones are cut; a missing or short one is a broken folder. */
+static pen_status folder_restore(const char *dir, const struct file_list *list, struct pen_err *err)
+{
+    char path[PATH_MAX];
+    DIR *handle = opendir(dir);
+    if (handle == NULL) {
+        return io_fail(err, "cannot read", dir);
+    }
+    pen_status st = PEN_OK;
+    while (st == PEN_OK) {
+        const struct dirent *entry = readdir(handle); // NOLINT(concurrency-mt-unsafe): own DIR
+        if (entry == NULL) {
+            break;
+        }
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+        if (entry->d_type == DT_REG && file_find(list, entry->d_name) < 0 && unlink(path) != 0) {
+            st = io_fail(err, "cannot remove", path);
+        }
+    }
+    (void)closedir(handle);
+    for (uint32_t i = 0; st == PEN_OK && i < list->count; i++) {
+        struct stat info;
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, list->names[i]);
+        if (stat(path, &info) != 0 || (uint64_t)info.st_size < list->bytes[i]) {
+            st = PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                          "%s is missing or shorter than its last commit: the folder was changed "
+                          "from outside; start anew with --fresh",
+                          path);
+        } else if ((uint64_t)info.st_size > list->bytes[i] &&
+                   truncate(path, (off_t)list->bytes[i]) != 0) {
+            st = io_fail(err, "cannot cut", path);
+        }
+    }
+    return st;
+}
+
+/* One past the largest sequence number of NAME.SSS-NNNNNN.ndjson.zst. */
+static uint32_t sequence_after(const struct file_list *list)
+{
+    uint32_t after = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const char *dash = strrchr(list->names[i], '-');
+        uint64_t number = 0;
+        if (dash != NULL &&
+            pen_parse_u64((pen_slice){(const uint8_t *)dash + 1, strspn(dash + 1, "0123456789")},
+                          &number) &&
+            number + 1 > after && number < UINT32_MAX - 1) {
+            after = (uint32_t)number + 1;
+        }
+    }
+    return after;
+}
+
+static pen_status job_restore(struct job *job, struct pen_err *err)
+{
+    struct file_list list = {0};
+    pen_status st = checkpoint_files(job->checkpoint, "document", file_listed, &list, err);
+    if (st == PEN_OK) {
+        st = folder_restore(job->documents_dir, &list, err);
+    }
+    job->first_sequence = sequence_after(&list);
+    file_list_free(&list);
+    PEN_TRY(st);
+    st = checkpoint_files(job->checkpoint, "run", file_listed, &list, err);
+    if (st == PEN_OK) {
+        st = folder_restore(job->state_dir, &list, err);
+    }
+    job->runs = list.names;
+    job->run_count = list.count;
+    free(list.bytes);
+    PEN_TRY(st);
+    if (truncate(job->dead_path, (off_t)job->dead_bytes) != 0 && errno != ENOENT) {
+        return io_fail(err, "cannot cut", job->dead_path);
+    }
+    return PEN_OK;
+}
+
+static pen_status number_get(struct job *job, const char *name, uint64_t *value,
+                             struct pen_err *err)
+{
+    char text[32];
+    PEN_TRY(checkpoint_get(job->checkpoint, name, text, sizeof(text), err));
+    *value = 0;
+    return text[0] == '\0' || pen_parse_u64(pen_slice_str(text), value)
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad %s", name);
+}
+
+static pen_status number_set(struct job *job, const char *name, uint64_t value, struct pen_err *err)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
+    return checkpoint_set(job->checkpoint, name, text, err);
+}
+
+static pen_status job_values(struct job *job, const struct pen_replay_options *o,
+                             struct pen_err *err)
+{
+    uint64_t ingested = 0;
+    PEN_TRY(number_get(job, "epoch", &job->epoch, err));
+    PEN_TRY(number_get(job, "dead_bytes", &job->dead_bytes, err));
+    PEN_TRY(number_get(job, "hash_key", &job->hash_key, err));
+    PEN_TRY(number_get(job, "ingested_ns", &ingested, err));
+    if (!job->is_resumed) {
+        job->hash_key = pen_hash64(pen_slice_str(job->id), 7);
+        const int64_t now = pen_clock_wall_ns() / PEN_NS_PER_S * PEN_NS_PER_S;
+        ingested = (uint64_t)(o->ingested_ns == INT64_MIN ? now : o->ingested_ns);
+        PEN_TRY(number_set(job, "hash_key", job->hash_key, err));
+        PEN_TRY(number_set(job, "ingested_ns", ingested, err));
+        PEN_TRY(checkpoint_set(job->checkpoint, "job", job->id, err));
+    }
+    job->ingested_ns = (int64_t)ingested;
+    return PEN_OK;
+}
+
+/* --fresh: everything of the old job but signals.db, whose triage is kept. */
+static pen_status job_wipe(struct job *job, struct pen_err *err)
+{
+    static const char *const names[] = {"checkpoint.db", "checkpoint.db-wal", "checkpoint.db-shm",
+                                        "dead-letters.ndjson.zst"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < PEN_COUNT(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", job->dir, names[i]);
+        if (unlink(path) != 0 && errno != ENOENT) {
+            return io_fail(err, "cannot remove", path);
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status job_folders(struct job *job, struct pen_err *err)
+{
+    (void)snprintf(job->documents_dir, sizeof(job->documents_dir), "%s/documents", job->dir);
+    (void)snprintf(job->state_dir, sizeof(job->state_dir), "%s/state", job->dir);
+    (void)snprintf(job->dead_path, sizeof(job->dead_path), "%s/dead-letters.ndjson.zst", job->dir);
+    PEN_TRY(folder_make(job->dir, err));
+    PEN_TRY(job_lock(job, err));
+    PEN_TRY(folder_make(job->documents_dir, err));
+    return folder_make(job->state_dir, err);
+}
+
+pen_status job_open(struct job *job, const struct pen_replay_options *options,
+                    const struct pen_program *program, struct pen_err *err)
+{
+    *job = (struct job){.dir = options->out_dir, .lock_fd = -1};
+    PEN_TRY(job_folders(job, err));
+    if (options->fresh) {
+        PEN_TRY(job_wipe(job, err));
+    }
+    PEN_TRY(checkpoint_open(job->dir, &job->checkpoint, err));
+    char before[40];
+    PEN_TRY(checkpoint_get(job->checkpoint, "job", before, sizeof(before), err));
+    job->is_resumed = before[0] != '\0';
+    PEN_TRY(identity_all(job, options, program, err));
+    PEN_TRY(job_values(job, options, err));
+    return job_restore(job, err);
+}
+
+void job_close(struct job *job)
+{
+    for (uint32_t i = 0; i < job->run_count; i++) {
+        free(job->runs[i]);
+    }
+    free(job->runs);
+    checkpoint_close(job->checkpoint);
+    if (job->lock_fd >= 0) {
+        (void)close(job->lock_fd);
+    }
+}

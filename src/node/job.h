@@ -1,0 +1,31 @@
+/* job.h - the output folder of a run: lock, identity, and bringing files back to the last commit.
+ */
+#ifndef PEN_NODE_JOB_H
+#define PEN_NODE_JOB_H
+
+#include "checkpoint.h"
+
+struct job {
+    const char *dir;
+    int lock_fd;
+    struct checkpoint *checkpoint;
+    char id[33];
+    uint64_t hash_key;
+    int64_t ingested_ns;
+    uint64_t epoch;          /* last committed; 0: none */
+    uint64_t dead_bytes;     /* committed size of dead-letters.ndjson.zst */
+    uint32_t first_sequence; /* of document files */
+    char **runs;             /* committed runs of the observation log */
+    uint32_t run_count;
+    bool is_resumed;
+    char documents_dir[4096];
+    char state_dir[4096];
+    char dead_path[4096];
+};
+/* Opens or makes DIR for this job.  PEN_E_USAGE when DIR holds another job (names what differs) or
+ * is in use by another process. */
+PEN_MUST_USE pen_status job_open(struct job *job, const struct pen_replay_options *options,
+                                 const struct pen_program *program, struct pen_err *err);
+void job_close(struct job *job);
+
+#endif

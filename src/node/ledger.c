@@ -1,0 +1,217 @@
+#include "ledger.h"
+
+#include "penstock/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct total_row {
+    const char *name;
+    size_t offset;
+};
+#define ROW(field)                                 \
+    {                                              \
+#        field, offsetof(struct pen_totals, field) \
+    }
+static const struct total_row total_rows[] = {ROW(objects_listed),
+                                              ROW(objects_pruned),
+                                              ROW(objects_read),
+                                              ROW(objects_empty),
+                                              ROW(objects_damaged),
+                                              ROW(objects_unknown),
+                                              ROW(objects_unreadable),
+                                              ROW(objects_digest),
+                                              ROW(bytes_read),
+                                              ROW(bytes_plain),
+                                              ROW(bytes_shipped),
+                                              ROW(records_in),
+                                              ROW(records_delivered),
+                                              ROW(records_duplicate),
+                                              ROW(records_excluded),
+                                              ROW(records_filtered),
+                                              ROW(records_dead),
+                                              ROW(records_held),
+                                              ROW(matches)};
+
+static uint64_t *total_at(struct pen_totals *totals, const struct total_row *row)
+{
+    return (uint64_t *)(void *)((uint8_t *)totals + row->offset);
+}
+
+static uint64_t total_of(const struct pen_totals *totals, const struct total_row *row)
+{
+    uint64_t value;
+    memcpy(&value, (const uint8_t *)totals + row->offset, sizeof(value));
+    return value;
+}
+
+void ledger_init(struct ledger *ledger)
+{
+    *ledger = (struct ledger){0};
+    pen_buf_init(&ledger->dead, SIZE_MAX);
+}
+
+void ledger_fini(struct ledger *ledger)
+{
+    pen_buf_fini(&ledger->dead);
+    free(ledger->finished);
+    *ledger = (struct ledger){0};
+}
+
+void ledger_clear(struct ledger *ledger)
+{
+    struct pen_buf dead = ledger->dead;
+    struct finished_object *finished = ledger->finished;
+    const uint32_t cap = ledger->finished_cap;
+    dead.len = 0;
+    *ledger = (struct ledger){.dead = dead, .finished = finished, .finished_cap = cap};
+}
+
+void ledger_finished(struct ledger *ledger, uint32_t unit, uint64_t name_hash)
+{
+    if (ledger->finished_count == ledger->finished_cap) {
+        const uint32_t cap = ledger->finished_cap == 0 ? 256 : ledger->finished_cap * 2;
+        struct finished_object *bigger =
+            reallocarray(ledger->finished, cap, sizeof(*ledger->finished));
+        PEN_CHECK(bigger != NULL);
+        ledger->finished = bigger;
+        ledger->finished_cap = cap;
+    }
+    ledger->finished[ledger->finished_count++] =
+        (struct finished_object){.unit = unit, .name_hash = name_hash};
+}
+
+static void gap_add(struct ledger *ledger, const struct pen_gap *gap)
+{
+    for (uint32_t i = 0; i < ledger->gap_count; i++) {
+        struct pen_gap *known = &ledger->gaps[i];
+        if (strcmp(known->cause, gap->cause) == 0 && strcmp(known->account, gap->account) == 0) {
+            known->count += gap->count;
+            return;
+        }
+    }
+    if (ledger->gap_count == PEN_COUNT(ledger->gaps)) {
+        ledger->gaps[PEN_COUNT(ledger->gaps) - 1].count += gap->count; /* the rest in one row */
+        (void)snprintf(ledger->gaps[PEN_COUNT(ledger->gaps) - 1].cause, sizeof(gap->cause),
+                       "other");
+        return;
+    }
+    ledger->gaps[ledger->gap_count++] = *gap;
+}
+
+void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account)
+{
+    struct pen_gap gap = {.count = 1};
+    (void)snprintf(gap.cause, sizeof(gap.cause), "%s", cause);
+    (void)snprintf(gap.account, sizeof(gap.account), "%.*s", PEN_SLICE_FMT(account));
+    gap_add(ledger, &gap);
+}
+
+void totals_merge(struct pen_totals *to, const struct pen_totals *from)
+{
+    for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
+        *total_at(to, &total_rows[i]) += total_of(from, &total_rows[i]);
+    }
+    if (from->time_last_ns != 0) {
+        if (to->time_first_ns == 0 || from->time_first_ns < to->time_first_ns) {
+            to->time_first_ns = from->time_first_ns;
+        }
+        if (from->time_last_ns > to->time_last_ns) {
+            to->time_last_ns = from->time_last_ns;
+        }
+    }
+}
+
+void ledger_merge(struct ledger *to, const struct ledger *from)
+{
+    totals_merge(&to->totals, &from->totals);
+    for (size_t i = 0; i < PEN_COUNT(to->by_type); i++) {
+        to->by_type[i].objects += from->by_type[i].objects;
+        to->by_type[i].records += from->by_type[i].records;
+        to->by_type[i].dead += from->by_type[i].dead;
+    }
+    for (uint32_t i = 0; i < from->gap_count; i++) {
+        gap_add(to, &from->gaps[i]);
+    }
+}
+
+pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out)
+{
+    for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
+        PEN_TRY(pen_buf_printf(out, "%s %" PRIu64 "\n", total_rows[i].name,
+                               total_of(&ledger->totals, &total_rows[i])));
+    }
+    PEN_TRY(pen_buf_printf(out, "time %" PRId64 " %" PRId64 "\n", ledger->totals.time_first_ns,
+                           ledger->totals.time_last_ns));
+    for (size_t i = 0; i < PEN_COUNT(ledger->by_type); i++) {
+        const struct pen_type_totals *type = &ledger->by_type[i];
+        if (type->objects > 0 || type->records > 0) {
+            PEN_TRY(pen_buf_printf(out, "type %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", i,
+                                   type->objects, type->records, type->dead));
+        }
+    }
+    for (uint32_t i = 0; i < ledger->gap_count; i++) {
+        const struct pen_gap *gap = &ledger->gaps[i];
+        PEN_TRY(pen_buf_printf(out, "gap %s %s %" PRIu64 "\n", gap->cause,
+                               gap->account[0] == '\0' ? "-" : gap->account, gap->count));
+    }
+    return pen_buf_add_byte(out, '\0');
+}
+
+static bool line_read(struct ledger *ledger, const char *line)
+{
+    struct pen_gap gap = {0};
+    struct pen_type_totals type = {0};
+    unsigned at = 0;
+    char name[32];
+    uint64_t value = 0;
+    if (sscanf(line, "time %" SCNd64 " %" SCNd64,
+               &ledger->totals.time_first_ns, // NOLINT(cert-err34-c)
+               &ledger->totals.time_last_ns) == 2) {
+        return true;
+    }
+    if (sscanf(line, "type %u %" SCNu64 " %" SCNu64 " %" SCNu64, &at, // NOLINT(cert-err34-c)
+               &type.objects, &type.records, &type.dead) == 4) {
+        if (at < PEN_COUNT(ledger->by_type)) {
+            ledger->by_type[at] = type;
+        }
+        return at < PEN_COUNT(ledger->by_type);
+    }
+    if (sscanf(line, "gap %31s %15s %" SCNu64, gap.cause, gap.account, // NOLINT(cert-err34-c)
+               &gap.count) == 3) {
+        if (strcmp(gap.account, "-") == 0) {
+            gap.account[0] = '\0';
+        }
+        gap_add(ledger, &gap);
+        return true;
+    }
+    if (sscanf(line, "%31s %" SCNu64, name, &value) != 2) { // NOLINT(cert-err34-c)
+        return false;
+    }
+    for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
+        if (strcmp(total_rows[i].name, name) == 0) {
+            *total_at(&ledger->totals, &total_rows[i]) = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+pen_status ledger_read(struct ledger *ledger, pen_slice text, struct pen_err *err)
+{
+    pen_slice line;
+    while (text.len > 0 && pen_slice_split(&text, '\n', &line)) {
+        char copy[128];
+        if (line.len == 0 || line.len >= sizeof(copy)) {
+            continue;
+        }
+        memcpy(copy, line.ptr, line.len);
+        copy[line.len] = '\0';
+        if (!line_read(ledger, copy)) {
+            return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint: bad counter line: %s",
+                            copy);
+        }
+    }
+    return PEN_OK;
+}

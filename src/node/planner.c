@@ -1,0 +1,388 @@
+/* tested by tests/e2e/test_replay.py */
+#include "planner.h"
+
+#include "penstock/node.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* Late delivery: an object of day D may hold events of the day before, and the reverse. */
+#define DAY_SLACK_NS PEN_NS_PER_DAY
+
+struct folder_stack {
+    char **paths;
+    char **keys;
+    uint32_t count, cap;
+};
+
+static char *path_join(const char *a, const char *b)
+{
+    if (a[0] == '\0') {
+        return strdup(b);
+    }
+    char *joined = NULL;
+    const char *slash = a[strlen(a) - 1] == '/' ? "" : "/";
+    return asprintf(&joined, "%s%s%s", a, slash, b) < 0 ? NULL : joined;
+}
+
+static bool grow(void **items, uint32_t *cap, uint32_t count, size_t size)
+{
+    if (count < *cap) {
+        return true;
+    }
+    const uint32_t next = *cap == 0 ? 64 : *cap * 2;
+    void *bigger = reallocarray(*items, next, size);
+    if (bigger == NULL) {
+        return false;
+    }
+    *items = bigger;
+    *cap = next;
+    return true;
+}
+
+static bool stack_push(struct folder_stack *stack, char *path, char *key)
+{
+    uint32_t cap = stack->cap;
+    if (path == NULL || key == NULL ||
+        !grow((void **)&stack->paths, &cap, stack->count, sizeof(char *))) {
+        free(path);
+        free(key);
+        return false;
+    }
+    cap = stack->cap;
+    if (!grow((void **)&stack->keys, &cap, stack->count, sizeof(char *))) {
+        free(path);
+        free(key);
+        return false;
+    }
+    stack->cap = cap;
+    stack->paths[stack->count] = path;
+    stack->keys[stack->count] = key;
+    stack->count++;
+    return true;
+}
+
+static bool listed(const char *const *names, uint32_t count, pen_slice value)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (pen_slice_eq(pen_slice_str(names[i]), value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool name_wanted(const char *const *yes, uint32_t yes_count, const char *const *no,
+                        uint32_t no_count, pen_slice value)
+{
+    if (value.len == 0) {
+        return true; /* the key does not say: the record decides */
+    }
+    return (yes_count == 0 || listed(yes, yes_count, value)) && !listed(no, no_count, value);
+}
+
+/* Whether anything under this key can be wanted. */
+static bool key_wanted(struct planner *planner, pen_slice key, struct pen_key_info *info)
+{
+    const struct pen_replay_options *o = planner->options;
+    pen_classify_key(planner->classifier, key, info);
+    if (info->day_ns != INT64_MIN) {
+        if (o->from_ns != INT64_MIN && info->day_ns + PEN_NS_PER_DAY + DAY_SLACK_NS <= o->from_ns) {
+            return false;
+        }
+        if (o->to_ns != INT64_MAX && info->day_ns - DAY_SLACK_NS >= o->to_ns) {
+            return false;
+        }
+    }
+    return name_wanted(o->accounts, o->account_count, o->not_accounts, o->not_account_count,
+                       info->account) &&
+           name_wanted(o->regions, o->region_count, o->not_regions, o->not_region_count,
+                       info->region);
+}
+
+static pen_status unit_add(struct planner *planner, char *path, char *key, bool is_file)
+{
+    if (path == NULL || key == NULL ||
+        !grow((void **)&planner->units, &planner->unit_cap, planner->unit_count,
+              sizeof(struct unit))) {
+        free(path);
+        free(key);
+        return PEN_E_NOMEM;
+    }
+    struct pen_key_info info;
+    char *folder_key = NULL;
+    if (asprintf(&folder_key, "%s%s", key, is_file ? "" : "/") < 0) {
+        free(path);
+        free(key);
+        return PEN_E_NOMEM;
+    }
+    pen_classify_key(planner->classifier, pen_slice_str(folder_key), &info);
+    free(folder_key);
+    planner->units[planner->unit_count++] =
+        (struct unit){.path = path, .key = key, .day_ns = info.day_ns, .is_file = is_file};
+    return PEN_OK;
+}
+
+/* What an entry is, links to files followed: DT_REG, DT_DIR, DT_LNK (to no file) or DT_UNKNOWN. */
+static unsigned char entry_type(int dir_fd, const struct dirent *entry)
+{
+    if (entry->d_type == DT_REG || entry->d_type == DT_DIR) {
+        return entry->d_type;
+    }
+    struct stat st;
+    if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return DT_UNKNOWN;
+    }
+    if (S_ISLNK(st.st_mode)) {
+        const bool is_file = fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+        return is_file ? DT_REG : DT_LNK;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return DT_DIR;
+    }
+    return S_ISREG(st.st_mode) ? DT_REG : DT_UNKNOWN;
+}
+
+static pen_status folder_entry(struct planner *planner, struct folder_stack *stack,
+                               const struct dirent *entry, int dir_fd, const char *path,
+                               const char *key, uint64_t *files)
+{
+    struct stat st;
+    switch (entry_type(dir_fd, entry)) {
+    case DT_DIR: {
+        if (fstatat(dir_fd, entry->d_name, &st, 0) == 0 && st.st_dev == planner->out_dev &&
+            st.st_ino == planner->out_ino) {
+            return PEN_OK; /* our own output */
+        }
+        return stack_push(stack, path_join(path, entry->d_name), path_join(key, entry->d_name))
+                   ? PEN_OK
+                   : PEN_E_NOMEM;
+    }
+    case DT_REG:
+        (*files)++;
+        if (fstatat(dir_fd, entry->d_name, &st, 0) == 0) {
+            planner->bytes += (uint64_t)st.st_size;
+        }
+        return PEN_OK;
+    case DT_LNK:
+        planner->links_skipped++;
+        return PEN_OK;
+    default:
+        planner->special_skipped++;
+        return PEN_OK;
+    }
+}
+
+/* Reads one folder: its sub-folders go onto the stack; it becomes a unit when it holds files. */
+static pen_status folder_read(struct planner *planner, struct folder_stack *stack, char *path,
+                              char *key, struct pen_err *err)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        return PEN_FAIL(err, errno == EACCES ? PEN_E_DENIED : PEN_E_NOT_FOUND, PEN_NO_OFFSET,
+                        "%s: %s", path, strerrordesc_np(errno));
+    }
+    uint64_t files = 0;
+    pen_status st = PEN_OK;
+    for (;;) {
+        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
+        if (entry == NULL || st != PEN_OK) {
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            st = folder_entry(planner, stack, entry, dirfd(dir), path, key, &files);
+        }
+    }
+    (void)closedir(dir);
+    planner->files += files;
+    if (st == PEN_OK && files > 0) {
+        st = unit_add(planner, strdup(path), strdup(key), false);
+    }
+    return st == PEN_OK ? PEN_OK
+                        : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory for the plan", path);
+}
+
+static pen_status source_walk(struct planner *planner, const char *source, planner_gap_fn *on_gap,
+                              void *ctx, struct pen_err *err)
+{
+    struct stat st;
+    char *real = realpath(source, NULL);
+    if (real == NULL || stat(real, &st) != 0) {
+        free(real);
+        return PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "%s: %s", source,
+                        strerrordesc_np(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        planner->files++;
+        planner->bytes += (uint64_t)st.st_size;
+        const char *name = strrchr(real, '/');
+        return unit_add(planner, real, strdup(name == NULL ? real : name + 1), true);
+    }
+    struct folder_stack stack = {0};
+    pen_status got = stack_push(&stack, real, strdup("")) ? PEN_OK : PEN_E_NOMEM;
+    while (got == PEN_OK && stack.count > 0) {
+        stack.count--;
+        char *path = stack.paths[stack.count];
+        char *key = stack.keys[stack.count];
+        got = folder_read(planner, &stack, path, key, err);
+        if (got == PEN_E_DENIED || got == PEN_E_NOT_FOUND) {
+            planner->folders_unreadable++;
+            on_gap(ctx, path, err);
+            got = PEN_OK;
+        }
+        free(path);
+        free(key);
+    }
+    while (stack.count > 0) {
+        stack.count--;
+        free(stack.paths[stack.count]);
+        free(stack.keys[stack.count]);
+    }
+    free(stack.paths);
+    free(stack.keys);
+    return got;
+}
+
+static int unit_order(const void *a, const void *b)
+{
+    const struct unit *x = a;
+    const struct unit *y = b;
+    if (x->day_ns != y->day_ns) {
+        return x->day_ns < y->day_ns ? -1 : 1;
+    }
+    return strcmp(x->path, y->path);
+}
+
+pen_status planner_init(struct planner *planner, const struct pen_replay_options *options,
+                        const struct pen_types *types, planner_gap_fn *on_gap, void *ctx,
+                        struct pen_err *err)
+{
+    *planner = (struct planner){.options = options};
+    struct stat st;
+    if (stat(options->out_dir, &st) == 0) {
+        planner->out_dev = st.st_dev;
+        planner->out_ino = st.st_ino;
+    }
+    PEN_TRY(pen_classifier_new(types, &planner->classifier, err));
+    for (uint32_t i = 0; i < options->source_count; i++) {
+        PEN_TRY(source_walk(planner, options->sources[i], on_gap, ctx, err));
+    }
+    if (planner->unit_count > 0) {
+        qsort(planner->units, planner->unit_count, sizeof(struct unit), unit_order);
+    }
+    return PEN_OK;
+}
+
+void planner_fini(struct planner *planner)
+{
+    for (uint32_t i = 0; i < planner->unit_count; i++) {
+        free(planner->units[i].path);
+        free(planner->units[i].key);
+    }
+    free(planner->units);
+    pen_classifier_free(planner->classifier);
+    *planner = (struct planner){0};
+}
+
+void object_free(struct pen_object *object)
+{
+    if (object != NULL) {
+        free(object->path);
+        free(object->key);
+        free(object);
+    }
+}
+
+static pen_status object_add(struct object_list *list, char *path, char *key, const char *name,
+                             uint32_t unit)
+{
+    struct pen_object *object = calloc(1, sizeof(*object));
+    if (object == NULL || path == NULL || key == NULL ||
+        !grow((void **)&list->items, &list->cap, list->count, sizeof(*list->items))) {
+        free(path);
+        free(key);
+        free(object);
+        return PEN_E_NOMEM;
+    }
+    *object = (struct pen_object){
+        .path = path, .key = key, .unit = unit, .name_hash = pen_hash64(pen_slice_str(name), 0)};
+    list->items[list->count++] = object;
+    return PEN_OK;
+}
+
+/* Size and time of a listed object; a file that is gone is read all the same and then fails by
+ * name. */
+static void object_stat(struct pen_object *object)
+{
+    struct stat st;
+    if (stat(object->path, &st) == 0) {
+        object->size = (uint64_t)st.st_size;
+        object->mtime_ns = (int64_t)st.st_mtim.tv_sec * PEN_NS_PER_S + st.st_mtim.tv_nsec;
+    }
+}
+
+static int object_order(const void *a, const void *b)
+{
+    const struct pen_object *const *x = a;
+    const struct pen_object *const *y = b;
+    return strcmp((*x)->path, (*y)->path);
+}
+
+static pen_status folder_list(struct planner *planner, uint32_t unit, struct object_list *list,
+                              struct pen_err *err)
+{
+    const struct unit *folder = &planner->units[unit];
+    DIR *dir = opendir(folder->path);
+    if (dir == NULL) {
+        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", folder->path,
+                        strerrordesc_np(errno));
+    }
+    pen_status st = PEN_OK;
+    while (st == PEN_OK) {
+        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
+        if (entry == NULL) {
+            break;
+        }
+        if (entry_type(dirfd(dir), entry) == DT_REG) {
+            st = object_add(list, path_join(folder->path, entry->d_name),
+                            path_join(folder->key, entry->d_name), entry->d_name, unit);
+        }
+    }
+    (void)closedir(dir);
+    return st == PEN_OK ? PEN_OK
+                        : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory", folder->path);
+}
+
+pen_status planner_list(struct planner *planner, uint32_t unit, struct object_list *list,
+                        struct pen_err *err)
+{
+    const struct unit *of = &planner->units[unit];
+    const uint32_t first = list->count;
+    if (of->is_file) {
+        PEN_TRY(object_add(list, strdup(of->path), strdup(of->key), of->key, unit));
+    } else {
+        PEN_TRY(folder_list(planner, unit, list, err));
+    }
+    if (list->count > first) {
+        qsort(list->items + first, list->count - first, sizeof(*list->items), object_order);
+    }
+    uint32_t kept = first;
+    for (uint32_t i = first; i < list->count; i++) {
+        struct pen_object *object = list->items[i];
+        struct pen_key_info info;
+        if (!key_wanted(planner, pen_slice_str(object->key), &info)) {
+            list->pruned++;
+            object_free(object);
+            continue;
+        }
+        object_stat(object);
+        list->items[kept++] = object;
+    }
+    list->count = kept;
+    return PEN_OK;
+}

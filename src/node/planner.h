@@ -1,0 +1,47 @@
+/* planner.h - folders and files to objects: found once, listed folder by folder in day order. */
+#ifndef PEN_NODE_PLANNER_H
+#define PEN_NODE_PLANNER_H
+
+#include "penstock/node.h"
+
+#include <sys/types.h>
+
+struct unit {       /* a folder that holds files, or one file named as a source */
+    char *path;     /* to open; also its name in the checkpoint */
+    char *key;      /* below the source; "" for the source itself */
+    int64_t day_ns; /* INT64_MIN: none; such units come first and hold the watermark */
+    bool is_file;
+    bool is_listed;
+    uint32_t open_objects; /* listed, not yet in a commit */
+};
+
+struct planner {
+    const struct pen_replay_options *options;
+    struct pen_classifier *classifier;
+    struct unit *units;
+    uint32_t unit_count, unit_cap;
+    uint64_t files, bytes; /* found, before pruning */
+    uint64_t folders_unreadable, links_skipped, special_skipped;
+    dev_t out_dev;
+    ino_t out_ino;
+};
+
+/* Walks all sources: unit table sorted by day, then path.  on_gap hears of unreadable folders. */
+typedef void planner_gap_fn(void *ctx, const char *path, const struct pen_err *err);
+PEN_MUST_USE pen_status planner_init(struct planner *planner,
+                                     const struct pen_replay_options *options,
+                                     const struct pen_types *types, planner_gap_fn *on_gap,
+                                     void *ctx, struct pen_err *err);
+void planner_fini(struct planner *planner);
+
+struct object_list { /* owns its objects until they are taken */
+    struct pen_object **items;
+    uint32_t count, cap;
+    uint64_t pruned;
+};
+/* Appends the objects of a unit in bytewise order of their names; pruned ones are counted. */
+PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit,
+                                     struct object_list *list, struct pen_err *err);
+void object_free(struct pen_object *object);
+
+#endif

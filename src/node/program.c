@@ -1,0 +1,97 @@
+#include "penstock/node.h"
+
+#include <stdlib.h>
+
+static pen_status build_queries(struct pen_program *program,
+                                const struct pen_program_options *options,
+                                struct pen_program_type *entry, struct pen_err *err)
+{
+    if (options->build == NULL) {
+        return pen_rules_queries(program->rules, entry->type, pen_schema_field, entry->schema,
+                                 &program->arena, &entry->queries, &entry->query_count, err);
+    }
+    struct pen_expr *expr = NULL;
+    PEN_TRY(options->build(options->build_ctx, &program->arena, entry->schema, &expr, err));
+    entry->queries = PEN_NEW(&program->arena, struct pen_query);
+    if (entry->queries == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    *entry->queries = (struct pen_query){.expr = expr, .name = PEN_SLICE_LIT("query")};
+    entry->query_count = 1;
+    return PEN_OK;
+}
+
+static pen_status build_type(struct pen_program *program, const struct pen_program_options *options,
+                             struct pen_program_type *entry, struct pen_err *err)
+{
+    PEN_TRY(pen_schema_new(entry->type, &entry->schema, err));
+    const pen_status st = build_queries(program, options, entry, err);
+    pen_schema_seal(entry->schema);
+    if (st != PEN_OK || entry->query_count == 0) {
+        return st;
+    }
+    const struct pen_engine_options engine = {.cache_dir = options->cache_dir,
+                                              .in_process = options->build != NULL};
+    return pen_engine_compile(entry->queries, entry->query_count, &engine, &entry->engine, err);
+}
+
+static pen_status program_fill(struct pen_program *program,
+                               const struct pen_program_options *options, struct pen_err *err)
+{
+    PEN_TRY(pen_types_load(options->types_dir, &program->types, err));
+    if (options->build == NULL) {
+        PEN_TRY(pen_rules_load(&options->rules, &program->rules, err));
+    }
+    program->type_count = pen_types_count(program->types);
+    program->by_type = PEN_NEW_N(&program->arena, struct pen_program_type, program->type_count);
+    if (program->by_type == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    for (uint32_t i = 0; i < program->type_count; i++) {
+        struct pen_program_type *entry = &program->by_type[i];
+        entry->type = pen_types_at(program->types, i);
+        PEN_CHECK(entry->type->id == i);
+        PEN_TRY(build_type(program, options, entry, err));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_program_new(const struct pen_program_options *options, struct pen_program **out,
+                           struct pen_err *err)
+{
+    struct pen_program *program = calloc(1, sizeof(*program));
+    if (program == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    pen_arena_init(&program->arena, (size_t)1 << 30);
+    const pen_status st = program_fill(program, options, err);
+    if (st != PEN_OK) {
+        pen_program_free(program);
+        return st;
+    }
+    *out = program;
+    return PEN_OK;
+}
+
+void pen_program_free(struct pen_program *program)
+{
+    if (program == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; program->by_type != NULL && i < program->type_count; i++) {
+        pen_engine_free(program->by_type[i].engine);
+        pen_schema_free(program->by_type[i].schema);
+    }
+    pen_rules_free(program->rules);
+    pen_types_free(program->types);
+    pen_arena_fini(&program->arena);
+    free(program);
+}
+
+const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
+                                        uint32_t *rule_index, uint32_t *query)
+{
+    *rule_index = tag / PEN_RULE_QUERIES_MAX;
+    *query = tag % PEN_RULE_QUERIES_MAX;
+    return pen_rules_at(program->rules, *rule_index);
+}

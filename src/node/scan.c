@@ -1,0 +1,354 @@
+#include "penstock/decode.h"
+#include "penstock/node.h"
+
+#include <stdlib.h>
+
+#define WINDOW_BYTES_FIRST ((size_t)256 << 10)
+#define RECORD_BYTES_MAX ((size_t)4 << 20)
+#define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
+#define RATIO_MAX 2000u
+#define SNIFF_BYTES 16384u
+
+enum scan_state {
+    SCAN_FILL,  /* decode more plain bytes into the window */
+    SCAN_WALK,  /* records of the window */
+    SCAN_DRAIN, /* nothing more is wanted of this object: swallow its input */
+    SCAN_ENDED,
+};
+
+/* What a shard needs for one log type; made when the first object of the type comes. */
+struct scan_type {
+    struct pen_walker *walker;
+    struct pen_normalizer *normalizer;
+    struct pen_matcher *matcher;
+};
+
+struct pen_scan {
+    struct pen_scan_options options;
+    struct pen_classifier *classifier;
+    struct pen_decoder *decoder;
+    struct scan_type *types;
+    const struct pen_type *type;
+    struct pen_key_info key_info;
+    struct pen_object_info object;
+    enum scan_state state;
+    pen_slice input;
+    bool input_is_last;
+    bool is_sniffed;
+    bool is_damaged; /* decoding failed: what is in the window is all there is */
+    uint8_t *window;
+    size_t window_cap; /* without the padding */
+    size_t window_len;
+    size_t fill_target;
+    bool is_final;
+    uint64_t plain_bytes;
+};
+
+static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *type,
+                                struct pen_err *err)
+{
+    struct scan_type *entry = &scan->types[type->id];
+    const struct pen_program_type *shared = &scan->options.program->by_type[type->id];
+    if (entry->walker == NULL) {
+        const struct pen_walker_options walker = {.window_bytes_max = scan->window_cap,
+                                                  .record_bytes_max =
+                                                      scan->options.record_bytes_max,
+                                                  .array_key = type->array_key,
+                                                  .want_copy = scan->options.want_source};
+        PEN_TRY(pen_walker_new(pen_schema_plan(shared->schema), &walker, &entry->walker, err));
+    }
+    if (entry->normalizer == NULL) {
+        PEN_TRY(pen_normalizer_new(shared->schema, &entry->normalizer, err));
+    }
+    if (entry->matcher == NULL && shared->engine != NULL) {
+        PEN_TRY(pen_matcher_new(shared->engine, &entry->matcher, err));
+    }
+    return PEN_OK;
+}
+
+static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
+{
+    const struct pen_program *program = scan->options.program;
+    const struct pen_decoder_options decoder = {.plain_bytes_max = scan->options.plain_bytes_max,
+                                                .ratio_max = RATIO_MAX};
+    PEN_TRY(pen_decoder_new(&decoder, &scan->decoder, err));
+    PEN_TRY(pen_classifier_new(program->types, &scan->classifier, err));
+    /* Room for the largest record, what stood before it in the window, and its end. */
+    scan->window_cap = scan->options.record_bytes_max + 2 * WINDOW_BYTES_FIRST;
+    scan->window = malloc(scan->window_cap + PEN_JSON_PADDING);
+    scan->types = calloc(program->type_count, sizeof(*scan->types));
+    if (scan->window == NULL || scan->types == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "scan: out of memory for the window");
+    }
+    for (uint32_t i = 0; i < program->type_count; i++) {
+        PEN_TRY(scan_type_get(scan, program->by_type[i].type, err));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
+                        struct pen_err *err)
+{
+    struct pen_scan *scan = calloc(1, sizeof(*scan));
+    if (scan == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "scan: out of memory");
+    }
+    scan->options = *options;
+    if (scan->options.record_bytes_max == 0) {
+        scan->options.record_bytes_max = RECORD_BYTES_MAX;
+    }
+    if (scan->options.plain_bytes_max == 0) {
+        scan->options.plain_bytes_max = PLAIN_BYTES_MAX;
+    }
+    scan->state = SCAN_ENDED;
+    const pen_status st = scan_fill_in(scan, err);
+    if (st != PEN_OK) {
+        pen_scan_free(scan);
+        return st;
+    }
+    *out = scan;
+    return PEN_OK;
+}
+
+void pen_scan_free(struct pen_scan *scan)
+{
+    if (scan == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; scan->types != NULL && i < scan->options.program->type_count; i++) {
+        pen_walker_free(scan->types[i].walker);
+        pen_normalizer_free(scan->types[i].normalizer);
+        pen_matcher_free(scan->types[i].matcher);
+    }
+    pen_decoder_free(scan->decoder);
+    pen_classifier_free(scan->classifier);
+    free(scan->types);
+    free(scan->window);
+    free(scan);
+}
+
+void pen_scan_begin(struct pen_scan *scan, pen_slice key)
+{
+    pen_classify_key(scan->classifier, key, &scan->key_info);
+    scan->type = scan->key_info.type;
+    if (scan->options.as_type.len > 0) {
+        const struct pen_type *forced =
+            pen_types_find(scan->options.program->types, scan->options.as_type);
+        PEN_CHECK(forced != NULL); /* the caller looked it up before */
+        scan->type = forced;
+    }
+    scan->object = (struct pen_object_info){.bucket = scan->options.bucket,
+                                            .key = key,
+                                            .account = scan->key_info.account,
+                                            .region = scan->key_info.region,
+                                            .ingested_ns = scan->options.ingested_ns};
+    pen_decoder_reset(scan->decoder);
+    pen_walker_reset(scan->types[scan->type->id].walker);
+    scan->state = SCAN_FILL;
+    scan->input = (pen_slice){0};
+    scan->input_is_last = false;
+    scan->is_sniffed = scan->options.as_type.len > 0;
+    scan->is_damaged = false;
+    scan->window_len = 0;
+    scan->fill_target = WINDOW_BYTES_FIRST;
+    scan->is_final = false;
+    scan->plain_bytes = 0;
+}
+
+void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last)
+{
+    PEN_CHECK(scan->input.len == 0);
+    scan->input = data;
+    scan->input_is_last = is_last;
+}
+
+/*
+ * A key that says nothing, but bytes that are plainly CloudTrail: a folder of loose files is the
+ * first thing a new user tries.
+ */
+static void scan_sniff(struct pen_scan *scan)
+{
+    scan->is_sniffed = true;
+    const struct pen_types *types = scan->options.program->types;
+    if (!pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown")) || scan->key_info.is_digest) {
+        return;
+    }
+    const pen_slice head = {scan->window,
+                            scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
+    const struct pen_type *cloudtrail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
+    if (cloudtrail != NULL && pen_slice_find(head, PEN_SLICE_LIT("\"eventSource\"")) != SIZE_MAX &&
+        pen_slice_find(head, PEN_SLICE_LIT("\"eventTime\"")) != SIZE_MAX) {
+        scan->type = cloudtrail;
+        pen_walker_reset(scan->types[cloudtrail->id].walker);
+    }
+}
+
+/* Decodes into the window until it holds fill_target bytes or the input pauses or ends. */
+static enum pen_scan_next scan_fill(struct pen_scan *scan, struct pen_err *err, bool *paused)
+{
+    *paused = false;
+    while (scan->window_len < scan->fill_target && !scan->is_final) {
+        const size_t before = scan->window_len;
+        size_t added = 0;
+        const enum pen_decode got =
+            pen_decode(scan->decoder, &scan->input, scan->input_is_last, scan->window + before,
+                       scan->fill_target - before, &added, err);
+        scan->window_len += added;
+        scan->plain_bytes += added;
+        if (got == PEN_DECODE_END) {
+            scan->is_final = true;
+        } else if (got == PEN_DECODE_FAIL) {
+            const bool goes_on = strncmp(err->text, "crc", 3) == 0;
+            scan->is_damaged = true;
+            scan->is_final = !goes_on;
+            return PEN_SCAN_DAMAGE;
+        } else if (got == PEN_DECODE_INPUT) {
+            *paused = true;
+            return PEN_SCAN_INPUT;
+        }
+    }
+    return PEN_SCAN_RECORD;
+}
+
+static void scan_window(struct pen_scan *scan)
+{
+    if (!scan->is_sniffed) {
+        scan_sniff(scan);
+    }
+    if (pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown"))) {
+        scan->state = SCAN_DRAIN;
+        return;
+    }
+    memset(scan->window + scan->window_len, ' ', PEN_JSON_PADDING);
+    pen_walker_window(scan->types[scan->type->id].walker,
+                      (pen_slice){scan->window, scan->window_len}, scan->is_final);
+    scan->state = SCAN_WALK;
+}
+
+/* The window is used up: moves what the walker wants to see again to the front. */
+static void scan_slide(struct pen_scan *scan)
+{
+    const size_t used = pen_walker_consumed(scan->types[scan->type->id].walker);
+    PEN_CHECK(used <= scan->window_len);
+    const size_t rest = scan->window_len - used;
+    memmove(scan->window, scan->window + used, rest);
+    scan->window_len = rest;
+    scan->fill_target = used == 0 ? scan->fill_target * 2 : rest + WINDOW_BYTES_FIRST;
+    if (scan->fill_target > scan->window_cap) {
+        scan->fill_target = scan->window_cap;
+    }
+    scan->state = SCAN_FILL;
+}
+
+static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *entry,
+                                      struct pen_scan_item *item, struct pen_err *err)
+{
+    const pen_status st = pen_normalize(entry->normalizer, entry->walker, &item->record,
+                                        &scan->object, scan->options.want_source, &item->doc, err);
+    if (st != PEN_OK) {
+        return PEN_SCAN_BAD;
+    }
+    item->tags = NULL;
+    item->tag_count = 0;
+    if (entry->matcher != NULL && item->doc.kind == PEN_DOC_EVENT) {
+        item->tag_count = pen_matcher_run(entry->matcher, &item->record, &item->tags);
+    }
+    return PEN_SCAN_RECORD;
+}
+
+static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct pen_err *err,
+                      enum pen_scan_next *next)
+{
+    struct scan_type *entry = &scan->types[scan->type->id];
+    switch (pen_walker_next(entry->walker, &item->record, err)) {
+    case PEN_NEXT_RECORD:
+        *next = scan_record(scan, entry, item, err);
+        return true;
+    case PEN_NEXT_BAD:
+        *next = PEN_SCAN_BAD;
+        return true;
+    case PEN_NEXT_MORE:
+        PEN_CHECK(!scan->is_final);
+        scan_slide(scan);
+        return false;
+    case PEN_NEXT_END:
+        scan->state = SCAN_ENDED;
+        /* After damage in the stored bytes a cut last record is what is expected. */
+        *next = err->status == PEN_OK || scan->is_damaged ? PEN_SCAN_END : PEN_SCAN_DAMAGE;
+        return true;
+    }
+    pen_panic(PEN_HERE, "walker verdict");
+}
+
+enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *item,
+                                 struct pen_err *err)
+{
+    enum pen_scan_next next = PEN_SCAN_END;
+    *err = (struct pen_err){0};
+    for (;;) {
+        bool paused = false;
+        switch (scan->state) {
+        case SCAN_FILL:
+            next = scan_fill(scan, err, &paused);
+            if (paused || next == PEN_SCAN_DAMAGE) {
+                return next;
+            }
+            scan_window(scan);
+            break;
+        case SCAN_WALK:
+            if (scan_walk(scan, item, err, &next)) {
+                return next;
+            }
+            break;
+        case SCAN_DRAIN:
+            scan->input = (pen_slice){0};
+            if (scan->is_final || scan->input_is_last) {
+                scan->state = SCAN_ENDED;
+                break;
+            }
+            return PEN_SCAN_INPUT;
+        case SCAN_ENDED:
+            return PEN_SCAN_END;
+        }
+    }
+}
+
+const struct pen_key_info *pen_scan_key(const struct pen_scan *scan)
+{
+    return &scan->key_info;
+}
+
+const struct pen_type *pen_scan_type(const struct pen_scan *scan)
+{
+    return scan->type;
+}
+
+uint64_t pen_scan_plain_bytes(const struct pen_scan *scan)
+{
+    return scan->plain_bytes;
+}
+
+struct pen_matcher *pen_scan_matcher(struct pen_scan *scan, const struct pen_type *type)
+{
+    return scan->types[type->id].matcher;
+}
+
+pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type, pen_slice raw,
+                        struct pen_scan_item *item, struct pen_err *err)
+{
+    struct scan_type *entry = &scan->types[type->id];
+    if (raw.len > scan->window_cap) {
+        return PEN_FAIL(err, PEN_E_LIMIT, 0, "record of %zu bytes, %zu at most", raw.len,
+                        scan->window_cap);
+    }
+    memcpy(scan->window, raw.ptr, raw.len);
+    memset(scan->window + raw.len, ' ', PEN_JSON_PADDING);
+    *item = (struct pen_scan_item){0};
+    const enum pen_next got =
+        pen_walker_one(entry->walker, (pen_slice){scan->window, raw.len}, &item->record, err);
+    if (got != PEN_NEXT_RECORD) {
+        return err->status == PEN_OK ? PEN_FAIL(err, PEN_E_CORRUPT, 0, "no JSON object")
+                                     : err->status;
+    }
+    return scan_record(scan, entry, item, err) == PEN_SCAN_RECORD ? PEN_OK : err->status;
+}

@@ -1,0 +1,826 @@
+/* tested by tests/e2e/test_replay.py */
+#include "shard.h"
+
+#include "penstock/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RING_ENTRIES 512u
+#define READ_SLOTS 48u
+#define READ_BUFFERS 96u
+#define READ_BUFFER_BYTES ((size_t)128 << 10)
+#define STEP_RECORDS 256u /* between looks at the mailboxes */
+#define RELEASE_STEPS 4096u
+#define OBSERVATION_BATCH_BYTES ((size_t)64 << 10)
+#define EVENT_BYTES_MAX ((size_t)8 << 10) /* larger records are not kept with a signal */
+
+struct batch { /* observations for one other shard */
+    struct pen_buf bytes;
+    uint32_t count;
+};
+
+struct shard {
+    const struct shard_shared *shared;
+    uint32_t index, shards;
+    struct pen_ring *ring;
+    struct pen_reader *reader;
+    struct pen_scan *scan;
+    struct pen_ship *ship;
+    struct pen_state *state;
+    struct edge *to_control;
+    struct edge *out;        /* [j] */
+    struct pen_mailbox **in; /* [j] */
+    struct pen_mailbox *from_control;
+    struct batch *batches; /* [j] */
+    struct pen_buf group;
+    struct pen_buf compact;
+    uint64_t epoch;       /* of what is made now */
+    uint64_t *peer_epoch; /* [j]: of what arrives from j */
+    uint64_t cut_epoch;   /* a cut waits for marks; 0: none */
+    int64_t watermark_ns;
+    uint64_t release_epoch;    /* a release is under way; 0: none */
+    struct pen_object *object; /* being scanned */
+    struct pen_totals object_totals;
+    uint64_t next_record; /* ordinal after the last record of object that is accounted for */
+    bool is_damaged;
+    bool is_draining;
+    bool is_stopped;
+    bool is_failed;
+    struct pen_scan_item item;
+    bool holds_data; /* the scan reads the reader's front buffer */
+};
+
+static void send_control(struct shard *shard, struct message *message)
+{
+    message->from = shard->index;
+    (void)edge_send(shard->to_control, shard->ring, message);
+}
+
+static void shard_fail(struct shard *shard, const struct pen_err *err)
+{
+    if (!shard->is_failed) {
+        struct message *message = message_new(MSG_FAIL);
+        message->err = *err;
+        send_control(shard, message);
+        shard->is_failed = true;
+    }
+}
+
+/* ---- dead letters ---- */
+
+static pen_status dead_line(struct pen_buf *out, const struct shard *shard,
+                            const struct pen_record *record, const char *stage,
+                            const struct pen_err *err)
+{
+    char time[PEN_TIME_MAX];
+    const size_t time_len = pen_format_time(shard->shared->ingested_ns, time);
+    const pen_slice excerpt = pen_slice_sub(record->raw, 0, 512);
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"object\":\"")));
+    PEN_TRY(pen_json_escape(out, pen_slice_str(shard->object->key)));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\",\"type\":\"")));
+    PEN_TRY(pen_json_escape(out, pen_scan_type(shard->scan)->name));
+    PEN_TRY(pen_buf_printf(out,
+                           "\",\"record\":%" PRIu64 ",\"offset\":%" PRIu64
+                           ",\"stage\":\"%s\",\"status\":\"%s\",\"reason\":\"",
+                           record->ordinal, record->offset, stage, pen_status_name(err->status)));
+    PEN_TRY(pen_json_escape(out, pen_slice_str(err->text)));
+    PEN_TRY(pen_buf_printf(out, "\",\"time\":\"%.*s\",\"excerpt\":\"", (int)time_len, time));
+    PEN_TRY(pen_json_escape(out, excerpt));
+    return pen_buf_add(out, PEN_SLICE_LIT("\"}\n"));
+}
+
+static void dead_letter(struct shard *shard, const struct pen_record *record, const char *stage,
+                        const struct pen_err *err)
+{
+    struct pen_buf line;
+    pen_buf_init(&line, (size_t)64 << 10);
+    const pen_status st = dead_line(&line, shard, record, stage, err);
+    PEN_CHECK(st == PEN_OK); /* all parts are bounded */
+    struct message *message = message_new(MSG_DEAD);
+    message->bytes = line.ptr;
+    message->byte_count = line.len;
+    message->err = *err;
+    send_control(shard, message);
+}
+
+/* ---- observations ---- */
+
+static void batch_send(struct shard *shard, uint32_t to)
+{
+    struct batch *batch = &shard->batches[to];
+    if (batch->count == 0) {
+        return;
+    }
+    struct message *message = message_new(MSG_OBSERVATIONS);
+    message->from = shard->index;
+    message->bytes = batch->bytes.ptr;
+    message->byte_count = batch->bytes.len;
+    message->item_count = batch->count;
+    pen_buf_init(&batch->bytes, SIZE_MAX);
+    batch->count = 0;
+    (void)edge_send(&shard->out[to], shard->ring, message);
+}
+
+static pen_status group_text(struct shard *shard, const struct pen_doc *doc)
+{
+    shard->group.len = 0;
+    PEN_TRY(pen_buf_add(&shard->group, PEN_SLICE_LIT("{\"account\":\"")));
+    PEN_TRY(pen_json_escape(&shard->group, doc->account));
+    PEN_TRY(pen_buf_add(&shard->group, PEN_SLICE_LIT("\",\"identity\":\"")));
+    PEN_TRY(pen_json_escape(&shard->group, doc->identity));
+    return pen_buf_add(&shard->group, PEN_SLICE_LIT("\"}"));
+}
+
+static int64_t object_promise(const struct shard *shard)
+{
+    const int64_t day = pen_scan_key(shard->scan)->day_ns;
+    return day == INT64_MIN ? INT64_MIN : day - shard->shared->options->slack_ns;
+}
+
+static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag,
+                          struct pen_err *err)
+{
+    uint32_t rule_index = 0;
+    uint32_t query = 0;
+    const struct pen_rule *rule =
+        pen_program_rule(shard->shared->program, tag, &rule_index, &query);
+    char id[64];
+    pen_slice event_id = item->doc.event_id;
+    if (event_id.len == 0) {
+        const int len =
+            snprintf(id, sizeof(id), "%016" PRIx64 ":%" PRIu64,
+                     pen_hash64(pen_slice_str(shard->object->key), 1), item->record.ordinal);
+        event_id = (pen_slice){(const uint8_t *)id, (size_t)len};
+    }
+    const struct pen_observation o = {.rule = rule_index,
+                                      .rule_id = rule->id,
+                                      .query = query,
+                                      .time_ns = item->doc.time_ns,
+                                      .promise_ns = object_promise(shard),
+                                      .event_id = event_id,
+                                      .group = pen_buf_slice(&shard->group),
+                                      .account = item->doc.account,
+                                      .region = item->doc.region,
+                                      .actor = item->doc.identity,
+                                      .source_ip = item->doc.source_ip,
+                                      .index_name = item->doc.index,
+                                      .object = pen_slice_str(shard->object->key),
+                                      .record = item->record.ordinal,
+                                      .event = pen_buf_slice(&shard->compact)};
+    const uint32_t owner =
+        pen_observation_partition(o.rule_id, o.group, shard->shared->hash_key) % shard->shards;
+    if (owner == shard->index) {
+        return pen_state_append(shard->state, shard->epoch, &o, err);
+    }
+    struct batch *batch = &shard->batches[owner];
+    if (pen_observation_encode(&batch->bytes, &o) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    batch->count++;
+    if (batch->bytes.len >= OBSERVATION_BATCH_BYTES) {
+        batch_send(shard, owner);
+    }
+    return PEN_OK;
+}
+
+static pen_status observe_all(struct shard *shard, const struct pen_scan_item *item,
+                              struct pen_err *err)
+{
+    shard->compact.len = 0;
+    if (item->record.raw.len <= EVENT_BYTES_MAX &&
+        pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    if (group_text(shard, &item->doc) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    for (uint32_t i = 0; i < item->tag_count; i++) {
+        PEN_TRY(observe(shard, item, item->tags[i], err));
+    }
+    return PEN_OK;
+}
+
+/* ---- records ---- */
+
+static void record_time(struct pen_totals *totals, int64_t time_ns)
+{
+    if (totals->time_first_ns == 0 || time_ns < totals->time_first_ns) {
+        totals->time_first_ns = time_ns;
+    }
+    if (time_ns > totals->time_last_ns) {
+        totals->time_last_ns = time_ns;
+    }
+}
+
+/* Ships and observes item.  False when the shard cannot go on (it said so). */
+static bool record_deliver(struct shard *shard)
+{
+    const struct pen_scan_item *item = &shard->item;
+    const struct pen_replay_options *o = shard->shared->options;
+    struct pen_err err = {0};
+    const int64_t t = item->doc.time_ns;
+    if (t < o->from_ns || t >= o->to_ns) {
+        shard->object_totals.records_filtered++;
+    } else {
+        const pen_status st =
+            pen_ship_add(shard->ship, item->doc.index, item->doc.id, item->doc.source, &err);
+        if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
+            shard_fail(shard, &err);
+            return false;
+        }
+        shard->object_totals.records_delivered++;
+        shard->object_totals.matches += item->tag_count;
+        record_time(&shard->object_totals, t);
+    }
+    shard->object_totals.records_in++;
+    shard->next_record = item->record.ordinal + 1;
+    return true;
+}
+
+static void record_bad(struct shard *shard, const struct pen_err *err)
+{
+    dead_letter(shard, &shard->item.record, "parse", err);
+    shard->object_totals.records_in++;
+    shard->object_totals.records_dead++;
+    shard->next_record = shard->item.record.ordinal + 1;
+}
+
+static void object_end(struct shard *shard, enum object_outcome outcome, const struct pen_err *err)
+{
+    struct message *message = message_new(MSG_DONE);
+    shard->object_totals.bytes_plain = pen_scan_plain_bytes(shard->scan);
+    message->object = shard->object;
+    message->outcome = outcome;
+    message->totals = shard->object_totals;
+    message->type = pen_scan_type(shard->scan)->id;
+    message->epoch = shard->epoch;
+    if (err != NULL) {
+        message->err = *err;
+    }
+    send_control(shard, message);
+    shard->object = NULL;
+    pen_reader_close(shard->reader);
+}
+
+static void object_begin(struct shard *shard, struct pen_object *object)
+{
+    shard->object = object;
+    shard->object_totals = (struct pen_totals){0};
+    shard->next_record = object->skip_records;
+    shard->is_damaged = false;
+    pen_scan_begin(shard->scan, pen_slice_str(object->key));
+}
+
+static void object_damage(struct shard *shard, const struct pen_err *err)
+{
+    shard->is_damaged = true;
+    const struct pen_record nothing = {.offset = err->offset == PEN_NO_OFFSET ? 0 : err->offset,
+                                       .ordinal = shard->next_record};
+    if (shard->next_record >= shard->object->skip_records) {
+        dead_letter(shard, &nothing, strncmp(err->text, "crc", 3) == 0 ? "crc" : "decode", err);
+    }
+}
+
+static void object_finish(struct shard *shard)
+{
+    const bool is_unknown =
+        pen_slice_eq(pen_scan_type(shard->scan)->name, PEN_SLICE_LIT("unknown"));
+    struct pen_err err = {0};
+    if (pen_scan_plain_bytes(shard->scan) == 0 && !shard->is_damaged) {
+        object_end(shard, OBJECT_EMPTY, NULL);
+    } else if (is_unknown && !pen_scan_key(shard->scan)->is_digest) {
+        const struct pen_record nothing = {0};
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
+        dead_letter(shard, &nothing, "classify", &err);
+        object_end(shard, OBJECT_UNKNOWN, NULL);
+    } else {
+        object_end(shard, shard->is_damaged ? OBJECT_DAMAGED : OBJECT_OK, NULL);
+    }
+}
+
+static void data_done(struct shard *shard)
+{
+    if (shard->holds_data) {
+        pen_reader_done(shard->reader);
+        shard->holds_data = false;
+    }
+}
+
+/* Gives the scan its next bytes.  False: nothing there yet, or the object ended by a failed read.
+ */
+static bool object_input(struct shard *shard)
+{
+    void *tag = NULL;
+    pen_slice data = {0};
+    struct pen_err err = {0};
+    data_done(shard);
+    switch (pen_reader_front(shard->reader, &tag, &data, &err)) {
+    case PEN_READ_DATA:
+        shard->object_totals.bytes_read += data.len;
+        shard->holds_data = true;
+        pen_scan_feed(shard->scan, data, false);
+        return true;
+    case PEN_READ_END:
+        pen_scan_feed(shard->scan, (pen_slice){0}, true);
+        return true;
+    case PEN_READ_FAIL: {
+        const struct pen_record nothing = {.ordinal = shard->next_record};
+        dead_letter(shard, &nothing, "fetch", &err);
+        object_end(shard, OBJECT_UNREADABLE, &err);
+        return false;
+    }
+    case PEN_READ_NONE:
+    case PEN_READ_WAIT:
+        return false;
+    }
+    pen_panic(PEN_HERE, "reader verdict");
+}
+
+static bool scan_record(struct shard *shard)
+{
+    if (shard->item.record.ordinal < shard->object->skip_records) {
+        return true;
+    }
+    if (shard->item.doc.kind == PEN_DOC_DIGEST) {
+        shard->object_totals.objects_digest++;
+        shard->next_record = shard->item.record.ordinal + 1;
+        return true;
+    }
+    return record_deliver(shard);
+}
+
+/* One verdict of the scan.  False when the step is over. */
+static bool scan_turn(struct shard *shard)
+{
+    struct pen_err err = {0};
+    switch (pen_scan_next(shard->scan, &shard->item, &err)) {
+    case PEN_SCAN_RECORD:
+        return scan_record(shard);
+    case PEN_SCAN_BAD:
+        if (shard->item.record.ordinal >= shard->object->skip_records) {
+            record_bad(shard, &err);
+        }
+        return true;
+    case PEN_SCAN_DAMAGE:
+        object_damage(shard, &err);
+        return true;
+    case PEN_SCAN_INPUT:
+        return object_input(shard);
+    case PEN_SCAN_END:
+        data_done(shard);
+        object_finish(shard);
+        return false;
+    }
+    pen_panic(PEN_HERE, "scan verdict");
+}
+
+/* Up to STEP_RECORDS records.  True when something was done. */
+static bool step_scan(struct shard *shard)
+{
+    if (shard->object == NULL) {
+        void *tag = NULL;
+        pen_slice data = {0};
+        struct pen_err err = {0};
+        if (pen_reader_front(shard->reader, &tag, &data, &err) == PEN_READ_NONE) {
+            return false;
+        }
+        object_begin(shard, tag);
+    }
+    bool busy = false;
+    for (uint32_t i = 0; i < STEP_RECORDS; i++) {
+        if (!scan_turn(shard)) {
+            return busy || shard->object == NULL;
+        }
+        busy = true;
+    }
+    return busy;
+}
+
+/* ---- epochs ---- */
+
+static void cut_finish(struct shard *shard)
+{
+    if (shard->cut_epoch == 0) {
+        return;
+    }
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        if (j != shard->index && shard->peer_epoch[j] <= shard->cut_epoch) {
+            return; /* its mark is still to come */
+        }
+    }
+    struct message *message = message_new(MSG_READY);
+    struct pen_err err = {0};
+    message->epoch = shard->cut_epoch;
+    if (pen_state_cut(shard->state, shard->cut_epoch, message->run_name, sizeof(message->run_name),
+                      &message->run_bytes, &err) != PEN_OK) {
+        message_free(message);
+        shard_fail(shard, &err);
+        return;
+    }
+    shard->cut_epoch = 0;
+    send_control(shard, message);
+}
+
+/*
+ * The cut of an epoch, between two records: what was made before belongs to it, on every edge.
+ * Writing and fsync of documents block this shard; the others go on.
+ */
+static void cut_begin(struct shard *shard, uint64_t epoch)
+{
+    struct pen_err err = {0};
+    PEN_CHECK(shard->cut_epoch == 0 && epoch == shard->epoch);
+    const struct pen_ship_file *files = NULL;
+    uint32_t count = 0;
+    if (shard->is_failed) {
+        return;
+    }
+    if (pen_ship_cut(shard->ship, &files, &count, &err) != PEN_OK) {
+        shard_fail(shard, &err);
+        return;
+    }
+    struct message *cut = message_new(MSG_CUT);
+    cut->epoch = epoch;
+    if (count > 0) {
+        cut->files = malloc(count * sizeof(*files));
+        PEN_CHECK(cut->files != NULL);
+        memcpy(cut->files, files, count * sizeof(*files));
+    }
+    cut->file_count = count;
+    cut->totals.bytes_shipped = pen_ship_counters_get(shard->ship).shipped_bytes;
+    if (shard->object != NULL) {
+        cut->open_totals = shard->object_totals;
+        cut->object = shard->object;
+        cut->open_records = shard->next_record;
+    }
+    send_control(shard, cut);
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        if (j != shard->index) {
+            batch_send(shard, j);
+            struct message *mark = message_new(MSG_MARK);
+            mark->from = shard->index;
+            mark->epoch = epoch;
+            (void)edge_send(&shard->out[j], shard->ring, mark);
+        }
+    }
+    shard->cut_epoch = epoch;
+    shard->epoch = epoch + 1;
+    cut_finish(shard);
+}
+
+/* ---- release ---- */
+
+static void slice_copy(uint8_t **at, pen_slice *s)
+{
+    if (s->len > 0) {
+        memcpy(*at, s->ptr, s->len);
+    }
+    s->ptr = *at;
+    *at += s->len;
+}
+
+static size_t list_bytes(const pen_slice *items, uint32_t count)
+{
+    size_t bytes = count * sizeof(pen_slice);
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += items[i].len;
+    }
+    return bytes;
+}
+
+static const pen_slice *list_copy(pen_slice **next, uint8_t **at, const pen_slice *items,
+                                  uint32_t count)
+{
+    pen_slice *copy = *next;
+    *next += count;
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = items[i];
+        slice_copy(at, &copy[i]);
+    }
+    return copy;
+}
+
+static size_t sample_bytes(const struct pen_observation *o)
+{
+    return o->rule_id.len + o->event_id.len + o->group.len + o->account.len + o->region.len +
+           o->actor.len + o->source_ip.len + o->index_name.len + o->object.len + o->event.len;
+}
+
+static void sample_copy(uint8_t **at, struct pen_observation *o)
+{
+    pen_slice *const parts[] = {&o->rule_id, &o->event_id,  &o->group,      &o->account, &o->region,
+                                &o->actor,   &o->source_ip, &o->index_name, &o->object,  &o->event};
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        slice_copy(at, parts[i]);
+    }
+}
+
+/* A deep copy in one block: the signal, its lists, its samples, then all text. */
+static struct message *signal_message(enum pen_signal_change change, const struct pen_signal *s)
+{
+    const uint32_t lists = s->account_count + s->region_count + s->actor_count + s->source_ip_count;
+    size_t bytes = sizeof(*s) + s->group.len + s->sample_count * sizeof(*s->samples) +
+                   list_bytes(s->accounts, s->account_count) +
+                   list_bytes(s->regions, s->region_count) + list_bytes(s->actors, s->actor_count) +
+                   list_bytes(s->source_ips, s->source_ip_count);
+    for (uint32_t i = 0; i < s->sample_count; i++) {
+        bytes += sample_bytes(&s->samples[i].o);
+    }
+    struct message *message = message_new(MSG_SIGNAL);
+    message->change = change;
+    message->bytes = malloc(bytes);
+    PEN_CHECK(message->bytes != NULL);
+    struct pen_signal *copy = (struct pen_signal *)(void *)message->bytes;
+    struct pen_signal_sample *samples = (struct pen_signal_sample *)(void *)(copy + 1);
+    pen_slice *slices = (pen_slice *)(void *)(samples + s->sample_count);
+    uint8_t *at = (uint8_t *)(slices + lists);
+    *copy = *s;
+    slice_copy(&at, &copy->group);
+    copy->accounts = list_copy(&slices, &at, s->accounts, s->account_count);
+    copy->regions = list_copy(&slices, &at, s->regions, s->region_count);
+    copy->actors = list_copy(&slices, &at, s->actors, s->actor_count);
+    copy->source_ips = list_copy(&slices, &at, s->source_ips, s->source_ip_count);
+    for (uint32_t i = 0; i < s->sample_count; i++) {
+        samples[i] = s->samples[i];
+        sample_copy(&at, &samples[i].o);
+    }
+    copy->samples = samples;
+    PEN_CHECK(at == message->bytes + bytes);
+    message->signal = copy;
+    return message;
+}
+
+static pen_status on_signal(void *ctx, enum pen_signal_change change,
+                            const struct pen_signal *signal)
+{
+    struct shard *shard = ctx;
+    send_control(shard, signal_message(change, signal));
+    return PEN_OK;
+}
+
+/* A part of the release that the last commit allowed.  True when something was done. */
+static bool step_release(struct shard *shard)
+{
+    if (shard->release_epoch == 0) {
+        return false;
+    }
+    bool more = false;
+    struct pen_err err = {0};
+    if (pen_state_release(shard->state, shard->watermark_ns, RELEASE_STEPS, on_signal, shard, &more,
+                          &err) != PEN_OK) {
+        shard_fail(shard, &err);
+        shard->release_epoch = 0;
+        return true;
+    }
+    if (!more) {
+        struct message *message = message_new(MSG_RELEASED);
+        message->epoch = shard->release_epoch;
+        shard->release_epoch = 0;
+        send_control(shard, message);
+    }
+    return true;
+}
+
+/* ---- mailboxes ---- */
+
+static void give_back(struct shard *shard, struct pen_object *object)
+{
+    struct message *back = message_new(MSG_DONE);
+    back->object = object;
+    back->outcome = OBJECT_GIVEN_BACK;
+    send_control(shard, back);
+}
+
+static void take_object(struct shard *shard, struct pen_object *object)
+{
+    if (shard->is_draining || shard->is_failed) {
+        give_back(shard, object);
+        return;
+    }
+    PEN_CHECK(pen_reader_has_slot(shard->reader)); /* credit: control never deals more */
+    pen_reader_open(shard->reader, object->path,
+                    (struct pen_file_id){.size = object->size, .mtime_ns = object->mtime_ns},
+                    object);
+}
+
+static void from_control(struct shard *shard, struct message *message)
+{
+    switch (message->kind) {
+    case MSG_OBJECT:
+        take_object(shard, message->object);
+        break;
+    case MSG_COMMIT:
+        cut_begin(shard, message->epoch);
+        break;
+    case MSG_COMMITTED:
+        pen_state_committed(shard->state, message->epoch);
+        if (message->totals.time_last_ns != 0) {
+            pen_state_seen(shard->state, message->totals.time_last_ns);
+        }
+        shard->watermark_ns = message->watermark_ns;
+        shard->release_epoch = message->epoch;
+        break;
+    case MSG_DRAIN:
+        shard->is_draining = true;
+        break;
+    case MSG_STOP:
+        shard->is_stopped = true;
+        break;
+    case MSG_HELLO:
+    case MSG_START:
+    case MSG_DONE:
+    case MSG_DEAD:
+    case MSG_CUT:
+    case MSG_READY:
+    case MSG_SIGNAL:
+    case MSG_RELEASED:
+    case MSG_FAIL:
+    case MSG_OBSERVATIONS:
+    case MSG_MARK:
+        pen_panic(PEN_HERE, "message from control");
+    }
+    message_free(message);
+}
+
+static void from_peer(struct shard *shard, uint32_t j, struct message *message)
+{
+    if (message->kind == MSG_MARK) {
+        PEN_CHECK(message->epoch == shard->peer_epoch[j]);
+        shard->peer_epoch[j]++;
+        message_free(message);
+        cut_finish(shard);
+        return;
+    }
+    PEN_CHECK(message->kind == MSG_OBSERVATIONS);
+    pen_slice rest = {message->bytes, message->byte_count};
+    struct pen_err err = {0};
+    while (rest.len > 0) {
+        struct pen_observation o;
+        if (pen_observation_decode(&rest, &o, &err) != PEN_OK ||
+            pen_state_append(shard->state, shard->peer_epoch[j], &o, &err) != PEN_OK) {
+            shard_fail(shard, &err);
+            break;
+        }
+    }
+    message_free(message);
+}
+
+static bool drain_mailboxes(struct shard *shard)
+{
+    bool busy = false;
+    void *message = NULL;
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        while (j != shard->index && pen_mailbox_pop(shard->in[j], &message)) {
+            from_peer(shard, j, message);
+            busy = true;
+        }
+    }
+    while (pen_mailbox_pop(shard->from_control, &message)) {
+        from_control(shard, message);
+        busy = true;
+    }
+    return busy;
+}
+
+/* True when nothing waits in an outbox: the shard may make more. */
+static bool flush_outboxes(struct shard *shard)
+{
+    bool is_clear = edge_flush(shard->to_control, shard->ring);
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        is_clear &= j == shard->index || edge_flush(&shard->out[j], shard->ring);
+    }
+    return is_clear;
+}
+
+static void shard_loop(struct shard *shard)
+{
+    while (!shard->is_stopped) {
+        bool busy = drain_mailboxes(shard);
+        if (flush_outboxes(shard) && !shard->is_failed) {
+            busy |= step_release(shard);
+            if (!shard->is_draining) {
+                busy |= step_scan(shard);
+            }
+        }
+        (void)pen_ring_turn(shard->ring, !busy, 0);
+    }
+    data_done(shard);
+    while (!pen_reader_cancel(shard->reader)) {
+        (void)pen_ring_turn(shard->ring, true, 0);
+    }
+}
+
+/* ---- start ---- */
+
+static pen_status shard_stages(struct shard *shard, struct pen_err *err)
+{
+    const struct shard_shared *shared = shard->shared;
+    const struct pen_replay_options *o = shared->options;
+    const struct pen_reader_options reader = {
+        .slots = READ_SLOTS, .buffers = READ_BUFFERS, .buffer_bytes = READ_BUFFER_BYTES};
+    PEN_TRY(pen_ring_new(RING_ENTRIES, &shard->ring, err));
+    PEN_TRY(pen_reader_new(shard->ring, &reader, &shard->reader, err));
+    const struct pen_scan_options scan = {.program = shared->program,
+                                          .want_source = !o->signals_only,
+                                          .as_type = o->as_type == NULL ? (pen_slice){0}
+                                                                        : pen_slice_str(o->as_type),
+                                          .ingested_ns = shared->ingested_ns};
+    PEN_TRY(pen_scan_new(&scan, &shard->scan, err));
+    const struct pen_ship_options ship = {.kind = o->signals_only ? PEN_SINK_NONE : o->sink,
+                                          .dir = shared->documents_dir,
+                                          .shard = shard->index,
+                                          .first_sequence = shared->first_sequence,
+                                          .body_bytes_max = (size_t)1 << 20,
+                                          .bodies_max = 16,
+                                          .level =
+                                              o->sink == PEN_SINK_NULL ? 1 : (int32_t)o->level};
+    PEN_TRY(pen_ship_new(&ship, &shard->ship, err));
+    const struct pen_state_options state = {.dir = shared->state_dir,
+                                            .shard = shard->index,
+                                            .shards = shard->shards,
+                                            .hash_key = shared->hash_key,
+                                            .rules = shared->state_rules,
+                                            .rule_count = pen_rules_count(shared->program->rules),
+                                            .samples_first = 10,
+                                            .samples_last = 10,
+                                            .memory_bytes_max = (uint64_t)256 << 20};
+    PEN_TRY(pen_state_new(&state, &shard->state, err));
+    for (uint32_t i = 0; i < shared->adopted_count; i++) {
+        PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
+    }
+    return PEN_OK;
+}
+
+static void shard_edges(struct shard *shard)
+{
+    struct topology *topology = shard->shared->topology;
+    shard->to_control = &topology->to_control[shard->index];
+    shard->from_control = topology->to_shard[shard->index].box;
+    shard->out = &topology->between[shard->index * shard->shards];
+    shard->batches = calloc(shard->shards, sizeof(*shard->batches));
+    shard->in = calloc(shard->shards, sizeof(struct pen_mailbox *));
+    shard->peer_epoch = calloc(shard->shards, sizeof(*shard->peer_epoch));
+    PEN_CHECK(shard->batches != NULL && shard->in != NULL && shard->peer_epoch != NULL);
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        pen_buf_init(&shard->batches[j].bytes, SIZE_MAX);
+        shard->in[j] = topology->between[j * shard->shards + shard->index].box;
+        shard->peer_epoch[j] = shard->shared->first_epoch;
+    }
+    shard->epoch = shard->shared->first_epoch;
+    pen_buf_init(&shard->group, (size_t)16 << 20);
+    pen_buf_init(&shard->compact, (size_t)16 << 20);
+}
+
+static void shard_fini(struct shard *shard)
+{
+    pen_state_free(shard->state);
+    pen_ship_free(shard->ship);
+    pen_scan_free(shard->scan);
+    if (shard->reader != NULL) {
+        pen_reader_free(shard->reader);
+    }
+    for (uint32_t j = 0; j < shard->shards; j++) {
+        pen_buf_fini(&shard->batches[j].bytes);
+    }
+    pen_buf_fini(&shard->group);
+    pen_buf_fini(&shard->compact);
+    free(shard->batches);
+    free(shard->in);
+    free(shard->peer_epoch);
+}
+
+/* Waits for START: by then every ring exists and the edges know their targets. */
+static bool shard_hello(struct shard *shard, const struct pen_err *err)
+{
+    struct message *hello = message_new(MSG_HELLO);
+    hello->ring = shard->ring;
+    hello->err = *err;
+    send_control(shard, hello);
+    if (shard->ring == NULL) {
+        return false;
+    }
+    void *message = NULL;
+    while (!pen_mailbox_pop(shard->from_control, &message)) {
+        (void)pen_ring_turn(shard->ring, true, 100000000);
+    }
+    const bool go = ((struct message *)message)->kind == MSG_START;
+    message_free(message);
+    return go;
+}
+
+void shard_main(void *ctx)
+{
+    const struct shard_start *start = ctx;
+    struct shard shard = {
+        .shared = start->shared, .index = start->index, .shards = start->shared->topology->shards};
+    struct pen_err err = {0};
+    shard_edges(&shard);
+    shard.to_control->target = start->control_ring;
+    const pen_status st = shard_stages(&shard, &err);
+    PEN_CHECK(st == PEN_OK || err.status != PEN_OK);
+    if (shard_hello(&shard, &err)) {
+        shard_loop(&shard);
+    }
+    shard_fini(&shard);
+}

@@ -1,0 +1,31 @@
+/* shard.h - one pinned thread: reads, scans, ships, observes, releases. */
+#ifndef PEN_NODE_SHARD_H
+#define PEN_NODE_SHARD_H
+
+#include "topology.h"
+
+/* Written before the threads start, constant then; shared by all shards. */
+struct shard_shared {
+    const struct pen_replay_options *options;
+    const struct pen_program *program;
+    struct topology *topology;
+    const struct pen_state_rule *state_rules;
+    uint64_t hash_key;
+    int64_t ingested_ns;
+    uint32_t first_sequence;
+    uint64_t first_epoch;
+    char documents_dir[4096];
+    char state_dir[4096];
+    const char *const *adopted_runs; /* committed runs of an earlier process */
+    uint32_t adopted_count;
+};
+
+struct shard_start {
+    const struct shard_shared *shared;
+    uint32_t index;
+    const struct pen_ring *control_ring;
+};
+/* A pen_thread_fn; ctx is a struct shard_start that outlives the thread. */
+void shard_main(void *ctx);
+
+#endif

@@ -1,0 +1,384 @@
+/* tested by tests/e2e/test_replay.py */
+#include "signals_db.h"
+
+#include "penstock/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LINE_BYTES_MAX ((size_t)16 << 20)
+
+enum statement {
+    SQL_UPSERT,
+    SQL_EVENT,
+    SQL_EVENTS_CLEAR,
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_JOB,
+    SQL_COUNT
+};
+static const char *const statement_text[SQL_COUNT] = {
+    [SQL_UPSERT] =
+        "INSERT INTO signals(id, rule_id, rule_version, rule_name, language, severity, case_name,"
+        " state, first_seen_ns, last_seen_ns, group_by, events_matched, events_per_query, title,"
+        " message, tags, accounts, regions, actors, source_ips, tactics, techniques, job_id,"
+        " closed, late, cold, shadow, suppressed_by, run)"
+        " VALUES(?1,?2,?3,?4,?5,?6,'',"
+        "'open',?7,?8,?9,?10,?11,?4,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,0,NULL,?23)"
+        " ON CONFLICT(id) DO UPDATE SET rule_version=excluded.rule_version,"
+        " rule_name=excluded.rule_name, severity=excluded.severity,"
+        " first_seen_ns=excluded.first_seen_ns, last_seen_ns=excluded.last_seen_ns,"
+        " group_by=excluded.group_by, events_matched=excluded.events_matched,"
+        " events_per_query=excluded.events_per_query, title=excluded.title,"
+        " message=excluded.message, tags=excluded.tags, accounts=excluded.accounts,"
+        " regions=excluded.regions, actors=excluded.actors, source_ips=excluded.source_ips,"
+        " tactics=excluded.tactics, techniques=excluded.techniques, job_id=excluded.job_id,"
+        " closed=excluded.closed, late=excluded.late, run=excluded.run",
+    [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
+                  " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [SQL_EVENTS_CLEAR] = "DELETE FROM signal_events WHERE signal_id = ?1",
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_JOB] = "INSERT INTO jobs(job_id, command_line, version, rules_hash, start_ns, end_ns,"
+                " status, records, signals) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+};
+static const char schema[] =
+    "PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = NORMAL;"
+    "CREATE TABLE IF NOT EXISTS signals(id TEXT PRIMARY KEY, rule_id TEXT, rule_version TEXT,"
+    " rule_name TEXT, language TEXT, severity TEXT, case_name TEXT, state TEXT,"
+    " archive_reason TEXT, assignee TEXT, first_seen_ns INTEGER, last_seen_ns INTEGER,"
+    " group_by TEXT, events_matched INTEGER, events_per_query TEXT, title TEXT, message TEXT,"
+    " tags TEXT, accounts TEXT, regions TEXT, actors TEXT, source_ips TEXT, tactics TEXT,"
+    " techniques TEXT, job_id TEXT, closed INTEGER, late INTEGER, cold INTEGER, shadow INTEGER,"
+    " suppressed_by TEXT, run INTEGER);"
+    "CREATE TABLE IF NOT EXISTS signal_events(signal_id TEXT, event_id TEXT,"
+    " event_time_ns INTEGER, index_name TEXT, object TEXT, record INTEGER, query TEXT, event TEXT,"
+    " PRIMARY KEY(signal_id, event_id));"
+    "CREATE TABLE IF NOT EXISTS signal_history(signal_id TEXT, time_ns INTEGER, user TEXT,"
+    " \"from\" TEXT, \"to\" TEXT, note TEXT);"
+    "CREATE TABLE IF NOT EXISTS jobs(job_id TEXT, command_line TEXT, version TEXT,"
+    " rules_hash TEXT, start_ns INTEGER, end_ns INTEGER, status TEXT, records INTEGER,"
+    " signals INTEGER);"
+    "CREATE VIEW IF NOT EXISTS signals_view AS SELECT id, rule_id, rule_name, severity, state,"
+    " strftime('%Y-%m-%dT%H:%M:%SZ', first_seen_ns / 1000000000, 'unixepoch') AS first_seen,"
+    " strftime('%Y-%m-%dT%H:%M:%SZ', last_seen_ns / 1000000000, 'unixepoch') AS last_seen,"
+    " events_matched, group_by, accounts, regions, actors, source_ips, tactics, techniques,"
+    " message, closed, late FROM signals;"
+    "PRAGMA user_version = 1;";
+
+struct signals_db {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT];
+    FILE *lines; /* signals.ndjson */
+    struct signals_db_options options;
+    struct pen_buf text;
+    int64_t run; /* marks the rows of this run */
+    bool in_transaction;
+    struct signals_db_totals totals;
+};
+
+static pen_status db_fail(struct signals_db *db, struct pen_err *err, const char *what)
+{
+    const int code = sqlite3_errcode(db->db);
+    return PEN_FAIL(err, code == SQLITE_FULL ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET,
+                    "signals.db: %s: %s", what, sqlite3_errmsg(db->db));
+}
+
+static pen_status db_run(struct signals_db *db, enum statement which, struct pen_err *err)
+{
+    sqlite3_stmt *statement = db->statements[which];
+    const int code = sqlite3_step(statement);
+    const pen_status st = code == SQLITE_DONE ? PEN_OK : db_fail(db, err, statement_text[which]);
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return st;
+}
+
+static void bind_slice(struct signals_db *db, enum statement which, int at, pen_slice text)
+{
+    const char *ptr = text.ptr == NULL ? "" : (const char *)text.ptr;
+    PEN_CHECK(sqlite3_bind_text(db->statements[which], at, ptr, (int)text.len, SQLITE_TRANSIENT) ==
+              SQLITE_OK);
+}
+
+static void bind_i64(struct signals_db *db, enum statement which, int at, int64_t value)
+{
+    PEN_CHECK(sqlite3_bind_int64(db->statements[which], at, value) == SQLITE_OK);
+}
+
+/* Appends ["a","b"]. */
+static pen_status json_list(struct pen_buf *out, const pen_slice *items, uint32_t count)
+{
+    PEN_TRY(pen_buf_add_byte(out, '['));
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(pen_buf_add(out, i == 0 ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
+        PEN_TRY(pen_json_escape(out, items[i]));
+        PEN_TRY(pen_buf_add_byte(out, '"'));
+    }
+    return pen_buf_add_byte(out, ']');
+}
+
+static pen_status bind_list(struct signals_db *db, int at, const pen_slice *items, uint32_t count,
+                            struct pen_err *err)
+{
+    db->text.len = 0;
+    if (json_list(&db->text, items, count) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
+    }
+    bind_slice(db, SQL_UPSERT, at, pen_buf_slice(&db->text));
+    return PEN_OK;
+}
+
+static pen_status db_prepare(struct signals_db *db, struct pen_err *err)
+{
+    if (sqlite3_exec(db->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
+        return db_fail(db, err, "schema");
+    }
+    for (uint32_t i = 0; i < SQL_COUNT; i++) {
+        if (sqlite3_prepare_v2(db->db, statement_text[i], -1, &db->statements[i], NULL) !=
+            SQLITE_OK) {
+            return db_fail(db, err, statement_text[i]);
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status db_files(struct signals_db *db, struct pen_err *err)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/signals.db", db->options.dir) < 0) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
+    }
+    const int code =
+        sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    free(path);
+    if (code != SQLITE_OK) {
+        return db_fail(db, err, "open");
+    }
+    PEN_TRY(db_prepare(db, err));
+    if (asprintf(&path, "%s/signals.ndjson", db->options.dir) < 0) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
+    }
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    free(path);
+    db->lines = fd < 0 ? NULL : fdopen(fd, "w");
+    return db->lines != NULL ? PEN_OK
+                             : PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "signals.ndjson: %s",
+                                        strerrordesc_np(errno));
+}
+
+pen_status signals_db_open(const struct signals_db_options *options, struct signals_db **out,
+                           struct pen_err *err)
+{
+    struct signals_db *db = calloc(1, sizeof(*db));
+    if (db == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
+    }
+    db->options = *options;
+    db->run = pen_clock_wall_ns();
+    pen_buf_init(&db->text, LINE_BYTES_MAX);
+    const pen_status st = db_files(db, err);
+    if (st != PEN_OK) {
+        signals_db_close(db);
+        return st;
+    }
+    *out = db;
+    return PEN_OK;
+}
+
+void signals_db_close(struct signals_db *db)
+{
+    if (db == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < SQL_COUNT; i++) {
+        (void)sqlite3_finalize(db->statements[i]);
+    }
+    (void)sqlite3_close(db->db);
+    if (db->lines != NULL) {
+        (void)fclose(db->lines);
+    }
+    pen_buf_fini(&db->text);
+    free(db);
+}
+
+static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
+                         const struct pen_rule *rule, struct pen_err *err)
+{
+    char count[32];
+    bind_slice(db, SQL_UPSERT, 1, pen_slice_str(signal->id));
+    bind_slice(db, SQL_UPSERT, 2, rule->id);
+    bind_slice(db, SQL_UPSERT, 3, rule->version);
+    bind_slice(db, SQL_UPSERT, 4, rule->title);
+    bind_slice(db, SQL_UPSERT, 5, pen_slice_str(rule->language));
+    bind_slice(db, SQL_UPSERT, 6, pen_slice_str(pen_severity_name(rule->severity)));
+    bind_i64(db, SQL_UPSERT, 7, signal->first_seen_ns);
+    bind_i64(db, SQL_UPSERT, 8, signal->last_seen_ns);
+    bind_slice(db, SQL_UPSERT, 9, signal->group);
+    bind_i64(db, SQL_UPSERT, 10, (int64_t)signal->events_matched);
+    (void)snprintf(count, sizeof(count), "[%" PRIu64 "]", signal->events_matched);
+    bind_slice(db, SQL_UPSERT, 11, pen_slice_str(count));
+    bind_slice(db, SQL_UPSERT, 12, rule->description);
+    PEN_TRY(bind_list(db, 13, rule->tags, rule->tag_count, err));
+    PEN_TRY(bind_list(db, 14, signal->accounts, signal->account_count, err));
+    PEN_TRY(bind_list(db, 15, signal->regions, signal->region_count, err));
+    PEN_TRY(bind_list(db, 16, signal->actors, signal->actor_count, err));
+    PEN_TRY(bind_list(db, 17, signal->source_ips, signal->source_ip_count, err));
+    PEN_TRY(bind_list(db, 18, rule->tactics, rule->tactic_count, err));
+    PEN_TRY(bind_list(db, 19, rule->techniques, rule->technique_count, err));
+    bind_slice(db, SQL_UPSERT, 20, pen_slice_str(db->options.job_id));
+    bind_i64(db, SQL_UPSERT, 21, signal->closed);
+    bind_i64(db, SQL_UPSERT, 22, signal->late);
+    bind_i64(db, SQL_UPSERT, 23, db->run);
+    return db_run(db, SQL_UPSERT, err);
+}
+
+static pen_status put_events(struct signals_db *db, const struct pen_signal *signal,
+                             struct pen_err *err)
+{
+    bind_slice(db, SQL_EVENTS_CLEAR, 1, pen_slice_str(signal->id));
+    PEN_TRY(db_run(db, SQL_EVENTS_CLEAR, err));
+    for (uint32_t i = 0; i < signal->sample_count; i++) {
+        const struct pen_observation *o = &signal->samples[i].o;
+        char query[16];
+        (void)snprintf(query, sizeof(query), "%u", o->query);
+        bind_slice(db, SQL_EVENT, 1, pen_slice_str(signal->id));
+        bind_slice(db, SQL_EVENT, 2, o->event_id);
+        bind_i64(db, SQL_EVENT, 3, o->time_ns);
+        bind_slice(db, SQL_EVENT, 4, o->index_name);
+        bind_slice(db, SQL_EVENT, 5, o->object);
+        bind_i64(db, SQL_EVENT, 6, (int64_t)o->record);
+        bind_slice(db, SQL_EVENT, 7, pen_slice_str(query));
+        if (o->event.len > 0) {
+            bind_slice(db, SQL_EVENT, 8, o->event);
+        }
+        PEN_TRY(db_run(db, SQL_EVENT, err));
+    }
+    return PEN_OK;
+}
+
+static pen_status line_text(struct signals_db *db, const char *name, pen_slice value)
+{
+    PEN_TRY(pen_buf_printf(&db->text, ",\"%s\":\"", name));
+    PEN_TRY(pen_json_escape(&db->text, value));
+    return pen_buf_add_byte(&db->text, '"');
+}
+
+static pen_status line_list(struct signals_db *db, const char *name, const pen_slice *items,
+                            uint32_t count)
+{
+    PEN_TRY(pen_buf_printf(&db->text, ",\"%s\":", name));
+    return json_list(&db->text, items, count);
+}
+
+/* One line of signals.ndjson; what it holds does not depend on when the watermark moved. */
+static pen_status line_build(struct signals_db *db, bool is_opening, const struct pen_signal *s,
+                             const struct pen_rule *rule)
+{
+    char first[PEN_TIME_MAX];
+    char last[PEN_TIME_MAX];
+    const size_t first_len = pen_format_time(s->first_seen_ns, first);
+    const size_t last_len = pen_format_time(is_opening ? s->first_seen_ns : s->last_seen_ns, last);
+    db->text.len = 0;
+    PEN_TRY(pen_buf_printf(&db->text, "{\"change\":\"%s\",\"id\":\"%s\"",
+                           is_opening ? "opened" : "closed", s->id));
+    PEN_TRY(line_text(db, "rule_id", rule->id));
+    PEN_TRY(line_text(db, "rule_name", rule->title));
+    PEN_TRY(line_text(db, "severity", pen_slice_str(pen_severity_name(rule->severity))));
+    PEN_TRY(line_text(db, "first_seen", (pen_slice){(const uint8_t *)first, first_len}));
+    PEN_TRY(line_text(db, "last_seen", (pen_slice){(const uint8_t *)last, last_len}));
+    PEN_TRY(pen_buf_printf(&db->text, ",\"group_by\":%.*s", (int)s->group.len,
+                           (const char *)s->group.ptr));
+    if (!is_opening) {
+        PEN_TRY(pen_buf_printf(&db->text, ",\"events_matched\":%" PRIu64, s->events_matched));
+        PEN_TRY(line_list(db, "accounts", s->accounts, s->account_count));
+        PEN_TRY(line_list(db, "regions", s->regions, s->region_count));
+        PEN_TRY(line_list(db, "actors", s->actors, s->actor_count));
+        PEN_TRY(line_list(db, "source_ips", s->source_ips, s->source_ip_count));
+    }
+    return pen_buf_add(&db->text, PEN_SLICE_LIT("}\n"));
+}
+
+pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
+                          const struct pen_signal *signal, struct pen_err *err)
+{
+    const struct pen_rule *rule = pen_rules_at(db->options.rules, signal->rule);
+    if (!db->in_transaction) {
+        PEN_TRY(db_run(db, SQL_BEGIN, err));
+        db->in_transaction = true;
+    }
+    if (change == PEN_SIGNAL_OPENED) {
+        db->totals.opened++;
+        db->totals.by_severity[rule->severity]++;
+    }
+    if (change != PEN_SIGNAL_UPDATED) {
+        if (line_build(db, change == PEN_SIGNAL_OPENED, signal, rule) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long",
+                            signal->id);
+        }
+        if (fwrite(db->text.ptr, 1, db->text.len, db->lines) != db->text.len) {
+            return PEN_FAIL(err, PEN_E_NOSPACE, PEN_NO_OFFSET, "signals.ndjson: %s",
+                            strerrordesc_np(errno));
+        }
+    }
+    PEN_TRY(upsert(db, signal, rule, err));
+    return put_events(db, signal, err);
+}
+
+pen_status signals_db_flush(struct signals_db *db, struct pen_err *err)
+{
+    if (fflush(db->lines) != 0) {
+        return PEN_FAIL(err, PEN_E_NOSPACE, PEN_NO_OFFSET, "signals.ndjson: %s",
+                        strerrordesc_np(errno));
+    }
+    if (!db->in_transaction) {
+        return PEN_OK;
+    }
+    db->in_transaction = false;
+    return db_run(db, SQL_COMMIT, err);
+}
+
+pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
+{
+    PEN_TRY(signals_db_flush(db, err));
+    char sql[320];
+    (void)snprintf(sql, sizeof(sql),
+                   "DELETE FROM signals WHERE run <> %" PRId64
+                   " AND state = 'open' AND assignee IS NULL"
+                   " AND NOT EXISTS(SELECT 1 FROM signal_history h WHERE h.signal_id = signals.id);"
+                   "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);",
+                   db->run);
+    if (sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return db_fail(db, err, "finish");
+    }
+    return fsync(fileno(db->lines)) == 0 ? PEN_OK
+                                         : PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET,
+                                                    "signals.ndjson: %s", strerrordesc_np(errno));
+}
+
+struct signals_db_totals signals_db_totals_get(const struct signals_db *db)
+{
+    return db->totals;
+}
+
+pen_status signals_db_job(struct signals_db *db, const char *command_line,
+                          const struct pen_replay_result *result, int64_t start_ns, int64_t end_ns,
+                          struct pen_err *err)
+{
+    bind_slice(db, SQL_JOB, 1, pen_slice_str(db->options.job_id));
+    bind_slice(db, SQL_JOB, 2, pen_slice_str(command_line));
+    bind_slice(db, SQL_JOB, 3, PEN_SLICE_LIT("0.1.0"));
+    bind_slice(db, SQL_JOB, 4, pen_slice_str(result->rules_hash));
+    bind_i64(db, SQL_JOB, 5, start_ns);
+    bind_i64(db, SQL_JOB, 6, end_ns);
+    bind_slice(db, SQL_JOB, 7, pen_slice_str(result->status));
+    bind_i64(db, SQL_JOB, 8, (int64_t)result->totals.records_in);
+    bind_i64(db, SQL_JOB, 9, (int64_t)db->totals.opened);
+    return db_run(db, SQL_JOB, err);
+}

@@ -1,0 +1,33 @@
+/* signals_db.h - signals.db and signals.ndjson of a run.  Control thread only. */
+#ifndef PEN_NODE_SIGNALS_DB_H
+#define PEN_NODE_SIGNALS_DB_H
+
+#include "penstock/node.h"
+
+struct signals_db;
+struct signals_db_options {
+    const char *dir;
+    const char *job_id;
+    const struct pen_rules *rules;
+};
+/* Opens or creates; begins signals.ndjson anew, because the run releases every observation of the
+ * log again (the log is the truth, signals are what follows from it). */
+PEN_MUST_USE pen_status signals_db_open(const struct signals_db_options *options,
+                                        struct signals_db **out, struct pen_err *err);
+void signals_db_close(struct signals_db *db);
+/* Begins a transaction when none is open; flush commits it. */
+PEN_MUST_USE pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
+                                       const struct pen_signal *signal, struct pen_err *err);
+PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *err);
+/* The run released everything: rows that it did not produce and nobody triaged are removed. */
+PEN_MUST_USE pen_status signals_db_finish(struct signals_db *db, struct pen_err *err);
+struct signals_db_totals {
+    uint64_t opened, by_severity[5];
+};
+struct signals_db_totals signals_db_totals_get(const struct signals_db *db);
+/* The jobs table: one row a run. */
+PEN_MUST_USE pen_status signals_db_job(struct signals_db *db, const char *command_line,
+                                       const struct pen_replay_result *result, int64_t start_ns,
+                                       int64_t end_ns, struct pen_err *err);
+
+#endif

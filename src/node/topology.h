@@ -1,0 +1,95 @@
+/* topology.h - who talks to whom, in what, and how much may wait: every edge of a run. */
+#ifndef PEN_NODE_TOPOLOGY_H
+#define PEN_NODE_TOPOLOGY_H
+
+#include "penstock/node.h"
+#include "penstock/runtime.h"
+
+/*
+ *   control ──work, commit, committed──▶ shard i        objects are dealt by credit
+ *   shard i ──done, dead, cut, ready, signals──▶ control
+ *   shard i ──observations, marks──▶ shard j            for every pair
+ *
+ * Each edge is a mailbox of `capacity` messages.  A consumer drains its mailboxes whenever it runs
+ * and never waits to do so.  A producer whose mailbox is full keeps the message in its outbox and
+ * parks: it makes nothing new until the outbox is empty, but goes on draining.  So no cycle can
+ * block.
+ */
+enum message_kind {
+    MSG_HELLO,        /* shard: ring is made, or err */
+    MSG_START,        /* control: peers' rings are known */
+    MSG_OBJECT,       /* control: read this */
+    MSG_COMMIT,       /* control: cut epoch */
+    MSG_COMMITTED,    /* control: epoch is durable; release below watermark */
+    MSG_DRAIN,        /* control: give back what is not begun, stop what is open at a record */
+    MSG_STOP,         /* control: end the thread */
+    MSG_DONE,         /* shard: object is finished (or given back) */
+    MSG_DEAD,         /* shard: a dead letter */
+    MSG_CUT,          /* shard: all before belongs to epoch */
+    MSG_READY,        /* shard: documents and run of epoch are on disk */
+    MSG_SIGNAL,       /* shard: a signal changed */
+    MSG_RELEASED,     /* shard: everything below the watermark of epoch is released */
+    MSG_FAIL,         /* shard: cannot go on: err */
+    MSG_OBSERVATIONS, /* shard to shard: encoded observations */
+    MSG_MARK,         /* shard to shard: what follows belongs to the next epoch */
+};
+
+enum object_outcome {
+    OBJECT_OK,
+    OBJECT_EMPTY,
+    OBJECT_DAMAGED,
+    OBJECT_UNKNOWN,
+    OBJECT_UNREADABLE,
+    OBJECT_GIVEN_BACK
+};
+
+struct message {
+    struct message *next; /* in an outbox */
+    enum message_kind kind;
+    uint32_t from; /* shard, or UINT32_MAX for control */
+    uint64_t epoch;
+    int64_t watermark_ns;
+    struct pen_object *object;
+    enum object_outcome outcome;
+    struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */
+    struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
+    uint64_t open_records;         /* CUT: its records that the cut holds */
+    struct pen_ship_file *files;   /* CUT */
+    uint32_t file_count;
+    char run_name[64]; /* READY */
+    uint64_t run_bytes;
+    uint32_t type;         /* DONE */
+    struct pen_err err;    /* FAIL, HELLO */
+    struct pen_ring *ring; /* HELLO: control frees it after all threads ended */
+    enum pen_signal_change change;
+    struct pen_signal *signal; /* SIGNAL: slices point into bytes */
+    uint8_t *bytes;            /* payload owned by the message */
+    size_t byte_count;
+    uint32_t item_count;
+};
+struct message *message_new(enum message_kind kind); /* never NULL: out of memory panics */
+void message_free(struct message *message);
+
+/* One direction of an edge with what does not fit yet. */
+struct edge {
+    struct pen_mailbox *box;
+    struct message *head, *tail; /* outbox of the producer */
+    const struct pen_ring *target;
+};
+/* Queues and flushes; takes message.  True when the outbox is empty afterwards. */
+bool edge_send(struct edge *edge, struct pen_ring *own, struct message *message);
+bool edge_flush(struct edge *edge, struct pen_ring *own);
+
+/* What shards share for reading and their edges.  Written before they start, then constant. */
+struct topology {
+    uint32_t shards;
+    uint32_t capacity;
+    struct edge *to_shard;   /* [i]: control to shard i */
+    struct edge *to_control; /* [i]: shard i to control */
+    struct edge *between;    /* [i * shards + j]: shard i to shard j; i == j unused */
+};
+PEN_MUST_USE pen_status topology_init(struct topology *topology, uint32_t shards, uint32_t capacity,
+                                      struct pen_err *err);
+void topology_fini(struct topology *topology);
+
+#endif

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""test_replay.py PENSTOCK CASE - replays made data and checks what it leaves behind."""
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+BINARY, CASE = sys.argv[1], sys.argv[2]
+WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-e2e-"))
+SEED = int(os.environ.get("PENSTOCK_SEED", "20250304"))
+FIXED = ["--set", "document.ingested=2025-04-01T00:00:00Z"]
+
+
+def run(*args, code=0):
+    done = subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True, check=False)
+    if code is not None and done.returncode != code:
+        sys.exit(f"{args}: exit {done.returncode}, wanted {code}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def generate(name="data", size="16MiB", **options):
+    where = WORK / name
+    extra = [text for key, value in options.items() for text in (f"--{key}", str(value))]
+    run("bench", "generate", "--out", where, "--bytes", size, *extra)
+    return where
+
+
+def replay(source, out, *args, code=0):
+    done = run("replay", source, "--out", out, "--json", "--no-progress", *FIXED, *args, code=code)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def documents(out):
+    text = b"".join(subprocess.run(["zstd", "-dcq", path], capture_output=True, check=True).stdout
+                    for path in sorted((out / "documents").iterdir()))
+    return sorted(text.splitlines())
+
+
+def signals(out):
+    rows = sqlite3.connect(out / "signals.db").execute(
+        "select id, rule_id, severity, first_seen_ns, last_seen_ns, group_by, events_matched, accounts,"
+        " regions, actors, source_ips, closed, late from signals order by id").fetchall()
+    return rows, sorted((out / "signals.ndjson").read_text().splitlines())
+
+
+def state_of(out):
+    return hashlib.sha256(b"\n".join(documents(out))).hexdigest(), signals(out)
+
+
+def adds_up(summary):
+    r = summary["records"]
+    assert r["in"] == r["delivered"] + r["duplicate"] + r["excluded"] + r["filtered"] + r["dead"] + r["held"], r
+
+
+def case_summary():
+    data = generate()
+    summary = replay(data / "AWSLogs", WORK / "out")
+    adds_up(summary)
+    assert summary["status"] == "done"
+    docs = documents(WORK / "out")
+    assert len(docs) == summary["records"]["delivered"] > 5000
+    first = json.loads(docs[0])
+    assert first["_index"].startswith("log-aws-cloudtrail-2025-"), first["_index"]
+    assert first["_id"] == first["_source"]["eventID"]
+    assert first["_source"]["event"]["ingested"].startswith("2025-04-01")
+    part = replay(data / "AWSLogs", WORK / "part", "--from", "2025-03-02", "--to", "2025-03-03")
+    adds_up(part)
+    wanted = sum("2025-03-02T" in json.loads(d)["_source"]["eventTime"] for d in docs)
+    assert part["records"]["delivered"] == wanted > 0, (part["records"], wanted)
+    assert part["objects"]["pruned"] > 0
+
+
+def case_planted():
+    data = generate()
+    replay(data / "AWSLogs", WORK / "out")
+    planted = json.loads((data / "expected.json").read_text())["planted"]
+    seen = {row[0] for row in sqlite3.connect(WORK / "out/signals.db").execute(
+        "select event_id from signal_events")}
+    found = {p["event_name"] for p in planted if p["event_id"] in seen}
+    for name in ("StopLogging", "DeleteTrail", "DeleteDetector", "CreateAccessKey"):
+        assert name in found, (name, found)
+
+
+def case_shards():
+    data = generate()
+    want = None
+    for count in (1, 2, 3, 7):
+        out = WORK / f"out{count}"
+        replay(data / "AWSLogs", out, "--shards", count, "--set", "commit.interval=20ms")
+        got = state_of(out)
+        want = want or got
+        assert got == want, f"{count} shards differ from 1"
+    assert len(want[1][0]) > 5
+
+
+def case_capacity_one():
+    data = generate(size="8MiB")
+    replay(data / "AWSLogs", WORK / "a")
+    replay(data / "AWSLogs", WORK / "b", "--shards", "3", "--set", "mailbox.capacity=1",
+           "--set", "commit.interval=10ms")
+    assert state_of(WORK / "a") == state_of(WORK / "b")
+
+
+def case_kill():
+    rng = random.Random(SEED)
+    print("seed", SEED)
+    data = generate(size="96MiB")
+    replay(data / "AWSLogs", WORK / "whole")
+    want = state_of(WORK / "whole")
+    kills, fresh = 0, 0
+    while kills < int(os.environ.get("PENSTOCK_KILLS", "20")):
+        out = WORK / f"killed{fresh}"
+        fresh += 1
+        for attempt in range(6):
+            child = subprocess.Popen(
+                [BINARY, "replay", str(data / "AWSLogs"), "--out", str(out), "--no-progress", *FIXED,
+                 "--shards", str(rng.choice([1, 2, 3])), "--set", "commit.interval=20ms"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                child.wait(timeout=rng.uniform(0.02, 0.6))
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+                child.wait()
+                kills += 1
+                continue
+            if child.returncode != 0:
+                sys.exit(f"resumed run: exit {child.returncode}: {child.stderr.read().decode()}")
+            break
+        summary = replay(data / "AWSLogs", out)
+        adds_up(summary)
+        assert state_of(out) == want, f"{out} differs after kills"
+    print(kills, "kills")
+
+
+def case_interrupt():
+    data = generate(size="192MiB")
+    out = WORK / "out"
+    child = subprocess.Popen([BINARY, "replay", str(data / "AWSLogs"), "--out", str(out), "--no-progress",
+                              "--json", *FIXED], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    said, words = child.communicate(timeout=60)
+    assert child.returncode in (0, 6), (child.returncode, words)
+    if child.returncode == 6:
+        stopped = json.loads(said.splitlines()[-1])
+        adds_up(stopped)
+        assert stopped["status"] == "stopped"
+    replay(data / "AWSLogs", out)
+    replay(data / "AWSLogs", WORK / "whole")
+    assert state_of(out) == state_of(WORK / "whole")
+
+
+def event(number):
+    return {"eventTime": "2025-03-04T05:06:07Z", "eventSource": "s3.amazonaws.com", "eventName": "GetObject",
+            "eventID": f"{number:08d}-0000-4000-8000-000000000000", "awsRegion": "eu-west-1",
+            "recipientAccountId": "123456789012"}
+
+
+def case_damage():
+    day = WORK / "d/AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04"
+    day.mkdir(parents=True)
+    good = json.dumps({"Records": [event(1), event(2)]}).encode()
+    packed = gzip.compress(good)
+    (day / "a good.json.gz").write_bytes(packed)
+    (day / "b empty.json.gz").write_bytes(b"")
+    (day / "c cut.json.gz").write_bytes(gzip.compress(os.urandom(40) + good)[:-30])
+    flipped = bytearray(gzip.compress(json.dumps({"Records": [event(3)]}).encode()))
+    flipped[-6] ^= 0xFF
+    (day / "d crc.json.gz").write_bytes(bytes(flipped))
+    (day / "e bad\nrecord.json").write_bytes(
+        b'{"Records":[' + json.dumps(event(4)).encode() + b',{"eventTime":tru},' + json.dumps(event(5)).encode() + b"]}")
+    (day / "f no time.json").write_text('{"Records":[{"a":1}]}')
+    os.symlink(day, day / "g loop")
+    (WORK / "d/notes.txt").write_text("no log at all")
+    os.mkfifo(day / "h fifo")
+    summary = replay(WORK / "d", WORK / "out")
+    adds_up(summary)
+    ids = sorted(json.loads(d)["_id"][:8] for d in documents(WORK / "out"))
+    assert ids == ["00000001", "00000002", "00000003", "00000004", "00000005"], ids
+    o = summary["objects"]
+    assert (o["empty"], o["unknown"]) == (1, 1), o
+    assert o["damaged"] == 2, o
+    dead = subprocess.run(["zstd", "-dcq", WORK / "out/dead-letters.ndjson.zst"], capture_output=True, check=True)
+    rows = [json.loads(line) for line in dead.stdout.splitlines()]
+    stages = sorted(row["stage"] for row in rows)
+    assert stages.count("crc") == 1 and stages.count("parse") == 2 and stages.count("classify") == 1, rows
+    again = replay(WORK / "d", WORK / "out")
+    assert again["records"] == summary["records"], (again["records"], summary["records"])
+
+
+def case_job():
+    data = generate(size="2MiB")
+    out = WORK / "out"
+    replay(data / "AWSLogs", out)
+    before = state_of(out)
+    done = run("replay", data / "AWSLogs", "--out", out, "--from", "2025-03-02", code=2)
+    assert "from" in done.stderr, done.stderr
+    day = data / "AWSLogs/o-exampleorg1/999999999999/CloudTrail/eu-west-1/2025/03/01"
+    day.mkdir(parents=True)
+    (day / "late.json").write_text(json.dumps({"Records": [event(77)]}))
+    summary = replay(data / "AWSLogs", out)
+    adds_up(summary)
+    after = documents(out)
+    assert len(after) == summary["records"]["delivered"]
+    assert any(b"00000077" in line for line in after)
+    assert state_of(out) != before
+    run("replay", data / "AWSLogs", "--out", out, "--from", "2025-03-02", "--fresh", "--no-progress")
+    assert oct((out).stat().st_mode)[-3:] == "700"
+    run("replay", WORK / "nowhere", "--out", WORK / "x", code=1)
+    run("replay", "--frm", "x", code=2)
+
+
+def case_rules():
+    bad = WORK / "rules"
+    bad.mkdir()
+    (bad / "good.yml").write_text("title: g\nlogsource: {product: aws}\ndetection:\n  s: {a: b}\n  condition: s\n")
+    (bad / "bad.yml").write_text("title: b\nlogsource: {product: aws}\ndetection:\n  s: {a|nope: b}\n  condition: s\n")
+    done = run("rules", "check", bad, code=4)
+    assert "bad.yml:4:" in done.stdout and "nope" in done.stdout, done.stdout
+    assert len(run("rules", "list").stdout.splitlines()) == 12
+    data = generate(size="2MiB")
+    summary = replay(data / "AWSLogs", WORK / "out", "--rules", bad, code=7)
+    assert summary["rules"] == {"loaded": 1, "rejected": 1}, summary["rules"]
+
+
+try:
+    globals()[f"case_{CASE}"]()
+finally:
+    subprocess.run(["rm", "-rf", str(WORK)], check=False)
+print("ok", CASE)
