@@ -13,6 +13,7 @@
 #define READ_BUFFER_BYTES ((size_t)128 << 10)
 #define STEP_RECORDS 256u /* between looks at the mailboxes */
 #define RELEASE_STEPS 4096u
+#define PARKED_NS INT64_C(200000)
 #define OBSERVATION_BATCH_BYTES ((size_t)64 << 10)
 #define EVENT_BYTES_MAX ((size_t)8 << 10) /* larger records are not kept with a signal */
 
@@ -697,13 +698,15 @@ static void shard_loop(struct shard *shard)
 {
     while (!shard->is_stopped) {
         bool busy = drain_mailboxes(shard);
-        if (flush_outboxes(shard) && !shard->is_failed) {
+        const bool is_clear = flush_outboxes(shard);
+        if (is_clear && !shard->is_failed) {
             busy |= step_release(shard);
             if (!shard->is_draining) {
                 busy |= step_scan(shard);
             }
         }
-        (void)pen_ring_turn(shard->ring, !busy, 0);
+        /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
+        (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? 0 : PARKED_NS);
     }
     data_done(shard);
     while (!pen_reader_cancel(shard->reader)) {

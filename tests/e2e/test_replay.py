@@ -171,7 +171,8 @@ def case_damage():
     packed = gzip.compress(good)
     (day / "a good.json.gz").write_bytes(packed)
     (day / "b empty.json.gz").write_bytes(b"")
-    (day / "c cut.json.gz").write_bytes(gzip.compress(os.urandom(40) + good)[:-30])
+    long = dict(event(9), requestParameters={"x": os.urandom(4000).hex()})
+    (day / "c cut.json.gz").write_bytes(gzip.compress(json.dumps({"Records": [event(6), long]}).encode())[:-900])
     flipped = bytearray(gzip.compress(json.dumps({"Records": [event(3)]}).encode()))
     flipped[-6] ^= 0xFF
     (day / "d crc.json.gz").write_bytes(bytes(flipped))
@@ -184,7 +185,7 @@ def case_damage():
     summary = replay(WORK / "d", WORK / "out")
     adds_up(summary)
     ids = sorted(json.loads(d)["_id"][:8] for d in documents(WORK / "out"))
-    assert ids == ["00000001", "00000002", "00000003", "00000004", "00000005"], ids
+    assert ids == ["00000001", "00000002", "00000003", "00000004", "00000005", "00000006"], ids
     o = summary["objects"]
     assert (o["empty"], o["unknown"]) == (1, 1), o
     assert o["damaged"] == 2, o

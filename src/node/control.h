@@ -1,0 +1,69 @@
+/* control.h - the control thread of a run: what it knows, and the two files that share it. */
+#ifndef PEN_NODE_CONTROL_H
+#define PEN_NODE_CONTROL_H
+
+#include "job.h"
+#include "ledger.h"
+#include "planner.h"
+#include "shard.h"
+#include "signals_db.h"
+
+#define SHARDS_MAX 64u
+#define TURN_NS INT64_C(100000000)
+
+struct shard_slot {
+    struct pen_thread *thread;
+    struct shard_start start;
+    struct pen_ring *ring;
+    uint32_t objects; /* dealt, not done */
+    uint64_t bytes;
+    struct pen_object *cut_object; /* finished since the cut that has it open */
+    struct message *cut;           /* of the epoch being committed */
+    bool is_cut, is_ready;
+    uint64_t released; /* epoch up to which its release is done */
+};
+
+struct control {
+    const struct pen_replay_options *options;
+    struct pen_program *program;
+    struct pen_replay_result *result;
+    struct job job;
+    struct planner planner;
+    struct signals_db *signals;
+    struct topology topology;
+    struct shard_shared shared;
+    struct shard_slot slots[SHARDS_MAX];
+    uint32_t shards;
+    struct pen_ring *ring;
+    struct pen_state_rule *state_rules;
+
+    struct object_list round;
+    uint32_t round_next, next_unit, low_unit;
+    uint64_t outstanding;
+    uint64_t objects_total_seen, objects_done, bytes_done;
+
+    struct ledger committed, now, next; /* next: what shards did after their cut */
+    uint64_t epoch;                     /* being made */
+    bool is_committing, is_final, is_draining;
+    int64_t committed_at_ns;
+    uint64_t shipped_base, shipped_now; /* by earlier runs; by this one up to its last cut */
+    int64_t watermark_ns;
+    bool is_dirty; /* something happened since the last commit */
+
+    char accounts[4096][13];
+    char regions[256][24];
+    struct pen_err failure;
+    int64_t started_ns, wall_started_ns, progress_at_ns;
+};
+
+/* To stderr. */
+void words(const char *fmt, ...) PEN_PRINTF(1, 2);
+/* One message of this kind to every shard. */
+void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark);
+/* Takes what shards said and flushes what waits for them.  True when there was something. */
+bool drain(struct control *c);
+/* One turn of the loop.  True when the run is over: the last commit is released everywhere. */
+bool loop_turn(struct control *c);
+void progress(struct control *c, bool is_last);
+
+#endif
