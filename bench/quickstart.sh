@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs, builds, makes a small organisation's week of CloudTrail with an attack planted in it,
+# replays it and shows the signals.  Can be run again and again; leaves everything below build/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+say() { printf '\n== %s\n' "$*"; }
+
+say "install what is missing"
+./bench/install.sh
+say "build the release"
+mkdir -p build
+cmake --preset release -DBUILD_TESTING=OFF -B build/quickstart >build/quickstart.log
+cmake --build build/quickstart >>build/quickstart.log || { tail -n 40 build/quickstart.log; exit 1; }
+penstock=build/quickstart/penstock
+work=build/quickstart-data
+say "make a week of CloudTrail of twelve accounts"
+[ -f "$work/expected.json" ] || "$penstock" bench generate --out "$work" --bytes 64MiB
+say "replay it"
+"$penstock" replay "$work/AWSLogs" --out "$work/out" --fresh
+say "the signals"
+sqlite3 -box "$work/out/signals.db" \
+    "select severity, rule_name, min(first_seen) as first_seen, count(*) as signals from signals_view
+     group by rule_name order by severity = 'high' desc, rule_name"
+say "look further"
+cat <<EOF
+  $penstock rules list
+  $penstock replay --help
+  sqlite3 -box $work/out/signals.db 'select * from signals_view limit 1'
+  zstd -dcq $work/out/documents/*.zst | head -n 1
+EOF
