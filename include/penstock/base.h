@@ -54,21 +54,21 @@ PEN_COLD PEN_PRINTF(5, 6) pen_status
 #define PEN_STR(x) PEN_STR2(x)
 #define PEN_HERE __FILE__ ":" PEN_STR(__LINE__)
 #define PEN_FAIL(err, st, off, ...) pen_err_set((err), (st), (off), PEN_HERE, __VA_ARGS__)
-#define PEN_TRY(expr)                                                                              \
-    do {                                                                                           \
-        const pen_status pen_try_ = (expr);                                                        \
-        if (pen_try_ != PEN_OK) {                                                                  \
-            return pen_try_;                                                                       \
-        }                                                                                          \
+#define PEN_TRY(expr)                       \
+    do {                                    \
+        const pen_status pen_try_ = (expr); \
+        if (pen_try_ != PEN_OK) {           \
+            return pen_try_;                \
+        }                                   \
     } while (0)
 
 /* Assertions are for our own bugs, never for input.  CHECK stays in release. */
 PEN_COLD _Noreturn void pen_panic(const char *where, const char *what);
 #define PEN_CHECK(c) (PEN_LIKELY(c) ? (void)0 : pen_panic(PEN_HERE, #c))
 #ifdef NDEBUG
-#define PEN_DCHECK(c) ((void)sizeof(!(c)))
+#    define PEN_DCHECK(c) ((void)sizeof(!(c)))
 #else
-#define PEN_DCHECK(c) PEN_CHECK(c)
+#    define PEN_DCHECK(c) PEN_CHECK(c)
 #endif
 
 /* ---- slices: a borrowed, possibly empty view of bytes; ptr may be NULL only when len is 0 ---- */
@@ -203,8 +203,8 @@ void pen_hash128_hex(struct pen_hash128 h, char out[33]); /* 32 lower-case digit
 /* ---- numbers; no locale, whole slice or failure ---- */
 
 PEN_MUST_USE bool pen_parse_u64(pen_slice s, uint64_t *out);
-PEN_MUST_USE bool pen_parse_size(pen_slice s, uint64_t *bytes);   /* "8MiB" "64KB" "100" */
-PEN_MUST_USE bool pen_parse_duration(pen_slice s, int64_t *ns);   /* "250ms" "1h" "7d" "0" */
+PEN_MUST_USE bool pen_parse_size(pen_slice s, uint64_t *bytes); /* "8MiB" "64KB" "100" */
+PEN_MUST_USE bool pen_parse_duration(pen_slice s, int64_t *ns); /* "250ms" "1h" "7d" "0" */
 
 /* ---- time: int64 nanoseconds since 1970-01-01T00:00:00Z ---- */
 

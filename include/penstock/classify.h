@@ -24,11 +24,11 @@ struct pen_type {
     pen_slice name;
     uint32_t id; /* index in the table */
     pen_slice key_pattern;
-    pen_slice array_key;      /* framing: "Records" or "" */
-    pen_slice time_key;       /* dotted path; format is RFC 3339 for now */
-    pen_slice id_key;         /* dotted path of the natural id, or "" */
+    pen_slice array_key; /* framing: "Records" or "" */
+    pen_slice time_key;  /* dotted path; format is RFC 3339 for now */
+    pen_slice id_key;    /* dotted path of the natural id, or "" */
     pen_slice index_name;
-    pen_slice script;         /* "cloudtrail": computations registered in normalize, or "" */
+    pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
     const struct pen_map_entry *map;
     uint32_t map_count;
     const struct pen_static_entry *statics;
@@ -40,13 +40,14 @@ struct pen_type {
     /* logsource values that a Sigma rule may name: pairs product/service/category it answers to */
     const struct pen_logsource {
         pen_slice category, product, service;
-    } *logsources;
+    } * logsources;
     uint32_t logsource_count;
 };
 
 struct pen_types;
 /* Built-in types, then those of dir (may be NULL), which win.  Errors name file:line:col. */
-PEN_MUST_USE pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_err *err);
+PEN_MUST_USE pen_status pen_types_load(const char *dir, struct pen_types **out,
+                                       struct pen_err *err);
 void pen_types_free(struct pen_types *types);
 uint32_t pen_types_count(const struct pen_types *types);
 const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index);

@@ -1,8 +1,8 @@
 /*
  * penstock/decode.h - stored bytes to plain bytes: gzip (several members), zstd, plain; by magic.
  *
- * A decoder belongs to one shard and is reused.  Streaming: give input as it comes, take output into
- * the caller's buffer.  A second gzip or zstd layer is unwrapped.  CRC and length are checked.
+ * A decoder belongs to one shard and is reused.  Streaming: give input as it comes, take output
+ * into the caller's buffer.  A second gzip or zstd layer is unwrapped.  CRC and length are checked.
  */
 #ifndef PEN_DECODE_H
 #define PEN_DECODE_H
@@ -19,12 +19,13 @@ PEN_MUST_USE pen_status pen_decoder_new(const struct pen_decoder_options *option
 void pen_decoder_free(struct pen_decoder *decoder);
 void pen_decoder_reset(struct pen_decoder *decoder); /* for the next object */
 
-enum pen_decode { /* why pen_decode returned */
-    PEN_DECODE_INPUT,  /* all of *in is used: give more (or is_last) */
-    PEN_DECODE_OUTPUT, /* out is full: call again with room */
-    PEN_DECODE_END,    /* the object ended properly */
-    PEN_DECODE_FAIL,   /* *err: E_TRUNCATED, E_CORRUPT (offset in stored bytes), E_LIMIT.  What was
-                        * written to out before is good plain text up to the damage */
+enum pen_decode {                    /* why pen_decode returned */
+                  PEN_DECODE_INPUT,  /* all of *in is used: give more (or is_last) */
+                  PEN_DECODE_OUTPUT, /* out is full: call again with room */
+                  PEN_DECODE_END,    /* the object ended properly */
+                  PEN_DECODE_FAIL,   /* *err: E_TRUNCATED, E_CORRUPT (offset in stored bytes),
+                                      * E_LIMIT.  What was   written to out before is good plain text
+                                      * up   to the damage */
 };
 /*
  * in       borrowed; advanced past what was used

@@ -36,7 +36,7 @@ struct pen_rules_options {
     const char *const *paths; /* files and folders; "builtin" is the embedded pack */
     uint32_t path_count;
     enum pen_severity level_min;
-    const char *const *tags;  /* keep rules with any of these; none: all */
+    const char *const *tags; /* keep rules with any of these; none: all */
     uint32_t tag_count;
     bool load_deprecated;
     /* placeholders of `expand`: "name=value", repeated for more values */
@@ -45,7 +45,8 @@ struct pen_rules_options {
 };
 
 struct pen_rules;
-/* PEN_OK also when some rules were rejected: see the notices.  PEN_E_IO when a path cannot be read. */
+/* PEN_OK also when some rules were rejected: see the notices.  PEN_E_IO when a path cannot be read.
+ */
 PEN_MUST_USE pen_status pen_rules_load(const struct pen_rules_options *options,
                                        struct pen_rules **out, struct pen_err *err);
 void pen_rules_free(struct pen_rules *rules);

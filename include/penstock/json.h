@@ -11,8 +11,8 @@
 
 #include "penstock/base.h"
 
-#define PEN_JSON_PADDING 64       /* readable bytes behind every window */
-#define PEN_JSON_DEPTH_MAX 512    /* deeper records are bad (E_LIMIT) */
+#define PEN_JSON_PADDING 64    /* readable bytes behind every window */
+#define PEN_JSON_DEPTH_MAX 512 /* deeper records are bad (E_LIMIT) */
 #define PEN_FIELD_NONE UINT32_MAX
 
 enum pen_kind { PEN_STRING, PEN_NUMBER, PEN_BOOL, PEN_NULL, PEN_OBJECT, PEN_ARRAY };
@@ -20,12 +20,12 @@ enum pen_kind { PEN_STRING, PEN_NUMBER, PEN_BOOL, PEN_NULL, PEN_OBJECT, PEN_ARRA
 /* One value that a planned path led to. */
 struct pen_value {
     uint32_t field;
-    uint32_t next;      /* index of the next value of the same field in this record, or UINT32_MAX */
-    pen_slice text;     /* STRING: between the quotes, as written; others: the token or the whole
-                         * {...} / [...] as written */
-    uint8_t kind;       /* enum pen_kind */
-    bool is_escaped;    /* STRING with a backslash inside: pen_json_unescape before use as text */
-    bool in_array;      /* reached through an array element */
+    uint32_t next;   /* index of the next value of the same field in this record, or UINT32_MAX */
+    pen_slice text;  /* STRING: between the quotes, as written; others: the token or the whole
+                      * {...} / [...] as written */
+    uint8_t kind;    /* enum pen_kind */
+    bool is_escaped; /* STRING with a backslash inside: pen_json_unescape before use as text */
+    bool in_array;   /* reached through an array element */
 };
 
 /*
@@ -40,17 +40,17 @@ struct pen_patch {
 };
 
 struct pen_record {
-    pen_slice raw;      /* borrows the window: valid until the next pen_walker_window */
-    uint64_t offset;    /* of raw in the plain bytes of the object */
-    uint64_t ordinal;   /* records counted from 0 within the object, bad ones included */
+    pen_slice raw;    /* borrows the window: valid until the next pen_walker_window */
+    uint64_t offset;  /* of raw in the plain bytes of the object */
+    uint64_t ordinal; /* records counted from 0 within the object, bad ones included */
     struct pen_value *values;
     uint32_t value_count;
     uint32_t field_count;
     const struct pen_value_head {
         uint32_t stamp, first, last;
-    } *heads;           /* by field; set for this record when stamp == record->stamp */
+    } * heads; /* by field; set for this record when stamp == record->stamp */
     uint32_t stamp;
-    pen_slice copy;     /* members without the outer braces: "a":1,"b":{...}; empty when not wanted */
+    pen_slice copy; /* members without the outer braces: "a":1,"b":{...}; empty when not wanted */
     const struct pen_patch *patches; /* in order of begin */
     uint32_t patch_count;
 };
@@ -100,7 +100,7 @@ void pen_plan_seal(struct pen_plan *plan);
 struct pen_walker_options {
     size_t window_bytes_max; /* capacity: largest window */
     size_t record_bytes_max; /* larger records are bad, reading goes on */
-    pen_slice array_key;     /* "Records": an object with an array there is an envelope; may be "" */
+    pen_slice array_key; /* "Records": an object with an array there is an envelope; may be "" */
     bool want_copy;
 };
 
@@ -139,7 +139,8 @@ size_t pen_walker_consumed(const struct pen_walker *walker);
  * is used).  False when the value table (65,536) is full. */
 bool pen_walker_value_add(struct pen_walker *walker, struct pen_record *record, uint32_t field,
                           uint8_t kind, pen_slice text);
-/* Walks one stand-alone record (tests, explain, rule tests, envelopes).  raw needs padding behind. */
+/* Walks one stand-alone record (tests, explain, rule tests, envelopes).  raw needs padding behind.
+ */
 enum pen_next pen_walker_one(struct pen_walker *walker, pen_slice raw, struct pen_record *record,
                              struct pen_err *err);
 /* True when the object's top level was an object without the array, or lines of such. */
@@ -159,7 +160,8 @@ PEN_MUST_USE pen_status pen_json_compact(struct pen_buf *out, pen_slice value);
 bool pen_json_is_number(pen_slice s);
 
 /*
- * pen_json_next_token - pulls tokens from validated JSON (an object value, a raw record), slow path.
+ * pen_json_next_token - pulls tokens from validated JSON (an object value, a raw record), slow
+ * path.
  *
  * rest     advanced past the token
  * Returns  false at the end.  kind of the token; for OBJECT and ARRAY is_open tells begin or end.

@@ -18,15 +18,15 @@
 #define PEN_FIELD_ANY (UINT32_MAX - 1)
 
 enum pen_pred_op {
-    PEN_OP_PATTERN, /* pieces against the text of a value */
-    PEN_OP_REGEX,   /* PCRE2 search in the text of a value */
-    PEN_OP_NUMBER,  /* numeric comparison; strings that are exactly a JSON number count */
-    PEN_OP_CIDR,    /* the whole text is one address inside the network */
-    PEN_OP_EXISTS,  /* the field is present, whatever its value */
-    PEN_OP_NULL,    /* missing, null, or an empty array */
-    PEN_OP_FIELDREF,/* text against the text of another field, any element with any element */
-    PEN_OP_TIMEPART,/* part of a timestamp, compared as a number */
-    PEN_OP_WORDS,   /* pieces as a phrase at word boundaries, without case (free text search) */
+    PEN_OP_PATTERN,  /* pieces against the text of a value */
+    PEN_OP_REGEX,    /* PCRE2 search in the text of a value */
+    PEN_OP_NUMBER,   /* numeric comparison; strings that are exactly a JSON number count */
+    PEN_OP_CIDR,     /* the whole text is one address inside the network */
+    PEN_OP_EXISTS,   /* the field is present, whatever its value */
+    PEN_OP_NULL,     /* missing, null, or an empty array */
+    PEN_OP_FIELDREF, /* text against the text of another field, any element with any element */
+    PEN_OP_TIMEPART, /* part of a timestamp, compared as a number */
+    PEN_OP_WORDS,    /* pieces as a phrase at word boundaries, without case (free text search) */
 };
 
 enum pen_piece_kind {
@@ -41,7 +41,14 @@ struct pen_piece {
 };
 
 enum pen_cmp { PEN_CMP_EQ, PEN_CMP_LT, PEN_CMP_LE, PEN_CMP_GT, PEN_CMP_GE };
-enum pen_part { PEN_PART_MINUTE, PEN_PART_HOUR, PEN_PART_DAY, PEN_PART_WEEK, PEN_PART_MONTH, PEN_PART_YEAR };
+enum pen_part {
+    PEN_PART_MINUTE,
+    PEN_PART_HOUR,
+    PEN_PART_DAY,
+    PEN_PART_WEEK,
+    PEN_PART_MONTH,
+    PEN_PART_YEAR
+};
 enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
 
 /* Flags of a REGEX predicate. */
@@ -53,23 +60,30 @@ enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
 
 struct pen_pred {
     enum pen_pred_op op;
-    uint32_t field;  /* or PEN_FIELD_ANY (PATTERN, WORDS, REGEX only) */
-    uint32_t field2; /* FIELDREF */
-    bool is_cased;   /* PATTERN, FIELDREF: compare code points; else simple case folding */
+    uint32_t field;    /* or PEN_FIELD_ANY (PATTERN, WORDS, REGEX only) */
+    uint32_t field2;   /* FIELDREF */
+    bool is_cased;     /* PATTERN, FIELDREF: compare code points; else simple case folding */
     bool scalars_only; /* PATTERN: objects never match (Datadog); else their compact text and every
                         * scalar below them is tried (Sigma) */
     const struct pen_piece *pieces;
     uint32_t piece_count;
-    pen_slice text;  /* REGEX: the expression; NUMBER: the decimal number */
-    uint32_t flags;  /* REGEX */
+    pen_slice text; /* REGEX: the expression; NUMBER: the decimal number */
+    uint32_t flags; /* REGEX */
     enum pen_cmp cmp;
     enum pen_part part;
     enum pen_ref ref;
-    uint8_t addr[16]; /* CIDR: network, big endian; v4 in the first 4 bytes */
+    uint8_t addr[16];          /* CIDR: network, big endian; v4 in the first 4 bytes */
     uint8_t addr_bits, prefix; /* 32 or 128; prefix length */
 };
 
-enum pen_expr_kind { PEN_EXPR_PRED, PEN_EXPR_AND, PEN_EXPR_OR, PEN_EXPR_NOT, PEN_EXPR_TRUE, PEN_EXPR_FALSE };
+enum pen_expr_kind {
+    PEN_EXPR_PRED,
+    PEN_EXPR_AND,
+    PEN_EXPR_OR,
+    PEN_EXPR_NOT,
+    PEN_EXPR_TRUE,
+    PEN_EXPR_FALSE
+};
 
 /* A tree.  All nodes, pieces and texts live in the front end's arena until compile returns (and as
  * long as pen_expr_eval is used).  NOT has one kid; AND and OR one or more. */
@@ -83,11 +97,11 @@ struct pen_expr {
 
 struct pen_query {
     const struct pen_expr *expr;
-    uint32_t tag;  /* reported when it matches; the caller's rule and query index */
+    uint32_t tag;   /* reported when it matches; the caller's rule and query index */
     pen_slice name; /* for errors: rule id or file */
 };
 
-#define PEN_EXPR_DEPTH_MAX 256     /* levels of a tree */
+#define PEN_EXPR_DEPTH_MAX 256      /* levels of a tree */
 #define PEN_EXPR_NODES_MAX 1000000U /* nodes of a tree */
 
 /* Checks one tree without an engine: every regex compiles (PCRE2 gives the verdict; one that
@@ -96,9 +110,9 @@ struct pen_query {
 PEN_MUST_USE pen_status pen_expr_check(const struct pen_expr *expr, struct pen_err *err);
 
 struct pen_engine_options {
-    const char *cache_dir;   /* NULL: no cache on disk */
-    uint32_t regex_steps_max;/* PCRE2 match limit a value; 0: the default 100,000 */
-    bool in_process;         /* compile without the child process (tests, tools) */
+    const char *cache_dir;    /* NULL: no cache on disk */
+    uint32_t regex_steps_max; /* PCRE2 match limit a value; 0: the default 100,000 */
+    bool in_process;          /* compile without the child process (tests, tools) */
 };
 struct pen_engine_stats {
     uint32_t queries, predicates, eq_keys, patterns, regexes, always_run;
@@ -143,11 +157,12 @@ void pen_matcher_capture(struct pen_matcher *matcher, pen_capture_fn *fn, void *
 uint64_t pen_matcher_scan_bare(struct pen_matcher *matcher, pen_slice scan_buffer);
 
 /*
- * Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict; every kid is
- * evaluated, also where the verdict is certain already.  The tree passed pen_expr_check (a deeper
- * one than PEN_EXPR_DEPTH_MAX is a panic).  Any thread; compiles regexes anew each time.
+ * Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict; every kid
+ * is evaluated, also where the verdict is certain already.  The tree passed pen_expr_check (a
+ * deeper one than PEN_EXPR_DEPTH_MAX is a panic).  Any thread; compiles regexes anew each time.
  */
-typedef void pen_expr_visit_fn(void *ctx, const struct pen_expr *node, uint32_t depth, bool verdict);
+typedef void pen_expr_visit_fn(void *ctx, const struct pen_expr *node, uint32_t depth,
+                               bool verdict);
 bool pen_expr_eval(const struct pen_expr *expr, const struct pen_record *record,
                    pen_expr_visit_fn *visit, void *ctx);
 
@@ -157,7 +172,8 @@ typedef pen_status pen_field_fn(void *ctx, pen_slice name, uint32_t *field, stru
 /* Parses "10.0.0.0/8", a bare address, a netmask or host mask, IPv6.  PEN_E_RULE with the reason on
  * host bits, leading zeros, blanks, zone ids. */
 PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, struct pen_err *err);
-/* True when text is exactly one IPv4 (dotted, no leading zeros) or IPv6 address. bits: 32 or 128. */
+/* True when text is exactly one IPv4 (dotted, no leading zeros) or IPv6 address. bits: 32 or 128.
+ */
 bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
 
 #endif

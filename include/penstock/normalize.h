@@ -25,8 +25,8 @@ pen_status pen_schema_field(void *schema, pen_slice name, uint32_t *field, struc
 void pen_schema_seal(struct pen_schema *schema);
 const struct pen_plan *pen_schema_plan(const struct pen_schema *schema);
 
-struct pen_object_info { /* what does not come from the record */
-    pen_slice bucket, key; /* @log_s3bucket, @log_s3key */
+struct pen_object_info {       /* what does not come from the record */
+    pen_slice bucket, key;     /* @log_s3bucket, @log_s3key */
     pen_slice account, region; /* from the key, for records that say nothing */
     int64_t ingested_ns;
 };
@@ -35,12 +35,12 @@ enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPA
 
 struct pen_doc { /* slices borrow the normalizer or the record until its next call */
     enum pen_doc_kind kind;
-    pen_slice id;           /* _id */
-    pen_slice index;        /* _index: name-YYYY-MM */
-    pen_slice event_id;     /* id of detection: natural id, else empty (caller: object, record) */
-    int64_t time_ns;        /* event time; INT64_MIN when the record has none that parses */
+    pen_slice id;       /* _id */
+    pen_slice index;    /* _index: name-YYYY-MM */
+    pen_slice event_id; /* id of detection: natural id, else empty (caller: object, record) */
+    int64_t time_ns;    /* event time; INT64_MIN when the record has none that parses */
     pen_slice account, region, identity, source_ip;
-    pen_slice source;       /* the document, {...}, no newline; empty when not wanted */
+    pen_slice source; /* the document, {...}, no newline; empty when not wanted */
 };
 
 struct pen_normalizer;
@@ -51,8 +51,8 @@ void pen_normalizer_free(struct pen_normalizer *normalizer);
  * pen_normalize - fills *doc, adds derived values that rules asked for to the record.
  *
  * walker   the one that made *record
- * Returns  PEN_OK | PEN_E_CORRUPT (no time: dead-letter the record) | PEN_E_LIMIT (document too large)
- * Cost     no allocation in steady state
+ * Returns  PEN_OK | PEN_E_CORRUPT (no time: dead-letter the record) | PEN_E_LIMIT (document too
+ * large) Cost     no allocation in steady state
  */
 PEN_MUST_USE pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *walker,
                                       struct pen_record *record,

@@ -12,7 +12,7 @@
 struct pen_query_options {
     pen_field_fn *field; /* "@a.b" is asked as "@a.b", a tag or reserved name "k" as "k" */
     void *field_ctx;
-    bool as_rule;        /* bare words search `message` only; else any value of the record */
+    bool as_rule; /* bare words search `message` only; else any value of the record */
 };
 #define PEN_QUERY_BYTES_MAX (64u * 1024u)
 #define PEN_QUERY_DEPTH_MAX 64

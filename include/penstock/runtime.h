@@ -14,7 +14,7 @@
 /* Kernel >= 6.1, io_uring allowed, SSSE3/SSE4.2, enough memory: PEN_OK, or PEN_E_HOST with one
  * sentence that says what is missing and how to get it. */
 PEN_MUST_USE pen_status pen_host_check(uint64_t memory_bytes, struct pen_err *err);
-uint32_t pen_host_cores(void); /* allowed by affinity and cgroup; at least 1 */
+uint32_t pen_host_cores(void);  /* allowed by affinity and cgroup; at least 1 */
 uint64_t pen_host_memory(void); /* bytes: the smaller of RAM and cgroup limit */
 uint64_t pen_host_rss_max(void);
 /* Appends "avx2 bmi2 ...". */
@@ -57,9 +57,9 @@ struct pen_file_id { /* what the planner saw */
 };
 struct pen_reader; /* a shard's set of open files and read buffers */
 struct pen_reader_options {
-    uint32_t slots;       /* files open at once, 1.. */
-    uint32_t buffers;     /* read buffers in all, >= slots */
-    size_t buffer_bytes;  /* of one read */
+    uint32_t slots;      /* files open at once, 1.. */
+    uint32_t buffers;    /* read buffers in all, >= slots */
+    size_t buffer_bytes; /* of one read */
 };
 PEN_MUST_USE pen_status pen_reader_new(struct pen_ring *ring, const struct pen_reader_options *o,
                                        struct pen_reader **out, struct pen_err *err);
@@ -69,11 +69,11 @@ bool pen_reader_has_slot(const struct pen_reader *reader);
 void pen_reader_open(struct pen_reader *reader, const char *path, struct pen_file_id expected,
                      void *tag);
 enum pen_read {
-    PEN_READ_NONE,  /* no file is open */
-    PEN_READ_WAIT,  /* the oldest file has nothing yet: turn the ring */
-    PEN_READ_DATA,  /* *data is its next bytes, in order; give back with pen_reader_done */
-    PEN_READ_END,   /* all read, and size and mtime are still as expected */
-    PEN_READ_FAIL,  /* *err: NOT_FOUND, DENIED, IO, CHANGED */
+    PEN_READ_NONE, /* no file is open */
+    PEN_READ_WAIT, /* the oldest file has nothing yet: turn the ring */
+    PEN_READ_DATA, /* *data is its next bytes, in order; give back with pen_reader_done */
+    PEN_READ_END,  /* all read, and size and mtime are still as expected */
+    PEN_READ_FAIL, /* *err: NOT_FOUND, DENIED, IO, CHANGED */
 };
 /* The oldest open file.  After END or FAIL call pen_reader_close. */
 enum pen_read pen_reader_front(struct pen_reader *reader, void **tag, pen_slice *data,

@@ -15,12 +15,12 @@ enum pen_sink_kind { PEN_SINK_FILES, PEN_SINK_NULL, PEN_SINK_NONE };
 
 struct pen_ship_options {
     enum pen_sink_kind kind;
-    const char *dir;            /* DIR/documents (files) */
+    const char *dir; /* DIR/documents (files) */
     uint32_t shard;
-    uint32_t first_sequence;    /* files of this run are named from here on */
-    size_t body_bytes_max;      /* ship.body_bytes_max: a body is sealed at this size (1 MiB) */
-    uint32_t bodies_max;        /* open bodies (indices); the least recently used is sealed first */
-    int32_t level;              /* zstd level of files; gzip level of null */
+    uint32_t first_sequence; /* files of this run are named from here on */
+    size_t body_bytes_max;   /* ship.body_bytes_max: a body is sealed at this size (1 MiB) */
+    uint32_t bodies_max;     /* open bodies (indices); the least recently used is sealed first */
+    int32_t level;           /* zstd level of files; gzip level of null */
 };
 
 struct pen_ship;

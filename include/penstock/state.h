@@ -1,11 +1,12 @@
 /*
  * penstock/state.h - observations to signals, in event-time order.
  *
- * A shard owns partitions (partition mod shards) and one pen_state.  Observations that arrive for it
- * are appended to the open run; pen_state_cut seals the run of an epoch (sorted, zstd, checksummed);
- * after the commit that names it, pen_state_release feeds everything below the watermark to the rule
- * state in the order (release time, event id, rule) and hands out signal events.  Signals depend on
- * the set of observations and the rules alone.  Format of a run: src/state/README.md.
+ * A shard owns partitions (partition mod shards) and one pen_state.  Observations that arrive for
+ * it are appended to the open run; pen_state_cut seals the run of an epoch (sorted, zstd,
+ * checksummed); after the commit that names it, pen_state_release feeds everything below the
+ * watermark to the rule state in the order (release time, event id, rule) and hands out signal
+ * events.  Signals depend on the set of observations and the rules alone.  Format of a run:
+ * src/state/README.md.
  */
 #ifndef PEN_STATE_H
 #define PEN_STATE_H
@@ -13,27 +14,28 @@
 #include "penstock/base.h"
 
 #define PEN_PARTITIONS 256
-#define PEN_OBSERVATION_BYTES_MAX 1024U /* observation.bytes_max, attributes beyond are cut */
-#define PEN_OBSERVATION_KEY_MAX 65535U  /* rule id, event id, group, object: E_LIMIT beyond */
+#define PEN_OBSERVATION_BYTES_MAX 1024U       /* observation.bytes_max, attributes beyond are cut */
+#define PEN_OBSERVATION_KEY_MAX 65535U        /* rule id, event id, group, object: E_LIMIT beyond */
 #define PEN_OBSERVATION_EVENT_MAX (16U << 20) /* event: E_LIMIT beyond */
 
 struct pen_observation { /* slices are copied by pen_state_append */
-    uint32_t rule;           /* index in the rule set of this run */
-    pen_slice rule_id;       /* stable identity in the log */
+    uint32_t rule;       /* index in the rule set of this run */
+    pen_slice rule_id;   /* stable identity in the log */
     uint32_t query;
-    int64_t time_ns;         /* event time */
-    int64_t promise_ns;      /* the object's promise, INT64_MIN when its key has no day */
+    int64_t time_ns;    /* event time */
+    int64_t promise_ns; /* the object's promise, INT64_MIN when its key has no day */
     pen_slice event_id;
-    pen_slice group;         /* compact JSON object of the group-by values */
+    pen_slice group; /* compact JSON object of the group-by values */
     pen_slice account, region, actor, source_ip;
     pen_slice index_name, object;
     uint64_t record;
-    pen_slice event;         /* compact JSON of the record or empty; bounded by the caller */
+    pen_slice event; /* compact JSON of the record or empty; bounded by the caller */
 };
 /* Owner partition of a group of a rule. */
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
 /* One observation as bytes (mailboxes, log) and back.  Decode borrows in. */
-PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o);
+PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out,
+                                               const struct pen_observation *o);
 PEN_MUST_USE pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o,
                                                struct pen_err *err);
 
@@ -46,9 +48,9 @@ struct pen_state_rule {
 };
 
 struct pen_state_options {
-    const char *dir;        /* DIR/state */
-    uint32_t shard, shards; /* owns partitions p with p % shards == shard */
-    uint64_t hash_key;      /* stored in the job */
+    const char *dir;                    /* DIR/state */
+    uint32_t shard, shards;             /* owns partitions p with p % shards == shard */
+    uint64_t hash_key;                  /* stored in the job */
     const struct pen_state_rule *rules; /* borrowed for the state's life */
     uint32_t rule_count;
     uint32_t samples_first, samples_last; /* events kept for a signal: 10 and 10 */
@@ -93,7 +95,7 @@ struct pen_signal { /* borrowed during the callback */
     const struct pen_signal_sample {
         struct pen_observation o;
         bool is_last; /* of the last few, else of the first few */
-    } *samples;
+    } * samples;
     uint32_t sample_count;
 };
 typedef pen_status pen_signal_fn(void *ctx, enum pen_signal_change change,
@@ -114,8 +116,9 @@ struct pen_state_counters {
     uint64_t appended, released, duplicates, late, signals_opened, signals_open, log_bytes, evicted;
 };
 /*
- * Tells the largest event time of the whole replay, matched or not, over all shards.  Call it before
- * the release with INT64_MAX: what a state saw itself depends on the shard count, this does not.
+ * Tells the largest event time of the whole replay, matched or not, over all shards.  Call it
+ * before the release with INT64_MAX: what a state saw itself depends on the shard count, this does
+ * not.
  */
 void pen_state_seen(struct pen_state *state, int64_t event_time_ns);
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state);

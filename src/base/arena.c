@@ -1,3 +1,4 @@
+/* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
 #include <stdlib.h>

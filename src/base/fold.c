@@ -1,9 +1,10 @@
+/* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
 /*
  * Simple case folding beyond ASCII: code points first..last by step fold to themselves plus delta.
- * Made from Python's unicodedata (str.casefold where it gives one code point, else str.lower; U+1E9E
- * to U+00DF), Unicode 14.
+ * Made from Python's unicodedata (str.casefold where it gives one code point, else str.lower;
+ * U+1E9E to U+00DF), Unicode 14.
  */
 struct fold_range {
     uint32_t first, last;

@@ -1,3 +1,4 @@
+/* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
 bool pen_parse_u64(pen_slice s, uint64_t *out)

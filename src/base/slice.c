@@ -1,3 +1,4 @@
+/* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
 int pen_slice_cmp(pen_slice a, pen_slice b)

@@ -1,3 +1,4 @@
+/* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
 /* Length of the sequence that first starts, with its least code point; 0: no first byte. */
@@ -105,8 +106,9 @@ size_t pen_utf8_put(uint32_t point, uint8_t out[4])
 static bool is_printable(uint32_t point)
 {
     const bool is_control = point < 0x20 || (point >= 0x7f && point < 0xa0);
-    const bool is_bidi = (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
-                         point == 0x200e || point == 0x200f || point == 0x061c;
+    const bool is_bidi = (point >= 0x202a && point <= 0x202e) ||
+                         (point >= 0x2066 && point <= 0x2069) || point == 0x200e ||
+                         point == 0x200f || point == 0x061c;
     const bool is_line = point == 0x2028 || point == 0x2029 || point == 0xfeff;
     return !is_control && !is_bidi && !is_line;
 }

@@ -1,3 +1,4 @@
+/* tested by tests/e2e/test_replay.py */
 #include "penstock/decode.h"
 #include "penstock/node.h"
 

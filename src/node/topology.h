@@ -69,6 +69,8 @@ struct message {
 };
 struct message *message_new(enum message_kind kind); /* never NULL: out of memory panics */
 void message_free(struct message *message);
+/* SIGNAL with a deep copy: the signal, its lists, its samples and all their text in one block. */
+struct message *signal_message(enum pen_signal_change change, const struct pen_signal *s);
 
 /* One direction of an edge with what does not fit yet. */
 struct edge {

@@ -1,3 +1,4 @@
+/* tested by tests/unit/runtime/test_reader.c */
 #include "penstock/runtime.h"
 
 #include <cpuid.h>

@@ -1,3 +1,4 @@
+/* tested by tests/unit/runtime/test_reader.c */
 #include "ring.h"
 
 #include "penstock/runtime.h"

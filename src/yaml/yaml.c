@@ -124,10 +124,10 @@ static pen_status on_scalar(struct builder *b, const yaml_event_t *event)
     if (node == NULL) {
         return fail_at(b, PEN_E_LIMIT, (uint32_t)event->start_mark.line + 1, 1, "too many nodes");
     }
-    node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-                     event->data.scalar.plain_implicit;
-    node->text = pen_arena_dup(
-        b->arena, (pen_slice){event->data.scalar.value, event->data.scalar.length});
+    node->is_plain =
+        event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && event->data.scalar.plain_implicit;
+    node->text =
+        pen_arena_dup(b->arena, (pen_slice){event->data.scalar.value, event->data.scalar.length});
     if (node->text.ptr == NULL) {
         return fail_at(b, PEN_E_LIMIT, node->line, node->column, "out of memory");
     }
@@ -145,8 +145,8 @@ static pen_status on_open(struct builder *b, const yaml_event_t *event, enum pen
     if (b->depth >= b->limits->depth_max || b->depth >= DEPTH_HARD_MAX) {
         return fail_at(b, PEN_E_LIMIT, node->line, node->column, "nested too deep");
     }
-    const yaml_char_t *name = kind == PEN_YAML_MAP ? event->data.mapping_start.anchor
-                                                   : event->data.sequence_start.anchor;
+    const yaml_char_t *name =
+        kind == PEN_YAML_MAP ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
     PEN_TRY(anchor_add(b, name, node, &anchor));
     PEN_TRY(attach(b, node));
     b->frames[b->depth++] = (struct frame){.node = node, .anchor = anchor};
@@ -269,8 +269,7 @@ static pen_status on_event(struct builder *b, const yaml_event_t *event)
 
 static bool is_empty(const struct pen_yaml *root)
 {
-    return root == NULL ||
-           (root->kind == PEN_YAML_SCALAR && root->is_plain && root->text.len == 0);
+    return root == NULL || (root->kind == PEN_YAML_SCALAR && root->is_plain && root->text.len == 0);
 }
 
 static pen_status docs_add(struct builder *b, struct pen_yaml_docs *out)

@@ -1,0 +1,179 @@
+/*
+ * penstock/node.h - a whole run: rule set and log types put together, objects scanned, documents,
+ * observations and signals made durable.
+ *
+ * pen_program is what shards share (immutable); pen_scan is one object's way from stored bytes to
+ * records (one per thread); pen_replay is the job: planner, shards, commits, resume.
+ */
+#ifndef PEN_NODE_H
+#define PEN_NODE_H
+
+#include "penstock/classify.h"
+#include "penstock/detect.h"
+#include "penstock/json.h"
+#include "penstock/match.h"
+#include "penstock/normalize.h"
+#include "penstock/ship.h"
+#include "penstock/state.h"
+
+/* ---- program: types, rules, schemas and engines ---- */
+
+struct pen_program_type {
+    const struct pen_type *type;
+    struct pen_schema *schema;
+    struct pen_engine *engine; /* NULL when no rule applies */
+    struct pen_query *queries;
+    uint32_t query_count;
+};
+struct pen_program {
+    struct pen_arena arena;
+    struct pen_types *types;
+    struct pen_rules *rules;
+    struct pen_program_type *by_type; /* by pen_type.id */
+    uint32_t type_count;
+};
+struct pen_program_options {
+    struct pen_rules_options rules; /* path_count 0: no rules */
+    const char *types_dir;
+    const char *cache_dir;
+    /* With a query instead of rules (search): called for every type to build the one expression. */
+    pen_status (*build)(void *ctx, struct pen_arena *arena, struct pen_schema *schema,
+                        struct pen_expr **out, struct pen_err *err);
+    void *build_ctx;
+};
+PEN_MUST_USE pen_status pen_program_new(const struct pen_program_options *options,
+                                        struct pen_program **out, struct pen_err *err);
+void pen_program_free(struct pen_program *program);
+/* The rule of a tag that a matcher reported, and which of its queries. */
+const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
+                                        uint32_t *rule_index, uint32_t *query);
+
+/* ---- scan: one object from stored bytes to verdicts ---- */
+
+struct pen_scan_options {
+    const struct pen_program *program;
+    bool want_source;  /* build documents */
+    pen_slice as_type; /* --as: every object is of this type; or empty */
+    pen_slice bucket;  /* for @log_s3bucket */
+    int64_t ingested_ns;
+    size_t record_bytes_max;  /* 0: the default of 4 MiB */
+    uint64_t plain_bytes_max; /* 0: the default of 64 GiB an object */
+};
+enum pen_scan_next {
+    PEN_SCAN_RECORD, /* *item is a record with its document and verdicts */
+    PEN_SCAN_BAD,    /* *item tells which bytes, *err why: one dead letter, go on */
+    PEN_SCAN_INPUT,  /* feed more */
+    PEN_SCAN_DAMAGE, /* the object is damaged from here on (or its checksum is wrong): *err; go on
+                      * until END */
+    PEN_SCAN_END,
+};
+struct pen_scan_item { /* borrows the scan until its next call */
+    struct pen_record record;
+    struct pen_doc doc;
+    const uint32_t *tags;
+    uint32_t tag_count;
+};
+struct pen_scan;
+PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
+                                     struct pen_err *err);
+void pen_scan_free(struct pen_scan *scan);
+/* Starts on an object; key is borrowed until the next begin.  Classifies by key. */
+void pen_scan_begin(struct pen_scan *scan, pen_slice key);
+/* Next stored bytes, borrowed until pen_scan_next asks for input again. */
+void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last);
+enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *item,
+                                 struct pen_err *err);
+const struct pen_key_info *pen_scan_key(const struct pen_scan *scan);
+/* The type in use; `unknown` objects yield no records. */
+const struct pen_type *pen_scan_type(const struct pen_scan *scan);
+uint64_t pen_scan_plain_bytes(const struct pen_scan *scan); /* of the current object */
+/* The matcher of a type (bench), or NULL. */
+struct pen_matcher *pen_scan_matcher(struct pen_scan *scan, const struct pen_type *type);
+/* Walks and normalizes one stand-alone record of a type (rule tests, explain). raw is padded. */
+PEN_MUST_USE pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type,
+                                     pen_slice raw, struct pen_scan_item *item,
+                                     struct pen_err *err);
+
+/* ---- sources: folders and files ---- */
+
+struct pen_object {
+    char *path; /* to open */
+    char *key;  /* below the source */
+    uint32_t unit;
+    uint32_t shard;
+    uint64_t size;
+    int64_t mtime_ns;
+    uint64_t name_hash;
+    uint64_t skip_records; /* committed by an earlier run */
+};
+
+/* ---- replay ---- */
+
+struct pen_replay_options {
+    const char *const *sources;
+    uint32_t source_count;
+    const char *out_dir;
+    const char *command_line; /* for the jobs table */
+    struct pen_rules_options rules;
+    const char *types_dir;
+    const char *cache_dir; /* of compiled databases; NULL: none */
+    const char *as_type;   /* NULL: by key */
+    enum pen_sink_kind sink;
+    bool signals_only;
+    bool fresh;
+    bool plan_only;
+    bool no_progress;
+    bool is_terminal;
+    int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */
+    const char *const *accounts, *const *not_accounts, *const *regions, *const *not_regions;
+    uint32_t account_count, not_account_count, region_count, not_region_count;
+    uint32_t shards;       /* 0: one per core */
+    int64_t ingested_ns;   /* INT64_MIN: start of the job */
+    int64_t slack_ns;      /* replay.slack */
+    int64_t keep_alive_ns; /* sigma.keep_alive */
+    int64_t commit_ns;     /* commit.interval */
+    uint32_t mailbox_capacity;
+    uint32_t level; /* files.level: zstd */
+};
+
+struct pen_totals {
+    uint64_t objects_listed, objects_pruned, objects_read, objects_empty, objects_damaged,
+        objects_unknown, objects_unreadable, objects_digest;
+    uint64_t bytes_read, bytes_plain, bytes_shipped;
+    uint64_t records_in, records_delivered, records_duplicate, records_excluded, records_filtered,
+        records_dead, records_held;
+    uint64_t matches;
+    int64_t time_first_ns, time_last_ns;
+};
+struct pen_gap {
+    char cause[32];
+    char account[16];
+    uint64_t count;
+};
+struct pen_replay_result {
+    const char *status; /* "done", "stopped" or "failed" */
+    char job[33];
+    uint32_t shards;
+    struct pen_totals totals;
+    struct pen_type_totals {
+        char name[40];
+        uint64_t objects, records, dead;
+    } by_type[64];
+    uint32_t type_count;
+    uint32_t accounts, regions;
+    uint32_t rules_loaded, rules_rejected;
+    uint64_t signals_opened, signals_by_severity[5];
+    struct pen_gap gaps[64];
+    uint32_t gap_count;
+    double wall_s, cpu_s;
+    uint64_t rss_bytes_max;
+    char rules_hash[33];
+};
+/* Runs the job; words go to stderr.  The caller prints the summary.  PEN_OK also for a run that was
+ * stopped (result->status). */
+PEN_MUST_USE pen_status pen_replay(const struct pen_replay_options *options,
+                                   struct pen_replay_result *result, struct pen_err *err);
+/* For signal handlers: asks the running replay to drain (1) or to stop at once (2). */
+void pen_replay_interrupt(void);
+
+#endif
