@@ -24,8 +24,8 @@ enum pen_decode {                    /* why pen_decode returned */
                   PEN_DECODE_OUTPUT, /* out is full: call again with room */
                   PEN_DECODE_END,    /* the object ended properly */
                   PEN_DECODE_FAIL,   /* *err: E_TRUNCATED, E_CORRUPT (offset in stored bytes),
-                                      * E_LIMIT.  What was   written to out before is good plain text
-                                      * up   to the damage */
+                                        E_LIMIT;   what was written to out before is good up to the
+                                        damage */
 };
 /*
  * in       borrowed; advanced past what was used

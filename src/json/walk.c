@@ -232,7 +232,7 @@ static bool scalar(struct pen_walker *w, const struct place *place)
     copy_member(w, place);
     const uint32_t begin = w->copy_len;
     copy_bytes(w, token.ptr, (uint32_t)token.len);
-    if (PEN_UNLIKELY(shape->action != 0)) {
+    if (PEN_UNLIKELY(shape->action != 0) && place->frame->is_object) {
         patch_add(w, shape->action, begin, value.kind, token);
     }
     return true;
@@ -289,7 +289,7 @@ static void container_close(struct pen_walker *w, uint32_t depth)
             parent->members--;
         } else {
             copy_byte(w, w->text[end - 1]);
-            if (frame->action != 0) {
+            if (frame->action != 0 && parent->is_object) {
                 patch_add(w, frame->action, frame->copy_from,
                           frame->is_object ? PEN_OBJECT : PEN_ARRAY, raw);
             }

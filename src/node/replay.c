@@ -59,7 +59,7 @@ static pen_status threads_start(struct control *c, struct pen_err *err)
     for (uint32_t i = 0; i < c->shards; i++) {
         c->slots[i].start =
             (struct shard_start){.shared = &c->shared, .index = i, .control_ring = c->ring};
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof(name), "shard-%u", i);
         PEN_TRY(
             pen_thread_start(&c->slots[i].thread, i, name, shard_main, &c->slots[i].start, err));

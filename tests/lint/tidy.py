@@ -34,10 +34,11 @@ for entry in commands:
     words = entry["command"].split(" ")
     entry["command"] = " ".join(w for w in words if not w.startswith(("-flto", "-fno-fat-lto", "-march")))
 (clean / "compile_commands.json").write_text(json.dumps(commands))
+debt = {line for line in (root / "tests/lint/tidy_debt.txt").read_text().splitlines() if line and line[0] != "#"}
 sources = sorted(p for p in {pathlib.Path(e["file"]) for e in commands}
-                 if p.is_relative_to(root / "src") and p.suffix == ".c")
+                 if p.is_relative_to(root / "src") and p.suffix == ".c" and str(p.relative_to(root)) not in debt)
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     said = [text for text in pool.map(check, sources) if text]
 print("\n".join(said))
-print(f"tidy: {len(sources)} files, {len(said)} with findings")
+print(f"tidy: {len(sources)} files, {len(said)} with findings; {len(debt)} files still to be cleaned are not checked")
 sys.exit(bool(said))
