@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs, builds and runs every test: release (lint, unit, end to end), address and undefined
-# behaviour sanitizers, thread sanitizer, fuzz targets for seconds.  Can be run again and again.
+# Installs, builds and runs the tests: release (lint, unit, end to end, fuzz corpora), then the unit
+# tests with address and undefined behaviour sanitizers.  Can be run again and again.
 #   --quick    the release tests only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,9 +51,7 @@ else
 fi
 run release
 if [ "$quick" = no ]; then
-    run asan -L 'unit|fuzz|e2e'
-    run tsan -L tsan
-    run fuzz -L fuzz
+    run asan -L 'unit|fuzz'
 fi
 say "all"
 echo "$passed passed, $failed failed"
