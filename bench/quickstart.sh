@@ -9,7 +9,7 @@ say "install what is missing"
 ./bench/install.sh
 say "build the release"
 mkdir -p build
-cmake --preset release -DBUILD_TESTING=OFF -B build/quickstart >build/quickstart.log
+cmake --preset release -DBUILD_TESTING=OFF -B build/quickstart >build/quickstart.log 2>&1 || { cat build/quickstart.log; exit 1; }
 cmake --build build/quickstart >>build/quickstart.log || { tail -n 40 build/quickstart.log; exit 1; }
 penstock=build/quickstart/penstock
 work=build/quickstart-data
