@@ -42,13 +42,13 @@ static inline void put(struct pen_buf *out, const char *text)
     assert_int_equal(pen_buf_add(out, pen_slice_str(text)), PEN_OK);
 }
 
-static inline void put_escaped(struct pen_buf *out, pen_slice text)
+static inline void put_escaped(struct pen_buf *out, pen_slice text, bool is_name)
 {
     for (size_t i = 0; i < text.len; i++) {
         const uint8_t c = text.ptr[i];
         const bool is_plain = (c >= '0' && c <= '9') ||
                               ((c | 0x20U) >= 'a' && (c | 0x20U) <= 'z') || c >= 0x80 || c == '.' ||
-                              c == '_' || c == '@' || c == '/';
+                              c == '_' || (c == '@' && is_name) || c == '/';
         if (!is_plain) {
             put(out, "\\");
         }
@@ -76,7 +76,7 @@ static inline void put_pieces(struct pen_buf *out, const struct pen_pred *pred)
                     pred->pieces[i - 1].kind != PEN_PIECE_RUN);
         if (piece->kind == PEN_PIECE_TEXT) {
             assert_true(piece->text.len > 0);
-            put_escaped(out, piece->text);
+            put_escaped(out, piece->text, false);
         } else {
             put(out, piece->kind == PEN_PIECE_RUN ? "*" : "?");
         }
@@ -105,7 +105,7 @@ static inline void put_pred(struct pen_buf *out, const struct names *names,
     assert_true(pred->field < names->count || (is_words && pred->field == PEN_FIELD_ANY));
     put(out, pred->op == PEN_OP_CIDR ? "CIDR(" : "");
     if (!is_words) {
-        put_escaped(out, names->items[pred->field]);
+        put_escaped(out, names->items[pred->field], true);
         put(out, pred->op == PEN_OP_CIDR ? ", " : ":");
     }
     switch (pred->op) {
