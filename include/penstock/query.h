@@ -14,7 +14,7 @@ struct pen_query_options {
     void *field_ctx;
     bool as_rule; /* bare words search `message` only; else any value of the record */
 };
-#define PEN_QUERY_BYTES_MAX (64u * 1024u)
+#define PEN_QUERY_BYTES_MAX ((size_t)64 << 10)
 #define PEN_QUERY_DEPTH_MAX 64
 
 /* *out is arena-owned.  PEN_E_USAGE with err->offset on a syntax error. Empty query: TRUE. */

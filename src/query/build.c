@@ -32,8 +32,11 @@ static pen_status pred_node(struct query_builder *b, struct pen_pred pred, struc
         return no_memory(b);
     }
     *copy = pred;
-    PEN_TRY(query_node(b, PEN_EXPR_PRED, NULL, 0, out));
-    (*out)->pred = copy;
+    struct pen_expr *node = NULL;
+    PEN_TRY(query_node(b, PEN_EXPR_PRED, NULL, 0, &node));
+    PEN_CHECK(node != NULL);
+    node->pred = copy;
+    *out = node;
     return PEN_OK;
 }
 

@@ -35,24 +35,29 @@ static void clip(pen_slice text, size_t at, size_t *begin, size_t *end)
     }
 }
 
-pen_status pen_query_caret(struct pen_buf *out, pen_slice text, const struct pen_err *err)
+/* The clipped line; *width is the column of the place in it. */
+static pen_status put_line(struct pen_buf *out, pen_slice text, size_t at, size_t *width)
 {
-    if (err->offset > text.len) {
-        return pen_buf_printf(out, "%s\n", err->text);
-    }
-    const size_t at = (size_t)err->offset;
     size_t begin = 0;
     size_t end = 0;
     clip(text, at, &begin, &end);
     const bool is_cut = begin > 0 && text.ptr[begin - 1] != '\n';
+    const bool is_cut_right = end < text.len && text.ptr[end] != '\n';
     PEN_TRY(pen_buf_add(out, pen_slice_str(is_cut ? "..." : "")));
     const size_t from = out->len;
     PEN_TRY(pen_escape_terminal(out, pen_slice_sub(text, begin, at)));
-    const size_t width =
-        (is_cut ? 3 : 0) + columns(pen_slice_sub(pen_buf_slice(out), from, out->len));
+    *width = (is_cut ? 3 : 0) + columns(pen_slice_sub(pen_buf_slice(out), from, out->len));
     PEN_TRY(pen_escape_terminal(out, pen_slice_sub(text, at, end)));
-    const bool is_cut_right = end < text.len && text.ptr[end] != '\n';
-    PEN_TRY(pen_buf_add(out, pen_slice_str(is_cut_right ? "...\n" : "\n")));
+    return pen_buf_add(out, pen_slice_str(is_cut_right ? "...\n" : "\n"));
+}
+
+pen_status pen_query_caret(struct pen_buf *out, pen_slice text, const struct pen_err *err)
+{
+    size_t width = 0;
+    if (err->offset > text.len) {
+        return pen_buf_printf(out, "%s\n", err->text);
+    }
+    PEN_TRY(put_line(out, text, (size_t)err->offset, &width));
     for (size_t i = 0; i < width; i++) {
         PEN_TRY(pen_buf_add_byte(out, ' '));
     }

@@ -261,6 +261,7 @@ static pen_status check_start(struct parser *p, const struct query_term *term)
 {
     struct query_lexer *lexer = &p->builder.lexer;
     const uint8_t c = lexer->text.ptr[term->begin];
+    PEN_TRY(check_end(p));
     if (c != 0 && strchr("!+^~=&|", c) != NULL) {
         return QUERY_FAIL(lexer, term->begin,
                           "`%c` before a word means nothing here: AND, OR, NOT and - do, or put "
@@ -271,6 +272,18 @@ static pen_status check_start(struct parser *p, const struct query_term *term)
         return QUERY_FAIL(lexer, term->begin, "a field needs a value: name:value, or name:*");
     }
     return PEN_OK;
+}
+
+/* A bare word or phrase. */
+static pen_status read_text(struct parser *p, const struct query_term *term)
+{
+    struct pen_expr *expr = NULL;
+    if (!p->has_text_field) {
+        PEN_TRY(query_text_field(&p->builder, &p->text_field));
+        p->has_text_field = true;
+    }
+    PEN_TRY(query_match(&p->builder, &p->text_field, term, &expr));
+    return add_value(p, expr, term->begin);
 }
 
 /* A word, phrase, operator, CIDR() or field at the lexer's place; no parenthesis, no '-'. */
@@ -289,15 +302,9 @@ static pen_status read_clause(struct parser *p)
         return read_field(p, &term);
     }
     if (!term.is_quoted) {
-        PEN_TRY(check_end(p));
         PEN_TRY(check_start(p, &term));
     }
-    if (!p->has_text_field) {
-        PEN_TRY(query_text_field(&p->builder, &p->text_field));
-        p->has_text_field = true;
-    }
-    PEN_TRY(query_match(&p->builder, &p->text_field, &term, &expr));
-    return add_value(p, expr, term.begin);
+    return read_text(p, &term);
 }
 
 /* True, and past it, when this very word stands at the lexer's place. */
@@ -391,7 +398,7 @@ pen_status pen_query_parse(struct pen_arena *arena, pen_slice text,
     struct pen_err *told = err == NULL ? &local : err;
     PEN_CHECK(options != NULL && options->field != NULL);
     if (text.len > PEN_QUERY_BYTES_MAX) {
-        return PEN_FAIL(told, PEN_E_LIMIT, PEN_QUERY_BYTES_MAX, "a query has at most %u bytes",
+        return PEN_FAIL(told, PEN_E_LIMIT, PEN_QUERY_BYTES_MAX, "a query has at most %zu bytes",
                         PEN_QUERY_BYTES_MAX);
     }
     if (!pen_utf8_valid(text)) {
