@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define WINDOW_LOG_MAX 27 /* 128 MiB: what the zstd command takes without asking */
+#define WINDOW_LOG_MAX 25 /* 32 MiB a layer, in the memory of a shard; level 20 needs no more */
 
 struct zstd_layer {
     ZSTD_DCtx *context;
@@ -46,6 +46,21 @@ void zstd_layer_reset(struct zstd_layer *layer)
     layer->offset = 0;
 }
 
+static enum layer_result frame_fail(const struct zstd_layer *layer, size_t code,
+                                    struct pen_err *err)
+{
+    const ZSTD_ErrorCode why = ZSTD_getErrorCode(code);
+    if (why == ZSTD_error_frameParameter_windowTooLarge) {
+        (void)PEN_FAIL(err, PEN_E_LIMIT, layer->offset,
+                       "zstd: the window of the frame is larger than %u MiB",
+                       1U << (WINDOW_LOG_MAX - 20));
+    } else {
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset, "%szstd: %s",
+                       why == ZSTD_error_checksum_wrong ? "crc: " : "", ZSTD_getErrorName(code));
+    }
+    return LAYER_FAIL;
+}
+
 enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool is_last,
                                  uint8_t *out, size_t cap, size_t *len, struct pen_err *err)
 {
@@ -68,10 +83,7 @@ enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool i
         in->len -= input.pos;
         layer->offset += input.pos;
         if (ZSTD_isError(code)) {
-            const bool is_checksum = ZSTD_getErrorCode(code) == ZSTD_error_checksum_wrong;
-            (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset, "%szstd: %s",
-                           is_checksum ? "crc: " : "", ZSTD_getErrorName(code));
-            return LAYER_FAIL;
+            return frame_fail(layer, code, err);
         }
         layer->in_frame = code != 0;
         layer->is_flushing = output.pos == cap && code != 0;

@@ -96,7 +96,22 @@ void pen_walker_array_key(struct pen_walker *w, pen_slice array_key)
     w->options.array_key = array_key;
 }
 
-/* In a record that is too large: looks for its end byte by byte.  Returns where to go on. */
+/* What c, outside a string, means for the value being skipped.  True: it ends before c. */
+static bool skip_step(struct pen_walker *w, uint8_t c)
+{
+    if (c == '"') {
+        w->skip_string = true;
+    } else if (w->skip_open == 0) {
+        return c == ',' || c == ']' || c == '}' || c == '\n';
+    } else if (c == w->skip_open) {
+        w->skip_depth++;
+    } else if (c == w->skip_open + 2) { /* the closing one, in ASCII */
+        w->skip_depth--;
+    }
+    return false;
+}
+
+/* In a value that is too large: looks for its end byte by byte.  Returns where to go on. */
 static uint32_t skip_oversize(struct pen_walker *w)
 {
     for (uint32_t i = 0; i < w->len; i++) {
@@ -106,15 +121,23 @@ static uint32_t skip_oversize(struct pen_walker *w)
         } else if (w->skip_string) {
             w->skip_escape = c == '\\';
             w->skip_string = c != '"';
-        } else if (c == '"') {
-            w->skip_string = true;
-        } else if (c == '{') {
-            w->skip_depth++;
-        } else if (c == '}' && --w->skip_depth == 0) {
+        } else if (skip_step(w, c)) {
+            w->skip_depth = 0;
+            return i;
+        } else if (w->skip_depth == 0) {
             return i + 1;
         }
     }
     return w->len;
+}
+
+/* The walk goes on this many bytes further. */
+static void skip_move(struct pen_walker *w, uint32_t bytes)
+{
+    w->base += bytes;
+    w->bom += bytes;
+    w->text += bytes;
+    w->len -= bytes;
 }
 
 /* A character that the window cuts in two is left for the next window. */
@@ -153,6 +176,29 @@ static void window_index(struct pen_walker *w)
     }
 }
 
+/* Skips the value at from: what is here of it at once, the rest with the next windows. */
+static void skip_begin(struct pen_walker *w, uint32_t from)
+{
+    w->after_skip = w->state;
+    w->state = STATE_SKIP;
+    w->skip_open = w->text[from] == '{' || w->text[from] == '[' ? w->text[from] : 0;
+    w->skip_depth = w->skip_open == 0;
+    w->skip_string = false;
+    w->skip_escape = false;
+    skip_move(w, from);
+    skip_move(w, skip_oversize(w));
+    if (w->skip_depth == 0) {
+        w->state = w->after_skip;
+    }
+    window_index(w);
+}
+
+/* More than a record may have stands from here on, and its end is not in sight. */
+static bool is_oversize(const struct pen_walker *w, uint32_t from)
+{
+    return w->len - from > w->options.record_bytes_max;
+}
+
 void pen_walker_window(struct pen_walker *w, pen_slice window, bool is_final)
 {
     PEN_CHECK(window.len <= w->options.window_bytes_max);
@@ -169,11 +215,7 @@ void pen_walker_window(struct pen_walker *w, pen_slice window, bool is_final)
     }
     w->bom = (uint32_t)(w->text - window.ptr);
     if (w->state == STATE_SKIP) {
-        const uint32_t end = skip_oversize(w);
-        w->base += end;
-        w->bom += end;
-        w->text += end;
-        w->len -= end;
+        skip_move(w, skip_oversize(w));
         if (w->skip_depth == 0) {
             w->state = w->after_skip;
         }
@@ -247,12 +289,29 @@ static bool bad_end(struct pen_walker *w, uint32_t start)
     return false;
 }
 
+static enum pen_next oversize(struct pen_walker *w, uint32_t from, struct pen_record *record,
+                              struct pen_err *err)
+{
+    w->need_comma = true;
+    (void)PEN_FAIL(err, PEN_E_LIMIT, w->base + from, "record larger than %zu bytes",
+                   w->options.record_bytes_max);
+    w->value_count = 0;
+    w->copy_len = 0;
+    w->patch_count = 0;
+    record_set(w, record, from, w->len);
+    skip_begin(w, from);
+    return PEN_NEXT_BAD;
+}
+
 static enum pen_next bad_record(struct pen_walker *w, uint32_t start, struct pen_record *record,
                                 struct pen_err *err)
 {
     const uint32_t from = w->index[start];
     const bool is_bracket = w->text[from] == '[';
     if (is_bracket ? false : !bad_end(w, start)) {
+        if (is_oversize(w, from)) {
+            return oversize(w, from, record, err);
+        }
         if (!w->is_final) {
             return more(w, from);
         }
@@ -267,7 +326,7 @@ static enum pen_next bad_record(struct pen_walker *w, uint32_t start, struct pen
             i++;
         } while (depth > 0 && w->index[i] < w->len);
         if (depth > 0) {
-            return cut_off(w, from);
+            return is_oversize(w, from) ? oversize(w, from, record, err) : cut_off(w, from);
         }
         w->at = i;
     }
@@ -277,36 +336,6 @@ static enum pen_next bad_record(struct pen_walker *w, uint32_t start, struct pen
     w->patch_count = 0;
     record_set(w, record, from, end);
     *err = w->bad;
-    return PEN_NEXT_BAD;
-}
-
-static enum pen_next oversize(struct pen_walker *w, uint32_t from, struct pen_record *record,
-                              struct pen_err *err)
-{
-    w->after_skip = w->state;
-    w->state = STATE_SKIP;
-    w->need_comma = true;
-    w->skip_depth = 0;
-    w->skip_string = false;
-    w->skip_escape = false;
-    (void)PEN_FAIL(err, PEN_E_LIMIT, w->base + from, "record larger than %zu bytes",
-                   w->options.record_bytes_max);
-    w->value_count = 0;
-    record_set(w, record, from, w->len);
-    /* What is here of it is skipped at once, the rest with the next windows. */
-    w->text += from;
-    w->base += from;
-    w->bom += from;
-    w->len -= from;
-    const uint32_t end = skip_oversize(w);
-    w->base += end;
-    w->bom += end;
-    w->text += end;
-    w->len -= end;
-    if (w->skip_depth == 0) {
-        w->state = w->after_skip;
-    }
-    window_index(w);
     return PEN_NEXT_BAD;
 }
 
@@ -366,10 +395,7 @@ static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, 
         }
         return w->event_text.ptr != NULL ? event_record(w, record, err) : PEN_NEXT_RECORD;
     case WALK_INCOMPLETE:
-        if (w->len - from > w->options.record_bytes_max) {
-            return oversize(w, from, record, err);
-        }
-        return cut_off(w, from);
+        return is_oversize(w, from) ? oversize(w, from, record, err) : cut_off(w, from);
     case WALK_BAD:
         w->need_comma = w->state == STATE_ARRAY;
         return bad_record(w, start, record, err);
@@ -427,9 +453,14 @@ static enum pen_next envelope_step(struct pen_walker *w, bool *again)
         w->need_comma = false;
         return PEN_NEXT_MORE;
     }
+    const uint32_t value_from = w->index[w->at];
     uint32_t depth = 0;
     do {
         if (w->index[w->at] >= w->len || w->index[w->at + 1] >= w->len) {
+            if (is_oversize(w, value_from)) {
+                skip_begin(w, value_from);
+                return PEN_NEXT_MORE;
+            }
             w->at = start;
             *again = false;
             return cut_off(w, from);
@@ -473,7 +504,7 @@ static enum pen_next array_step(struct pen_walker *w, struct pen_record *record,
     }
     (void)PEN_FAIL(&w->bad, PEN_E_CORRUPT, w->base + from, "a record that is no object");
     if (w->index[w->at + 1] >= w->len && !w->is_final) {
-        return more(w, from);
+        return is_oversize(w, from) ? oversize(w, from, record, err) : more(w, from);
     }
     w->need_comma = true;
     if (c == '[') {
@@ -484,6 +515,29 @@ static enum pen_next array_step(struct pen_walker *w, struct pen_record *record,
     w->value_count = 0;
     record_set(w, record, from, end);
     *err = w->bad;
+    return PEN_NEXT_BAD;
+}
+
+/* Text at the top that is no object: to the end of its line, or to what may begin one. */
+static enum pen_next line_bad(struct pen_walker *w, struct pen_record *record, struct pen_err *err)
+{
+    const uint32_t from = w->index[w->at];
+    uint32_t end = token_end(w, w->at);
+    for (w->at++; w->index[w->at] < w->len; w->at++) {
+        const uint32_t next = w->index[w->at];
+        const uint8_t c = w->text[next];
+        if (c == '{' || c == '[' ||
+            (next > end && memchr(w->text + end, '\n', next - end) != NULL)) {
+            break;
+        }
+        end = token_end(w, w->at);
+    }
+    if (w->index[w->at] >= w->len && !w->is_final) {
+        return is_oversize(w, from) ? oversize(w, from, record, err) : more(w, from);
+    }
+    (void)PEN_FAIL(err, PEN_E_CORRUPT, w->base + from, "a record that is no object");
+    w->value_count = 0;
+    record_set(w, record, from, end);
     return PEN_NEXT_BAD;
 }
 
@@ -509,15 +563,7 @@ static enum pen_next top_step(struct pen_walker *w, struct pen_record *record, s
         *again = got == PEN_NEXT_MORE && w->state == STATE_ARRAY;
         return got;
     }
-    if (w->index[w->at + 1] >= w->len && !w->is_final) {
-        return more(w, from);
-    }
-    (void)PEN_FAIL(err, PEN_E_CORRUPT, w->base + from, "a record that is no object");
-    const uint32_t end = token_end(w, w->at);
-    w->at++;
-    w->value_count = 0;
-    record_set(w, record, from, end);
-    return PEN_NEXT_BAD;
+    return line_bad(w, record, err);
 }
 
 enum pen_next pen_walker_next(struct pen_walker *w, struct pen_record *record, struct pen_err *err)

@@ -89,7 +89,8 @@ struct pen_walker {
     int state, after_skip;
     bool need_comma, in_events, saw_array, in_envelope;
     uint64_t ordinal;
-    int32_t skip_depth; /* of an oversize record being skipped */
+    int32_t skip_depth; /* of an oversize value being skipped; 0: its end was found */
+    uint8_t skip_open;  /* '{' or '[': what its depth counts; 0: a scalar */
     bool skip_string, skip_escape;
     struct pen_err ended;
     /* record */

@@ -21,6 +21,7 @@
 #define ROUND_OBJECTS 4096u /* dealt largest first; the next round begins at once */
 #define CREDIT_OBJECTS 32u  /* below READ_SLOTS of a shard */
 #define CREDIT_BYTES ((uint64_t)8 << 20)
+#define DEAD_BYTES_MAX ((size_t)8 << 20)
 #define PROGRESS_LINE_NS (INT64_C(10) * PEN_NS_PER_S)
 
 volatile sig_atomic_t g_signal_pending;
@@ -591,6 +592,13 @@ static bool is_parked(const struct control *c)
     return false;
 }
 
+/* Dead letters wait in memory for the commit: many of them call for it. */
+static bool is_commit_due(const struct control *c)
+{
+    return pen_clock_mono_ns() - c->committed_at_ns >= c->options->commit_ns ||
+           c->now.dead.len >= DEAD_BYTES_MAX;
+}
+
 /* True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c)
 {
@@ -619,8 +627,7 @@ bool loop_turn(struct control *c)
         if (wants_end && !c->is_final) {
             c->is_final = true; /* commit_end then releases all; a drained run only its watermark */
             commit_begin(c);
-        } else if (!c->is_final && c->is_dirty &&
-                   pen_clock_mono_ns() - c->committed_at_ns >= c->options->commit_ns) {
+        } else if (!c->is_final && c->is_dirty && is_commit_due(c)) {
             commit_begin(c);
         }
     }

@@ -7,7 +7,8 @@
 #define WINDOW_BYTES_FIRST ((size_t)256 << 10)
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
-#define RATIO_MAX 2000u
+#define RATIO_MAX 1000u /* logs reach 100; deflate itself ends at 1,032 */
+#define BAD_IN_A_ROW_MAX 10000u
 #define SNIFF_BYTES 16384u
 
 enum scan_state {
@@ -43,6 +44,7 @@ struct pen_scan {
     size_t fill_target;
     bool is_final;
     uint64_t plain_bytes;
+    uint32_t bad_in_a_row;
 };
 
 static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *type,
@@ -154,6 +156,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice key)
     scan->fill_target = WINDOW_BYTES_FIRST;
     scan->is_final = false;
     scan->plain_bytes = 0;
+    scan->bad_in_a_row = 0;
 }
 
 void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last)
@@ -230,7 +233,7 @@ static void scan_window(struct pen_scan *scan)
 static void scan_slide(struct pen_scan *scan)
 {
     const size_t used = pen_walker_consumed(scan->types[scan->type->id].walker);
-    PEN_CHECK(used <= scan->window_len);
+    PEN_CHECK(used <= scan->window_len && (used > 0 || scan->window_len < scan->window_cap));
     const size_t rest = scan->window_len - used;
     memmove(scan->window, scan->window + used, rest);
     scan->window_len = rest;
@@ -257,6 +260,23 @@ static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *e
     return PEN_SCAN_RECORD;
 }
 
+/*
+ * A bad record.  An object of nothing else (10 MB of commas, say) would make dead letters a hundred
+ * times its size: it ends here.
+ */
+static enum pen_scan_next scan_bad(struct pen_scan *scan, const struct pen_scan_item *item,
+                                   struct pen_err *err)
+{
+    if (++scan->bad_in_a_row <= BAD_IN_A_ROW_MAX) {
+        return PEN_SCAN_BAD;
+    }
+    scan->state = SCAN_DRAIN;
+    (void)PEN_FAIL(err, PEN_E_LIMIT, item->record.offset,
+                   "%u records in a row are bad: the rest of the object is not read",
+                   BAD_IN_A_ROW_MAX);
+    return PEN_SCAN_DAMAGE;
+}
+
 static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct pen_err *err,
                       enum pen_scan_next *next)
 {
@@ -264,9 +284,14 @@ static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct 
     switch (pen_walker_next(entry->walker, &item->record, err)) {
     case PEN_NEXT_RECORD:
         *next = scan_record(scan, entry, item, err);
+        if (*next == PEN_SCAN_RECORD) {
+            scan->bad_in_a_row = 0;
+            return true;
+        }
+        *next = scan_bad(scan, item, err);
         return true;
     case PEN_NEXT_BAD:
-        *next = PEN_SCAN_BAD;
+        *next = scan_bad(scan, item, err);
         return true;
     case PEN_NEXT_MORE:
         PEN_CHECK(!scan->is_final);

@@ -145,6 +145,15 @@ static void damage_costs_the_record_it_is_in(void **state)
     check("{\"Records\":[{\"a\":1}", "0:{\"a\":1};cut");
 }
 
+static void a_line_that_is_no_object_is_one_bad_record(void **state)
+{
+    (void)state;
+    check("these are words\n", "0:bad;end");
+    check("two lines\nof words", "0:bad;1:bad;end");
+    check("{\"a\":1}\nnot, this: one\n{\"a\":2}\n", "0:{\"a\":1};1:bad;2:{\"a\":2};end");
+    check("prefix {\"a\":1}\n{\"a\":2}", "0:bad;1:{\"a\":1};2:{\"a\":2};end");
+}
+
 static void the_copy_is_pruned_and_keeps_tokens_as_written(void **state)
 {
     (void)state;
@@ -199,27 +208,53 @@ static void values_are_found_by_path_and_through_arrays(void **state)
     teardown(&f);
 }
 
-static void an_oversize_record_is_skipped_alone(void **state)
+/* A text of two records around one of 500 digits and more, read in windows of many sizes. */
+static void check_oversize(const char *format, const char *want)
 {
-    (void)state;
     struct fixture f;
     setup(&f, 64);
     struct pen_buf text;
     struct pen_buf got;
     pen_buf_init(&text, 1 << 20);
     pen_buf_init(&got, 1 << 20);
-    assert_int_equal(
-        pen_buf_printf(&text, "{\"Records\":[{\"a\":1},{\"b\":\"%0500d}\"},{\"a\":2}]}", 0),
-        PEN_OK);
+    char digits[501];
+    memset(digits, '7', sizeof(digits) - 1);
+    digits[sizeof(digits) - 1] = '\0';
+    const char *at = strchr(format, '@');
+    assert_non_null(at);
+    assert_int_equal(pen_buf_printf(&text, "%.*s%s%s", (int)(at - format), format, digits, at + 1),
+                     PEN_OK);
     for (size_t step = 40; step < 700; step += 7) {
         got.len = 0;
         run(&f, pen_buf_slice(&text), step, &got);
         assert_int_equal(pen_buf_add_byte(&got, '\0'), PEN_OK);
-        assert_string_equal((const char *)got.ptr, "0:{\"a\":1};1:bad;2:{\"a\":2};end");
+        assert_string_equal((const char *)got.ptr, want);
     }
     pen_buf_fini(&text);
     pen_buf_fini(&got);
     teardown(&f);
+}
+
+static void an_oversize_record_is_skipped_alone(void **state)
+{
+    (void)state;
+    check_oversize("{\"Records\":[{\"a\":1},{\"b\":\"@}\"},{\"a\":2}]}",
+                   "0:{\"a\":1};1:bad;2:{\"a\":2};end");
+}
+
+static void an_oversize_value_that_is_no_record_is_skipped_alone(void **state)
+{
+    (void)state;
+    static const char want[] = "0:{\"a\":1};1:bad;2:{\"a\":2};end";
+    check_oversize("{\"Records\":[{\"a\":1},{\"a\":tru,\"b\":\"@}\"},{\"a\":2}]}", want);
+    check_oversize("{\"Records\":[{\"a\":1},[\"]\",@],{\"a\":2}]}", want);
+    check_oversize("{\"Records\":[{\"a\":1},\"@,]\",{\"a\":2}]}", want);
+    check_oversize("{\"Records\":[{\"a\":1},@,{\"a\":2}]}", want);
+    check_oversize("{\"a\":1}\n@ and more\n{\"a\":2}", want);
+    check_oversize("{\"Records\":[{\"a\":1}],\"b\":\"@,]\",\"Records\":[{\"a\":2}]}",
+                   "0:{\"a\":1};1:{\"a\":2};end");
+    check_oversize("{\"Records\":[{\"a\":1}],\"b\":[{\"c\":\"@\"}],\"Records\":[{\"a\":2}]}",
+                   "0:{\"a\":1};1:{\"a\":2};end");
 }
 
 static void nesting_of_100000_ends_that_record(void **state)
@@ -253,7 +288,9 @@ int main(void)
         cmocka_unit_test(of_equal_keys_the_last_wins),
         cmocka_unit_test(lookup_events_give_the_event_inside),
         cmocka_unit_test(values_are_found_by_path_and_through_arrays),
+        cmocka_unit_test(a_line_that_is_no_object_is_one_bad_record),
         cmocka_unit_test(an_oversize_record_is_skipped_alone),
+        cmocka_unit_test(an_oversize_value_that_is_no_record_is_skipped_alone),
         cmocka_unit_test(nesting_of_100000_ends_that_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
