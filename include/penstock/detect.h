@@ -74,13 +74,46 @@ PEN_MUST_USE pen_status pen_rules_queries(struct pen_rules *rules, const struct 
                                           uint32_t *count, struct pen_err *err);
 
 /* Tests beside rules (NAME.test.yml): parsed cases; the caller runs the events. */
-struct pen_rule_test {
-    pen_slice file, name, rule_id, type;
-    uint32_t line;
-    const pen_slice *events; /* JSON records */
-    uint32_t event_count;
-    bool expect_match;
+struct pen_rule_test_key { /* one member of a signal's group */
+    pen_slice name, value;
 };
+struct pen_rule_test_signal { /* what a test says about one signal; the rest may be anything */
+    int severity;             /* enum pen_severity, or -1 */
+    int64_t first_seen_ns;    /* or INT64_MIN */
+    const struct pen_rule_test_key *group;
+    uint32_t group_count;
+};
+enum pen_rule_expect {
+    PEN_EXPECT_MATCH,    /* every event matches a rule that is tested */
+    PEN_EXPECT_NO_MATCH, /* no event matches any of them */
+    PEN_EXPECT_SIGNALS,  /* the events together give exactly these signals, in any order */
+};
+struct pen_rule_test {
+    pen_slice file;      /* the test file: path as given, or folder/name; "name" in the pack */
+    pen_slice rule_file; /* the rule file that it lies beside, as pen_rule.file has it */
+    pen_slice rule_id;   /* the one rule that is tested (`rule`); empty: all rules of rule_file */
+    pen_slice name, type;
+    uint32_t line;
+    const pen_slice *events; /* JSON objects, PEN_JSON_PADDING readable bytes behind each */
+    uint32_t event_count;    /* at least 1 */
+    enum pen_rule_expect expect;
+    const struct pen_rule_test_signal *signals;
+    uint32_t signal_count; /* 0 with PEN_EXPECT_SIGNALS: no signal at all */
+};
+
+/*
+ * pen_rule_tests_load - the tests of a path, in order of file names and places.
+ *
+ * path     a folder, a test file, a rule file (its test file, none: no tests), or "builtin"
+ * arena    owns everything in *out
+ * err      the first mistake: "file:line:column: reason"
+ * Returns  PEN_OK | PEN_E_RULE (what a test file says) | PEN_E_IO | PEN_E_LIMIT | PEN_E_NOMEM
+ *
+ * An event is a text with JSON (as an object of the log type holds it: one record, several, or an
+ * array of records), a YAML map with its members, or the name of a file with such JSON relative to
+ * the folder of the test file (text that does not begin with a brace or bracket).  A YAML scalar
+ * without quotes becomes what a YAML 1.1 reader takes it for.
+ */
 PEN_MUST_USE pen_status pen_rule_tests_load(const char *path, struct pen_arena *arena,
                                             struct pen_rule_test **out, uint32_t *count,
                                             struct pen_err *err);

@@ -1,18 +1,8 @@
-#include "penstock/embed.h"
-
+#include "files.h"
 #include "sigma.h"
 
-#include <dirent.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-#define FILE_BYTES_MAX ((size_t)1 << 20)
-#define FOLDER_DEPTH_MAX 32u
-
-extern const struct pen_embedded pen_builtin_rules[];
 
 struct pen_rules {
     struct pen_arena arena;
@@ -339,94 +329,17 @@ static void add_text(struct pen_rules *rules, const char *name, pen_slice text)
     }
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    const size_t n = strlen(name);
-    const size_t m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 static bool is_rule_file(const char *name)
 {
-    return (ends_with(name, ".yml") || ends_with(name, ".yaml")) && !ends_with(name, ".test.yml") &&
-           strcmp(name, "overlay.yml") != 0;
+    return (rule_name_ends(name, ".yml") || rule_name_ends(name, ".yaml")) &&
+           !rule_name_ends(name, ".test.yml") && strcmp(name, "overlay.yml") != 0;
 }
 
-static pen_status add_file(struct pen_rules *rules, const char *path, struct pen_err *err)
+static pen_status each_file(void *ctx, const char *path, pen_slice text, struct pen_err *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL) {
-        return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: cannot be read", path);
-    }
-    uint8_t *text = malloc(FILE_BYTES_MAX + 1);
-    PEN_CHECK(text != NULL);
-    const size_t len = fread(text, 1, FILE_BYTES_MAX + 1, file);
-    (void)fclose(file);
-    add_text(rules, path, (pen_slice){text, len});
-    free(text);
+    (void)err;
+    add_text(ctx, path, text);
     return PEN_OK;
-}
-
-struct folders { /* still to be read */
-    char *paths[4096];
-    uint32_t count;
-};
-
-static pen_status add_entry(struct pen_rules *rules, struct folders *folders, const char *dir,
-                            const char *name, struct pen_err *err)
-{
-    struct stat info;
-    char path[PATH_MAX];
-    if (name[0] == '.' || strcmp(name, "suppressions") == 0) {
-        return PEN_OK;
-    }
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    if (lstat(path, &info) != 0) {
-        return PEN_OK;
-    }
-    if (S_ISDIR(info.st_mode) && folders->count < PEN_COUNT(folders->paths)) {
-        folders->paths[folders->count++] = strdup(path);
-        return PEN_OK;
-    }
-    return is_rule_file(name) ? add_file(rules, path, err) : PEN_OK;
-}
-
-static pen_status add_folder(struct pen_rules *rules, const char *path, struct pen_err *err)
-{
-    struct folders *folders = calloc(1, sizeof(*folders));
-    PEN_CHECK(folders != NULL);
-    folders->paths[folders->count++] = strdup(path);
-    pen_status st = PEN_OK;
-    while (folders->count > 0) {
-        char *dir = folders->paths[--folders->count];
-        struct dirent **entries = NULL;
-        const int count = st == PEN_OK ? scandir(dir, &entries, NULL, alphasort) : 0;
-        for (int i = 0; i < count; i++) {
-            st = st == PEN_OK ? add_entry(rules, folders, dir, entries[i]->d_name, err) : st;
-            free(entries[i]);
-        }
-        free(entries);
-        free(dir);
-    }
-    free(folders);
-    return st;
-}
-
-static pen_status add_path(struct pen_rules *rules, const char *path, struct pen_err *err)
-{
-    struct stat info;
-    if (strcmp(path, "builtin") == 0) {
-        for (const struct pen_embedded *file = pen_builtin_rules; file->name != NULL; file++) {
-            if (is_rule_file(file->name)) {
-                add_text(rules, file->name, (pen_slice){file->text, file->len});
-            }
-        }
-        return PEN_OK;
-    }
-    if (stat(path, &info) != 0) {
-        return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: no such file or folder", path);
-    }
-    return S_ISDIR(info.st_mode) ? add_folder(rules, path, err) : add_file(rules, path, err);
 }
 
 pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_rules **out,
@@ -439,8 +352,9 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     pen_arena_init(&rules->arena, (size_t)4 << 30);
     pen_buf_init(&rules->hashed, (size_t)1 << 31);
     rules->options = *options;
+    const struct rule_files files = {.is_wanted = is_rule_file, .each = each_file, .ctx = rules};
     for (uint32_t i = 0; i < options->path_count; i++) {
-        const pen_status st = add_path(rules, options->paths[i], err);
+        const pen_status st = rule_files_each(options->paths[i], &files, err);
         if (st != PEN_OK) {
             pen_rules_free(rules);
             return st;

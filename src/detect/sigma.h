@@ -23,6 +23,7 @@ PEN_MUST_USE pen_status sigma_pieces(struct builder *b, pen_slice text, struct p
 enum scalar_kind { SCALAR_STRING, SCALAR_NUMBER, SCALAR_BOOL, SCALAR_NULL, SCALAR_BAD };
 /* What a YAML 1.1 reader takes the scalar for. */
 enum scalar_kind sigma_scalar(const struct pen_yaml *node);
+bool sigma_is_true(pen_slice text); /* of a scalar that is SCALAR_BOOL */
 
 /* One search identifier to a tree. */
 PEN_MUST_USE pen_status sigma_identifier(struct builder *b, const struct pen_yaml *node,

@@ -65,7 +65,7 @@ enum scalar_kind sigma_scalar(const struct pen_yaml *node)
     return pen_json_is_number(node->text) ? SCALAR_NUMBER : SCALAR_STRING;
 }
 
-static bool bool_of(pen_slice text)
+bool sigma_is_true(pen_slice text)
 {
     return text.ptr[0] == 't' || text.ptr[0] == 'T' || text.ptr[0] == 'y' || text.ptr[0] == 'Y' ||
            (text.len == 2 && (text.ptr[1] == 'n' || text.ptr[1] == 'N'));
@@ -335,7 +335,7 @@ static pen_status plain_value(struct builder *b, const struct item *item,
             return sigma_fail(b, value, "a boolean takes no such modifier");
         }
         return pattern(b, item,
-                       bool_of(value->text) ? PEN_SLICE_LIT("true") : PEN_SLICE_LIT("false"),
+                       sigma_is_true(value->text) ? PEN_SLICE_LIT("true") : PEN_SLICE_LIT("false"),
                        is_bare, pred);
     case SCALAR_BAD:
         return sigma_fail(b, value, "invalid number");
@@ -414,7 +414,7 @@ static pen_status one_value(struct builder *b, const struct item *item, pen_slic
     struct pen_expr *expr = expr_new(b, PEN_EXPR_PRED, 0);
     expr->pred = pred;
     expr->source = source_text(b, key, value->text);
-    if (item->kind == KIND_EXISTS && !bool_of(value->text)) {
+    if (item->kind == KIND_EXISTS && !sigma_is_true(value->text)) {
         struct pen_expr *negated = expr_new(b, PEN_EXPR_NOT, 1);
         negated->kids[0] = expr;
         expr = negated;

@@ -1,0 +1,196 @@
+#include "rule_events.h"
+
+#include "sigma.h"
+
+#define JSON_DEPTH_MAX 256U /* containers of a YAML event */
+
+pen_status rule_events_init(struct rule_events *events, struct pen_arena *arena,
+                            struct pen_err *err)
+{
+    /* The only envelope that a built-in type has; one walker reads events of every type. */
+    static const struct pen_walker_options options = {
+        .window_bytes_max = RULE_EVENT_TEXT_BYTES_MAX,
+        .record_bytes_max = RULE_EVENT_TEXT_BYTES_MAX,
+        .array_key = {(const uint8_t *)"Records", sizeof("Records") - 1},
+    };
+    *events = (struct rule_events){.arena = arena, .plan = pen_plan_new()};
+    if (events->plan == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "rule tests: out of memory");
+    }
+    pen_plan_seal(events->plan);
+    return pen_walker_new(events->plan, &options, &events->walker, err);
+}
+
+void rule_events_fini(struct rule_events *events)
+{
+    pen_walker_free(events->walker);
+    if (events->plan != NULL) {
+        pen_plan_free(events->plan);
+    }
+}
+
+/* A copy with blanks behind it, so that nothing of a neighbour can look like part of it. */
+static pen_status copy_padded(struct pen_arena *arena, pen_slice text, pen_slice *out,
+                              struct pen_err *err)
+{
+    uint8_t *copy = pen_arena_alloc(arena, text.len + PEN_JSON_PADDING, 1);
+    if (copy == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "the events take too much memory");
+    }
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    memset(copy + text.len, ' ', PEN_JSON_PADDING);
+    *out = (pen_slice){copy, text.len};
+    return PEN_OK;
+}
+
+static pen_status push(struct rule_events *events, pen_slice record, struct pen_err *err)
+{
+    if (events->count == events->cap) {
+        const uint32_t cap = events->cap == 0 ? 8 : events->cap * 2;
+        pen_slice *items = PEN_NEW_N(events->arena, pen_slice, cap);
+        if (items == NULL) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "the events take too much memory");
+        }
+        if (events->count > 0) {
+            memcpy(items, events->items, events->count * sizeof(*items));
+        }
+        events->items = items;
+        events->cap = cap;
+    }
+    PEN_TRY(copy_padded(events->arena, record, &events->items[events->count], err));
+    events->count++;
+    return PEN_OK;
+}
+
+static pen_status bad_json(struct pen_err *err)
+{
+    const struct pen_err why = *err;
+    return PEN_FAIL(err, PEN_E_RULE, why.offset, "the event is no JSON record: %s (byte %llu)",
+                    why.text, (unsigned long long)(why.offset == PEN_NO_OFFSET ? 0 : why.offset));
+}
+
+pen_status rule_events_add_text(struct rule_events *events, pen_slice text, struct pen_err *err)
+{
+    const uint32_t before = events->count;
+    pen_slice window = {0};
+    struct pen_record record;
+    if (text.len > RULE_EVENT_TEXT_BYTES_MAX) {
+        return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "the events take more than %zu bytes",
+                        RULE_EVENT_TEXT_BYTES_MAX);
+    }
+    PEN_TRY(copy_padded(events->arena, text, &window, err));
+    pen_walker_reset(events->walker);
+    pen_walker_window(events->walker, window, true);
+    enum pen_next next = pen_walker_next(events->walker, &record, err);
+    while (next == PEN_NEXT_RECORD) {
+        PEN_TRY(push(events, record.raw, err));
+        next = pen_walker_next(events->walker, &record, err);
+    }
+    PEN_CHECK(next != PEN_NEXT_MORE); /* the window is the whole text */
+    if (next == PEN_NEXT_BAD || err->status != PEN_OK) {
+        return bad_json(err);
+    }
+    return events->count > before
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "the text holds no JSON record");
+}
+
+/* ---- YAML to JSON ---- */
+
+static pen_status put_string(struct pen_buf *out, pen_slice text)
+{
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_json_escape(out, text));
+    return pen_buf_add_byte(out, '"');
+}
+
+static pen_status put_scalar(struct pen_buf *out, const struct pen_yaml *node)
+{
+    switch (sigma_scalar(node)) {
+    case SCALAR_NULL:
+        return pen_buf_add(out, PEN_SLICE_LIT("null"));
+    case SCALAR_BOOL:
+        return pen_buf_add(out, sigma_is_true(node->text) ? PEN_SLICE_LIT("true")
+                                                          : PEN_SLICE_LIT("false"));
+    case SCALAR_NUMBER:
+        return pen_buf_add(out, node->text);
+    case SCALAR_BAD:
+        return PEN_E_RULE;
+    case SCALAR_STRING:
+        break;
+    }
+    return put_string(out, node->text);
+}
+
+/* Key and value of a node; of a container the opening only. */
+static pen_status put_node(struct pen_buf *out, const struct pen_yaml *node, bool is_first)
+{
+    if (!is_first) {
+        PEN_TRY(pen_buf_add_byte(out, ','));
+    }
+    if (node->key != NULL) {
+        PEN_TRY(put_string(out, node->key->text));
+        PEN_TRY(pen_buf_add_byte(out, ':'));
+    }
+    if (node->kind == PEN_YAML_SCALAR) {
+        return put_scalar(out, node);
+    }
+    return pen_buf_add_byte(out, node->kind == PEN_YAML_MAP ? '{' : '[');
+}
+
+struct level { /* an open container of the tree and what comes next in it */
+    const struct pen_yaml *node, *next;
+};
+
+static pen_status put_next(struct pen_buf *out, struct level *stack, uint32_t *depth)
+{
+    struct level *top = &stack[*depth - 1];
+    const struct pen_yaml *node = top->next;
+    if (node == NULL) {
+        PEN_TRY(pen_buf_add_byte(out, top->node->kind == PEN_YAML_MAP ? '}' : ']'));
+        --*depth;
+        return PEN_OK;
+    }
+    if (node->kind != PEN_YAML_SCALAR && *depth == JSON_DEPTH_MAX) {
+        return PEN_E_LIMIT;
+    }
+    PEN_TRY(put_node(out, node, node == top->node->child));
+    top->next = node->next;
+    if (node->kind != PEN_YAML_SCALAR) {
+        stack[(*depth)++] = (struct level){.node = node, .next = node->child};
+    }
+    return PEN_OK;
+}
+
+static pen_status put_tree(struct pen_buf *out, const struct pen_yaml *map,
+                           const struct pen_yaml **bad)
+{
+    struct level stack[JSON_DEPTH_MAX] = {{.node = map, .next = map->child}};
+    uint32_t depth = 1;
+    pen_status st = pen_buf_add_byte(out, '{');
+    while (st == PEN_OK && depth > 0) {
+        st = put_next(out, stack, &depth);
+    }
+    *bad = st == PEN_OK ? NULL : stack[depth - 1].next;
+    return st;
+}
+
+pen_status rule_events_add_map(struct rule_events *events, const struct pen_yaml *map,
+                               const struct pen_yaml **bad, struct pen_err *err)
+{
+    struct pen_buf json;
+    pen_buf_init(&json, RULE_EVENT_TEXT_BYTES_MAX);
+    pen_status st = put_tree(&json, map, bad);
+    if (st == PEN_E_RULE && *bad != NULL) {
+        (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "%.*s is no value of JSON",
+                       PEN_SLICE_FMT((*bad)->text));
+    } else if (st != PEN_OK) {
+        (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "the event is too large or nested too deep");
+    } else {
+        st = push(events, pen_buf_slice(&json), err);
+    }
+    pen_buf_fini(&json);
+    return st;
+}
