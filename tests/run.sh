@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Installs, builds and runs the tests: release (lint, unit, end to end, fuzz corpora), then the unit
-# tests with address and undefined behaviour sanitizers.  Can be run again and again.
+# Installs, builds and runs the tests: release (lint, unit, end to end, fuzz corpora), then unit, end
+# to end and fuzz corpora with address and undefined behaviour sanitizers, then what has threads (the
+# whole replay on several shards among it) with the thread sanitizer, then every fuzz target for some
+# seconds.  Can be run again and again.
 #   --quick    the release tests only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,6 +39,9 @@ run() {
 }
 
 mkdir -p build
+if command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
 say "install"
 ./bench/install.sh --tests
 # Real samples for the conformance tests, when they are at hand.
@@ -51,7 +56,9 @@ else
 fi
 run release
 if [ "$quick" = no ]; then
-    run asan -L 'unit|fuzz'
+    run asan
+    run tsan -L tsan
+    run fuzz -L fuzz
 fi
 say "all"
 echo "$passed passed, $failed failed"

@@ -15,6 +15,14 @@
 #define CHILD_CPU_SECONDS 60
 #define CHILD_MEMORY_BYTES ((rlim_t)8 << 30)
 #define PAYLOAD_MAX ((size_t)1 << 30)
+/* A sanitizer's shadow memory alone is larger than the limit. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define HAS_SHADOW_MEMORY 1
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define HAS_SHADOW_MEMORY 1
+#    endif
+#endif
 #define CACHE_MAGIC UINT64_C(0x3130626473686e70) /* "pnhsdb01" */
 
 /*
@@ -167,8 +175,7 @@ static _Noreturn void child_main(struct pen_engine *engine, int fd)
 {
     const struct rlimit cpu = {CHILD_CPU_SECONDS, CHILD_CPU_SECONDS};
     bool is_good = setrlimit(RLIMIT_CPU, &cpu) == 0;
-#if !defined(__SANITIZE_ADDRESS__)
-    /* Not under AddressSanitizer, whose shadow memory alone is larger. */
+#ifndef HAS_SHADOW_MEMORY
     const struct rlimit memory = {CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES};
     is_good = is_good && setrlimit(RLIMIT_AS, &memory) == 0;
 #endif

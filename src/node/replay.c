@@ -116,6 +116,7 @@ static void threads_stop(struct control *c)
     }
     for (uint32_t i = 0; i < c->shards; i++) {
         message_free(c->slots[i].cut);
+        object_free(c->slots[i].cut_object);
         if (c->slots[i].ring != NULL) {
             pen_ring_free(c->slots[i].ring);
         }

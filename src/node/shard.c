@@ -614,6 +614,20 @@ static bool flush_outboxes(struct shard *shard)
     return is_clear;
 }
 
+/* At the end: what is open in the reader goes back to control, which owns it. */
+static void open_objects_return(struct shard *shard)
+{
+    void *tag = NULL;
+    pen_slice data = {0};
+    struct pen_err err = {0};
+    data_done(shard);
+    while (pen_reader_front(shard->reader, &tag, &data, &err) != PEN_READ_NONE) {
+        give_back(shard, tag);
+        pen_reader_close(shard->reader);
+    }
+    shard->object = NULL;
+}
+
 static void shard_loop(struct shard *shard)
 {
     while (!shard->is_stopped) {
@@ -628,7 +642,7 @@ static void shard_loop(struct shard *shard)
         /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
         (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? 0 : PARKED_NS);
     }
-    data_done(shard);
+    open_objects_return(shard);
     while (!pen_reader_cancel(shard->reader)) {
         (void)pen_ring_turn(shard->ring, true, 0);
     }

@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "planner.h"
+
 #include <stdlib.h>
 
 struct message *message_new(enum message_kind kind)
@@ -77,16 +79,25 @@ pen_status topology_init(struct topology *topology, uint32_t shards, uint32_t ca
     return edges_new(&topology->between, shards * shards, capacity, err);
 }
 
+/* A message that nobody will take: the object that it handed over ends with it. */
+static void message_drop(struct message *message)
+{
+    if (message->kind == MSG_OBJECT || message->kind == MSG_DONE) {
+        object_free(message->object);
+    }
+    message_free(message);
+}
+
 static void edges_free(struct edge *edges, uint32_t count)
 {
     for (uint32_t i = 0; edges != NULL && i < count; i++) {
         void *message = NULL;
         while (edges[i].box != NULL && pen_mailbox_pop(edges[i].box, &message)) {
-            message_free(message);
+            message_drop(message);
         }
         while (edges[i].head != NULL) {
             struct message *next = edges[i].head->next;
-            message_free(edges[i].head);
+            message_drop(edges[i].head);
             edges[i].head = next;
         }
         pen_mailbox_free(edges[i].box);

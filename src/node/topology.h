@@ -49,7 +49,7 @@ struct message {
     uint32_t from; /* shard, or UINT32_MAX for control */
     uint64_t epoch;
     int64_t watermark_ns;
-    struct pen_object *object;
+    struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
@@ -92,6 +92,7 @@ struct topology {
 };
 PEN_MUST_USE pen_status topology_init(struct topology *topology, uint32_t shards, uint32_t capacity,
                                       struct pen_err *err);
+/* After all threads ended.  Objects in messages that nobody took are freed. */
 void topology_fini(struct topology *topology);
 
 #endif
