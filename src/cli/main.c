@@ -9,6 +9,7 @@ static const char help[] =
     "penstock reads AWS logs, writes ECS documents and runs Sigma rules over every record.\n"
     "\n"
     "  penstock replay [options] SOURCE...     history to documents and signals\n"
+    "  penstock search QUERY SOURCE...         the records that match: grep for logs\n"
     "  penstock rules check PATH...            every error of every rule file\n"
     "  penstock rules list [PATH...]           the rules, one a line\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
@@ -61,14 +62,17 @@ static int reserved(const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char *const later[] = {"follow", "search",  "coverage",     "check", "types",
-                                        "sink",   "signals", "dead-letters", "state"};
+    static const char *const later[] = {"follow", "coverage", "check",        "types",
+                                        "sink",   "signals",  "dead-letters", "state"};
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         (void)fputs(help, argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
     }
     if (strcmp(argv[1], "replay") == 0) {
         return cmd_replay(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "search") == 0) {
+        return cmd_search(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "rules") == 0) {
         return cmd_rules(argc - 1, argv + 1);

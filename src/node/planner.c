@@ -77,8 +77,8 @@ static bool listed(const char *const *names, uint32_t count, pen_slice value)
     return false;
 }
 
-static bool name_wanted(const char *const *yes, uint32_t yes_count, const char *const *no,
-                        uint32_t no_count, pen_slice value)
+bool planner_name_wanted(const char *const *yes, uint32_t yes_count, const char *const *no,
+                         uint32_t no_count, pen_slice value)
 {
     if (value.len == 0) {
         return true; /* the key does not say: the record decides */
@@ -99,10 +99,13 @@ static bool key_wanted(struct planner *planner, pen_slice key, struct pen_key_in
             return false;
         }
     }
-    return name_wanted(o->accounts, o->account_count, o->not_accounts, o->not_account_count,
-                       info->account) &&
-           name_wanted(o->regions, o->region_count, o->not_regions, o->not_region_count,
-                       info->region);
+    const bool says_type = !pen_slice_eq(info->type->name, PEN_SLICE_LIT("unknown"));
+    const pen_slice type = says_type && o->as_type == NULL ? info->type->name : (pen_slice){0};
+    return planner_name_wanted(o->accounts, o->account_count, o->not_accounts, o->not_account_count,
+                               info->account) &&
+           planner_name_wanted(o->regions, o->region_count, o->not_regions, o->not_region_count,
+                               info->region) &&
+           planner_name_wanted(o->types, o->type_count, o->not_types, o->not_type_count, type);
 }
 
 static pen_status unit_add(struct planner *planner, char *path, char *key, bool is_file)

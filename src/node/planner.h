@@ -43,5 +43,9 @@ struct object_list { /* owns its objects until they are taken */
 PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit,
                                      struct object_list *list, struct pen_err *err);
 void object_free(struct pen_object *object);
+/* Whether a name is on the first list (when there is one) and not on the second.  An empty value,
+ * of which the key says nothing, is. */
+bool planner_name_wanted(const char *const *yes, uint32_t yes_count, const char *const *no,
+                         uint32_t no_count, pen_slice value);
 
 #endif

@@ -1,0 +1,352 @@
+/* tested by tests/e2e/test_search.py */
+#include "penstock/query.h"
+
+#include "search.h"
+#include "told.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SORT_BYTES_MAX ((size_t)1 << 30)
+
+static const char help[] =
+    "penstock search [options] QUERY SOURCE...   prints the records that match\n"
+    "\n"
+    "  QUERY   Datadog log search: words and \"phrases\" (any value of the record, any case),\n"
+    "          @field:value  @field:(a OR b)  @field:pre*  @field:*  -@field:x  @n:>5  @n:[1 TO "
+    "5]\n"
+    "          CIDR(@sourceIPAddress, 10.0.0.0/8)  AND OR NOT ( )\n"
+    "          fields: as in the record (@userIdentity.arn), Datadog's (@evt.name) or ECS\n"
+    "          (@event.action); reserved: source service host status message tags\n"
+    "  SOURCE  a file, a folder, or - (one object on standard input)\n"
+    "\n"
+    "  -q QUERY             the query, also one that begins with - (or put it behind --)\n"
+    "  --count              only how many records match\n"
+    "  --limit N            end after N records\n"
+    "  --fields a,b         the values as TSV; also _penstock.object, record, event_time ...\n"
+    "  --raw                the bytes of the record as they are\n"
+    "  --sort time          by event time (held in memory until the end)\n"
+    "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
+    "  --as-rule            as a rule reads it: bare words search `message` alone\n"
+    "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
+    "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
+    "  --workers N          threads (one a core)\n"
+    "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
+    "\n"
+    "Exit: 0 match, 1 none, 2 usage, 7 something could not be read.\n";
+
+enum search_id {
+    OPT_QUERY = 1,
+    OPT_COUNT,
+    OPT_LIMIT,
+    OPT_FIELDS,
+    OPT_RAW,
+    OPT_SORT,
+    OPT_AS,
+    OPT_AS_RULE,
+    OPT_WORKERS,
+    OPT_STRICT,
+    OPT_ALLOW_GAPS,
+    OPT_HELP
+};
+static const struct cli_option options[] = {
+    {"-q", OPT_QUERY, true},          {"--count", OPT_COUNT, false},
+    {"--limit", OPT_LIMIT, true},     {"--fields", OPT_FIELDS, true},
+    {"--raw", OPT_RAW, false},        {"--sort", OPT_SORT, true},
+    {"--as", OPT_AS, true},           {"--as-rule", OPT_AS_RULE, false},
+    {"--workers", OPT_WORKERS, true}, {"--strict", OPT_STRICT, false},
+    {"--help", OPT_HELP, false},      {"--allow-gaps", OPT_ALLOW_GAPS, false},
+    {"-h", OPT_HELP, false},          {NULL, 0, false}};
+
+struct line { /* one that waits to be sorted */
+    int64_t time_ns;
+    uint64_t sequence, record;
+    size_t offset, len;
+};
+
+struct run {
+    struct search search;
+    struct cli_pick pick;
+    struct told told;
+    const char *query;
+    const char **sources;
+    uint32_t source_count;
+    uint64_t limit, printed;
+    uint64_t workers;
+    bool by_time, strict, allow_gaps, wants_help;
+    bool is_terminal;
+    bool is_full; /* of lines to sort */
+    struct pen_buf text;
+    struct pen_buf lines; /* struct line */
+    struct pen_buf shown;
+};
+
+/* ---- the command line ---- */
+
+static bool form_take(struct run *run, enum search_form form)
+{
+    if (run->search.form != SEARCH_JSON) {
+        (void)fprintf(stderr, "penstock: only one of --count, --fields and --raw\n");
+        return false;
+    }
+    run->search.form = form;
+    return true;
+}
+
+static bool number_take(const char *name, const char *value, uint64_t max, uint64_t *out)
+{
+    if (!pen_parse_u64(pen_slice_str(value), out) || *out == 0 || *out > max) {
+        (void)fprintf(stderr, "penstock: %s takes a number from 1 to %" PRIu64 ", not `%s`\n", name,
+                      max, value);
+        return false;
+    }
+    return true;
+}
+
+static bool take(struct run *run, int id, char *value)
+{
+    switch (id) {
+    case OPT_QUERY:
+        run->query = value;
+        return true;
+    case OPT_COUNT:
+        return form_take(run, SEARCH_COUNT);
+    case OPT_LIMIT:
+        return number_take("--limit", value, UINT64_MAX, &run->limit);
+    case OPT_FIELDS:
+        if (!search_fields_take(&run->search, value)) {
+            (void)fprintf(stderr, "penstock: --fields takes 1 to %u names: a,b,c\n",
+                          SEARCH_FIELDS_MAX);
+            return false;
+        }
+        return form_take(run, SEARCH_FIELDS);
+    case OPT_RAW:
+        return form_take(run, SEARCH_RAW);
+    case OPT_SORT:
+        run->by_time = strcmp(value, "time") == 0;
+        if (!run->by_time) {
+            (void)fprintf(stderr, "penstock: --sort takes `time`, not `%s`\n", value);
+        }
+        return run->by_time;
+    case OPT_AS:
+        run->search.as_type = value;
+        run->search.is_json = strcmp(value, "json") == 0;
+        return true;
+    case OPT_WORKERS:
+        return number_take("--workers", value, 64, &run->workers);
+    default:
+        run->search.as_rule |= id == OPT_AS_RULE;
+        run->strict |= id == OPT_STRICT;
+        run->allow_gaps |= id == OPT_ALLOW_GAPS;
+        run->wants_help |= id == OPT_HELP;
+        return true;
+    }
+}
+
+static bool read_args(struct run *run, int argc, char **argv)
+{
+    struct cli_parser parser = {.command = "search",
+                                .argc = argc,
+                                .argv = argv,
+                                .tables = {options, cli_pick_options},
+                                .dash_hint =
+                                    "; a query that begins with - is given with -q or behind --",
+                                .at = 1};
+    char *value = NULL;
+    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
+        bool is_good = id != CLI_WRONG;
+        if (id == CLI_OPERAND) {
+            run->sources[run->source_count++] = value;
+        } else if (is_good && !cli_pick_take(&run->pick, id, value, &is_good)) {
+            is_good = take(run, id, value);
+        }
+        if (!is_good) {
+            return false;
+        }
+    }
+    if (run->wants_help) {
+        return true;
+    }
+    if (run->query == NULL && run->source_count > 0) {
+        run->query = run->sources[0];
+        run->source_count--;
+        memmove((void *)run->sources, (void *)(run->sources + 1),
+                run->source_count * sizeof(char *));
+    }
+    if (run->query == NULL || run->source_count == 0) {
+        (void)fprintf(stderr, "penstock: search wants a query and at least one source%s\n",
+                      run->query == NULL ? ": penstock search --help" : "; - is standard input");
+        return false;
+    }
+    return cli_pick_done(&run->pick);
+}
+
+/* ---- output ---- */
+
+static pen_status on_record(void *ctx, const struct pen_pass_record *record, struct pen_buf *out,
+                            struct pen_err *err)
+{
+    const struct run *run = ctx;
+    return search_write(&run->search, record, out, err);
+}
+
+static void print(struct run *run, pen_slice bytes)
+{
+    if (run->is_terminal) {
+        cli_print_escaped(&run->shown, bytes);
+    } else {
+        (void)fwrite(bytes.ptr, 1, bytes.len, stdout); /* errors show at the end */
+    }
+    run->printed++;
+}
+
+static bool on_output(void *ctx, const struct pen_pass_output *output)
+{
+    struct run *run = ctx;
+    if (!run->by_time) {
+        print(run, output->bytes);
+        return run->printed != run->limit;
+    }
+    const struct line line = {.time_ns = output->time_ns,
+                              .sequence = output->sequence,
+                              .record = output->record,
+                              .offset = run->text.len,
+                              .len = output->bytes.len};
+    run->is_full =
+        pen_buf_add(&run->text, output->bytes) != PEN_OK ||
+        pen_buf_add(&run->lines, (pen_slice){(const uint8_t *)&line, sizeof(line)}) != PEN_OK;
+    return !run->is_full;
+}
+
+static void on_trouble(void *ctx, const struct pen_pass_trouble *trouble)
+{
+    struct run *run = ctx;
+    told_trouble(&run->told, trouble);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct line *x = a;
+    const struct line *y = b;
+    if (x->time_ns != y->time_ns) {
+        return x->time_ns < y->time_ns ? -1 : 1;
+    }
+    if (x->sequence != y->sequence) {
+        return x->sequence < y->sequence ? -1 : 1;
+    }
+    return x->record < y->record ? -1 : x->record > y->record;
+}
+
+static void print_sorted(struct run *run)
+{
+    struct line *lines = (struct line *)(void *)run->lines.ptr;
+    const size_t count = run->lines.len / sizeof(*lines);
+    if (count > 0) {
+        qsort(lines, count, sizeof(*lines), by_time);
+    }
+    for (size_t i = 0; i < count && (run->limit == 0 || run->printed < run->limit); i++) {
+        print(run, (pen_slice){run->text.ptr + lines[i].offset, lines[i].len});
+    }
+}
+
+/* ---- the whole ---- */
+
+static int query_fail(const struct run *run, const struct pen_err *err)
+{
+    struct pen_buf words;
+    pen_buf_init(&words, (size_t)1 << 20);
+    if (err->status == PEN_E_USAGE && err->offset != PEN_NO_OFFSET &&
+        pen_query_caret(&words, run->search.query, err) == PEN_OK) {
+        (void)fprintf(stderr, "penstock: the query cannot be read:\n%.*s", (int)words.len,
+                      (const char *)words.ptr);
+        pen_buf_fini(&words);
+        return 2;
+    }
+    pen_buf_fini(&words);
+    return cli_fail(err);
+}
+
+static int finish(struct run *run, const struct pen_totals *totals)
+{
+    uint64_t found = run->printed;
+    if (run->search.form == SEARCH_COUNT) {
+        const bool is_over = run->limit > 0 && totals->matches > run->limit;
+        found = is_over ? run->limit : totals->matches;
+        (void)printf("%" PRIu64 "\n", found);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        (void)fprintf(stderr, "penstock: standard output: %s\n", strerrordesc_np(errno));
+        return 1;
+    }
+    told_sum(&run->told, totals);
+    if (run->is_full) {
+        (void)fprintf(stderr, "penstock: more than 1 GiB to sort: narrow the search by --from and "
+                              "--to, or leave --sort away\n");
+        return 1;
+    }
+    if (told_has_gap(totals, run->strict) && !run->allow_gaps) {
+        return 7;
+    }
+    return found > 0 ? 0 : 1;
+}
+
+static int search(struct run *run)
+{
+    struct pen_err err = {0};
+    struct pen_program *program = NULL;
+    run->search.query = pen_slice_str(run->query);
+    const struct pen_program_options build = {.build = search_build, .build_ctx = &run->search};
+    if (pen_program_new(&build, &program, &err) != PEN_OK) {
+        return query_fail(run, &err);
+    }
+    struct pen_pass_options pass = {.program = program,
+                                    .sources = run->sources,
+                                    .source_count = run->source_count,
+                                    .as_type = run->search.as_type,
+                                    .workers = (uint32_t)run->workers,
+                                    .on_record = on_record,
+                                    .on_output = on_output,
+                                    .on_trouble = on_trouble,
+                                    .ctx = run};
+    cli_pick_apply(&run->pick, &pass);
+    struct pen_totals totals;
+    const pen_status st = pen_pass(&pass, &totals, &err);
+    if (st == PEN_OK && run->by_time && !run->is_full) {
+        print_sorted(run);
+    }
+    const int code = st == PEN_OK ? finish(run, &totals) : cli_fail(&err);
+    pen_program_free(program);
+    return code;
+}
+
+int cmd_search(int argc, char **argv)
+{
+    struct run *run = calloc(1, sizeof(*run));
+    PEN_CHECK(run != NULL);
+    run->sources = calloc((size_t)argc + 1, sizeof(char *));
+    PEN_CHECK(run->sources != NULL);
+    cli_pick_init(&run->pick);
+    pen_buf_init(&run->text, SORT_BYTES_MAX);
+    pen_buf_init(&run->lines, SORT_BYTES_MAX);
+    pen_buf_init(&run->shown, SIZE_MAX);
+    run->is_terminal = isatty(STDOUT_FILENO) == 1;
+    int code = 2;
+    if (read_args(run, argc, argv)) {
+        code = 0;
+        if (run->wants_help) {
+            (void)fputs(help, stdout);
+        } else {
+            code = search(run);
+        }
+    }
+    cli_pick_fini(&run->pick);
+    pen_buf_fini(&run->text);
+    pen_buf_fini(&run->lines);
+    pen_buf_fini(&run->shown);
+    free((void *)run->sources);
+    free(run);
+    return code;
+}

@@ -1,0 +1,111 @@
+/* tested by tests/e2e/test_search.py */
+#include "options.h"
+
+#include <stdio.h>
+
+#define NAME_MAX_BYTES 32U
+
+/* Changes of one letter between two names; names longer than the table are told apart at once. */
+static uint32_t distance(const char *a, size_t n, const char *b, size_t m)
+{
+    uint32_t row[NAME_MAX_BYTES + 1];
+    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) {
+        return UINT32_MAX;
+    }
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = (uint32_t)j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        uint32_t diagonal = row[0];
+        row[0] = (uint32_t)i;
+        for (size_t j = 1; j <= m; j++) {
+            const uint32_t above = row[j];
+            const uint32_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            const uint32_t step = (above < row[j - 1] ? above : row[j - 1]) + 1;
+            row[j] = change < step ? change : step;
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+static const char *nearest(const struct cli_parser *p, const char *name, size_t len)
+{
+    const char *best = NULL;
+    uint32_t best_distance = (uint32_t)(len / 3) + 2;
+    for (size_t t = 0; t < CLI_TABLES; t++) {
+        for (const struct cli_option *o = p->tables[t]; o != NULL && o->name != NULL; o++) {
+            const uint32_t d = distance(name, len, o->name, strlen(o->name));
+            if (d < best_distance) {
+                best_distance = d;
+                best = o->name;
+            }
+        }
+    }
+    return best;
+}
+
+static int unknown(const struct cli_parser *p, const char *text, size_t len)
+{
+    if (len == 8 && strncmp(text, "--region", len) == 0) {
+        (void)fprintf(stderr, "penstock: --region could mean two things: --regions picks logs by "
+                              "their AWS region, --s3-region is where a bucket lies\n");
+        return CLI_WRONG;
+    }
+    const char *near = strncmp(text, "--", 2) == 0 ? nearest(p, text, len) : NULL;
+    (void)fprintf(stderr, "penstock: %s has no option `%.*s`%s%s%s\n", p->command, (int)len, text,
+                  near == NULL ? "" : "; the nearest is ", near == NULL ? "" : near,
+                  near == NULL && p->dash_hint != NULL ? p->dash_hint : "");
+    return CLI_WRONG;
+}
+
+static const struct cli_option *find(const struct cli_parser *p, const char *name, size_t len)
+{
+    for (size_t t = 0; t < CLI_TABLES; t++) {
+        for (const struct cli_option *o = p->tables[t]; o != NULL && o->name != NULL; o++) {
+            if (strlen(o->name) == len && strncmp(o->name, name, len) == 0) {
+                return o;
+            }
+        }
+    }
+    return NULL;
+}
+
+int cli_next(struct cli_parser *p, char **value)
+{
+    if (p->at >= p->argc) {
+        return CLI_END;
+    }
+    char *text = p->argv[p->at++];
+    *value = text;
+    if (!p->only_operands && strcmp(text, "--") == 0) {
+        p->only_operands = true;
+        if (p->at == p->argc) {
+            return CLI_END;
+        }
+        text = p->argv[p->at++];
+        *value = text;
+    }
+    if (p->only_operands || text[0] != '-' || text[1] == '\0') {
+        return CLI_OPERAND;
+    }
+    char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
+    const size_t len = equals == NULL ? strlen(text) : (size_t)(equals - text);
+    const struct cli_option *option = find(p, text, len);
+    if (option == NULL) {
+        return unknown(p, text, len);
+    }
+    if (!option->has_value) {
+        if (equals != NULL) {
+            (void)fprintf(stderr, "penstock: %s takes no value\n", option->name);
+            return CLI_WRONG;
+        }
+        return option->id;
+    }
+    if (equals == NULL && p->at == p->argc) {
+        (void)fprintf(stderr, "penstock: %s wants a value\n", option->name);
+        return CLI_WRONG;
+    }
+    *value = equals != NULL ? equals + 1 : p->argv[p->at++];
+    return option->id;
+}

@@ -1,0 +1,53 @@
+/* options.h - command lines: options from a table, and the choice of objects and records that
+ * several commands share. */
+#ifndef PEN_CLI_OPTIONS_H
+#define PEN_CLI_OPTIONS_H
+
+#include "cli.h"
+
+struct cli_option {
+    const char *name; /* "--from" or "-q" */
+    int id;           /* > 0 */
+    bool has_value;
+};
+#define CLI_TABLES 2U
+struct cli_parser { /* filled by the command; argv[0] is its name */
+    const char *command;
+    int argc;
+    char **argv;
+    const struct cli_option *tables[CLI_TABLES]; /* each ends with a NULL name */
+    const char *dash_hint;                       /* told with an unknown option, or NULL */
+    int at;                                      /* 1 at first */
+    bool only_operands;                          /* behind "--" */
+};
+enum { CLI_END = 0, CLI_OPERAND = -1, CLI_WRONG = -2 };
+/*
+ * cli_next - the next option's id, CLI_OPERAND, CLI_END, or CLI_WRONG after words on stderr.
+ *
+ * *value is the option's value ("--name value" or "--name=value") or the operand, in argv.
+ */
+int cli_next(struct cli_parser *parser, char **value);
+
+/* ---- which objects and records ---- */
+
+#define PICK_NAMES_MAX 4096U
+enum pick_list { PICK_ACCOUNTS, PICK_REGIONS, PICK_TYPES, PICK_LISTS };
+struct cli_pick {
+    int64_t from_ns, to_ns;
+    struct pick_names {
+        const char **names;
+        uint32_t count;
+    } yes[PICK_LISTS], no[PICK_LISTS];
+    struct pen_arena arena;
+};
+extern const struct cli_option cli_pick_options[];
+void cli_pick_init(struct cli_pick *pick);
+void cli_pick_fini(struct cli_pick *pick);
+/* True when the id is one of cli_pick_options; *is_good tells whether its value was taken, else
+ * words were said. */
+bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good);
+/* Checks the whole (from before to) and, when times were given, tells the range on stderr. */
+PEN_MUST_USE bool cli_pick_done(const struct cli_pick *pick);
+void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass);
+
+#endif

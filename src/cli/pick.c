@@ -1,0 +1,173 @@
+/* tested by tests/e2e/test_search.py */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_BYTES_MAX ((size_t)16 << 20)
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+
+enum pick_id {
+    PICK_FROM = 1000,
+    PICK_TO,
+    PICK_ON,
+    PICK_YES,
+    PICK_NO = PICK_YES + PICK_LISTS,
+    PICK_ID_END = PICK_NO + PICK_LISTS
+};
+const struct cli_option cli_pick_options[] = {
+    {"--from", PICK_FROM, true},
+    {"--to", PICK_TO, true},
+    {"--on", PICK_ON, true},
+    {"--accounts", PICK_YES + PICK_ACCOUNTS, true},
+    {"--regions", PICK_YES + PICK_REGIONS, true},
+    {"--types", PICK_YES + PICK_TYPES, true},
+    {"--not-accounts", PICK_NO + PICK_ACCOUNTS, true},
+    {"--not-regions", PICK_NO + PICK_REGIONS, true},
+    {"--not-types", PICK_NO + PICK_TYPES, true},
+    {NULL, 0, false},
+};
+
+void cli_pick_init(struct cli_pick *pick)
+{
+    *pick = (struct cli_pick){.from_ns = INT64_MIN, .to_ns = INT64_MAX};
+    pen_arena_init(&pick->arena, ARENA_BYTES_MAX);
+}
+
+void cli_pick_fini(struct cli_pick *pick)
+{
+    for (uint32_t i = 0; i < PICK_LISTS; i++) {
+        free((void *)pick->yes[i].names);
+        free((void *)pick->no[i].names);
+    }
+    pen_arena_fini(&pick->arena);
+}
+
+static bool name_add(struct cli_pick *pick, struct pick_names *list, pen_slice name)
+{
+    if (list->names == NULL) {
+        list->names = calloc(PICK_NAMES_MAX, sizeof(*list->names));
+    }
+    const pen_slice copy = pen_arena_dup(&pick->arena, name);
+    if (list->names == NULL || copy.ptr == NULL || list->count == PICK_NAMES_MAX) {
+        (void)fprintf(stderr, "penstock: more than %u names in a list\n", PICK_NAMES_MAX);
+        return false;
+    }
+    list->names[list->count++] = (const char *)copy.ptr;
+    return true;
+}
+
+/* Names between commas, blanks and line ends. */
+static bool names_add(struct cli_pick *pick, struct pick_names *list, pen_slice text)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i < text.len && strchr(", \t\r\n", text.ptr[i]) == NULL) {
+            continue;
+        }
+        if (i > begin && !name_add(pick, list, pen_slice_sub(text, begin, i))) {
+            return false;
+        }
+        begin = i + 1;
+    }
+    return true;
+}
+
+static bool file_add(struct cli_pick *pick, struct pick_names *list, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        (void)fprintf(stderr, "penstock: %s: %s\n", path, strerrordesc_np(errno));
+        return false;
+    }
+    uint8_t *text = malloc(FILE_BYTES_MAX);
+    const size_t len = text == NULL ? 0 : fread(text, 1, FILE_BYTES_MAX, file);
+    (void)fclose(file);
+    const bool is_good = len < FILE_BYTES_MAX && names_add(pick, list, (pen_slice){text, len});
+    free(text);
+    if (len == FILE_BYTES_MAX) {
+        (void)fprintf(stderr, "penstock: %s: more than 1 MiB of names\n", path);
+    }
+    return is_good;
+}
+
+static bool list_take(struct cli_pick *pick, struct pick_names *list, const char *value)
+{
+    return value[0] == '@' ? file_add(pick, list, value + 1)
+                           : names_add(pick, list, pen_slice_str(value));
+}
+
+static bool time_take(struct cli_pick *pick, int id, const char *value)
+{
+    int64_t ns = 0;
+    if (!cli_time(value, &ns)) {
+        (void)fprintf(stderr,
+                      "penstock: `%s` is no time: 2025-01-31, 2025-01-31T12:00:00Z, -7d, -24h, "
+                      "now, today\n",
+                      value);
+        return false;
+    }
+    const int64_t day = ns - ((ns % PEN_NS_PER_DAY) + PEN_NS_PER_DAY) % PEN_NS_PER_DAY;
+    if (id == PICK_TO) {
+        pick->to_ns = ns;
+        return true;
+    }
+    pick->from_ns = id == PICK_ON ? day : ns;
+    pick->to_ns = id == PICK_ON ? day + PEN_NS_PER_DAY : pick->to_ns;
+    return true;
+}
+
+bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good)
+{
+    if (id < PICK_FROM || id >= PICK_ID_END) {
+        return false;
+    }
+    if (id < PICK_YES) {
+        *is_good = time_take(pick, id, value);
+    } else if (id < PICK_NO) {
+        *is_good = list_take(pick, &pick->yes[id - PICK_YES], value);
+    } else {
+        *is_good = list_take(pick, &pick->no[id - PICK_NO], value);
+    }
+    return true;
+}
+
+bool cli_pick_done(const struct cli_pick *pick)
+{
+    char from[PEN_TIME_MAX] = "the beginning";
+    char to[PEN_TIME_MAX] = "the end";
+    if (pick->from_ns == INT64_MIN && pick->to_ns == INT64_MAX) {
+        return true;
+    }
+    if (pick->from_ns != INT64_MIN) {
+        from[pen_format_time(pick->from_ns, from)] = '\0';
+    }
+    if (pick->to_ns != INT64_MAX) {
+        to[pen_format_time(pick->to_ns, to)] = '\0';
+    }
+    if (pick->from_ns >= pick->to_ns) {
+        (void)fprintf(stderr, "penstock: the range of time is empty: from %s to %s\n", from, to);
+        return false;
+    }
+    (void)fprintf(stderr, "penstock: event time from %s to %s\n", from, to);
+    return true;
+}
+
+void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass)
+{
+    pass->from_ns = pick->from_ns;
+    pass->to_ns = pick->to_ns;
+    pass->accounts = pick->yes[PICK_ACCOUNTS].names;
+    pass->account_count = pick->yes[PICK_ACCOUNTS].count;
+    pass->not_accounts = pick->no[PICK_ACCOUNTS].names;
+    pass->not_account_count = pick->no[PICK_ACCOUNTS].count;
+    pass->regions = pick->yes[PICK_REGIONS].names;
+    pass->region_count = pick->yes[PICK_REGIONS].count;
+    pass->not_regions = pick->no[PICK_REGIONS].names;
+    pass->not_region_count = pick->no[PICK_REGIONS].count;
+    pass->types = pick->yes[PICK_TYPES].names;
+    pass->type_count = pick->yes[PICK_TYPES].count;
+    pass->not_types = pick->no[PICK_TYPES].names;
+    pass->not_type_count = pick->no[PICK_TYPES].count;
+}

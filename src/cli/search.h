@@ -1,0 +1,33 @@
+/* search.h - what a search wants of each record, and how it is written. */
+#ifndef PEN_CLI_SEARCH_H
+#define PEN_CLI_SEARCH_H
+
+#include "options.h"
+
+#define SEARCH_FIELDS_MAX 64U
+#define SEARCH_TYPES_MAX 64U
+
+enum search_form { SEARCH_JSON, SEARCH_RAW, SEARCH_FIELDS, SEARCH_COUNT };
+
+struct search {
+    pen_slice query;
+    enum search_form form;
+    bool as_rule;
+    const char *as_type;
+    bool is_json; /* --as json */
+    pen_slice fields[SEARCH_FIELDS_MAX];
+    uint32_t field_count;
+    uint32_t field_ids[SEARCH_TYPES_MAX][SEARCH_FIELDS_MAX]; /* by type */
+};
+
+/* Splits "a,b" into fields.  False: too many, or an empty name. */
+PEN_MUST_USE bool search_fields_take(struct search *search, const char *text);
+/* pen_program_options.build: the query with the names of one type; ctx is the search. */
+pen_status search_build(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
+                        struct pen_expr **out, struct pen_err *err);
+/* Appends the line of a record in the form of the search. */
+PEN_MUST_USE pen_status search_write(const struct search *search,
+                                     const struct pen_pass_record *record, struct pen_buf *out,
+                                     struct pen_err *err);
+
+#endif

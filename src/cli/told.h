@@ -1,0 +1,20 @@
+/* told.h - what a pass could not read, in words on standard error; and text for a terminal. */
+#ifndef PEN_CLI_TOLD_H
+#define PEN_CLI_TOLD_H
+
+#include "cli.h"
+
+struct told {
+    uint64_t lines; /* written so far; beyond a few they are only counted */
+};
+void told_trouble(struct told *told, const struct pen_pass_trouble *trouble);
+/* One line with the counts when anything was not read. */
+void told_sum(const struct told *told, const struct pen_totals *totals);
+/* Whether something could not be read: an object or a folder; with strict also damaged objects,
+ * objects of no known type and bad records. */
+bool told_has_gap(const struct pen_totals *totals, bool strict);
+
+/* Writes lines to standard output with what a terminal would obey escaped. */
+void cli_print_escaped(struct pen_buf *scratch, pen_slice lines);
+
+#endif
