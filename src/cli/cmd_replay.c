@@ -1,9 +1,8 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/runtime.h"
 
-#include "cli.h"
+#include "options.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,30 +64,29 @@ enum replay_option {
     OPT_SET,
     OPT_HELP
 };
-static const struct option long_options[] = {
-    {"out", required_argument, NULL, OPT_OUT},
-    {"from", required_argument, NULL, OPT_FROM},
-    {"to", required_argument, NULL, OPT_TO},
-    {"accounts", required_argument, NULL, OPT_ACCOUNTS},
-    {"not-accounts", required_argument, NULL, OPT_NOT_ACCOUNTS},
-    {"regions", required_argument, NULL, OPT_REGIONS},
-    {"not-regions", required_argument, NULL, OPT_NOT_REGIONS},
-    {"rules", required_argument, NULL, OPT_RULES},
-    {"no-rules", no_argument, NULL, OPT_NO_RULES},
-    {"min-level", required_argument, NULL, OPT_MIN_LEVEL},
-    {"sink", required_argument, NULL, OPT_SINK},
-    {"signals-only", no_argument, NULL, OPT_SIGNALS_ONLY},
-    {"as", required_argument, NULL, OPT_AS},
-    {"fresh", no_argument, NULL, OPT_FRESH},
-    {"shards", required_argument, NULL, OPT_SHARDS},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"no-progress", no_argument, NULL, OPT_NO_PROGRESS},
-    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
-    {"allow-gaps", no_argument, NULL, OPT_ALLOW_GAPS},
-    {"strict", no_argument, NULL, OPT_STRICT},
-    {"set", required_argument, NULL, OPT_SET},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0}};
+static const struct cli_option options[] = {{"--out", OPT_OUT, true},
+                                            {"--from", OPT_FROM, true},
+                                            {"--to", OPT_TO, true},
+                                            {"--accounts", OPT_ACCOUNTS, true},
+                                            {"--not-accounts", OPT_NOT_ACCOUNTS, true},
+                                            {"--regions", OPT_REGIONS, true},
+                                            {"--not-regions", OPT_NOT_REGIONS, true},
+                                            {"--rules", OPT_RULES, true},
+                                            {"--no-rules", OPT_NO_RULES, false},
+                                            {"--min-level", OPT_MIN_LEVEL, true},
+                                            {"--sink", OPT_SINK, true},
+                                            {"--signals-only", OPT_SIGNALS_ONLY, false},
+                                            {"--as", OPT_AS, true},
+                                            {"--fresh", OPT_FRESH, false},
+                                            {"--shards", OPT_SHARDS, true},
+                                            {"--json", OPT_JSON, false},
+                                            {"--no-progress", OPT_NO_PROGRESS, false},
+                                            {"--fail-on", OPT_FAIL_ON, true},
+                                            {"--allow-gaps", OPT_ALLOW_GAPS, false},
+                                            {"--strict", OPT_STRICT, false},
+                                            {"--set", OPT_SET, true},
+                                            {"--help", OPT_HELP, false},
+                                            {NULL, 0, false}};
 
 static bool severity_of(const char *text, int *out)
 {
@@ -225,30 +223,31 @@ static bool take_value(struct args *args, int option, char *value)
 
 static int args_read(struct args *args, int argc, char **argv)
 {
-    for (;;) {
-        const int option =
-            getopt_long(argc, argv, "", long_options, NULL); // NOLINT(concurrency-mt-unsafe)
-        if (option == -1) {
-            break;
+    struct cli_parser parser = {
+        .command = "replay", .argc = argc, .argv = argv, .tables = {options}, .at = 1};
+    int sources = 0; /* moved to the front of argv, behind what was read */
+    char *value = NULL;
+    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
+        if (id == CLI_WRONG) {
+            return 2;
         }
-        if (option == OPT_HELP) {
+        if (id == OPT_HELP) {
             (void)fputs(help, stdout);
             return 0;
         }
-        if (option == '?' || (!take_flag(args, option) && !take_value(args, option, optarg))) {
-            if (option != '?') {
-                (void)fprintf(stderr, "penstock: %s does not take `%s`\n", argv[optind - 2],
-                              optarg);
-            }
+        if (id == CLI_OPERAND) {
+            argv[sources++] = value;
+        } else if (!take_flag(args, id) && !take_value(args, id, value)) {
+            (void)fprintf(stderr, "penstock: %s does not take `%s`\n", parser.last, value);
             return 2;
         }
     }
-    if (optind == argc) {
+    if (sources == 0) {
         (void)fputs(help, stderr);
         return 2;
     }
-    args->options.sources = (const char *const *)(argv + optind);
-    args->options.source_count = (uint32_t)(argc - optind);
+    args->options.sources = (const char *const *)argv;
+    args->options.source_count = (uint32_t)sources;
     return -1;
 }
 

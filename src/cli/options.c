@@ -95,6 +95,7 @@ int cli_next(struct cli_parser *p, char **value)
     if (option == NULL) {
         return unknown(p, text, len);
     }
+    p->last = option->name;
     if (!option->has_value) {
         if (equals != NULL) {
             (void)fprintf(stderr, "penstock: %s takes no value\n", option->name);

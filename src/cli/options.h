@@ -17,6 +17,7 @@ struct cli_parser { /* filled by the command; argv[0] is its name */
     char **argv;
     const struct cli_option *tables[CLI_TABLES]; /* each ends with a NULL name */
     const char *dash_hint;                       /* told with an unknown option, or NULL */
+    const char *last;                            /* name of the option that cli_next found */
     int at;                                      /* 1 at first */
     bool only_operands;                          /* behind "--" */
 };

@@ -71,7 +71,7 @@ def event(number, **more):
             "awsRegion": "eu-west-1", "recipientAccountId": "123456789012", **more}
 
 
-def case_pass():
+def case_search_pass():
     """Every record once, with its place, on any number of threads, with and without a ring."""
     data = generate()
     want = sorted((key, number) for key, number, _ in records(data))
@@ -88,7 +88,7 @@ def case_pass():
     assert own["event_time"] == first[2]["eventTime"] and own["type"] == "cloudtrail", own
 
 
-def case_prune():
+def case_search_prune():
     data = generate()
     every = list(records(data))
     accounts = sorted({r["recipientAccountId"] for _, _, r in every})
@@ -115,7 +115,7 @@ def case_prune():
     assert "cloudtrail" in run("search", "", data, "--types", "clodtrail", code=2).stderr
 
 
-def case_streams():
+def case_search_streams():
     rows = b"".join(json.dumps(event(n)).encode() + b"\n" for n in range(40))
     assert len(search("", "-", given=rows)) == 40
     assert len(search("", "-", given=gzip.compress(rows))) == 40
@@ -128,7 +128,7 @@ def case_streams():
     assert len(search("", WORK / "nothing", code=1)) == 0
 
 
-def case_damage():
+def case_search_damage():
     day = WORK / "d"
     good = write("d/a.json", event(1))
     (day / "b.json.gz").write_bytes(gzip.compress(json.dumps({"Records": [event(2)] * 400}).encode())[:-30])
