@@ -8,6 +8,7 @@ int cmd_replay(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_signals(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */
 int cli_fail(const struct pen_err *err);

@@ -341,8 +341,7 @@ static void print_table(const struct pen_replay_result *r, const char *out)
                      r->signals_by_severity[i]);
     }
     (void)printf("\n\nlook further:\n"
-                 "  sqlite3 %s/signals.db 'select severity, rule_name, first_seen, actors from "
-                 "signals_view order by first_seen'\n"
+                 "  penstock signals list --out %s\n"
                  "  zstd -dc %s/documents/*.zst | head -n 1\n",
                  out, out);
 }

@@ -12,6 +12,7 @@ static const char help[] =
     "  penstock search QUERY SOURCE...         the records that match: grep for logs\n"
     "  penstock rules check PATH...            every error of every rule file\n"
     "  penstock rules list [PATH...]           the rules, one a line\n"
+    "  penstock signals list | show | events | triage   what a replay found\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
     "  penstock version\n"
     "\n"
@@ -62,8 +63,8 @@ static int reserved(const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char *const later[] = {"follow", "coverage", "check",        "types",
-                                        "sink",   "signals",  "dead-letters", "state"};
+    static const char *const later[] = {"follow", "coverage",     "check", "types",
+                                        "sink",   "dead-letters", "state"};
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         (void)fputs(help, argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
@@ -76,6 +77,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "rules") == 0) {
         return cmd_rules(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "signals") == 0) {
+        return cmd_signals(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "bench") == 0) {
         return cmd_bench(argc - 1, argv + 1);

@@ -29,20 +29,41 @@ static uint32_t distance(const char *a, size_t n, const char *b, size_t m)
     return row[m];
 }
 
+struct near {
+    const char *word; /* NULL: none so far */
+    uint32_t distance;
+};
+static void near_try(struct near *near, const char *name, size_t len, const char *word)
+{
+    const uint32_t d = distance(name, len, word, strlen(word));
+    if (d < near->distance) {
+        *near = (struct near){word, d};
+    }
+}
+
+static struct near near_none(size_t len)
+{
+    return (struct near){NULL, (uint32_t)(len / 3) + 2};
+}
+
 static const char *nearest(const struct cli_parser *p, const char *name, size_t len)
 {
-    const char *best = NULL;
-    uint32_t best_distance = (uint32_t)(len / 3) + 2;
+    struct near near = near_none(len);
     for (size_t t = 0; t < CLI_TABLES; t++) {
         for (const struct cli_option *o = p->tables[t]; o != NULL && o->name != NULL; o++) {
-            const uint32_t d = distance(name, len, o->name, strlen(o->name));
-            if (d < best_distance) {
-                best_distance = d;
-                best = o->name;
-            }
+            near_try(&near, name, len, o->name);
         }
     }
-    return best;
+    return near.word;
+}
+
+const char *cli_nearest(const char *text, const char *const *words, size_t count)
+{
+    struct near near = near_none(strlen(text));
+    for (size_t i = 0; i < count; i++) {
+        near_try(&near, text, strlen(text), words[i]);
+    }
+    return near.word;
 }
 
 static int unknown(const struct cli_parser *p, const char *text, size_t len)
@@ -109,4 +130,11 @@ int cli_next(struct cli_parser *p, char **value)
     }
     *value = equals != NULL ? equals + 1 : p->argv[p->at++];
     return option->id;
+}
+
+int cli_bad_value(const struct cli_parser *p, const char *value, const char *wanted)
+{
+    (void)fprintf(stderr, "penstock: %s does not take `%.200s`: it wants %s\n", p->last, value,
+                  wanted);
+    return CLI_WRONG;
 }

@@ -28,6 +28,10 @@ enum { CLI_END = 0, CLI_OPERAND = -1, CLI_WRONG = -2 };
  * *value is the option's value ("--name value" or "--name=value") or the operand, in argv.
  */
 int cli_next(struct cli_parser *parser, char **value);
+/* Says that the last option does not take the value, and what it wants; gives CLI_WRONG. */
+int cli_bad_value(const struct cli_parser *parser, const char *value, const char *wanted);
+/* The word that is most like text, or NULL when none is near. */
+const char *cli_nearest(const char *text, const char *const *words, size_t count);
 
 /* ---- which objects and records ---- */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LINE_BYTES_MAX ((size_t)16 << 20)
+#define BUSY_MS 30000
 
 enum statement {
     SQL_UPSERT,
@@ -161,6 +162,8 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     if (code != SQLITE_OK) {
         return db_fail(db, err, "open");
     }
+    /* Triage from a terminal takes milliseconds; a run waits for it. */
+    (void)sqlite3_busy_timeout(db->db, BUSY_MS);
     PEN_TRY(db_prepare(db, err));
     if (asprintf(&path, "%s/signals.ndjson", db->options.dir) < 0) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");

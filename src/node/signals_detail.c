@@ -1,0 +1,139 @@
+/* tested by tests/e2e/test_signals.py */
+#include "penstock/node.h"
+
+#include "signals_read.h"
+
+#define ID_DIGITS 32U
+
+/* Hex digits in lower case.  False: too few, too many, or something else. */
+static bool prefix_read(const char *text, char prefix[ID_DIGITS + 1])
+{
+    const size_t len = strlen(text);
+    if (len < PEN_SIGNAL_PREFIX_MIN || len > ID_DIGITS) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (c >= 'A' && c <= 'F') {
+            c = (char)(c - 'A' + 'a');
+        }
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+        prefix[i] = c;
+    }
+    prefix[len] = '\0';
+    return true;
+}
+
+static void id_take(struct pen_signal_ids *found, pen_slice id)
+{
+    if (found->count == PEN_SIGNAL_CANDIDATES_MAX || id.len > ID_DIGITS) {
+        found->more = true;
+        return;
+    }
+    char *to = found->ids[found->count++];
+    memcpy(to, id.ptr, id.len);
+    to[id.len] = '\0';
+}
+
+pen_status pen_signals_resolve(struct pen_signals *signals, const char *text,
+                               struct pen_signal_ids *found, struct pen_err *err)
+{
+    char prefix[ID_DIGITS + 1];
+    sqlite3_stmt *statement = NULL;
+    *found = (struct pen_signal_ids){.count = 0};
+    if (!prefix_read(text, prefix)) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "a signal id is %u hex digits, or its first %u or more", ID_DIGITS,
+                        PEN_SIGNAL_PREFIX_MIN);
+    }
+    /* 'g' follows every hex digit. */
+    PEN_TRY(signals_prepare(signals,
+                            "SELECT id FROM signals WHERE id >= :id AND id < :id || 'g'"
+                            " ORDER BY id LIMIT :limit",
+                            &statement, err));
+    signals_bind_text(statement, ":id", prefix);
+    signals_bind_i64(statement, ":limit", PEN_SIGNAL_CANDIDATES_MAX + 1);
+    int code = SQLITE_ROW;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        id_take(found, signals_column(statement, 0));
+    }
+    const pen_status st = code == SQLITE_DONE ? PEN_OK : signals_fail(signals, err);
+    (void)sqlite3_finalize(statement);
+    PEN_TRY(st);
+    if (found->count == 0) {
+        return PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "no signal has an id that begins %s",
+                        prefix);
+    }
+    return found->count == 1 ? PEN_OK
+                             : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                                        "%s is the beginning of several ids", prefix);
+}
+
+/* Name, actor and address stand where the log type has them: the first of the paths that is there.
+ */
+static const char events_sql[] =
+    "SELECT event_id, event_time_ns, index_name, object, record, query, e,"
+    " coalesce(json_extract(e, '$.eventName'), json_extract(e, '$.event.action')),"
+    " coalesce(json_extract(e, '$.userIdentity.sessionContext.sessionIssuer.arn'),"
+    " json_extract(e, '$.userIdentity.arn'), json_extract(e, '$.userIdentity.principalId'),"
+    " json_extract(e, '$.userIdentity.invokedBy')),"
+    " json_extract(e, '$.sourceIPAddress')"
+    " FROM (SELECT *, iif(json_valid(event), json(event), NULL) AS e FROM signal_events"
+    " WHERE signal_id = :id) ORDER BY event_time_ns, event_id";
+
+pen_status pen_signals_events(struct pen_signals *signals, const char *id, pen_signal_event_fn *fn,
+                              void *ctx, struct pen_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    PEN_TRY(signals_prepare(signals, events_sql, &statement, err));
+    signals_bind_text(statement, ":id", id);
+    pen_status st = PEN_OK;
+    int code = SQLITE_ROW;
+    while (st == PEN_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const struct pen_signal_event_row row = {.event_id = signals_column(statement, 0),
+                                                 .event_time_ns =
+                                                     sqlite3_column_int64(statement, 1),
+                                                 .index_name = signals_column(statement, 2),
+                                                 .object = signals_column(statement, 3),
+                                                 .record = sqlite3_column_int64(statement, 4),
+                                                 .query = signals_column(statement, 5),
+                                                 .event = signals_column(statement, 6),
+                                                 .name = signals_column(statement, 7),
+                                                 .actor = signals_column(statement, 8),
+                                                 .source_ip = signals_column(statement, 9)};
+        st = fn(ctx, &row);
+    }
+    if (st == PEN_OK && code != SQLITE_DONE) {
+        st = signals_fail(signals, err);
+    }
+    (void)sqlite3_finalize(statement);
+    return st;
+}
+
+pen_status pen_signals_history(struct pen_signals *signals, const char *id,
+                               pen_signal_change_fn *fn, void *ctx, struct pen_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    PEN_TRY(signals_prepare(signals,
+                            "SELECT time_ns, user, \"from\", \"to\", note FROM signal_history"
+                            " WHERE signal_id = :id ORDER BY time_ns, rowid",
+                            &statement, err));
+    signals_bind_text(statement, ":id", id);
+    pen_status st = PEN_OK;
+    int code = SQLITE_ROW;
+    while (st == PEN_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const struct pen_signal_change_row row = {.time_ns = sqlite3_column_int64(statement, 0),
+                                                  .user = signals_column(statement, 1),
+                                                  .from = signals_column(statement, 2),
+                                                  .to = signals_column(statement, 3),
+                                                  .note = signals_column(statement, 4)};
+        st = fn(ctx, &row);
+    }
+    if (st == PEN_OK && code != SQLITE_DONE) {
+        st = signals_fail(signals, err);
+    }
+    (void)sqlite3_finalize(statement);
+    return st;
+}
