@@ -128,8 +128,7 @@ pen_status pen_runtime_libraries(struct pen_buf *out)
     PEN_TRY(pen_buf_printf(out, "liburing %s\n", PEN_URING_VERSION)); /* it cannot be asked */
 #ifdef PEN_JEMALLOC
     const char *version = "unknown";
-    size_t size = sizeof(version);
-    // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of the pointer is meant
+    size_t size = sizeof(void *);
     if (mallctl("version", (void *)&version, &size, NULL, 0) != 0) {
         version = "unknown";
     }
