@@ -16,9 +16,6 @@
 #include "penstock/ship.h"
 #include "penstock/state.h"
 
-/* Appends a line "NAME VERSION" for each library that penstock stands on, all modules. */
-PEN_MUST_USE pen_status pen_node_libraries(struct pen_buf *out);
-
 /* ---- program: types, rules, schemas and engines ---- */
 
 struct pen_program_type {
@@ -229,6 +226,7 @@ struct pen_replay_result {
     char job[33];
     uint32_t shards;
     struct pen_totals totals;
+    uint64_t skipped; /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
         char name[40];
         uint64_t objects, records, dead;

@@ -2,7 +2,6 @@
 #include "penstock/runtime.h"
 
 #include "options.h"
-#include "version.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -283,13 +282,13 @@ static void print_json(const struct pen_replay_result *r)
     char last[PEN_TIME_MAX];
     time_text(t->time_first_ns, first);
     time_text(t->time_last_ns, last);
-    (void)printf("{\"penstock\":\"" PEN_VERSION "\",\"status\":\"%s\",\"job\":\"%s\",\"shards\":%u,"
+    (void)printf("{\"penstock\":\"0.1.0\",\"status\":\"%s\",\"job\":\"%s\",\"shards\":%u,"
                  "\"objects\":{\"listed\":%" PRIu64 ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64
                  ",\"empty\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64
-                 ",\"unreadable\":%" PRIu64 "},",
+                 ",\"unreadable\":%" PRIu64 ",\"digest\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
                  r->status, r->job, r->shards, t->objects_listed, t->objects_pruned,
                  t->objects_read, t->objects_empty, t->objects_damaged, t->objects_unknown,
-                 t->objects_unreadable);
+                 t->objects_unreadable, t->objects_digest, r->skipped);
     (void)printf("\"bytes\":{\"read\":%" PRIu64 ",\"plain\":%" PRIu64 ",\"shipped\":%" PRIu64
                  "},\"records\":{\"in\":%" PRIu64 ",\"delivered\":%" PRIu64
                  ",\"duplicate\":0,\"excluded\":0,\"filtered\":%" PRIu64 ",\"dead\":%" PRIu64

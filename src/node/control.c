@@ -22,6 +22,7 @@
 #define CREDIT_OBJECTS 32u  /* below READ_SLOTS of a shard */
 #define CREDIT_BYTES ((uint64_t)8 << 20)
 #define DEAD_BYTES_MAX ((size_t)8 << 20)
+#define WORDS_BYTES_MAX ((size_t)64 << 10)
 #define PROGRESS_LINE_NS (INT64_C(10) * PEN_NS_PER_S)
 
 volatile sig_atomic_t g_signal_pending;
@@ -33,10 +34,29 @@ void pen_replay_interrupt(void)
 
 void words(const char *fmt, ...)
 {
+    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    const int len = vasprintf(&text, fmt, ap);
     va_end(ap);
+    if (len < 0) {
+        return;
+    }
+    /* Line ends are ours at both ends only: one inside came with a name. */
+    const size_t begin = strspn(text, "\n");
+    size_t end = (size_t)len;
+    while (end > begin && text[end - 1] == '\n') {
+        end--;
+    }
+    struct pen_buf out;
+    pen_buf_init(&out, WORDS_BYTES_MAX);
+    if (pen_escape_terminal(&out, (pen_slice){(const uint8_t *)text + begin, end - begin}) ==
+        PEN_OK) {
+        (void)fprintf(stderr, "%.*s%.*s%s", (int)begin, text, (int)out.len, (const char *)out.ptr,
+                      text + end);
+    }
+    pen_buf_fini(&out);
+    free(text);
 }
 
 /* ---- listing and dealing ---- */
@@ -78,14 +98,15 @@ static bool hash_known(const uint64_t *hashes, size_t count, uint64_t hash)
 static pen_status round_resume(struct control *c, uint32_t first, struct pen_err *err)
 {
     const struct unit *unit = &c->planner.units[c->next_unit];
-    uint64_t *hashes = NULL;
-    size_t count = 0;
-    PEN_TRY(checkpoint_finished(c->job.checkpoint, unit->path, &hashes, &count, err));
+    if (c->finished == NULL) {
+        PEN_TRY(checkpoint_finished(c->job.checkpoint, unit->path, &c->finished, &c->finished_count,
+                                    err));
+    }
     uint32_t kept = first;
     pen_status st = PEN_OK;
     for (uint32_t i = first; i < c->round.count; i++) {
         struct pen_object *object = c->round.items[i];
-        if (hash_known(hashes, count, object->name_hash)) {
+        if (hash_known(c->finished, c->finished_count, object->name_hash)) {
             object_free(object);
             continue;
         }
@@ -102,7 +123,6 @@ static pen_status round_resume(struct control *c, uint32_t first, struct pen_err
         c->round.items[kept++] = object;
     }
     c->round.count = kept;
-    free(hashes);
     return st;
 }
 
@@ -111,9 +131,11 @@ static pen_status round_unit(struct control *c, struct pen_err *err)
     struct unit *unit = &c->planner.units[c->next_unit];
     const uint32_t first = c->round.count;
     const uint64_t pruned = c->round.pruned;
-    const pen_status st = planner_list(&c->planner, c->next_unit, &c->round, err);
+    bool is_done = true;
+    const pen_status st =
+        planner_list(&c->planner, c->next_unit, ROUND_OBJECTS - first, &c->round, &is_done, err);
     if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND) {
-        words("penstock: %s\n", err->text);
+        words("penstock: cannot read folder %s\n", err->text);
         ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
     } else if (st != PEN_OK) {
         return st;
@@ -124,9 +146,13 @@ static pen_status round_unit(struct control *c, struct pen_err *err)
     }
     c->now.totals.objects_listed += c->round.count - first;
     c->now.totals.objects_pruned += c->round.pruned - pruned;
-    unit->is_listed = true;
-    unit->open_objects = c->round.count - first;
-    c->next_unit++;
+    unit->open_objects += c->round.count - first;
+    if (is_done) {
+        unit->is_listed = true;
+        c->next_unit++;
+        free(c->finished);
+        c->finished = NULL;
+    }
     return PEN_OK;
 }
 
@@ -530,14 +556,15 @@ void progress(struct control *c, bool is_last)
             seconds * (double)(c->planner.bytes - c->bytes_done) / (double)c->bytes_done;
         (void)snprintf(eta, sizeof(eta), ", %.0f s left", left);
     }
-    words("%s%" PRIu64 "/%" PRIu64 " objects, %.1f MB read, %" PRIu64
+    (void)fputs(c->options->is_terminal ? "\r\033[K" : "penstock: ", stderr);
+    words("%" PRIu64 "/%" PRIu64 " objects, %.1f MB read, %" PRIu64
           " records (%.0f/s, %.0f MB/s), signals %" PRIu64 " critical %" PRIu64 " high %" PRIu64
           " medium %" PRIu64 " low%s%s",
-          c->options->is_terminal ? "\r\033[K" : "penstock: ", c->objects_done, c->planner.files,
-          (double)c->bytes_done / 1e6, records, (double)records / seconds,
-          (double)plain / 1e6 / seconds, signals.by_severity[PEN_CRITICAL],
-          signals.by_severity[PEN_HIGH], signals.by_severity[PEN_MEDIUM],
-          signals.by_severity[PEN_LOW], eta, c->options->is_terminal && !is_last ? "" : "\n");
+          c->objects_done, c->planner.files, (double)c->bytes_done / 1e6, records,
+          (double)records / seconds, (double)plain / 1e6 / seconds,
+          signals.by_severity[PEN_CRITICAL], signals.by_severity[PEN_HIGH],
+          signals.by_severity[PEN_MEDIUM], signals.by_severity[PEN_LOW], eta,
+          c->options->is_terminal && !is_last ? "" : "\n");
 }
 
 /* ---- the loop ---- */

@@ -38,6 +38,8 @@ struct control {
     struct pen_state_rule *state_rules;
 
     struct object_list round;
+    uint64_t *finished; /* of the unit being listed: name hashes of an earlier run, sorted */
+    size_t finished_count;
     uint32_t round_next, next_unit, low_unit;
     uint64_t outstanding;
     uint64_t objects_total_seen, objects_done, bytes_done;
@@ -56,7 +58,7 @@ struct control {
     int64_t started_ns, wall_started_ns, progress_at_ns;
 };
 
-/* To stderr. */
+/* To stderr, escaped for a terminal but for line ends at both ends. */
 void words(const char *fmt, ...) PEN_PRINTF(1, 2);
 /* One message of this kind to every shard. */
 void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark);

@@ -310,7 +310,6 @@ static pen_status job_values(struct job *job, const struct pen_replay_options *o
                              struct pen_err *err)
 {
     uint64_t ingested = 0;
-    PEN_TRY(number_get(job, "epoch", &job->epoch, err));
     PEN_TRY(number_get(job, "dead_bytes", &job->dead_bytes, err));
     PEN_TRY(number_get(job, "hash_key", &job->hash_key, err));
     PEN_TRY(number_get(job, "ingested_ns", &ingested, err));
@@ -363,7 +362,8 @@ pen_status job_open(struct job *job, const struct pen_replay_options *options,
     PEN_TRY(checkpoint_open(job->dir, &job->checkpoint, err));
     char before[40];
     PEN_TRY(checkpoint_get(job->checkpoint, "job", before, sizeof(before), err));
-    job->is_resumed = before[0] != '\0';
+    PEN_TRY(number_get(job, "epoch", &job->epoch, err));
+    job->is_resumed = before[0] != '\0' && job->epoch > 0; /* without a commit nothing is there */
     PEN_TRY(identity_all(job, options, program, err));
     PEN_TRY(job_values(job, options, err));
     return job_restore(job, err);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define WORKERS_MAX 64U
+#define LIST_OBJECTS 4096U /* of a folder at a time */
 #define CREDIT_OBJECTS 24U
 #define CREDIT_BYTES ((uint64_t)16 << 20)
 #define NAP_NS 200000L
@@ -204,11 +205,13 @@ static bool list_more(struct pass *p)
             return false;
         }
         struct pen_err err = {0};
-        const uint32_t unit = p->next_unit++;
+        const uint32_t unit = p->next_unit;
         const uint64_t pruned = p->list.pruned;
-        if (planner_list(&p->planner, unit, &p->list, &err) != PEN_OK) {
+        bool is_done = true;
+        if (planner_list(&p->planner, unit, LIST_OBJECTS, &p->list, &is_done, &err) != PEN_OK) {
             on_folder(p, p->planner.units[unit].path, &err);
         }
+        p->next_unit += is_done;
         p->totals->objects_pruned += p->list.pruned - pruned;
         p->totals->objects_listed += p->list.count + p->list.pruned - pruned;
     }

@@ -13,6 +13,7 @@
 
 /* Late delivery: an object of day D may hold events of the day before, and the reverse. */
 #define DAY_SLACK_NS PEN_NS_PER_DAY
+#define NAMES_BYTES_FIRST ((size_t)64 << 10)
 
 struct folder_stack {
     char **paths;
@@ -131,7 +132,10 @@ static pen_status unit_add(struct planner *planner, char *path, char *key, bool 
     return PEN_OK;
 }
 
-/* What an entry is, links to files followed: DT_REG, DT_DIR, DT_LNK (to no file) or DT_UNKNOWN. */
+/*
+ * What an entry is: DT_REG, DT_DIR or DT_UNKNOWN for what is skipped.  Links to files are followed;
+ * one that leads nowhere counts as a file, so that reading it fails by name.
+ */
 static unsigned char entry_type(int dir_fd, const struct dirent *entry)
 {
     if (entry->d_type == DT_REG || entry->d_type == DT_DIR) {
@@ -142,8 +146,8 @@ static unsigned char entry_type(int dir_fd, const struct dirent *entry)
         return DT_UNKNOWN;
     }
     if (S_ISLNK(st.st_mode)) {
-        const bool is_file = fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
-        return is_file ? DT_REG : DT_LNK;
+        const bool is_other = fstatat(dir_fd, entry->d_name, &st, 0) == 0 && !S_ISREG(st.st_mode);
+        return is_other ? DT_UNKNOWN : DT_REG;
     }
     if (S_ISDIR(st.st_mode)) {
         return DT_DIR;
@@ -172,11 +176,8 @@ static pen_status folder_entry(struct planner *planner, struct folder_stack *sta
             planner->bytes += (uint64_t)st.st_size;
         }
         return PEN_OK;
-    case DT_LNK:
-        planner->links_skipped++;
-        return PEN_OK;
     default:
-        planner->special_skipped++;
+        planner->skipped++;
         return PEN_OK;
     }
 }
@@ -281,17 +282,6 @@ pen_status planner_init(struct planner *planner, const struct pen_replay_options
     return PEN_OK;
 }
 
-void planner_fini(struct planner *planner)
-{
-    for (uint32_t i = 0; i < planner->unit_count; i++) {
-        free(planner->units[i].path);
-        free(planner->units[i].key);
-    }
-    free(planner->units);
-    pen_classifier_free(planner->classifier);
-    *planner = (struct planner){0};
-}
-
 void object_free(struct pen_object *object)
 {
     if (object != NULL) {
@@ -299,23 +289,6 @@ void object_free(struct pen_object *object)
         free(object->key);
         free(object);
     }
-}
-
-static pen_status object_add(struct object_list *list, char *path, char *key, const char *name,
-                             uint32_t unit)
-{
-    struct pen_object *object = calloc(1, sizeof(*object));
-    if (object == NULL || path == NULL || key == NULL ||
-        !grow((void **)&list->items, &list->cap, list->count, sizeof(*list->items))) {
-        free(path);
-        free(key);
-        free(object);
-        return PEN_E_NOMEM;
-    }
-    *object = (struct pen_object){
-        .path = path, .key = key, .unit = unit, .name_hash = pen_hash64(pen_slice_str(name), 0)};
-    list->items[list->count++] = object;
-    return PEN_OK;
 }
 
 /* Size and time of a listed object; a file that is gone is read all the same and then fails by
@@ -329,63 +302,147 @@ static void object_stat(struct pen_object *object)
     }
 }
 
-static int object_order(const void *a, const void *b)
+static void names_close(struct folder_names *names)
 {
-    const struct pen_object *const *x = a;
-    const struct pen_object *const *y = b;
-    return strcmp((*x)->path, (*y)->path);
+    free(names->text);
+    free(names->starts);
+    *names = (struct folder_names){0};
 }
 
-static pen_status folder_list(struct planner *planner, uint32_t unit, struct object_list *list,
-                              struct pen_err *err)
+static pen_status names_add(struct folder_names *names, const char *name)
 {
-    const struct unit *folder = &planner->units[unit];
-    DIR *dir = opendir(folder->path);
+    const size_t len = strlen(name) + 1;
+    if (names->len + len > names->cap) {
+        const size_t cap = names->cap == 0 ? NAMES_BYTES_FIRST : names->cap * 2;
+        char *bigger = realloc(names->text, cap); /* a name has at most 255 bytes */
+        if (bigger == NULL) {
+            return PEN_E_NOMEM;
+        }
+        names->text = bigger;
+        names->cap = cap;
+    }
+    if (!grow((void **)&names->starts, &names->starts_cap, names->count, sizeof(size_t))) {
+        return PEN_E_NOMEM;
+    }
+    names->starts[names->count++] = names->len;
+    memcpy(names->text + names->len, name, len);
+    names->len += len;
+    return PEN_OK;
+}
+
+static int names_order(const void *a, const void *b, void *text)
+{
+    const size_t *x = a;
+    const size_t *y = b;
+    return strcmp((const char *)text + *x, (const char *)text + *y);
+}
+
+/* Reads all names of a folder; a million of them take some 100 MB, its objects would take four. */
+static pen_status names_open(struct folder_names *names, const char *path, struct pen_err *err)
+{
+    DIR *dir = opendir(path);
     if (dir == NULL) {
-        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", folder->path,
-                        strerrordesc_np(errno));
+        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", path, strerrordesc_np(errno));
     }
     pen_status st = PEN_OK;
     while (st == PEN_OK) {
+        errno = 0;
         const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
         if (entry == NULL) {
             break;
         }
         if (entry_type(dirfd(dir), entry) == DT_REG) {
-            st = object_add(list, path_join(folder->path, entry->d_name),
-                            path_join(folder->key, entry->d_name), entry->d_name, unit);
+            st = names_add(names, entry->d_name);
         }
     }
+    const int code = errno;
     (void)closedir(dir);
-    return st == PEN_OK ? PEN_OK
-                        : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory", folder->path);
+    if (st != PEN_OK) {
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory for its names", path);
+    }
+    if (code != 0) {
+        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", path, strerrordesc_np(code));
+    }
+    if (names->count > 0) {
+        qsort_r(names->starts, names->count, sizeof(size_t), names_order, names->text);
+    }
+    names->is_open = true;
+    return PEN_OK;
 }
 
-pen_status planner_list(struct planner *planner, uint32_t unit, struct object_list *list,
-                        struct pen_err *err)
+/* Takes path and key. */
+static pen_status object_add(struct planner *planner, struct object_list *list, char *path,
+                             char *key, const char *name, uint32_t unit)
+{
+    struct pen_key_info info;
+    if (path != NULL && key != NULL && !key_wanted(planner, pen_slice_str(key), &info)) {
+        list->pruned++;
+        free(path);
+        free(key);
+        return PEN_OK;
+    }
+    struct pen_object *object = calloc(1, sizeof(*object));
+    if (object == NULL || path == NULL || key == NULL ||
+        !grow((void **)&list->items, &list->cap, list->count, sizeof(*list->items))) {
+        free(path);
+        free(key);
+        free(object);
+        return PEN_E_NOMEM;
+    }
+    *object = (struct pen_object){
+        .path = path, .key = key, .unit = unit, .name_hash = pen_hash64(pen_slice_str(name), 0)};
+    object_stat(object);
+    list->items[list->count++] = object;
+    return PEN_OK;
+}
+
+static pen_status folder_list(struct planner *planner, uint32_t unit, uint32_t room,
+                              struct object_list *list, struct pen_err *err)
+{
+    const struct unit *folder = &planner->units[unit];
+    struct folder_names *names = &planner->names;
+    if (!names->is_open) {
+        PEN_TRY(names_open(names, folder->path, err));
+    }
+    for (const uint32_t end = list->count + room; names->next < names->count && list->count < end;
+         names->next++) {
+        const char *name = names->text + names->starts[names->next];
+        if (object_add(planner, list, path_join(folder->path, name), path_join(folder->key, name),
+                       name, unit) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", folder->path);
+        }
+    }
+    return PEN_OK;
+}
+
+pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
+                        struct object_list *list, bool *is_done, struct pen_err *err)
 {
     const struct unit *of = &planner->units[unit];
-    const uint32_t first = list->count;
+    PEN_CHECK(room > 0);
+    *is_done = true;
     if (of->is_file) {
-        PEN_TRY(object_add(list, strdup(of->path), strdup(of->key), of->key, unit));
-    } else {
-        PEN_TRY(folder_list(planner, unit, list, err));
+        return object_add(planner, list, strdup(of->path), strdup(of->key), of->key, unit) == PEN_OK
+                   ? PEN_OK
+                   : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", of->path);
     }
-    if (list->count > first) {
-        qsort(list->items + first, list->count - first, sizeof(*list->items), object_order);
+    const pen_status st = folder_list(planner, unit, room, list, err);
+    if (st == PEN_OK && planner->names.next < planner->names.count) {
+        *is_done = false;
+        return PEN_OK;
     }
-    uint32_t kept = first;
-    for (uint32_t i = first; i < list->count; i++) {
-        struct pen_object *object = list->items[i];
-        struct pen_key_info info;
-        if (!key_wanted(planner, pen_slice_str(object->key), &info)) {
-            list->pruned++;
-            object_free(object);
-            continue;
-        }
-        object_stat(object);
-        list->items[kept++] = object;
+    names_close(&planner->names);
+    return st;
+}
+
+void planner_fini(struct planner *planner)
+{
+    for (uint32_t i = 0; i < planner->unit_count; i++) {
+        free(planner->units[i].path);
+        free(planner->units[i].key);
     }
-    list->count = kept;
-    return PEN_OK;
+    free(planner->units);
+    names_close(&planner->names);
+    pen_classifier_free(planner->classifier);
+    *planner = (struct planner){0};
 }

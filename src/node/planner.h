@@ -15,15 +15,25 @@ struct unit {       /* a folder that holds files, or one file named as a source 
     uint32_t open_objects; /* listed, not yet in a commit */
 };
 
+struct folder_names { /* of the unit that is being listed: sorted, one blob */
+    char *text;
+    size_t len, cap;
+    size_t *starts;
+    uint32_t count, starts_cap, next;
+    bool is_open;
+};
+
 struct planner {
     const struct pen_replay_options *options;
     struct pen_classifier *classifier;
     struct unit *units;
     uint32_t unit_count, unit_cap;
     uint64_t files, bytes; /* found, before pruning */
-    uint64_t folders_unreadable, links_skipped, special_skipped;
+    uint64_t folders_unreadable;
+    uint64_t skipped; /* entries that are no files: links to folders, pipes, sockets, devices */
     dev_t out_dev;
     ino_t out_ino;
+    struct folder_names names;
 };
 
 /* Walks all sources: unit table sorted by day, then path.  on_gap hears of unreadable folders. */
@@ -39,9 +49,15 @@ struct object_list { /* owns its objects until they are taken */
     uint32_t count, cap;
     uint64_t pruned;
 };
-/* Appends the objects of a unit in bytewise order of their names; pruned ones are counted. */
-PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit,
-                                     struct object_list *list, struct pen_err *err);
+/*
+ * planner_list - appends the next objects of a unit, in bytewise order of their names.
+ *
+ * room     at least 1: objects at most; what is left comes with the next call for the same unit
+ * *is_done all of the unit were given (also on an error): go on to the next one
+ * Pruned objects are counted only.  Names are held for the one unit that is being listed.
+ */
+PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
+                                     struct object_list *list, bool *is_done, struct pen_err *err);
 void object_free(struct pen_object *object);
 /* Whether a name is on the first list (when there is one) and not on the second.  An empty value,
  * of which the key says nothing, is. */

@@ -16,7 +16,8 @@
 static void on_folder_gap(void *ctx, const char *path, const struct pen_err *err)
 {
     struct control *c = ctx;
-    words("penstock: cannot read folder %s: %s\n", path, err->text);
+    (void)path; /* err names it */
+    words("penstock: cannot read folder %s\n", err->text);
     ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
 }
 
@@ -188,6 +189,7 @@ static void result_fill(struct control *c)
     r->shards = c->shards;
     r->totals = c->committed.totals;
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
+    r->skipped = c->planner.skipped;
     memcpy(r->gaps, c->committed.gaps, sizeof(r->gaps));
     r->gap_count = c->committed.gap_count;
     for (uint32_t i = 0; i < c->program->type_count && i < PEN_COUNT(r->by_type); i++) {
@@ -216,6 +218,11 @@ static pen_status control_run(struct control *c, struct pen_err *err)
     words("penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
           c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6,
           pen_rules_count(c->program->rules), c->shards, c->job.is_resumed ? ", resumed" : "");
+    if (c->planner.skipped > 0) {
+        words("penstock: %" PRIu64 " entries skipped that are no files: links to folders, pipes, "
+              "sockets, devices\n",
+              c->planner.skipped);
+    }
     c->committed_at_ns = pen_clock_mono_ns();
     while (!loop_turn(c)) {
     }
@@ -229,6 +236,7 @@ static void control_close(struct control *c)
         object_free(c->round.items[i]);
     }
     free(c->round.items);
+    free(c->finished);
     topology_fini(&c->topology);
     if (c->ring != NULL) {
         pen_ring_free(c->ring);

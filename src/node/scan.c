@@ -7,9 +7,9 @@
 #define WINDOW_BYTES_FIRST ((size_t)256 << 10)
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
-#define RATIO_MAX 1000u /* logs reach 100; deflate itself ends at 1,032 */
-#define BAD_IN_A_ROW_MAX 10000u
-#define SNIFF_BYTES 16384u
+#define RATIO_MAX 1000U /* logs reach 100; deflate itself ends at 1,032 */
+#define BAD_IN_A_ROW_MAX 10000U
+#define SNIFF_BYTES 16384U
 
 enum scan_state {
     SCAN_FILL,  /* decode more plain bytes into the window */

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-BINARY, CASE = sys.argv[1], sys.argv[2]
+BINARY, CASE = os.path.abspath(sys.argv[1]), sys.argv[2]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-e2e-"))
 FIXED = ["--set", "document.ingested=2025-04-01T00:00:00Z"]
 DAY = "AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04"
