@@ -172,6 +172,9 @@ static inline pen_slice pen_buf_slice(const struct pen_buf *buf)
     return (pen_slice){buf->ptr, buf->len};
 }
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_base_libraries(struct pen_buf *out);
+
 /* ---- arena: bump memory for things built once (rules, types, plans) or reset per use ---- */
 
 struct pen_arena {

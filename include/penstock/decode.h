@@ -41,4 +41,7 @@ enum pen_decode pen_decode(struct pen_decoder *decoder, pen_slice *in, bool is_l
 /* "gzip", "zstd", "plain", "gzip+gzip": what the object turned out to be. */
 const char *pen_decoder_format(const struct pen_decoder *decoder);
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_decode_libraries(struct pen_buf *out);
+
 #endif

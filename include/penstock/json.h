@@ -182,4 +182,7 @@ struct pen_tokens {
 void pen_tokens_init(struct pen_tokens *tokens, pen_slice json);
 PEN_MUST_USE bool pen_tokens_next(struct pen_tokens *tokens, struct pen_token *token);
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_json_libraries(struct pen_buf *out);
+
 #endif

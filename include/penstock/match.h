@@ -176,4 +176,7 @@ PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, st
  */
 bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_match_libraries(struct pen_buf *out);
+
 #endif

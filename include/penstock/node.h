@@ -16,6 +16,9 @@
 #include "penstock/ship.h"
 #include "penstock/state.h"
 
+/* Appends a line "NAME VERSION" for each library that penstock stands on, all modules. */
+PEN_MUST_USE pen_status pen_node_libraries(struct pen_buf *out);
+
 /* ---- program: types, rules, schemas and engines ---- */
 
 struct pen_program_type {

@@ -20,6 +20,9 @@ uint64_t pen_host_rss_max(void);
 /* Appends "avx2 bmi2 ...". */
 PEN_MUST_USE pen_status pen_host_features(struct pen_buf *out);
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_runtime_libraries(struct pen_buf *out);
+
 /* ---- threads ---- */
 
 struct pen_thread;

@@ -44,6 +44,9 @@ PEN_MUST_USE pen_status pen_yaml_parse(struct pen_arena *arena, pen_slice text,
                                        const struct pen_yaml_limits *limits,
                                        struct pen_yaml_docs *out, struct pen_err *err);
 
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
+PEN_MUST_USE pen_status pen_yaml_libraries(struct pen_buf *out);
+
 /* Child of a map by key, or NULL (also when node is NULL or no map). */
 const struct pen_yaml *pen_yaml_get(const struct pen_yaml *node, const char *key);
 /* Text of a scalar child, or {NULL,0}. */

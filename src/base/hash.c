@@ -24,3 +24,10 @@ void pen_hash128_hex(struct pen_hash128 h, char out[33])
     }
     out[32] = '\0';
 }
+
+pen_status pen_base_libraries(struct pen_buf *out)
+{
+    const unsigned version = XXH_versionNumber();
+    return pen_buf_printf(out, "xxhash %u.%u.%u\n", version / 10000, version / 100 % 100,
+                          version % 100);
+}

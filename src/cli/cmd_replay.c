@@ -2,6 +2,7 @@
 #include "penstock/runtime.h"
 
 #include "options.h"
+#include "version.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -282,7 +283,7 @@ static void print_json(const struct pen_replay_result *r)
     char last[PEN_TIME_MAX];
     time_text(t->time_first_ns, first);
     time_text(t->time_last_ns, last);
-    (void)printf("{\"penstock\":\"0.1.0\",\"status\":\"%s\",\"job\":\"%s\",\"shards\":%u,"
+    (void)printf("{\"penstock\":\"" PEN_VERSION "\",\"status\":\"%s\",\"job\":\"%s\",\"shards\":%u,"
                  "\"objects\":{\"listed\":%" PRIu64 ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64
                  ",\"empty\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64
                  ",\"unreadable\":%" PRIu64 ",\"digest\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",

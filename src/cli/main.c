@@ -14,7 +14,7 @@ static const char help[] =
     "  penstock rules list [PATH...]           the rules, one a line\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
-    "  penstock version\n"
+    "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
     "penstock COMMAND --help tells the options of a command.\n";
 
@@ -49,17 +49,6 @@ bool cli_time(const char *text, int64_t *ns)
     return pen_parse_time(s, ns);
 }
 
-static int cmd_version(void)
-{
-    struct pen_buf features;
-    pen_buf_init(&features, 4096);
-    const pen_status st = pen_host_features(&features);
-    (void)printf("penstock 0.1.0\ncpu: %.*s\n", st == PEN_OK ? (int)features.len : 0,
-                 (const char *)features.ptr);
-    pen_buf_fini(&features);
-    return 0;
-}
-
 static int reserved(const char *name)
 {
     (void)fprintf(stderr, "penstock: `%s` is not built yet\n", name);
@@ -90,7 +79,7 @@ int main(int argc, char **argv)
         return cmd_bench(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
-        return cmd_version();
+        return cmd_version(argc - 1, argv + 1);
     }
     for (size_t i = 0; i < PEN_COUNT(later); i++) {
         if (strcmp(argv[1], later[i]) == 0) {

@@ -1,6 +1,9 @@
 /* tested by tests/unit/decode/test_decode.c */
 #include "decode.h"
 
+#include <zstd.h>
+
+#include <isa-l.h>
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
@@ -129,4 +132,11 @@ enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool i
             return LAYER_FAIL;
         }
     }
+}
+
+/* ISA-L cannot be asked: the version is that of its headers. */
+pen_status pen_decode_libraries(struct pen_buf *out)
+{
+    return pen_buf_printf(out, "isa-l %d.%d.%d\nzstd %s\n", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION,
+                          ISAL_PATCH_VERSION, ZSTD_versionString());
 }

@@ -1,6 +1,7 @@
 /* tested by tests/unit/json/test_walk.c */
 #include "stage1.h"
 
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <simdjson.h>
@@ -31,6 +32,13 @@ struct stage1 *stage1_new(size_t capacity)
 void stage1_free(struct stage1 *stage1)
 {
     delete stage1;
+}
+
+void stage1_version(char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "%d.%d.%d (%s)", simdjson::SIMDJSON_VERSION_MAJOR,
+                   simdjson::SIMDJSON_VERSION_MINOR, simdjson::SIMDJSON_VERSION_REVISION,
+                   simdjson::get_active_implementation()->name().c_str());
 }
 
 /*

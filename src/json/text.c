@@ -1,5 +1,7 @@
 #include "penstock/json.h"
 
+#include "stage1.h"
+
 static uint32_t hex4(const uint8_t *p)
 {
     uint32_t value = 0;
@@ -174,4 +176,11 @@ bool pen_json_is_number(pen_slice s)
         at = exponent;
     }
     return at == s.len;
+}
+
+pen_status pen_json_libraries(struct pen_buf *out)
+{
+    char version[64];
+    stage1_version(version, sizeof(version));
+    return pen_buf_printf(out, "simdjson %s\n", version);
 }

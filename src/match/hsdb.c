@@ -333,3 +333,12 @@ pen_status pen_match_hsdb_build(struct pen_engine *engine, const struct pen_engi
                    : PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET,
                               "the patterns of all rules do not compile within the limits");
 }
+
+pen_status pen_match_libraries(struct pen_buf *out)
+{
+    char pcre2[64] = "unknown";
+    if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) < (int)sizeof(pcre2)) {
+        (void)pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
+    }
+    return pen_buf_printf(out, "hyperscan %s\npcre2 %s\n", hs_version(), pcre2);
+}

@@ -1,6 +1,10 @@
 /* tested by tests/unit/runtime/test_reader.c */
 #include "penstock/runtime.h"
 
+#ifdef PEN_JEMALLOC
+#    include <jemalloc/jemalloc.h>
+#endif
+
 #include <cpuid.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -116,5 +120,19 @@ pen_status pen_host_check(uint64_t memory_bytes, struct pen_err *err)
     struct pen_ring *ring = NULL;
     PEN_TRY(pen_ring_new(8, &ring, err));
     pen_ring_free(ring);
+    return PEN_OK;
+}
+
+pen_status pen_runtime_libraries(struct pen_buf *out)
+{
+    PEN_TRY(pen_buf_printf(out, "liburing %s\n", PEN_URING_VERSION)); /* it cannot be asked */
+#ifdef PEN_JEMALLOC
+    const char *version = "unknown";
+    size_t size = sizeof(void *);
+    if (mallctl("version", (void *)&version, &size, NULL, 0) != 0) {
+        version = "unknown";
+    }
+    PEN_TRY(pen_buf_printf(out, "jemalloc %s\n", version));
+#endif
     return PEN_OK;
 }

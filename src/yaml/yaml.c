@@ -361,3 +361,8 @@ pen_slice pen_yaml_text(const struct pen_yaml *node, const char *key)
     const struct pen_yaml *kid = pen_yaml_get(node, key);
     return kid == NULL || kid->kind != PEN_YAML_SCALAR ? (pen_slice){0} : kid->text;
 }
+
+pen_status pen_yaml_libraries(struct pen_buf *out)
+{
+    return pen_buf_printf(out, "libyaml %s\n", yaml_get_version_string());
+}
