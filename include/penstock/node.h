@@ -76,6 +76,10 @@ struct pen_scan_item { /* borrows the scan until its next call */
     const uint32_t *tags;
     uint32_t tag_count;
 };
+#define PEN_EVENT_ID_MAX 64
+/* What detection calls an event: its natural id, else a text made of object and record. */
+pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordinal,
+                       char text[PEN_EVENT_ID_MAX]);
 struct pen_scan;
 PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
                                      struct pen_err *err);
@@ -147,6 +151,7 @@ struct pen_pass_trouble {
  *             is enough, the pass ends.
  * on_trouble  on the calling thread
  */
+#define PEN_PASS_WORKERS_MAX 64U
 struct pen_pass_options {
     const struct pen_program *program;
     const char *const *sources; /* folders, files, "-" (one object on standard input) */
@@ -158,7 +163,7 @@ struct pen_pass_options {
     const char *const *types, *const *not_types;
     uint32_t account_count, not_account_count, region_count, not_region_count;
     uint32_t type_count, not_type_count;
-    uint32_t workers; /* 0: one per core */
+    uint32_t workers; /* 0: one per core; at most PEN_PASS_WORKERS_MAX */
     pen_status (*on_record)(void *ctx, const struct pen_pass_record *record, struct pen_buf *out,
                             struct pen_err *err);
     bool (*on_output)(void *ctx, const struct pen_pass_output *output);

@@ -136,7 +136,7 @@ static bool take(struct run *run, int id, char *value)
         run->search.is_json = strcmp(value, "json") == 0;
         return true;
     case OPT_WORKERS:
-        return number_take("--workers", value, 64, &run->workers);
+        return number_take("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
     default:
         run->search.as_rule |= id == OPT_AS_RULE;
         run->strict |= id == OPT_STRICT;

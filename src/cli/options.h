@@ -10,7 +10,7 @@ struct cli_option {
     int id;           /* > 0 */
     bool has_value;
 };
-#define CLI_TABLES 2U
+#define CLI_TABLES 3U
 struct cli_parser { /* filled by the command; argv[0] is its name */
     const char *command;
     int argc;

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define WORKERS_MAX 64U
 #define LIST_OBJECTS 4096U /* of a folder at a time */
 #define CREDIT_OBJECTS 24U
 #define CREDIT_BYTES ((uint64_t)16 << 20)
@@ -35,7 +34,7 @@ struct pass {
     struct object_list list;
     uint32_t next_object;
     uint64_t next_sequence;
-    struct crew_member crew[WORKERS_MAX];
+    struct crew_member crew[PEN_PASS_WORKERS_MAX];
     uint32_t crew_count;
     uint64_t open_objects;
     bool has_enough;
@@ -325,7 +324,7 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
 static pen_status crew_start(struct pass *p, struct pen_err *err)
 {
     uint32_t wanted = p->options->workers == 0 ? pen_host_cores() : p->options->workers;
-    wanted = wanted > WORKERS_MAX ? WORKERS_MAX : wanted;
+    wanted = wanted > PEN_PASS_WORKERS_MAX ? PEN_PASS_WORKERS_MAX : wanted;
     for (uint32_t i = 0; i < wanted; i++) {
         struct crew_member *member = &p->crew[i];
         char name[16];

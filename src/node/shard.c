@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "observe.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,16 +126,6 @@ static void batch_send(struct shard *shard, uint32_t to)
     (void)edge_send(&shard->out[to], shard->ring, message);
 }
 
-static pen_status group_text(struct shard *shard, const struct pen_doc *doc)
-{
-    shard->group.len = 0;
-    PEN_TRY(pen_buf_add(&shard->group, PEN_SLICE_LIT("{\"account\":\"")));
-    PEN_TRY(pen_json_escape(&shard->group, doc->account));
-    PEN_TRY(pen_buf_add(&shard->group, PEN_SLICE_LIT("\",\"identity\":\"")));
-    PEN_TRY(pen_json_escape(&shard->group, doc->identity));
-    return pen_buf_add(&shard->group, PEN_SLICE_LIT("\"}"));
-}
-
 static int64_t object_promise(const struct shard *shard)
 {
     const int64_t day = pen_scan_key(shard->scan)->day_ns;
@@ -147,27 +139,22 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     uint32_t query = 0;
     const struct pen_rule *rule =
         pen_program_rule(shard->shared->program, tag, &rule_index, &query);
-    char id[64];
-    pen_slice event_id = item->doc.event_id;
-    if (event_id.len == 0) {
-        const int len =
-            snprintf(id, sizeof(id), "%016" PRIx64 ":%" PRIu64,
-                     pen_hash64(pen_slice_str(shard->object->key), 1), item->record.ordinal);
-        event_id = (pen_slice){(const uint8_t *)id, (size_t)len};
-    }
+    char id[PEN_EVENT_ID_MAX];
+    const pen_slice key = pen_slice_str(shard->object->key);
     const struct pen_observation o = {.rule = rule_index,
                                       .rule_id = rule->id,
                                       .query = query,
                                       .time_ns = item->doc.time_ns,
                                       .promise_ns = object_promise(shard),
-                                      .event_id = event_id,
+                                      .event_id =
+                                          pen_event_id(&item->doc, key, item->record.ordinal, id),
                                       .group = pen_buf_slice(&shard->group),
                                       .account = item->doc.account,
                                       .region = item->doc.region,
                                       .actor = item->doc.identity,
                                       .source_ip = item->doc.source_ip,
                                       .index_name = item->doc.index,
-                                      .object = pen_slice_str(shard->object->key),
+                                      .object = key,
                                       .record = item->record.ordinal,
                                       .event = pen_buf_slice(&shard->compact)};
     const uint32_t owner =
@@ -194,7 +181,7 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
         pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
-    if (group_text(shard, &item->doc) != PEN_OK) {
+    if (observe_group(&shard->group, &item->doc) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
     for (uint32_t i = 0; i < item->tag_count; i++) {

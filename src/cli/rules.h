@@ -1,0 +1,32 @@
+/* rules.h - the rules commands, and the choice of rules that they share. */
+#ifndef PEN_CLI_RULES_H
+#define PEN_CLI_RULES_H
+
+#include "options.h"
+
+#include <stdio.h>
+
+/* Each gets its own name in argv[0] and returns the exit code. */
+int rules_check(int argc, char **argv);
+int rules_list(int argc, char **argv);
+int rules_match(int argc, char **argv);
+
+#define RULES_NAMES_MAX 256U
+struct rules_pick { /* what --rules, --min-level and --tag say; texts stay in argv */
+    const char *paths[RULES_NAMES_MAX];
+    const char *tags[RULES_NAMES_MAX];
+    uint32_t path_count, tag_count;
+    int level_min; /* enum pen_severity */
+};
+extern const struct cli_option rules_pick_options[];
+/* As cli_pick_take. */
+bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good);
+/* A path more; false after words. */
+PEN_MUST_USE bool rules_pick_path(struct rules_pick *pick, const char *path);
+/* Without a path: the built-in pack.  Borrows pick. */
+struct pen_rules_options rules_pick_made(struct rules_pick *pick);
+
+/* Writes "file:line:column: text" for every notice, for a terminal to show. */
+void rules_notices_print(FILE *out, const struct pen_rules *rules);
+
+#endif

@@ -1,0 +1,88 @@
+/* tested by tests/e2e/test_rules.py */
+#include "rules.h"
+
+enum rules_pick_id { PICK_RULES = 2000, PICK_MIN_LEVEL, PICK_TAG, PICK_RULES_END };
+const struct cli_option rules_pick_options[] = {{"--rules", PICK_RULES, true},
+                                                {"--min-level", PICK_MIN_LEVEL, true},
+                                                {"--tag", PICK_TAG, true},
+                                                {NULL, 0, false}};
+
+static bool name_add(const char **names, uint32_t *count, const char *name, const char *option)
+{
+    if (*count == RULES_NAMES_MAX) {
+        (void)fprintf(stderr, "penstock: more than %u times %s\n", RULES_NAMES_MAX, option);
+        return false;
+    }
+    names[(*count)++] = name;
+    return true;
+}
+
+static bool level_take(struct rules_pick *pick, const char *value)
+{
+    for (int i = 0; i <= PEN_CRITICAL; i++) {
+        if (strcmp(value, pen_severity_name((enum pen_severity)i)) == 0) {
+            pick->level_min = i;
+            return true;
+        }
+    }
+    (void)fprintf(stderr,
+                  "penstock: --min-level takes info, low, medium, high or critical, not `%s`\n",
+                  value);
+    return false;
+}
+
+bool rules_pick_path(struct rules_pick *pick, const char *path)
+{
+    if (path[0] == '\0') {
+        (void)fputs("penstock: the path of a rule file or folder is empty\n", stderr);
+        return false;
+    }
+    return name_add(pick->paths, &pick->path_count, path, "--rules");
+}
+
+bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good)
+{
+    switch (id) {
+    case PICK_RULES:
+        *is_good = rules_pick_path(pick, value);
+        return true;
+    case PICK_MIN_LEVEL:
+        *is_good = level_take(pick, value);
+        return true;
+    case PICK_TAG:
+        *is_good = name_add(pick->tags, &pick->tag_count, value, "--tag");
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct pen_rules_options rules_pick_made(struct rules_pick *pick)
+{
+    if (pick->path_count == 0) {
+        pick->paths[pick->path_count++] = "builtin";
+    }
+    return (struct pen_rules_options){.paths = pick->paths,
+                                      .path_count = pick->path_count,
+                                      .tags = pick->tags,
+                                      .tag_count = pick->tag_count,
+                                      .level_min = (enum pen_severity)pick->level_min};
+}
+
+void rules_notices_print(FILE *out, const struct pen_rules *rules)
+{
+    struct pen_buf line;
+    pen_buf_init(&line, (size_t)1 << 20);
+    for (uint32_t i = 0; i < pen_rules_notice_count(rules); i++) {
+        const struct pen_notice *n = pen_rules_notice(rules, i);
+        line.len = 0;
+        if (pen_escape_terminal(&line, n->file) == PEN_OK &&
+            pen_buf_printf(&line, ":%u:%u: %s", n->line, n->column,
+                           n->level == PEN_NOTICE_WARNING ? "warning: " : "") == PEN_OK &&
+            pen_escape_terminal(&line, n->text) == PEN_OK &&
+            pen_buf_add_byte(&line, '\n') == PEN_OK) {
+            (void)fwrite(line.ptr, 1, line.len, out);
+        }
+    }
+    pen_buf_fini(&line);
+}

@@ -1,0 +1,10 @@
+/* observe.h - how a record that matched is named to the state. */
+#ifndef PEN_NODE_OBSERVE_H
+#define PEN_NODE_OBSERVE_H
+
+#include "penstock/node.h"
+
+/* Replaces out by the compact JSON object of the group-by values of a Sigma match. */
+PEN_MUST_USE pen_status observe_group(struct pen_buf *out, const struct pen_doc *doc);
+
+#endif
