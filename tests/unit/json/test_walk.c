@@ -251,6 +251,9 @@ static void an_oversize_value_that_is_no_record_is_skipped_alone(void **state)
     check_oversize("{\"Records\":[{\"a\":1},\"@,]\",{\"a\":2}]}", want);
     check_oversize("{\"Records\":[{\"a\":1},@,{\"a\":2}]}", want);
     check_oversize("{\"a\":1}\n@ and more\n{\"a\":2}", want);
+    check_oversize("{\"a\":1}\n}@ ]\n{\"a\":2}", want);
+    check_oversize("{\"a\":1}\nmany, words, \"{\" and 1, 2, 3, @ 4, 5\n{\"a\":2}", want);
+    check_oversize("{\"Records\":[{\"a\":1},{\\\"a\"},@\"},{\"a\":2}]}", want);
     check_oversize("{\"Records\":[{\"a\":1}],\"b\":\"@,]\",\"Records\":[{\"a\":2}]}",
                    "0:{\"a\":1};1:{\"a\":2};end");
     check_oversize("{\"Records\":[{\"a\":1}],\"b\":[{\"c\":\"@\"}],\"Records\":[{\"a\":2}]}",
