@@ -386,6 +386,7 @@ static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, 
         w->at = start;
         if (shadows_find(w)) {
             w->with_shadows = true;
+            w->next_backslash = from; /* the first walk went past those of the record */
             got = walk_record(w, false);
         } else {
             (void)PEN_FAIL(&w->bad, PEN_E_LIMIT, w->base + from, "more than 65,536 keys");
@@ -639,7 +640,7 @@ enum pen_next pen_walker_one(struct pen_walker *w, pen_slice raw, struct pen_rec
     enum pen_next got = PEN_NEXT_BAD;
     if (byte_here(w) == '{') {
         got = pen_walker_next(w, record, err);
-        if (got == PEN_NEXT_RECORD && byte_here(w) != 0) {
+        if (got == PEN_NEXT_RECORD && w->index[w->at] < w->len) {
             (void)PEN_FAIL(err, PEN_E_CORRUPT, w->index[w->at], "more than one value");
             got = PEN_NEXT_BAD;
         }
