@@ -184,6 +184,27 @@ struct pen_totals;
 PEN_MUST_USE pen_status pen_pass(const struct pen_pass_options *options, struct pen_totals *totals,
                                  struct pen_err *err);
 
+/* ---- trial: the tests beside rules ---- */
+
+struct pen_trial_options {
+    const struct pen_program *program; /* of the rules that are tested, borrowed */
+    int64_t keep_alive_ns;             /* sigma.keep_alive */
+    const char *temp_dir;              /* of the state of tests of signals; NULL: /tmp */
+};
+struct pen_trial;
+PEN_MUST_USE pen_status pen_trial_new(const struct pen_trial_options *options,
+                                      struct pen_trial **out, struct pen_err *err);
+void pen_trial_free(struct pen_trial *trial);
+/*
+ * pen_trial_run - whether the rules do with the events of a test what it expects.
+ *
+ * why      replaced: empty when they do, else the reason in a line without end
+ * Returns  PEN_OK | PEN_E_IO (a test of signals makes a folder and removes it) |
+ *          PEN_E_NOMEM | PEN_E_LIMIT
+ */
+PEN_MUST_USE pen_status pen_trial_run(struct pen_trial *trial, const struct pen_rule_test *test,
+                                      struct pen_buf *why, struct pen_err *err);
+
 /* ---- replay ---- */
 
 struct pen_replay_options {

@@ -10,6 +10,7 @@
 int rules_check(int argc, char **argv);
 int rules_list(int argc, char **argv);
 int rules_match(int argc, char **argv);
+int rules_test(int argc, char **argv);
 
 #define RULES_NAMES_MAX 256U
 struct rules_pick { /* what --rules, --min-level and --tag say; texts stay in argv */

@@ -24,3 +24,11 @@ pen_status observe_group(struct pen_buf *out, const struct pen_doc *doc)
     PEN_TRY(pen_json_escape(out, doc->identity));
     return pen_buf_add(out, PEN_SLICE_LIT("\"}"));
 }
+
+struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns)
+{
+    return (struct pen_state_rule){.id = rule->id,
+                                   .keep_alive_ns = keep_alive_ns,
+                                   .duration_max_ns = PEN_NS_PER_DAY,
+                                   .ends_at_midnight = true};
+}

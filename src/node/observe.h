@@ -6,5 +6,7 @@
 
 /* Replaces out by the compact JSON object of the group-by values of a Sigma match. */
 PEN_MUST_USE pen_status observe_group(struct pen_buf *out, const struct pen_doc *doc);
+/* What the state needs to know of a Sigma rule. */
+struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns);
 
 #endif

@@ -2,6 +2,7 @@
 #include "penstock/node.h"
 
 #include "control.h"
+#include "observe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,10 +48,8 @@ static pen_status state_rules(struct control *c, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "rules: out of memory");
     }
     for (uint32_t i = 0; i < count; i++) {
-        c->state_rules[i] = (struct pen_state_rule){.id = pen_rules_at(c->program->rules, i)->id,
-                                                    .keep_alive_ns = c->options->keep_alive_ns,
-                                                    .duration_max_ns = PEN_NS_PER_DAY,
-                                                    .ends_at_midnight = true};
+        c->state_rules[i] =
+            observe_rule(pen_rules_at(c->program->rules, i), c->options->keep_alive_ns);
     }
     return PEN_OK;
 }

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import xml.etree.ElementTree
 
 from kit import WORK, event, main, run
 
@@ -107,6 +108,109 @@ def case_rules_match_oracle():
     got = {(f["rule"], pathlib.PurePath(f["object"]).name, f["record"], f["event_id"]) for f in found}
     assert got == want, (got - want, want - got)
     assert len(found) == len(got) > 100
+
+
+def tests_of(*cases):
+    return "tests:\n" + "".join(f"  - {json.dumps(case)}\n" for case in cases)
+
+
+def case_rules_test():
+    """What tests expect of verdicts, what is said of those that fail, and the exit code."""
+    done = run("rules", "test")
+    assert text(done).endswith(" passed, 0 failed\n") and int(text(done).split()[0]) >= 24, done
+    rule("r/root.yml", "root", ["s: {userIdentity.type: Root}", "condition: s"])
+    root, user = event(1, userIdentity={"type": "Root"}), event(2, userIdentity={"type": "IAMUser"})
+    test = write("r/root.test.yml", tests_of(
+        {"name": "by root", "type": "cloudtrail", "events": [root, root], "expect": {"match": True}},
+        {"name": "by a user", "type": "cloudtrail", "events": [user], "expect": {"match": False}}))
+    for path in (WORK / "r", test, WORK / "r/root.yml"):
+        assert text(run("rules", "test", path)) == "2 passed, 0 failed\n", path
+    two = run("rules", "test", WORK / "r", "builtin")
+    assert int(text(two).split()[0]) == int(text(done).split()[0]) + 2, two
+    write("r/root.test.yml", tests_of(
+        {"name": "wrong <\"&'>", "type": "cloudtrail", "events": [root, user], "expect": {"match": True}},
+        {"name": "wrong too", "type": "cloudtrail", "events": [user, root], "expect": {"match": False}},
+        {"name": "fine", "type": "cloudtrail", "events": [root], "expect": {"match": True}},
+        {"name": "other type", "type": "json", "events": [root], "expect": {"match": False}},
+        {"name": "no type", "type": "nothing", "events": [root], "expect": {"match": False}},
+        {"name": "no time", "type": "cloudtrail", "events": [{"a": "b"}], "expect": {"match": False}},
+        {"name": "no rule", "rule": "nobody", "type": "cloudtrail", "events": [root], "expect": {"match": False}}))
+    junit = WORK / "junit.xml"
+    done = run("rules", "test", WORK / "r", "--junit", junit, code=4)
+    lines = text(done).splitlines()
+    assert lines[-1] == "1 passed, 6 failed" and len(lines) == 7, lines
+    for line, end in zip(lines, ("event 2 does not match", "event 2 matches", "for the log type json",
+                                 "no log type `nothing`", "", "with the id nobody")):
+        assert line.startswith(f"{test}:") and line.endswith(end), line
+    suite = xml.etree.ElementTree.parse(junit).getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("7", "6"), suite.attrib
+    assert [case.get("name") for case in suite][:2] == ["wrong <\"&'>", "wrong too"]
+    assert [len(case) for case in suite] == [1, 1, 0, 1, 1, 1, 1]
+    assert suite[0][0].get("message") == "event 2 does not match"
+    report = json.loads(text(run("rules", "test", "--json", WORK / "r", code=4)))
+    assert (report["passed"], report["failed"]) == (1, 6), report
+    assert [t["passed"] for t in report["tests"]] == [False, False, True, False, False, False, False]
+
+
+def case_rules_test_wrong():
+    """Rules and test files with mistakes, and folders without tests."""
+    rule("a/bad.yml", "bad", ["s: {a|nope: b}", "condition: s"])
+    write("a/bad.test.yml", tests_of(
+        {"name": "x", "type": "cloudtrail", "events": [event(1)], "expect": {"match": False}}))
+    done = run("rules", "test", WORK / "a", code=4)
+    assert "holds no good rule" in text(done) and "nope" in words(done), done
+    rule("b/good.yml", "good", ["s: {eventName: GetObject}", "condition: s"])
+    done = run("rules", "test", WORK / "b")
+    assert text(done) == "0 passed, 0 failed\n" and "no tests" in words(done), done
+    write("b/good.test.yml", tests_of({"name": "x", "type": "cloudtrail", "expect": {"match": True}}))
+    done = run("rules", "test", WORK / "b", "builtin", code=4)
+    assert f"{WORK}/b/good.test.yml:2:" in words(done), done
+    assert text(done).endswith(" passed, 0 failed\n"), done
+    run("rules", "test", WORK / "none", code=1)
+    run("rules", "test", "--junit", WORK / "none/x.xml", code=1)
+    assert "--junit" in words(run("rules", "test", "--junti", "x", code=2))
+
+
+def case_rules_test_signals():
+    """Tests of signals: grouped by account and identity, by keep-alive and by midnight."""
+    rule("r/any.yml", "any", ["s: {eventName: GetObject}", "condition: s"], level="high")
+
+    def at(number, time, who="arn:a", account="123456789012"):
+        return event(number, eventTime=f"2025-03-{time}Z", recipientAccountId=account, userIdentity={"arn": who})
+
+    def signal(time=None, **more):
+        return {**({} if time is None else {"first_seen": f"2025-03-{time}Z"}), **more}
+
+    two = [at(1, "04T05:00:00"), at(2, "04T05:59:00"), at(3, "04T07:30:00")]
+    night = [at(1, "04T23:50:00"), at(2, "05T00:10:00")]
+    whos = [at(1, "04T05:00:00", "arn:a"), at(2, "04T05:00:00", "arn:b"), at(3, "04T05:00:01", "arn:b", "210987654321")]
+    good = [
+        (two, [signal("04T07:30:00"), signal("04T05:00:00", severity="high")]),
+        (two[::-1], [signal("04T05:00:00"), signal("04T07:30:00")]),
+        (night, [signal("04T23:50:00"), signal("05T00:10:00")]),
+        (whos, [signal(), signal(group={"identity": "arn:b"}), signal(group={"identity": "arn:b", "account": "123456789012"})]),
+        (whos[:1] * 5, [signal("04T05:00:00", group={"identity": "arn:a", "account": "123456789012"})]),
+        ([event(1, eventName="PutObject")], []),
+    ]
+    bad = [
+        (two, [signal()], "1 signals are expected; there are 2: high, first seen 2025-03-04T05:00:00Z, group {"),
+        (two, [signal(), signal(severity="low")], "number 2 of the expected"),
+        (whos, [signal(group={"identity": "arn:b"})] * 3, "number 3 of the expected"),
+        (whos[:1], [signal(group={"identity": "arn:"})], "number 1 of the expected"),
+        (whos[:1], [signal("04T05:00:01")], "number 1 of the expected"),
+        (whos[:1], [], "0 signals are expected; there is 1"),
+    ]
+    write("r/any.test.yml", tests_of(*({"name": f"case {i}", "type": "cloudtrail", "events": case[0],
+                                        "expect": {"signals": case[1]}} for i, case in enumerate(good + bad))))
+    (WORK / "tmp").mkdir()
+    done = run("rules", "test", WORK / "r", code=4, env={**os.environ, "TMPDIR": str(WORK / "tmp")})
+    lines = text(done).splitlines()
+    assert lines[-1] == f"{len(good)} passed, {len(bad)} failed", done
+    for line, case in zip(lines, bad):
+        assert case[2] in line, (line, case[2])
+    assert list((WORK / "tmp").iterdir()) == []
+    one = run("rules", "test", WORK / "r", "--keep-alive", "24h", code=4)
+    assert "case 0: 2 signals are expected; there is 1:" in text(one), one
 
 
 main(globals())

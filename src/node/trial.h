@@ -1,0 +1,42 @@
+/* trial.h - the parts of a trial: verdicts on events, and the signals that come of them. */
+#ifndef PEN_NODE_TRIAL_H
+#define PEN_NODE_TRIAL_H
+
+#include "observe.h"
+
+#define TRIAL_SIGNALS_MAX 256U
+
+struct trial_signal {
+    pen_slice group; /* compact JSON object */
+    uint32_t rule;
+    enum pen_severity severity;
+    int64_t first_seen_ns;
+};
+struct trial_signals { /* of one test */
+    const struct pen_program *program;
+    const char *temp_dir;   /* or NULL */
+    struct pen_arena arena; /* texts of found */
+    char folder[4096];      /* of the state */
+    char run_name[64];      /* the file in it */
+    struct pen_state_rule *rules;
+    struct pen_state *state;
+    struct pen_buf group;
+    struct trial_signal found[TRIAL_SIGNALS_MAX];
+    uint32_t count;
+};
+/* Begin, add for each match, then end: fills found, and removes the folder.  fini also after a
+ * failure. */
+PEN_MUST_USE pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns,
+                                            struct pen_err *err);
+PEN_MUST_USE pen_status trial_signals_add(struct trial_signals *t, const struct pen_doc *doc,
+                                          uint32_t tag, pen_slice object, uint64_t record,
+                                          struct pen_err *err);
+PEN_MUST_USE pen_status trial_signals_end(struct trial_signals *t, struct pen_err *err);
+void trial_signals_fini(struct trial_signals *t);
+/* Appends what differs between found and expected: nothing when each of both has its own
+ * counterpart. */
+PEN_MUST_USE pen_status trial_signals_compare(struct trial_signals *t,
+                                              const struct pen_rule_test *test,
+                                              struct pen_buf *why);
+
+#endif
