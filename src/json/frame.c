@@ -96,19 +96,26 @@ void pen_walker_array_key(struct pen_walker *w, pen_slice array_key)
     w->options.array_key = array_key;
 }
 
-/* What c, outside a string, means for the value being skipped.  True: it ends before c. */
-static bool skip_step(struct pen_walker *w, uint8_t c)
+/* True when the scalar being skipped ends before c.  At the top that is a line of anything. */
+static bool skip_ends(const struct pen_walker *w, uint8_t c)
 {
-    if (c == '"') {
-        w->skip_string = true;
-    } else if (w->skip_open == 0) {
-        return c == ',' || c == ']' || c == '}' || c == '\n';
-    } else if (c == w->skip_open) {
-        w->skip_depth++;
-    } else if (c == w->skip_open + 2) { /* the closing one, in ASCII */
-        w->skip_depth--;
+    if (w->after_skip == STATE_TOP) {
+        return c == '\n' || (!w->skip_string && (c == '{' || c == '['));
     }
-    return false;
+    return !w->skip_string && (c == ',' || c == ']' || c == '}' || c == '\n');
+}
+
+/* What c means for the value being skipped.  Escapes count outside strings too, as in stage 1. */
+static void skip_step(struct pen_walker *w, uint8_t c)
+{
+    if (w->skip_escape || c == '\\') {
+        w->skip_escape = !w->skip_escape;
+    } else if (c == '"') {
+        w->skip_string = !w->skip_string;
+    } else if (!w->skip_string && w->skip_open != 0) {
+        w->skip_depth += c == w->skip_open;
+        w->skip_depth -= c == w->skip_open + 2; /* the closing one, in ASCII */
+    }
 }
 
 /* In a value that is too large: looks for its end byte by byte.  Returns where to go on. */
@@ -116,15 +123,12 @@ static uint32_t skip_oversize(struct pen_walker *w)
 {
     for (uint32_t i = 0; i < w->len; i++) {
         const uint8_t c = w->text[i];
-        if (w->skip_escape) {
-            w->skip_escape = false;
-        } else if (w->skip_string) {
-            w->skip_escape = c == '\\';
-            w->skip_string = c != '"';
-        } else if (skip_step(w, c)) {
+        if (w->skip_open == 0 && skip_ends(w, c)) {
             w->skip_depth = 0;
             return i;
-        } else if (w->skip_depth == 0) {
+        }
+        skip_step(w, c);
+        if (w->skip_depth == 0) {
             return i + 1;
         }
     }
@@ -186,6 +190,10 @@ static void skip_begin(struct pen_walker *w, uint32_t from)
     w->skip_string = false;
     w->skip_escape = false;
     skip_move(w, from);
+    if (w->skip_open == 0) { /* its first byte is its own, whatever it is */
+        skip_step(w, w->text[0]);
+        skip_move(w, 1);
+    }
     skip_move(w, skip_oversize(w));
     if (w->skip_depth == 0) {
         w->state = w->after_skip;
@@ -378,6 +386,7 @@ static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, 
         w->at = start;
         if (shadows_find(w)) {
             w->with_shadows = true;
+            w->next_backslash = from; /* the first walk went past those of the record */
             got = walk_record(w, false);
         } else {
             (void)PEN_FAIL(&w->bad, PEN_E_LIMIT, w->base + from, "more than 65,536 keys");
@@ -631,7 +640,7 @@ enum pen_next pen_walker_one(struct pen_walker *w, pen_slice raw, struct pen_rec
     enum pen_next got = PEN_NEXT_BAD;
     if (byte_here(w) == '{') {
         got = pen_walker_next(w, record, err);
-        if (got == PEN_NEXT_RECORD && byte_here(w) != 0) {
+        if (got == PEN_NEXT_RECORD && w->index[w->at] < w->len) {
             (void)PEN_FAIL(err, PEN_E_CORRUPT, w->index[w->at], "more than one value");
             got = PEN_NEXT_BAD;
         }

@@ -114,9 +114,12 @@ void scalar_index(struct pen_walker *w)
     uint32_t *index = w->scalar_index;
     uint32_t count = 0;
     bool in_token = false;
+    bool is_escaped = false; /* stage 1 knows escapes outside strings too */
     for (uint32_t i = 0; i < w->len; i++) {
         const uint8_t c = w->text[i];
-        if (c == '"') {
+        const bool is_quote = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        if (is_quote) {
             index[count++] = i;
             for (i++; i < w->len && w->text[i] != '"'; i++) {
                 i += w->text[i] == '\\';

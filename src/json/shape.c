@@ -40,6 +40,16 @@ void shapes_clear(struct shapes *shapes)
     shape_root(shapes);
 }
 
+static bool has_plan(const struct shape *shape, uint32_t node)
+{
+    for (uint8_t i = 0; i < shape->plan_count; i++) {
+        if (shape->plans[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void shape_plans(struct shapes *shapes, struct shape *shape, const struct shape *parent,
                         pen_slice key)
 {
@@ -50,7 +60,7 @@ static void shape_plans(struct shapes *shapes, struct shape *shape, const struct
     }
     for (uint8_t i = 0; i < parent->plan_count && shape->plan_count < SHAPE_PLANS_MAX; i++) {
         const uint32_t child = plan_child(plan, parent->plans[i], key);
-        if (child != 0) {
+        if (child != 0 && !has_plan(shape, child)) {
             shape->plans[shape->plan_count++] = child;
         }
     }

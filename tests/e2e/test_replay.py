@@ -84,9 +84,9 @@ def case_planted():
     planted = json.loads((data / "expected.json").read_text())["planted"]
     seen = {row[0] for row in sqlite3.connect(WORK / "out/signals.db").execute(
         "select event_id from signal_events")}
-    found = {p["event_name"] for p in planted if p["event_id"] in seen}
-    for name in ("StopLogging", "DeleteTrail", "DeleteDetector", "CreateAccessKey"):
-        assert name in found, (name, found)
+    assert len(planted) >= 11, len(planted)
+    missed = [p["event_name"] for p in planted if p["event_id"] not in seen]
+    assert not missed, missed
 
 
 def case_shards():
@@ -226,7 +226,7 @@ def case_rules():
     (bad / "bad.yml").write_text("title: b\nlogsource: {product: aws}\ndetection:\n  s: {a|nope: b}\n  condition: s\n")
     done = run("rules", "check", bad, code=4)
     assert "bad.yml:4:" in done.stdout and "nope" in done.stdout, done.stdout
-    assert len(run("rules", "list").stdout.splitlines()) == 12
+    assert len(run("rules", "list").stdout.splitlines()) >= 25
     data = generate(size="2MiB")
     summary = replay(data / "AWSLogs", WORK / "out", "--rules", bad, code=7)
     assert summary["rules"] == {"loaded": 1, "rejected": 1}, summary["rules"]

@@ -208,6 +208,54 @@ static void values_are_found_by_path_and_through_arrays(void **state)
     teardown(&f);
 }
 
+static void a_value_is_given_to_a_field_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 4096);
+    struct pen_record r;
+    struct pen_err err;
+    char text[512] = "{\"items\":[0,[1,{\"name\":\"p\"}]]}";
+    const size_t len = strlen(text);
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){(uint8_t *)text, len}, &r, &err),
+                     PEN_NEXT_RECORD);
+    const struct pen_value *v = pen_record_first(&r, f.first);
+    assert_int_equal(v->text.ptr[0], 'p');
+    assert_null(pen_value_next(&r, v));
+    teardown(&f);
+}
+
+static void escapes_are_seen_in_a_record_with_equal_keys(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 4096);
+    struct pen_record r;
+    struct pen_err err;
+    char text[512] = "{\"x\":1,\"x\":2,\"n\\u0061me\":\"a\\nb\"}";
+    const size_t len = strlen(text);
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){(uint8_t *)text, len}, &r, &err),
+                     PEN_NEXT_RECORD);
+    const struct pen_value *v = pen_record_first(&r, f.name);
+    assert_non_null(v);
+    assert_true(v->is_escaped);
+    teardown(&f);
+}
+
+static void behind_a_lone_record_stands_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 4096);
+    struct pen_record r;
+    struct pen_err err;
+    uint8_t text[] =
+        "{\"x\":1} \0                                                                 ";
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){text, 8}, &r, &err), PEN_NEXT_RECORD);
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){text, 9}, &r, &err), PEN_NEXT_BAD);
+    teardown(&f);
+}
+
 /* A text of two records around one of 500 digits and more, read in windows of many sizes. */
 static void check_oversize(const char *format, const char *want)
 {
@@ -251,6 +299,9 @@ static void an_oversize_value_that_is_no_record_is_skipped_alone(void **state)
     check_oversize("{\"Records\":[{\"a\":1},\"@,]\",{\"a\":2}]}", want);
     check_oversize("{\"Records\":[{\"a\":1},@,{\"a\":2}]}", want);
     check_oversize("{\"a\":1}\n@ and more\n{\"a\":2}", want);
+    check_oversize("{\"a\":1}\n}@ ]\n{\"a\":2}", want);
+    check_oversize("{\"a\":1}\nmany, words, \"{\" and 1, 2, 3, @ 4, 5\n{\"a\":2}", want);
+    check_oversize("{\"Records\":[{\"a\":1},{\\\"a\"},@\"},{\"a\":2}]}", want);
     check_oversize("{\"Records\":[{\"a\":1}],\"b\":\"@,]\",\"Records\":[{\"a\":2}]}",
                    "0:{\"a\":1};1:{\"a\":2};end");
     check_oversize("{\"Records\":[{\"a\":1}],\"b\":[{\"c\":\"@\"}],\"Records\":[{\"a\":2}]}",
@@ -289,6 +340,9 @@ int main(void)
         cmocka_unit_test(lookup_events_give_the_event_inside),
         cmocka_unit_test(values_are_found_by_path_and_through_arrays),
         cmocka_unit_test(a_line_that_is_no_object_is_one_bad_record),
+        cmocka_unit_test(a_value_is_given_to_a_field_once),
+        cmocka_unit_test(escapes_are_seen_in_a_record_with_equal_keys),
+        cmocka_unit_test(behind_a_lone_record_stands_nothing),
         cmocka_unit_test(an_oversize_record_is_skipped_alone),
         cmocka_unit_test(an_oversize_value_that_is_no_record_is_skipped_alone),
         cmocka_unit_test(nesting_of_100000_ends_that_record),
