@@ -61,6 +61,7 @@ struct pen_scan_options {
     int64_t ingested_ns;
     size_t record_bytes_max;  /* 0: the default of 4 MiB */
     uint64_t plain_bytes_max; /* 0: the default of 64 GiB an object */
+    uint32_t ratio_max;       /* 0: the default of 1,000 plain bytes for a stored one */
 };
 enum pen_scan_next {
     PEN_SCAN_RECORD, /* *item is a record with its document and verdicts */
@@ -207,6 +208,7 @@ PEN_MUST_USE pen_status pen_trial_run(struct pen_trial *trial, const struct pen_
 
 /* ---- replay ---- */
 
+enum pen_log_level { PEN_LOG_ERROR, PEN_LOG_WARN, PEN_LOG_INFO, PEN_LOG_DEBUG };
 struct pen_replay_options {
     const char *const *sources;
     uint32_t source_count;
@@ -219,21 +221,21 @@ struct pen_replay_options {
     enum pen_sink_kind sink;
     bool signals_only;
     bool fresh;
-    bool plan_only;
     bool no_progress;
     bool is_terminal;
+    enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */
     const char *const *accounts, *const *not_accounts, *const *regions, *const *not_regions;
     const char *const *types, *const *not_types;
     uint32_t account_count, not_account_count, region_count, not_region_count;
     uint32_t type_count, not_type_count;
-    uint32_t shards;       /* 0: one per core */
-    int64_t ingested_ns;   /* INT64_MIN: start of the job */
-    int64_t slack_ns;      /* replay.slack */
-    int64_t keep_alive_ns; /* sigma.keep_alive */
-    int64_t commit_ns;     /* commit.interval */
-    uint32_t mailbox_capacity;
-    uint32_t level; /* files.level: zstd */
+#define PEN_OPTION(field, key, type, unit, value, min, max, when, help) PEN_OPTION_##type field;
+#define PEN_OPTION_COUNT uint64_t
+#define PEN_OPTION_SIZE uint64_t
+#define PEN_OPTION_DURATION int64_t
+#define PEN_OPTION_TIME int64_t
+#include "penstock/options.def"
+#undef PEN_OPTION
 };
 
 struct pen_totals {
@@ -394,5 +396,30 @@ struct pen_triage {                     /* NULL: unchanged */
 PEN_MUST_USE pen_status pen_signals_triage(struct pen_signals *signals, const char *const *ids,
                                            uint32_t count, const struct pen_triage *triage,
                                            uint32_t *changed, struct pen_err *err);
+
+/* ---- survey: what is there, by listing alone ---- */
+
+struct pen_survey_totals {
+    uint64_t objects, pruned, bytes; /* bytes as stored, of the objects that are wanted */
+    uint64_t skipped;                /* entries that are no files */
+    uint64_t folders_unreadable;
+};
+struct pen_survey_calls {
+    /* An object that is wanted, with what its key says; both borrowed until it returns. */
+    pen_status (*on_object)(void *ctx, const struct pen_object *object,
+                            const struct pen_key_info *key);
+    void (*on_folder)(void *ctx, const struct pen_err *err); /* one that cannot be listed */
+    void *ctx;
+};
+/*
+ * pen_survey - lists the sources of a run, in the order of days, and reads nothing.
+ *
+ * options  sources, the choice of objects and as_type; the output folder is left out, never made
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE (a log type) | PEN_E_NOMEM | what
+ *          on_object failed with
+ */
+PEN_MUST_USE pen_status pen_survey(const struct pen_replay_options *options,
+                                   const struct pen_survey_calls *calls,
+                                   struct pen_survey_totals *totals, struct pen_err *err);
 
 #endif

@@ -54,5 +54,6 @@ bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good);
 /* Checks the whole (from before to) and, when times were given, tells the range on stderr. */
 PEN_MUST_USE bool cli_pick_done(const struct cli_pick *pick);
 void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass);
+void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_options *options);
 
 #endif

@@ -171,3 +171,21 @@ void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass)
     pass->not_types = pick->no[PICK_TYPES].names;
     pass->not_type_count = pick->no[PICK_TYPES].count;
 }
+
+void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_options *options)
+{
+    options->from_ns = pick->from_ns;
+    options->to_ns = pick->to_ns;
+    options->accounts = pick->yes[PICK_ACCOUNTS].names;
+    options->account_count = pick->yes[PICK_ACCOUNTS].count;
+    options->not_accounts = pick->no[PICK_ACCOUNTS].names;
+    options->not_account_count = pick->no[PICK_ACCOUNTS].count;
+    options->regions = pick->yes[PICK_REGIONS].names;
+    options->region_count = pick->yes[PICK_REGIONS].count;
+    options->not_regions = pick->no[PICK_REGIONS].names;
+    options->not_region_count = pick->no[PICK_REGIONS].count;
+    options->types = pick->yes[PICK_TYPES].names;
+    options->type_count = pick->yes[PICK_TYPES].count;
+    options->not_types = pick->no[PICK_TYPES].names;
+    options->not_type_count = pick->no[PICK_TYPES].count;
+}

@@ -85,3 +85,13 @@ void cli_print_escaped(struct pen_buf *scratch, pen_slice lines)
     }
     (void)fwrite(scratch->ptr, 1, scratch->len, stdout);
 }
+
+void cli_words_escaped(pen_slice text)
+{
+    struct pen_buf out;
+    pen_buf_init(&out, SIZE_MAX);
+    if (pen_escape_terminal(&out, text) == PEN_OK) {
+        (void)fprintf(stderr, "%.*s\n", (int)out.len, (const char *)out.ptr);
+    }
+    pen_buf_fini(&out);
+}

@@ -17,4 +17,7 @@ bool told_has_gap(const struct pen_totals *totals, bool strict);
 /* Writes lines to standard output with what a terminal would obey escaped. */
 void cli_print_escaped(struct pen_buf *scratch, pen_slice lines);
 
+/* The same for one line of words on standard error. */
+void cli_words_escaped(pen_slice text);
+
 #endif

@@ -135,7 +135,7 @@ static pen_status round_unit(struct control *c, struct pen_err *err)
     const pen_status st =
         planner_list(&c->planner, c->next_unit, ROUND_OBJECTS - first, &c->round, &is_done, err);
     if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND) {
-        words("penstock: cannot read folder %s\n", err->text);
+        SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
         ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
     } else if (st != PEN_OK) {
         return st;
@@ -403,6 +403,8 @@ static void commit_end(struct control *c)
             INT64_MAX - 1; /* all released, but only the end closes by the largest time */
     }
     broadcast(c, MSG_COMMITTED, c->epoch, c->watermark_ns);
+    SAY(c, DEBUG, "penstock: commit %" PRIu64 ": %" PRIu64 " objects done, %" PRIu64 " records\n",
+        c->epoch, c->objects_done, c->committed.totals.records_in);
     c->epoch++;
     c->is_committing = false;
     c->is_dirty = false;
@@ -538,7 +540,7 @@ bool drain(struct control *c)
 void progress(struct control *c, bool is_last)
 {
     const int64_t now = pen_clock_mono_ns();
-    if (c->options->no_progress ||
+    if (c->options->no_progress || c->options->log_level < PEN_LOG_INFO ||
         (!is_last &&
          now - c->progress_at_ns < (c->options->is_terminal ? 2 * TURN_NS : PROGRESS_LINE_NS))) {
         return;
@@ -602,7 +604,7 @@ static void interrupts(struct control *c)
         _exit(6);
     }
     if (g_signal_pending == 1 && !c->is_draining) {
-        words("\npenstock: stopping after a commit (again to stop at once)\n");
+        SAY(c, INFO, "\npenstock: stopping after a commit (again to stop at once)\n");
         c->is_draining = true;
         broadcast(c, MSG_DRAIN, 0, 0);
     }

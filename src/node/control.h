@@ -60,6 +60,9 @@ struct control {
 
 /* To stderr, escaped for a terminal but for line ends at both ends. */
 void words(const char *fmt, ...) PEN_PRINTF(1, 2);
+/* words of a level, when the run wants to hear them: SAY(c, WARN, "...", ...). */
+#define SAY(c, level, ...) \
+    ((c)->options->log_level >= PEN_LOG_##level ? words(__VA_ARGS__) : (void)0)
 /* One message of this kind to every shard. */
 void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark);
 /* Takes what shards said and flushes what waits for them.  True when there was something. */

@@ -71,14 +71,16 @@ enum identity {
     ID_TO,
     ID_ACCOUNTS,
     ID_REGIONS,
+    ID_TYPES,
     ID_TYPE,
     ID_SINK,
     ID_RULES,
     ID_GROUPING,
     ID_COUNT
 };
-static const char *const identity_name[ID_COUNT] = {
-    "sources", "from", "to", "accounts", "regions", "as", "sink", "rules", "signal options"};
+static const char *const identity_name[ID_COUNT] = {"sources", "from",          "to", "accounts",
+                                                    "regions", "types",         "as", "sink",
+                                                    "rules",   "signal options"};
 
 static pen_status identity_text(struct pen_buf *out, enum identity which,
                                 const struct pen_replay_options *o,
@@ -101,6 +103,10 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
         PEN_TRY(text_list(out, o->regions, o->region_count));
         PEN_TRY(pen_buf_add_byte(out, ';'));
         return text_list(out, o->not_regions, o->not_region_count);
+    case ID_TYPES:
+        PEN_TRY(text_list(out, o->types, o->type_count));
+        PEN_TRY(pen_buf_add_byte(out, ';'));
+        return text_list(out, o->not_types, o->not_type_count);
     case ID_TYPE:
         return pen_buf_printf(out, "%s", o->as_type == NULL ? "by key" : o->as_type);
     case ID_SINK:

@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "observe.h"
+#include "wanted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ static void on_folder_gap(void *ctx, const char *path, const struct pen_err *err
 {
     struct control *c = ctx;
     (void)path; /* err names it */
-    words("penstock: cannot read folder %s\n", err->text);
+    SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
     ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
 }
 
@@ -143,14 +144,11 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     const struct pen_program_options program = {
         .rules = o->rules, .types_dir = o->types_dir, .cache_dir = o->cache_dir};
     PEN_TRY(pen_program_new(&program, &c->program, err));
-    if (o->as_type != NULL &&
-        pen_types_find(c->program->types, pen_slice_str(o->as_type)) == NULL) {
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "--as %s: no such log type", o->as_type);
-    }
+    PEN_TRY(types_wanted_check(c->program->types, o, err));
     for (uint32_t i = 0; i < pen_rules_notice_count(c->program->rules); i++) {
         const struct pen_notice *n = pen_rules_notice(c->program->rules, i);
-        words("%.*s:%u:%u: %s%.*s\n", PEN_SLICE_FMT(n->file), n->line, n->column,
-              n->level == PEN_NOTICE_WARNING ? "warning: " : "", PEN_SLICE_FMT(n->text));
+        SAY(c, WARN, "%.*s:%u:%u: %s%.*s\n", PEN_SLICE_FMT(n->file), n->line, n->column,
+            n->level == PEN_NOTICE_WARNING ? "warning: " : "", PEN_SLICE_FMT(n->text));
     }
     PEN_TRY(job_open(&c->job, o, c->program, err));
     PEN_TRY(control_resume(c, err));
@@ -160,7 +158,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     const struct signals_db_options signals = {
         .dir = o->out_dir, .job_id = c->job.id, .rules = c->program->rules};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
-    c->shards = o->shards == 0 ? pen_host_cores() : o->shards;
+    c->shards = o->shards == 0 ? pen_host_cores() : pen_u32(o->shards);
     if (c->shards > SHARDS_MAX) {
         c->shards = SHARDS_MAX;
     }
@@ -177,7 +175,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     memcpy(c->shared.documents_dir, c->job.documents_dir, sizeof(c->shared.documents_dir));
     memcpy(c->shared.state_dir, c->job.state_dir, sizeof(c->shared.state_dir));
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));
-    return topology_init(&c->topology, c->shards, o->mailbox_capacity, err);
+    return topology_init(&c->topology, c->shards, pen_u32(o->mailbox_capacity), err);
 }
 
 static void result_fill(struct control *c)
@@ -214,13 +212,14 @@ static void result_fill(struct control *c)
 static pen_status control_run(struct control *c, struct pen_err *err)
 {
     PEN_TRY(threads_start(c, err));
-    words("penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
-          c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6,
-          pen_rules_count(c->program->rules), c->shards, c->job.is_resumed ? ", resumed" : "");
+    SAY(c, INFO, "penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
+        c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6,
+        pen_rules_count(c->program->rules), c->shards, c->job.is_resumed ? ", resumed" : "");
     if (c->planner.skipped > 0) {
-        words("penstock: %" PRIu64 " entries skipped that are no files: links to folders, pipes, "
-              "sockets, devices\n",
-              c->planner.skipped);
+        SAY(c, WARN,
+            "penstock: %" PRIu64 " entries skipped that are no files: links to folders, pipes, "
+            "sockets, devices\n",
+            c->planner.skipped);
     }
     c->committed_at_ns = pen_clock_mono_ns();
     while (!loop_turn(c)) {

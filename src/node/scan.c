@@ -73,7 +73,7 @@ static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
 {
     const struct pen_program *program = scan->options.program;
     const struct pen_decoder_options decoder = {.plain_bytes_max = scan->options.plain_bytes_max,
-                                                .ratio_max = RATIO_MAX};
+                                                .ratio_max = scan->options.ratio_max};
     PEN_TRY(pen_decoder_new(&decoder, &scan->decoder, err));
     PEN_TRY(pen_classifier_new(program->types, &scan->classifier, err));
     /* Room for the largest record, what stood before it in the window, and its end. */
@@ -102,6 +102,9 @@ pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan 
     }
     if (scan->options.plain_bytes_max == 0) {
         scan->options.plain_bytes_max = PLAIN_BYTES_MAX;
+    }
+    if (scan->options.ratio_max == 0) {
+        scan->options.ratio_max = RATIO_MAX;
     }
     scan->state = SCAN_ENDED;
     const pen_status st = scan_fill_in(scan, err);

@@ -4,6 +4,7 @@
 #include "penstock/node.h"
 
 #include "observe.h"
+#include "wanted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,13 +12,10 @@
 
 #define RING_ENTRIES 512u
 #define READ_SLOTS 48u
-#define READ_BUFFERS 96u
-#define READ_BUFFER_BYTES ((size_t)128 << 10)
 #define STEP_RECORDS 256u /* between looks at the mailboxes */
 #define RELEASE_STEPS 4096u
 #define PARKED_NS INT64_C(200000)
 #define OBSERVATION_BATCH_BYTES ((size_t)64 << 10)
-#define EVENT_BYTES_MAX ((size_t)8 << 10) /* larger records are not kept with a signal */
 
 struct batch { /* observations for one other shard */
     struct pen_buf bytes;
@@ -177,7 +175,7 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
                               struct pen_err *err)
 {
     shard->compact.len = 0;
-    if (item->record.raw.len <= EVENT_BYTES_MAX &&
+    if (item->record.raw.len <= shard->shared->options->event_bytes_max &&
         pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
@@ -209,7 +207,7 @@ static bool record_deliver(struct shard *shard)
     const struct pen_replay_options *o = shard->shared->options;
     struct pen_err err = {0};
     const int64_t t = item->doc.time_ns;
-    if (t < o->from_ns || t >= o->to_ns) {
+    if (!record_wanted(o, pen_scan_key(shard->scan), pen_scan_type(shard->scan), &item->doc)) {
         shard->object_totals.records_filtered++;
     } else {
         const pen_status st =
@@ -641,22 +639,26 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
 {
     const struct shard_shared *shared = shard->shared;
     const struct pen_replay_options *o = shared->options;
-    const struct pen_reader_options reader = {
-        .slots = READ_SLOTS, .buffers = READ_BUFFERS, .buffer_bytes = READ_BUFFER_BYTES};
+    const struct pen_reader_options reader = {.slots = READ_SLOTS,
+                                              .buffers = pen_u32(o->read_buffers),
+                                              .buffer_bytes = o->read_buffer_bytes};
     PEN_TRY(pen_ring_new(RING_ENTRIES, &shard->ring, err));
     PEN_TRY(pen_reader_new(shard->ring, &reader, &shard->reader, err));
     const struct pen_scan_options scan = {.program = shared->program,
                                           .want_source = !o->signals_only,
                                           .as_type = o->as_type == NULL ? (pen_slice){0}
                                                                         : pen_slice_str(o->as_type),
-                                          .ingested_ns = shared->ingested_ns};
+                                          .ingested_ns = shared->ingested_ns,
+                                          .record_bytes_max = o->record_bytes_max,
+                                          .plain_bytes_max = o->plain_bytes_max,
+                                          .ratio_max = pen_u32(o->ratio_max)};
     PEN_TRY(pen_scan_new(&scan, &shard->scan, err));
     const struct pen_ship_options ship = {.kind = o->signals_only ? PEN_SINK_NONE : o->sink,
                                           .dir = shared->documents_dir,
                                           .shard = shard->index,
                                           .first_sequence = shared->first_sequence,
-                                          .body_bytes_max = (size_t)1 << 20,
-                                          .bodies_max = 16,
+                                          .body_bytes_max = o->body_bytes_max,
+                                          .bodies_max = pen_u32(o->bodies_max),
                                           .level =
                                               o->sink == PEN_SINK_NULL ? 1 : (int32_t)o->level};
     PEN_TRY(pen_ship_new(&ship, &shard->ship, err));
@@ -666,9 +668,9 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                             .hash_key = shared->hash_key,
                                             .rules = shared->state_rules,
                                             .rule_count = pen_rules_count(shared->program->rules),
-                                            .samples_first = 10,
-                                            .samples_last = 10,
-                                            .memory_bytes_max = (uint64_t)256 << 20};
+                                            .samples_first = pen_u32(o->events_first),
+                                            .samples_last = pen_u32(o->events_last),
+                                            .memory_bytes_max = o->state_bytes_max};
     PEN_TRY(pen_state_new(&state, &shard->state, err));
     for (uint32_t i = 0; i < shared->adopted_count; i++) {
         PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """test_front.py PENSTOCK CASE - what the commands say of themselves: version, options, check, types."""
+import gzip
 import json
 import pathlib
 import re
 import subprocess
 
-from kit import main, run
+from kit import FIXED, WORK, Folder, dead, documents, event, main, only, records, replay, run
 
 SOURCE = pathlib.Path(__file__).parents[2]
 LIBRARIES = {"hyperscan", "pcre2", "simdjson", "isa-l", "zstd", "libyaml", "sqlite", "xxhash", "liburing"}
@@ -38,6 +39,224 @@ def case_version():
     assert run("--version").stdout.decode() == words
     assert b"--json" in run("version", "--jsno", code=2).stderr
     run("version", "extra", code=2)
+
+
+def settings():
+    """Rows of the option table, read from its one place."""
+    text = (SOURCE / "include/penstock/options.def").read_text()
+    row = re.compile(r'^PEN_OPTION\((\w+),\s+"([^"]+)",\s+(\w+),\s+"([^"]*)",\s+"([^"]*)",\s+"([^"]*)",'
+                     r'\s+"([^"]*)",\s+(\w+),\s+"([^"]*)"\)$', re.M)
+    names = ("field", "key", "type", "unit", "value", "min", "max", "when", "help")
+    rows = [dict(zip(names, found.groups())) for found in row.finditer(text)]
+    assert len(rows) == len(re.findall(r"(?m)^PEN_OPTION", text)) > 10, len(rows)
+    return rows
+
+
+def words(*args, code=2, **options):
+    done = run(*args, code=code, **options)
+    assert done.stdout == b"", done.stdout
+    return done.stderr.decode()
+
+
+def case_settings():
+    data = Folder().root
+    out = WORK / "out"
+    for row in settings():
+        for bound in ("min", "max", "value"):
+            if row[bound] == "" or row["key"] == "shards" and bound == "max":
+                continue
+            got = run("replay", data, "--plan", "--set", f"{row['key']}={row[bound]}")
+            assert got.returncode == 0, row
+        for bad in ("x", "-1", "9999999999999999999", "99999999999999999999999TiB", ""):
+            text = words("replay", data, "--out", out, "--set", f"{row['key']}={bad}")
+            assert row["key"] in text and row["max"] in text and bad in text, text
+    assert "the nearest is commit.interval" in words("replay", data, "--set", "comit.interval=1s")
+    assert "KEY=VALUE" in words("replay", data, "--set", "shards")
+    assert "power of two" in words("replay", data, "--set", "mailbox.capacity=3")
+    assert "shards takes" in words("replay", data, "--shards", "65")
+    assert "s3 sources: not built yet" in words("replay", data, "--set", "fetch.max_requests_s=5")
+    run("replay", data, "--plan", "--set", "fetch.max_requests_s=0")
+    assert not out.exists()
+    # a limit does what it says
+    folder = Folder("large")
+    folder.put("large.json", records(7, json.dumps(event(8, pad="x" * 70000)).encode(), 9))
+    done = replay(folder.root, WORK / "limit", "--set", "record.bytes_max=64KiB")
+    assert done["records"] == {**done["records"], "in": 5, "delivered": 4, "dead": 1}, done
+    only(dead(WORK / "limit"), "large.json", "parse", "E_LIMIT", "65536")
+    bomb = Folder("bomb")
+    bomb.put("bomb.json.gz", gzip.compress(records(7) + b" " * (4 << 20)))
+    assert replay(bomb.root, WORK / "bomb1", "--set", "decode.ratio_max=20")["objects"]["damaged"] == 1
+    assert replay(bomb.root, WORK / "bomb2", "--set", "decode.plain_bytes_max=1MiB")["objects"]["damaged"] == 1
+    assert replay(bomb.root, WORK / "bomb3")["objects"]["damaged"] == 0
+
+
+def config(text, name="penstock.yaml"):
+    (WORK / name).write_text(text)
+    return WORK / name
+
+
+def case_config():
+    folder = Folder("logs")
+    (WORK / "rules").mkdir()
+    (WORK / "rules/mine.yml").write_text(
+        "title: Mine\nid: 0b0cbb4b-5a3c-4f8e-9a34-0d9c2f6f3a10\nlogsource: {product: aws, service: cloudtrail}\n"
+        "detection: {s: {eventName: GetObject}, condition: s}\nlevel: high\n")
+    good = config("shards: 1\nsources: [logs]\nsinks: [files]\nrules: [./rules]\n"
+                  "placeholders: {names: [GetObject, PutObject]}\n"
+                  "limits: {fetch.max_requests_s: 0, fetch.max_mb_s: 0, sink.max_mb_s: 0}\n"
+                  "commit: {interval: 50ms}\nfiles.level: 3\n")
+    out = WORK / "out"
+    done = run("replay", "--config", good, "--out", out, "--json", "--no-progress", *FIXED)
+    summary = json.loads(done.stdout)
+    assert (summary["shards"], summary["rules"]["loaded"], summary["matches"]) == (1, 1, 2), summary
+    # the command line comes first, wherever it stands
+    done = run("replay", "--shards", "2", "--no-rules", "--config", good, "--set", "files.level=5",
+               "--out", WORK / "out2", "--json", "--no-progress", *FIXED, "--sink", "null", folder.root)
+    summary = json.loads(done.stdout)
+    assert (summary["shards"], summary["rules"]["loaded"], summary["records"]["in"]) == (2, 0, 2), summary
+    wrong = {
+        "shard: 2\n": ":1:1: no option `shard`; the nearest is shards",
+        "source: [a]\n": ":1:1: no option `source`; the nearest is sources",
+        "sigma: {keep_alife: 1h}\n": ":1:9: no option `sigma.keep_alife`; the nearest is sigma.keep_alive",
+        "shards: 1\n\ncommit.interval: 5\n": ":3:1: commit.interval takes a duration",
+        "limits: {shards: 99}\n": ":1:10: shards takes a number (threads) from 0 to 64, not `99`",
+        "limits: {fetch.max_mb_s: 5}\n": ":1:10: fetch.max_mb_s belongs to s3 sources: not built yet",
+        "sources:\n  - s3: s3://b/p\n": ":2:5: s3 sources are not built yet",
+        "sources: [s3://b/p]\n": ":1:11: s3://b/p: s3 sources are not built yet",
+        "sinks:\n - opensearch: https://x\n": ":2:4: the sink `opensearch` is not built yet",
+        "sinks: [fils]\n": ":1:9: no sink `fils`",
+        "files.level: [1]\n": ":1:14: files.level takes one value",
+        "a: [b\n": "penstock.yaml:2:1: ",
+        "shards: 1\nshards: 2\n": ":2:1: the key 'shards' stands twice",
+        "- a\n": ":1:1: a config file is one map",
+        "a: &a [*a]\n": "penstock.yaml:1:",
+    }
+    for text, message in wrong.items():
+        got = words("replay", folder.root, "--config", config(text), "--out", WORK / "none", code=3)
+        assert message in got and str(WORK / "penstock.yaml") in got, (text, got)
+    got = words("replay", "--config", config("shard: 1\nsinks: [x]\n"), code=3)
+    assert len(got.splitlines()) == 2, got  # every mistake is told
+    assert ":1:1: " in words("replay", "--config", WORK / "no such file", code=3)
+    assert not (WORK / "none").exists()
+
+
+def case_choice():
+    """What is read: accounts, regions, types, days; by key, then by record."""
+    root = WORK / "data"
+    for account in ("111111111111", "222222222222"):
+        for region in ("eu-west-1", "us-east-1"):
+            for day in ("03", "04", "05", "06"):
+                where = root / f"AWSLogs/{account}/CloudTrail/{region}/2025/03/{day}"
+                where.mkdir(parents=True)
+                one = event(int(day), recipientAccountId=account, awsRegion=region,
+                            eventTime=f"2025-03-{day}T12:00:00Z")
+                one["eventID"] = f"{account}-{region}-{day}"
+                (where / "o.json").write_text(json.dumps({"Records": [one]}))
+    (root / "plain.json").write_text(json.dumps({"Records": [
+        event(1, recipientAccountId=a, awsRegion=r, eventID=f"plain-{a}-{r}", eventTime="2025-03-04T00:00:00Z")
+        for a in ("111111111111", "222222222222") for r in ("eu-west-1", "us-east-1")]}))
+    count = iter(range(1000))
+
+    def got(*args):
+        out = WORK / f"out{next(count)}"
+        summary = replay(root, out, "--no-rules", *args)
+        ids = {line["_id"] for line in documents(out)}
+        assert len(ids) == summary["records"]["delivered"], summary
+        return ids, summary
+
+    ids, summary = got()
+    assert len(ids) == 20 and summary["objects"]["pruned"] == 0
+    ids, summary = got("--accounts", "111111111111")
+    assert len(ids) == 10 and all("111111111111" in i for i in ids), ids
+    assert summary["objects"]["pruned"] == 8 and summary["records"]["filtered"] == 2, summary
+    assert got("--not-accounts", "222222222222")[0] == ids
+    (WORK / "accounts").write_text("111111111111\n\n")
+    assert got("--accounts", f"@{WORK / 'accounts'}")[0] == ids
+    ids, summary = got("--accounts", "111111111111", "--accounts", "222222222222,333333333333",
+                       "--not-regions", "us-east-1")
+    assert len(ids) == 10 and all("eu-west-1" in i for i in ids), ids
+    assert got("--regions", "eu-west-1")[0] == ids
+    assert len(got("--types", "cloudtrail")[0]) == 20
+    ids, summary = got("--not-types", "cloudtrail")
+    assert ids == set() and summary["objects"]["pruned"] == 16, summary
+    ids, summary = got("--on", "2025-03-05")
+    assert {i[-2:] for i in ids} == {"05"} and len(ids) == 4, ids
+    assert summary["objects"]["pruned"] == 4, summary  # two days off: the neighbours are read
+    ids, summary = got("--from", "2025-03-04T06:00:00Z", "--to", "2025-03-06")
+    assert len(ids) == 8 and summary["records"]["filtered"] > 0, (ids, summary)
+    told = run("replay", root, "--out", WORK / "range", "--from", "2025-03-04", "--no-rules").stderr.decode()
+    assert "event time from 2025-03-04T00:00:00Z to the end" in told, told
+    bad = {("--region", "eu-west-1"): ("--regions", "--s3-region"),
+           ("--from", "soon"): ("soon", "-7d"),
+           ("--from", "2025-03-05", "--to", "2025-03-04"): ("empty",),
+           ("--types", "cloudtrial"): ("cloudtrial", "no such log type"),
+           ("--accounts", "@/no/such/file"): ("/no/such/file",),
+           ("--min-level", "huge"): ("huge", "critical"),
+           ("--fail-on", "x"): ("--fail-on", "x"),
+           ("--endpoint-url", "http://x"): ("--endpoint-url", "s3 sources", "not built yet"),
+           ("--s3-path-style",): ("s3 sources",),
+           ("--profile=x",): ("--profile", "s3 sources"),
+           ("--sink", "opensearch:http://x"): ("opensearch", "not built yet"),
+           ("--sink", "datadog:eu"): ("datadog", "not built yet"),
+           ("--sink", "file"): ("no sink `file`",),
+           ("--sink", "files", "--sink", "null"): ("one sink",),
+           ("s3://bucket/x",): ("s3 sources are not built yet",),
+           ("--acounts", "1"): ("--accounts",),
+           ("--log-level", "loud"): ("debug",),
+           ("--no-rules", "--rules", "builtin"): ("exclude",),
+           ("--out", ""): ("--out",)}
+    for args, parts in bad.items():
+        text = words("replay", root, "--out", WORK / "none", *args)
+        assert all(part in text for part in parts), (args, text)
+    assert not (WORK / "none").exists() or not (WORK / "none/checkpoint.db").exists()
+
+
+def case_plan():
+    """Lists and estimates; reads nothing and leaves nothing."""
+    folder = Folder()
+    folder.put("unreadable.json.gz", b"no gzip at all")
+    other = folder.root / "AWSLogs/222222222222/CloudTrail/eu-west-1/2025/03/09"
+    other.mkdir(parents=True)
+    (other / "x.json").write_bytes(b"x" * 30000)
+    out = WORK / "out"
+    told = json.loads(run("replay", folder.root, "--plan", "--json", "--out", out, "--to", "2025-03-05").stdout)
+    assert told["objects"] == {"listed": 3, "pruned": 1, "skipped": 0}, told
+    assert told["by_type"]["cloudtrail"]["objects"] == 3, told
+    stored = sum(path.stat().st_size for path in folder.day.iterdir())
+    assert told["bytes"]["stored"] == stored < told["bytes"]["plain_estimated"], told
+    told = json.loads(run("replay", folder.root, folder.root, "--plan", "--json", "--out", out,
+                          "--accounts", "222222222222").stdout)
+    assert told["records"]["estimated"] == 2 * 30000 // 1500, told
+    shown = run("replay", folder.root, "--plan", "--out", out).stdout.decode()
+    assert re.search(r"(?m)^objects +4 to read, 0 pruned", shown), shown
+    assert not out.exists()
+    assert "no-such" in words("replay", WORK / "no-such", "--plan", code=1)
+
+
+def case_log_level():
+    folder = Folder()
+    (folder.day / "pipe").mkdir()
+    (WORK / "rules").mkdir()
+    (WORK / "rules/bad.yml").write_text("title: x\n")
+    said = {}
+    for level in ("error", "warn", "info", "debug"):
+        done = run("replay", folder.root, "--out", WORK / level, "--log-level", level, "--rules", WORK / "rules",
+                   "--allow-gaps", *FIXED)
+        said[level] = done.stderr.decode()
+    assert said["error"] == "", said
+    assert "bad.yml:1:1:" in said["warn"] and "objects in" not in said["warn"], said
+    assert "objects in" in said["info"] and "commit 1" not in said["info"], said
+    assert "commit 1: 2 objects done, 2 records" in said["debug"], said
+
+
+def case_help():
+    """--help fits a screen; main lists every command that there is."""
+    for command in ("replay", "search", "signals", "rules", "version", "check", "types", "coverage", "bench"):
+        shown = run(command, "--help").stdout.decode().splitlines()
+        assert 0 < len(shown) <= 24, (command, len(shown))
+        assert max(map(len, shown)) <= 100, (command, max(shown, key=len))
+    shown = run("--help").stdout.decode().splitlines()
+    assert len(shown) <= 24, shown
 
 
 if __name__ == "__main__":

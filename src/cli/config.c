@@ -1,0 +1,398 @@
+/* tested by tests/e2e/test_front.py */
+#include "config.h"
+
+#include "penstock/yaml.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_BYTES_MAX ((size_t)16 << 20)
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+#define KEY_BYTES_MAX 256U
+
+struct reading {
+    struct config *config;
+    struct pen_replay_options *options;
+    struct pen_buf *problems;
+    const char *path;
+    uint32_t problem_count;
+};
+
+void config_init(struct config *config)
+{
+    *config = (struct config){0};
+    pen_arena_init(&config->arena, ARENA_BYTES_MAX);
+}
+
+void config_fini(struct config *config)
+{
+    pen_arena_fini(&config->arena);
+}
+
+static void problem_add(struct reading *r, const struct pen_yaml *at, const char *text)
+{
+    const pen_status st =
+        pen_buf_printf(r->problems, "%s:%u:%u: %s\n", r->path, at->line, at->column, text);
+    (void)st; /* no room to tell it: those before it are told */
+    r->problem_count++;
+}
+#define PROBLEM(r, at, ...)                                              \
+    do {                                                                 \
+        struct pen_err told;                                             \
+        (void)PEN_FAIL(&told, PEN_E_CONFIG, PEN_NO_OFFSET, __VA_ARGS__); \
+        problem_add((r), (at), told.text);                               \
+    } while (0)
+
+/* ---- what can be used ---- */
+
+pen_status config_source_check(const char *source, struct pen_err *err)
+{
+    if (strncmp(source, "s3:", 3) == 0) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "%.200s: s3 sources are not built yet; aws s3 sync the objects to a folder",
+                        source);
+    }
+    return source[0] != '\0' ? PEN_OK
+                             : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "a source without a name");
+}
+
+pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind, struct pen_err *err)
+{
+    static const char *const later[] = {"opensearch:", "datadog:"};
+    if (strcmp(spec, "files") == 0 || strcmp(spec, "null") == 0) {
+        *kind = spec[0] == 'f' ? PEN_SINK_FILES : PEN_SINK_NULL;
+        return PEN_OK;
+    }
+    for (size_t i = 0; i < PEN_COUNT(later); i++) {
+        if (strncmp(spec, later[i], strlen(later[i])) == 0) {
+            return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                            "the sink %.*s is not built yet: files writes what it will read",
+                            (int)strlen(later[i]) - 1, spec);
+        }
+    }
+    return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "no sink `%.100s`: files (default) or null",
+                    spec);
+}
+
+/* ---- lists ---- */
+
+static const char *text_of(struct reading *r, pen_slice text)
+{
+    const pen_slice copy = pen_arena_dup(&r->config->arena, text);
+    return copy.ptr == NULL ? "" : (const char *)copy.ptr;
+}
+
+static void list_add(struct reading *r, struct config_list *list, const struct pen_yaml *at,
+                     const char *text)
+{
+    if (list->items == NULL) {
+        list->items = PEN_NEW_N(&r->config->arena, const char *, CONFIG_LIST_MAX);
+    }
+    if (list->items == NULL || list->count == CONFIG_LIST_MAX) {
+        PROBLEM(r, at, "more than %u entries", CONFIG_LIST_MAX);
+        return;
+    }
+    list->items[list->count++] = text;
+}
+
+/* A path relative to the folder of the config file. */
+static const char *path_of(struct reading *r, pen_slice name)
+{
+    const char *slash = strrchr(r->path, '/');
+    if (slash == NULL || name.len == 0 || name.ptr[0] == '/') {
+        return text_of(r, name);
+    }
+    const size_t folder = (size_t)(slash - r->path) + 1;
+    uint8_t *joined = pen_arena_alloc(&r->config->arena, folder + name.len + 1, 1);
+    if (joined == NULL) {
+        return "";
+    }
+    memcpy(joined, r->path, folder);
+    memcpy(joined + folder, name.ptr, name.len);
+    return (const char *)joined;
+}
+
+typedef void entry_fn(struct reading *r, const struct pen_yaml *entry);
+
+/* One entry, or a list of them. */
+static void each(struct reading *r, const struct pen_yaml *node, entry_fn *fn)
+{
+    if (node->kind != PEN_YAML_SEQ) {
+        fn(r, node);
+        return;
+    }
+    for (const struct pen_yaml *entry = node->child; entry != NULL; entry = entry->next) {
+        fn(r, entry);
+    }
+}
+
+/* The path of "path: DIR"; empty after a problem. */
+static pen_slice source_name(struct reading *r, const struct pen_yaml *entry)
+{
+    for (const struct pen_yaml *m = entry->child; m != NULL; m = m->next) {
+        if (pen_slice_eq(m->key->text, PEN_SLICE_LIT("s3"))) {
+            PROBLEM(r, m->key, "s3 sources are not built yet");
+            return (pen_slice){0};
+        }
+        if (!pen_slice_eq(m->key->text, PEN_SLICE_LIT("path"))) {
+            PROBLEM(r, m->key, "a source has `path` or `s3`, not `%.*s`",
+                    PEN_SLICE_FMT(m->key->text));
+            return (pen_slice){0};
+        }
+    }
+    return pen_yaml_text(entry, "path");
+}
+
+static void source_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    struct pen_err err = {0};
+    const uint32_t before = r->problem_count;
+    const pen_slice name = entry->kind == PEN_YAML_MAP      ? source_name(r, entry)
+                           : entry->kind == PEN_YAML_SCALAR ? entry->text
+                                                            : (pen_slice){0};
+    if (r->problem_count > before) {
+        return;
+    }
+    const bool is_path =
+        !pen_slice_eq(name, PEN_SLICE_LIT("-")) && !pen_slice_starts(name, PEN_SLICE_LIT("s3:"));
+    const char *source = is_path ? path_of(r, name) : text_of(r, name);
+    if (config_source_check(name.len == 0 ? "" : source, &err) != PEN_OK) {
+        problem_add(r, entry, err.text);
+        return;
+    }
+    list_add(r, &r->config->sources, entry, source);
+}
+
+static void sink_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    struct pen_err err = {0};
+    enum pen_sink_kind kind = PEN_SINK_FILES;
+    if (entry->kind == PEN_YAML_MAP && entry->child != NULL) {
+        PROBLEM(r, entry->child->key, "the sink `%.*s` is not built yet: files or null",
+                PEN_SLICE_FMT(entry->child->key->text));
+        return;
+    }
+    const char *spec = entry->kind == PEN_YAML_SCALAR ? text_of(r, entry->text) : "";
+    if (config_sink_check(spec, &kind, &err) != PEN_OK) {
+        PROBLEM(r, entry, "%s", err.text);
+        return;
+    }
+    list_add(r, &r->config->sinks, entry, spec);
+}
+
+static void rules_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    if (entry->kind != PEN_YAML_SCALAR || entry->text.len == 0) {
+        PROBLEM(r, entry, "rules are paths, or `builtin`");
+        return;
+    }
+    const bool is_builtin = pen_slice_eq(entry->text, PEN_SLICE_LIT("builtin"));
+    list_add(r, &r->config->rules, entry, is_builtin ? "builtin" : path_of(r, entry->text));
+}
+
+static void types_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    if (entry->kind != PEN_YAML_SCALAR || entry->text.len == 0) {
+        PROBLEM(r, entry, "types_dir is a folder with type files");
+        return;
+    }
+    r->config->types_dir = path_of(r, entry->text);
+}
+
+static void placeholder_add(struct reading *r, const struct pen_yaml *name,
+                            const struct pen_yaml *value)
+{
+    if (value->kind != PEN_YAML_SCALAR) {
+        PROBLEM(r, value, "the values of a placeholder are texts");
+        return;
+    }
+    const size_t len = name->text.len + 1 + value->text.len;
+    uint8_t *both = pen_arena_alloc(&r->config->arena, len + 1, 1);
+    if (both == NULL) {
+        PROBLEM(r, value, "out of memory");
+        return;
+    }
+    memcpy(both, name->text.ptr, name->text.len);
+    both[name->text.len] = '=';
+    memcpy(both + name->text.len + 1, value->text.ptr, value->text.len);
+    list_add(r, &r->config->placeholders, value, (const char *)both);
+}
+
+static void placeholders(struct reading *r, const struct pen_yaml *node)
+{
+    if (node->kind != PEN_YAML_MAP) {
+        PROBLEM(r, node, "placeholders are a map of names to values");
+        return;
+    }
+    for (const struct pen_yaml *m = node->child; m != NULL; m = m->next) {
+        if (m->kind != PEN_YAML_SEQ) {
+            placeholder_add(r, m->key, m);
+            continue;
+        }
+        for (const struct pen_yaml *value = m->child; value != NULL; value = value->next) {
+            placeholder_add(r, m->key, value);
+        }
+    }
+}
+
+/* ---- settings ---- */
+
+/* A key whose parts stand in nested maps, "sigma: {keep_alive: 1h}", is the same key with dots. */
+struct place {
+    const struct pen_yaml *next;
+    size_t prefix; /* bytes of the key before the map's own members */
+};
+
+static void setting_take(struct reading *r, const struct pen_yaml *at, pen_slice key)
+{
+    struct pen_err err = {0};
+    if (at->kind == PEN_YAML_SEQ) {
+        PROBLEM(r, at, "%.*s takes one value", PEN_SLICE_FMT(key));
+    } else if (settings_set(r->options, key, at->text, &err) != PEN_OK) {
+        PROBLEM(r, at->key, "%s", err.text);
+    }
+}
+
+/* first: members of a map whose keys begin with prefix. */
+static void settings_take(struct reading *r, const struct pen_yaml *first, const char *prefix)
+{
+    struct place stack[8] = {{.next = first, .prefix = strlen(prefix)}};
+    uint32_t depth = 1;
+    char key[KEY_BYTES_MAX];
+    (void)snprintf(key, sizeof(key), "%s", prefix);
+    while (depth > 0) {
+        struct place *top = &stack[depth - 1];
+        const struct pen_yaml *node = top->next;
+        if (node == NULL) {
+            depth--;
+            continue;
+        }
+        top->next = node->next;
+        const size_t len = top->prefix + node->key->text.len;
+        if (len + 2 > sizeof(key) || (node->kind == PEN_YAML_MAP && depth == PEN_COUNT(stack))) {
+            PROBLEM(r, node->key, "no option has such a long name");
+            continue;
+        }
+        memcpy(key + top->prefix, node->key->text.ptr, node->key->text.len);
+        if (node->kind == PEN_YAML_MAP) {
+            key[len] = '.';
+            stack[depth++] = (struct place){.next = node->child, .prefix = len + 1};
+        } else {
+            setting_take(r, node, (pen_slice){(const uint8_t *)key, len});
+        }
+    }
+}
+
+/* ---- the file ---- */
+
+static void sources(struct reading *r, const struct pen_yaml *node)
+{
+    each(r, node, source_entry);
+}
+
+static void sinks(struct reading *r, const struct pen_yaml *node)
+{
+    each(r, node, sink_entry);
+}
+
+static void rules(struct reading *r, const struct pen_yaml *node)
+{
+    each(r, node, rules_entry);
+}
+
+static void limits(struct reading *r, const struct pen_yaml *node)
+{
+    if (node->kind != PEN_YAML_MAP) {
+        PROBLEM(r, node, "limits are a map");
+        return;
+    }
+    settings_take(r, node->child, "");
+}
+
+/* Sections whose names a mistyped key may have meant. */
+static const struct section {
+    const char *name;
+    void (*fn)(struct reading *r, const struct pen_yaml *node);
+} sections[] = {{"sources", sources}, {"sinks", sinks},           {"rules", rules},
+                {"limits", limits},   {"types_dir", types_entry}, {"placeholders", placeholders}};
+
+static void member(struct reading *r, const struct pen_yaml *node)
+{
+    const char *names[PEN_COUNT(sections)];
+    for (size_t i = 0; i < PEN_COUNT(sections); i++) {
+        names[i] = sections[i].name;
+        if (pen_slice_eq(node->key->text, pen_slice_str(names[i]))) {
+            sections[i].fn(r, node);
+            return;
+        }
+    }
+    const char *near = cli_nearest((const char *)node->key->text.ptr, names, PEN_COUNT(names));
+    if (near != NULL && node->kind != PEN_YAML_MAP && !settings_known(node->key->text)) {
+        PROBLEM(r, node->key, "no option `%.*s`; the nearest is %s", PEN_SLICE_FMT(node->key->text),
+                near);
+        return;
+    }
+    struct pen_yaml only = *node; /* without those behind it */
+    only.next = NULL;
+    settings_take(r, &only, "");
+}
+
+static pen_status file_read(const char *path, uint8_t **text, size_t *len, struct pen_buf *problems)
+{
+    FILE *file = fopen(path, "re");
+    *text = malloc(FILE_BYTES_MAX);
+    PEN_CHECK(*text != NULL);
+    if (file == NULL) {
+        return pen_buf_printf(problems, "%s:1:1: %s\n", path, strerrordesc_np(errno)) == PEN_OK
+                   ? PEN_E_CONFIG
+                   : PEN_E_NOMEM;
+    }
+    *len = fread(*text, 1, FILE_BYTES_MAX, file);
+    const bool is_bad = ferror(file) != 0;
+    (void)fclose(file);
+    if (!is_bad && *len < FILE_BYTES_MAX) {
+        return PEN_OK;
+    }
+    const char *why = is_bad ? "cannot be read" : "is larger than 1 MiB";
+    return pen_buf_printf(problems, "%s:1:1: %s\n", path, why) == PEN_OK ? PEN_E_CONFIG
+                                                                         : PEN_E_NOMEM;
+}
+
+static void document(struct reading *r, pen_slice text)
+{
+    struct pen_err err = {0};
+    struct pen_yaml_docs docs = {0};
+    if (pen_yaml_parse(&r->config->arena, text, &pen_yaml_limits_default, &docs, &err) != PEN_OK) {
+        r->problem_count++;
+        if (pen_buf_printf(r->problems, "%s:%s\n", r->path, err.text) != PEN_OK) {
+            r->problems->len = 0;
+        }
+        return;
+    }
+    if (docs.count == 0) {
+        return;
+    }
+    const struct pen_yaml *root = docs.roots[0];
+    if (root->kind != PEN_YAML_MAP || docs.count > 1) {
+        PROBLEM(r, docs.count > 1 ? docs.roots[1] : root, "a config file is one map");
+        return;
+    }
+    for (const struct pen_yaml *node = root->child; node != NULL; node = node->next) {
+        member(r, node);
+    }
+}
+
+pen_status config_read(struct config *config, const char *path, struct pen_replay_options *options,
+                       struct pen_buf *problems)
+{
+    struct reading r = {.config = config, .options = options, .problems = problems, .path = path};
+    uint8_t *text = NULL;
+    size_t len = 0;
+    const pen_status st = file_read(path, &text, &len, problems);
+    if (st == PEN_OK) {
+        document(&r, (pen_slice){text, len});
+    }
+    free(text);
+    return st != PEN_OK || r.problem_count > 0 ? PEN_E_CONFIG : PEN_OK;
+}

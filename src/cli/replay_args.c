@@ -1,0 +1,373 @@
+/* tested by tests/e2e/test_front.py */
+#include "replay_args.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+const char replay_help[] =
+    "penstock replay [options] SOURCE...   history to documents and signals\n"
+    "\n"
+    "  SOURCE               a file, a folder, or - (one object on standard input)\n"
+    "  --out DIR            where everything goes (penstock-out); the same command resumes\n"
+    "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, -24h, now, today;  --on DAY\n"
+    "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
+    "  --rules PATH         rule file or folder, repeatable; `builtin` is the default; --no-rules\n"
+    "  --min-level LEVEL    rules from info, low, medium, high or critical on; --tag T: with a "
+    "tag\n"
+    "  --sink SPEC          files (default) or null;  --signals-only: no documents\n"
+    "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
+    "  --fresh              start this job anew; triage decisions stay\n"
+    "  --plan               list and estimate only\n"
+    "  --shards N           threads (one a core);  --config FILE: penstock.yaml\n"
+    "  --set KEY=VALUE      a limit or option: penstock check --example lists all\n"
+    "  --json               the summary as JSON;  --no-progress;  --log-level LEVEL\n"
+    "  --strict             damaged and unknown objects count as gaps;  --allow-gaps: no exit 7\n"
+    "  --fail-on LEVEL      exit 8 when there is a signal of this severity or a higher one\n"
+    "\n"
+    "Exit: 0 done, 1 failed, 2 usage, 3 config, 4 rules, 5 host, 6 stopped, 7 done with gaps,\n"
+    "8 --fail-on.  s3:// sources and the sinks opensearch: and datadog: are not built yet.\n";
+
+enum replay_option {
+    OPT_OUT = 1,
+    OPT_NO_RULES,
+    OPT_SINK,
+    OPT_SIGNALS_ONLY,
+    OPT_AS,
+    OPT_FRESH,
+    OPT_PLAN,
+    OPT_SHARDS,
+    OPT_CONFIG,
+    OPT_SET,
+    OPT_JSON,
+    OPT_NO_PROGRESS,
+    OPT_LOG_LEVEL,
+    OPT_STRICT,
+    OPT_ALLOW_GAPS,
+    OPT_FAIL_ON,
+    OPT_HELP,
+    OPT_OF_S3
+};
+static const struct cli_option options[] = {{"--out", OPT_OUT, true},
+                                            {"--no-rules", OPT_NO_RULES, false},
+                                            {"--sink", OPT_SINK, true},
+                                            {"--signals-only", OPT_SIGNALS_ONLY, false},
+                                            {"--as", OPT_AS, true},
+                                            {"--fresh", OPT_FRESH, false},
+                                            {"--plan", OPT_PLAN, false},
+                                            {"--shards", OPT_SHARDS, true},
+                                            {"--config", OPT_CONFIG, true},
+                                            {"--set", OPT_SET, true},
+                                            {"--json", OPT_JSON, false},
+                                            {"--no-progress", OPT_NO_PROGRESS, false},
+                                            {"--log-level", OPT_LOG_LEVEL, true},
+                                            {"--strict", OPT_STRICT, false},
+                                            {"--allow-gaps", OPT_ALLOW_GAPS, false},
+                                            {"--fail-on", OPT_FAIL_ON, true},
+                                            {"--help", OPT_HELP, false},
+                                            {"-h", OPT_HELP, false},
+                                            {"--endpoint-url", OPT_OF_S3, true},
+                                            {"--s3-path-style", OPT_OF_S3, false},
+                                            {"--s3-region", OPT_OF_S3, true},
+                                            {"--ca", OPT_OF_S3, true},
+                                            {"--profile", OPT_OF_S3, true},
+                                            {"--role-arn", OPT_OF_S3, true},
+                                            {"--external-id", OPT_OF_S3, true},
+                                            {NULL, 0, false}};
+
+void replay_args_init(struct replay_args *args)
+{
+    *args = (struct replay_args){.fail_on = -1};
+    args->options = (struct pen_replay_options){
+        .out_dir = "penstock-out", .command_line = "", .is_terminal = isatty(STDERR_FILENO) == 1};
+    settings_defaults(&args->options);
+    cli_pick_init(&args->pick);
+    config_init(&args->config);
+}
+
+void replay_args_fini(struct replay_args *args)
+{
+    cli_pick_fini(&args->pick);
+    config_fini(&args->config);
+    free((void *)args->sources);
+}
+
+/* ---- one option ---- */
+
+bool cli_severity(const char *text, int *out)
+{
+    for (int i = 0; i <= PEN_CRITICAL; i++) {
+        if (strcmp(text, pen_severity_name((enum pen_severity)i)) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool complain(const struct pen_err *err)
+{
+    (void)fprintf(stderr, "penstock: %s\n", err->text);
+    return false;
+}
+
+bool cli_set(struct pen_replay_options *o, const char *text)
+{
+    struct pen_err err = {0};
+    const char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        (void)fprintf(stderr, "penstock: --set takes KEY=VALUE, not `%s`\n", text);
+        return false;
+    }
+    const pen_slice key = {(const uint8_t *)text, (size_t)(equals - text)};
+    return settings_set(o, key, pen_slice_str(equals + 1), &err) == PEN_OK || complain(&err);
+}
+
+static bool set_later(struct replay_args *args, const char *text)
+{
+    if (args->set_count == REPLAY_SETS_MAX) {
+        (void)fprintf(stderr, "penstock: more than %u times --set\n", REPLAY_SETS_MAX);
+        return false;
+    }
+    args->sets[args->set_count++] = text;
+    return true;
+}
+
+static bool sink_take(struct replay_args *args, const char *spec)
+{
+    struct pen_err err = {0};
+    enum pen_sink_kind kind = PEN_SINK_FILES;
+    if (config_sink_check(spec, &kind, &err) != PEN_OK) {
+        return complain(&err);
+    }
+    if (args->has_sink && kind != args->options.sink) {
+        (void)fputs("penstock: a run has one sink so far: files or null\n", stderr);
+        return false;
+    }
+    args->has_sink = true;
+    args->options.sink = kind;
+    return true;
+}
+
+static bool log_level_take(struct replay_args *args, const char *value)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    for (size_t i = 0; i < PEN_COUNT(names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            args->options.log_level = (enum pen_log_level)i;
+            return true;
+        }
+    }
+    (void)fprintf(stderr, "penstock: --log-level takes error, warn, info or debug, not `%s`\n",
+                  value);
+    return false;
+}
+
+static bool flag_take(struct replay_args *args, int option)
+{
+    struct {
+        int option;
+        bool *flag;
+    } const flags[] = {{OPT_NO_RULES, &args->no_rules},
+                       {OPT_SIGNALS_ONLY, &args->options.signals_only},
+                       {OPT_FRESH, &args->options.fresh},
+                       {OPT_PLAN, &args->plan},
+                       {OPT_JSON, &args->json},
+                       {OPT_NO_PROGRESS, &args->options.no_progress},
+                       {OPT_ALLOW_GAPS, &args->allow_gaps},
+                       {OPT_STRICT, &args->strict},
+                       {OPT_HELP, &args->wants_help}};
+    for (size_t i = 0; i < PEN_COUNT(flags); i++) {
+        if (flags[i].option == option) {
+            *flags[i].flag = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool value_take(struct replay_args *args, int option, const char *name, const char *value)
+{
+    bool is_good = true;
+    switch (option) {
+    case OPT_OUT:
+        args->options.out_dir = value;
+        is_good = value[0] != '\0';
+        break;
+    case OPT_SINK:
+        return sink_take(args, value);
+    case OPT_AS:
+        args->options.as_type = value;
+        break;
+    case OPT_SHARDS:
+        args->shards = value;
+        break;
+    case OPT_CONFIG:
+        args->config_path = value;
+        break;
+    case OPT_SET:
+        return set_later(args, value);
+    case OPT_LOG_LEVEL:
+        return log_level_take(args, value);
+    case OPT_FAIL_ON:
+        is_good = cli_severity(value, &args->fail_on);
+        break;
+    case OPT_OF_S3:
+        (void)fprintf(stderr, "penstock: %s belongs to s3 sources, which are not built yet\n",
+                      name);
+        return false;
+    default:
+        pen_panic(PEN_HERE, "an option of the table");
+    }
+    if (!is_good) {
+        (void)fprintf(stderr, "penstock: %s does not take `%s`\n", name, value);
+    }
+    return is_good;
+}
+
+static bool source_take(struct replay_args *args, const char *source)
+{
+    struct pen_err err = {0};
+    if (config_source_check(source, &err) != PEN_OK) {
+        return complain(&err);
+    }
+    args->sources[args->source_count++] = source;
+    return true;
+}
+
+static bool take(struct replay_args *args, const struct cli_parser *parser, int id, char *value)
+{
+    bool is_good = false;
+    if (id == CLI_WRONG) {
+        return false;
+    }
+    if (id == CLI_OPERAND) {
+        return source_take(args, value);
+    }
+    return cli_pick_take(&args->pick, id, value, &is_good) ||
+                   rules_pick_take(&args->rules, id, value, &is_good)
+               ? is_good
+               : flag_take(args, id) || value_take(args, id, parser->last, value);
+}
+
+/* ---- the whole ---- */
+
+static bool config_take(struct replay_args *args)
+{
+    struct pen_buf problems;
+    pen_buf_init(&problems, (size_t)1 << 20);
+    const pen_status st = config_read(&args->config, args->config_path, &args->options, &problems);
+    if (st != PEN_OK) {
+        (void)fwrite(problems.ptr, 1, problems.len, stderr);
+    }
+    pen_buf_fini(&problems);
+    return st == PEN_OK;
+}
+
+/* What the command line does not say, the config file does. */
+static bool config_apply(struct replay_args *args)
+{
+    const struct config *config = &args->config;
+    bool is_good = true;
+    if (args->source_count == 0) {
+        args->options.sources = config->sources.items;
+        args->options.source_count = config->sources.count;
+    }
+    for (uint32_t i = 0; is_good && !args->has_sink && i < config->sinks.count; i++) {
+        is_good = i == 0 || strcmp(config->sinks.items[i], config->sinks.items[0]) == 0;
+        args->options.sink =
+            strcmp(config->sinks.items[0], "null") == 0 ? PEN_SINK_NULL : PEN_SINK_FILES;
+    }
+    if (!is_good) {
+        (void)fprintf(stderr, "%s: a run has one sink so far: files or null\n", args->config_path);
+        return false;
+    }
+    const bool is_ours = args->rules.path_count == 0 && !args->no_rules;
+    for (uint32_t i = 0; is_ours && is_good && i < config->rules.count; i++) {
+        is_good = rules_pick_path(&args->rules, config->rules.items[i]);
+    }
+    args->options.types_dir = config->types_dir;
+    return is_good;
+}
+
+static void options_finish(struct replay_args *args)
+{
+    struct pen_replay_options *o = &args->options;
+    if (args->source_count > 0) {
+        o->sources = args->sources;
+        o->source_count = args->source_count;
+    }
+    o->rules = rules_pick_made(&args->rules);
+    if (args->no_rules) {
+        o->rules.path_count = 0;
+    }
+    o->rules.placeholders = args->config.placeholders.items;
+    o->rules.placeholder_count = args->config.placeholders.count;
+    cli_pick_apply_replay(&args->pick, o);
+}
+
+static bool settings_apply(struct replay_args *args)
+{
+    struct pen_err err = {0};
+    for (uint32_t i = 0; i < args->set_count; i++) {
+        if (!cli_set(&args->options, args->sets[i])) {
+            return false;
+        }
+    }
+    return args->shards == NULL ||
+           settings_set(&args->options, PEN_SLICE_LIT("shards"), pen_slice_str(args->shards),
+                        &err) == PEN_OK ||
+           complain(&err);
+}
+
+static bool is_consistent(const struct replay_args *args)
+{
+    const char *why = NULL;
+    if (args->no_rules && args->rules.path_count > 0) {
+        why = "--no-rules and --rules exclude each other";
+    } else if (args->no_rules && args->options.signals_only) {
+        why = "--signals-only without rules would do nothing";
+    }
+    if (why != NULL) {
+        (void)fprintf(stderr, "penstock: %s\n", why);
+    }
+    return why == NULL;
+}
+
+int replay_args_read(struct replay_args *args, int argc, char **argv)
+{
+    struct cli_parser parser = {.command = "replay",
+                                .argc = argc,
+                                .argv = argv,
+                                .tables = {options, cli_pick_options, rules_pick_options},
+                                .at = 1};
+    char *value = NULL;
+    args->sources = calloc((size_t)argc + 1, sizeof(char *));
+    PEN_CHECK(args->sources != NULL);
+    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
+        if (!take(args, &parser, id, value)) {
+            return 2;
+        }
+    }
+    if (args->wants_help) {
+        (void)fputs(replay_help, stdout);
+        return 0;
+    }
+    if (!is_consistent(args)) {
+        return 2;
+    }
+    if (args->config_path != NULL && !config_take(args)) {
+        return 3;
+    }
+    if (args->config_path != NULL && !config_apply(args)) {
+        return 3;
+    }
+    if (!settings_apply(args)) {
+        return 2;
+    }
+    options_finish(args);
+    if (args->options.source_count == 0) {
+        (void)fputs(replay_help, stderr);
+        return 2;
+    }
+    return cli_pick_done(&args->pick) ? -1 : 2;
+}

@@ -1,0 +1,42 @@
+/* replay_args.h - the command line of replay, with its config file, and the summary of a run. */
+#ifndef PEN_CLI_REPLAY_ARGS_H
+#define PEN_CLI_REPLAY_ARGS_H
+
+#include "config.h"
+#include "rules.h"
+
+#define REPLAY_SETS_MAX 128U
+
+struct replay_args { /* texts stay in argv */
+    struct pen_replay_options options;
+    struct cli_pick pick;
+    struct rules_pick rules;
+    struct config config;
+    const char *config_path;
+    const char *sets[REPLAY_SETS_MAX]; /* "key=value" in order */
+    uint32_t set_count;
+    const char *shards;
+    const char **sources;
+    uint32_t source_count;
+    bool has_sink, no_rules, json, plan, allow_gaps, strict, wants_help;
+    int fail_on; /* severity, or -1 */
+};
+void replay_args_init(struct replay_args *args);
+void replay_args_fini(struct replay_args *args);
+/* Reads the command line, then the config file, then --set; options are then ready for pen_replay.
+ * -1, or the exit code after words on stderr. */
+int replay_args_read(struct replay_args *args, int argc, char **argv);
+extern const char replay_help[];
+
+/* "info" to "critical" as a number; false: no such severity. */
+PEN_MUST_USE bool cli_severity(const char *text, int *out);
+/* KEY=VALUE into options; words on stderr and false when it is wrong. */
+PEN_MUST_USE bool cli_set(struct pen_replay_options *options, const char *text);
+
+/* --plan: lists and estimates.  The exit code. */
+int replay_plan(const struct replay_args *args);
+/* The summary of a run on standard output: one line of JSON, or a table. */
+void replay_summary_json(const struct pen_replay_result *result);
+void replay_summary_table(const struct pen_replay_result *result, const char *out_dir);
+
+#endif

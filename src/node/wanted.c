@@ -1,0 +1,46 @@
+/* tested by tests/e2e/test_front.py */
+#include "wanted.h"
+
+#include "planner.h"
+
+bool record_wanted(const struct pen_replay_options *o, const struct pen_key_info *key,
+                   const struct pen_type *type, const struct pen_doc *doc)
+{
+    if (doc->time_ns < o->from_ns || doc->time_ns >= o->to_ns) {
+        return false;
+    }
+    if (key->account.len == 0 &&
+        !planner_name_wanted(o->accounts, o->account_count, o->not_accounts, o->not_account_count,
+                             doc->account)) {
+        return false;
+    }
+    if (key->region.len == 0 && !planner_name_wanted(o->regions, o->region_count, o->not_regions,
+                                                     o->not_region_count, doc->region)) {
+        return false;
+    }
+    return o->as_type != NULL || planner_name_wanted(o->types, o->type_count, o->not_types,
+                                                     o->not_type_count, type->name);
+}
+
+static pen_status type_check(const struct pen_types *types, const char *option, const char *name,
+                             struct pen_err *err)
+{
+    return name == NULL || pen_types_find(types, pen_slice_str(name)) != NULL
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                          "%s %.100s: no such log type; penstock types list tells them", option,
+                          name);
+}
+
+pen_status types_wanted_check(const struct pen_types *types, const struct pen_replay_options *o,
+                              struct pen_err *err)
+{
+    PEN_TRY(type_check(types, "--as", o->as_type, err));
+    for (uint32_t i = 0; i < o->type_count; i++) {
+        PEN_TRY(type_check(types, "--types", o->types[i], err));
+    }
+    for (uint32_t i = 0; i < o->not_type_count; i++) {
+        PEN_TRY(type_check(types, "--not-types", o->not_types[i], err));
+    }
+    return PEN_OK;
+}
