@@ -106,18 +106,23 @@ static pen_status put_string(struct pen_buf *out, pen_slice text)
     return pen_buf_add_byte(out, '"');
 }
 
-static pen_status put_scalar(struct pen_buf *out, const struct pen_yaml *node)
+static pen_status put_scalar(struct pen_arena *arena, struct pen_buf *out,
+                             const struct pen_yaml *node)
 {
-    switch (sigma_scalar(node)) {
+    const struct scalar scalar = sigma_scalar(arena, node);
+    if (node->is_plain && pen_json_is_number(node->text)) {
+        return pen_buf_add(out, node->text); /* also 1e3, which YAML 1.1 takes for a text */
+    }
+    switch (scalar.kind) {
     case SCALAR_NULL:
         return pen_buf_add(out, PEN_SLICE_LIT("null"));
     case SCALAR_BOOL:
-        return pen_buf_add(out, sigma_is_true(node->text) ? PEN_SLICE_LIT("true")
-                                                          : PEN_SLICE_LIT("false"));
-    case SCALAR_NUMBER:
-        return pen_buf_add(out, node->text);
+    case SCALAR_INTEGER:
+    case SCALAR_FLOAT:
+        return pen_buf_add(out, scalar.text);
     case SCALAR_BAD:
         return PEN_E_RULE;
+    case SCALAR_DATE: /* JSON has no dates: the text of one */
     case SCALAR_STRING:
         break;
     }
@@ -125,7 +130,8 @@ static pen_status put_scalar(struct pen_buf *out, const struct pen_yaml *node)
 }
 
 /* Key and value of a node; of a container the opening only. */
-static pen_status put_node(struct pen_buf *out, const struct pen_yaml *node, bool is_first)
+static pen_status put_node(struct pen_arena *arena, struct pen_buf *out,
+                           const struct pen_yaml *node, bool is_first)
 {
     if (!is_first) {
         PEN_TRY(pen_buf_add_byte(out, ','));
@@ -135,7 +141,7 @@ static pen_status put_node(struct pen_buf *out, const struct pen_yaml *node, boo
         PEN_TRY(pen_buf_add_byte(out, ':'));
     }
     if (node->kind == PEN_YAML_SCALAR) {
-        return put_scalar(out, node);
+        return put_scalar(arena, out, node);
     }
     return pen_buf_add_byte(out, node->kind == PEN_YAML_MAP ? '{' : '[');
 }
@@ -144,7 +150,8 @@ struct level { /* an open container of the tree and what comes next in it */
     const struct pen_yaml *node, *next;
 };
 
-static pen_status put_next(struct pen_buf *out, struct level *stack, uint32_t *depth)
+static pen_status put_next(struct pen_arena *arena, struct pen_buf *out, struct level *stack,
+                           uint32_t *depth)
 {
     struct level *top = &stack[*depth - 1];
     const struct pen_yaml *node = top->next;
@@ -156,7 +163,7 @@ static pen_status put_next(struct pen_buf *out, struct level *stack, uint32_t *d
     if (node->kind != PEN_YAML_SCALAR && *depth == JSON_DEPTH_MAX) {
         return PEN_E_LIMIT;
     }
-    PEN_TRY(put_node(out, node, node == top->node->child));
+    PEN_TRY(put_node(arena, out, node, node == top->node->child));
     top->next = node->next;
     if (node->kind != PEN_YAML_SCALAR) {
         stack[(*depth)++] = (struct level){.node = node, .next = node->child};
@@ -164,14 +171,14 @@ static pen_status put_next(struct pen_buf *out, struct level *stack, uint32_t *d
     return PEN_OK;
 }
 
-static pen_status put_tree(struct pen_buf *out, const struct pen_yaml *map,
+static pen_status put_tree(struct pen_arena *arena, struct pen_buf *out, const struct pen_yaml *map,
                            const struct pen_yaml **bad)
 {
     struct level stack[JSON_DEPTH_MAX] = {{.node = map, .next = map->child}};
     uint32_t depth = 1;
     pen_status st = pen_buf_add_byte(out, '{');
     while (st == PEN_OK && depth > 0) {
-        st = put_next(out, stack, &depth);
+        st = put_next(arena, out, stack, &depth);
     }
     *bad = st == PEN_OK ? NULL : stack[depth - 1].next;
     return st;
@@ -182,7 +189,7 @@ pen_status rule_events_add_map(struct rule_events *events, const struct pen_yaml
 {
     struct pen_buf json;
     pen_buf_init(&json, RULE_EVENT_TEXT_BYTES_MAX);
-    pen_status st = put_tree(&json, map, bad);
+    pen_status st = put_tree(events->arena, &json, map, bad);
     if (st == PEN_E_RULE && *bad != NULL) {
         (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "%.*s is no value of JSON",
                        PEN_SLICE_FMT((*bad)->text));

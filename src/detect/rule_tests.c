@@ -210,10 +210,13 @@ static pen_status read_expect(struct loader *l, const struct pen_yaml *root,
     if (signals != NULL) {
         return read_signals(l, signals, test);
     }
-    if (match->kind != PEN_YAML_SCALAR || sigma_scalar(match) != SCALAR_BOOL) {
+    const struct scalar verdict =
+        match->kind == PEN_YAML_SCALAR ? sigma_scalar(l->arena, match) : (struct scalar){0};
+    if (verdict.kind != SCALAR_BOOL) {
         return mistake(l, match, "`match` is true or false");
     }
-    test->expect = sigma_is_true(match->text) ? PEN_EXPECT_MATCH : PEN_EXPECT_NO_MATCH;
+    test->expect =
+        pen_slice_eq(verdict.text, PEN_SLICE_LIT("true")) ? PEN_EXPECT_MATCH : PEN_EXPECT_NO_MATCH;
     return PEN_OK;
 }
 

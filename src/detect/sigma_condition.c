@@ -11,18 +11,59 @@ struct token {
 
 struct parser {
     struct builder *b;
-    const struct pen_yaml *detection, *condition;
+    const struct scope *scope;
+    const struct pen_yaml *condition;
     pen_slice rest;
     enum token_kind operators[STACK_MAX];
     uint32_t operator_count;
     struct pen_expr *operands[STACK_MAX];
     uint32_t operand_count;
+    uint32_t chosen; /* identifiers that quantifiers stand for, in all */
 };
 
 static bool is_word(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
            c == '-' || c == '*';
+}
+
+static bool is_text(pen_slice text, const char *word)
+{
+    return pen_slice_eq(text, pen_slice_str(word));
+}
+
+static bool has(pen_slice text, const char *word)
+{
+    return pen_slice_find(text, pen_slice_str(word)) != SIZE_MAX;
+}
+
+/* Aggregations of Sigma 1 and what took their place. */
+static pen_status refuse_pipe(struct parser *p)
+{
+    const char *use = "a correlation";
+    if (has(p->rest, "count()")) {
+        use = "a correlation of type event_count";
+    } else if (has(p->rest, "count(")) {
+        use = "a correlation of type value_count";
+    } else if (has(p->rest, "near")) {
+        use = "a correlation of type temporal";
+    } else if (has(p->rest, "sum(")) {
+        use = "a correlation of type value_sum";
+    } else if (has(p->rest, "avg(")) {
+        use = "a correlation of type value_avg";
+    }
+    return sigma_fail(p->b, p->condition, "aggregations after | were removed: use %s", use);
+}
+
+static enum token_kind word_kind(pen_slice word)
+{
+    if (is_text(word, "and")) {
+        return TOKEN_AND;
+    }
+    if (is_text(word, "or")) {
+        return TOKEN_OR;
+    }
+    return is_text(word, "not") ? TOKEN_NOT : TOKEN_WORD;
 }
 
 static pen_status next_token(struct parser *p, struct token *token)
@@ -36,23 +77,17 @@ static pen_status next_token(struct parser *p, struct token *token)
     while (n < p->rest.len && is_word(p->rest.ptr[n])) {
         n++;
     }
-    if (n == 0) {
-        const uint8_t c = p->rest.ptr[0];
-        if (c == '|') {
-            return sigma_fail(p->b, p->condition,
-                              "aggregations after | were removed: use a correlation");
-        }
-        if (c != '(' && c != ')') {
-            return sigma_fail(p->b, p->condition, "'%c' in the condition", c);
-        }
-        token->kind = c == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
+    if (n > 0) {
+        token->text = pen_slice_sub(p->rest, 0, n);
+        token->kind = word_kind(token->text);
+    } else if (p->rest.ptr[0] == '|') {
+        return refuse_pipe(p);
+    } else if (p->rest.ptr[0] == '(' || p->rest.ptr[0] == ')') {
+        token->kind = p->rest.ptr[0] == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
         n = 1;
     } else {
-        token->text = pen_slice_sub(p->rest, 0, n);
-        token->kind = pen_slice_eq(token->text, PEN_SLICE_LIT("and"))   ? TOKEN_AND
-                      : pen_slice_eq(token->text, PEN_SLICE_LIT("or"))  ? TOKEN_OR
-                      : pen_slice_eq(token->text, PEN_SLICE_LIT("not")) ? TOKEN_NOT
-                                                                        : TOKEN_WORD;
+        return sigma_fail(p->b, p->condition, "'%.*s' is no part of a condition",
+                          (int)(p->rest.len > 20 ? 20 : p->rest.len), (const char *)p->rest.ptr);
     }
     p->rest = pen_slice_sub(p->rest, n, p->rest.len);
     return PEN_OK;
@@ -85,49 +120,104 @@ static bool matches(pen_slice pattern, pen_slice name)
     return p == pattern.len;
 }
 
+struct scope sigma_scope(struct builder *b, const struct pen_yaml *map, bool is_filter)
+{
+    const struct scope scope = {.map = map,
+                                .is_filter = is_filter,
+                                .built = PEN_NEW_N(b->arena, struct pen_expr *, map->count + 1)};
+    PEN_CHECK(scope.built != NULL);
+    return scope;
+}
+
+bool sigma_is_reserved(const struct scope *scope, const struct pen_yaml *kid)
+{
+    return is_text(kid->key->text, "condition") ||
+           (scope->is_filter && is_text(kid->key->text, "rules"));
+}
+
+static pen_status built(struct parser *p, const struct pen_yaml *kid, uint32_t index,
+                        struct pen_expr **out)
+{
+    struct pen_expr **slot = &p->scope->built[index];
+    if (*slot == NULL) {
+        struct pen_expr *made = NULL;
+        PEN_TRY(sigma_identifier(p->b, kid, &made));
+        *slot = made;
+    }
+    *out = *slot;
+    return PEN_OK;
+}
+
 static pen_status identifier(struct parser *p, pen_slice name, struct pen_expr **out)
 {
-    for (const struct pen_yaml *kid = p->detection->child; kid != NULL; kid = kid->next) {
-        if (pen_slice_eq(kid->key->text, name) && !pen_slice_eq(name, PEN_SLICE_LIT("condition"))) {
-            return sigma_identifier(p->b, kid, out);
+    uint32_t index = 0;
+    for (const struct pen_yaml *kid = p->scope->map->child; kid != NULL; kid = kid->next) {
+        if (pen_slice_eq(kid->key->text, name) && !sigma_is_reserved(p->scope, kid)) {
+            return built(p, kid, index, out);
         }
+        index++;
     }
     return sigma_fail(p->b, p->condition, "the condition names '%.*s', which is no identifier",
                       PEN_SLICE_FMT(name));
 }
 
-/* "1 of x*", "all of them". */
-static pen_status quantified(struct parser *p, bool is_all, struct pen_expr **out)
+static bool is_counted(pen_slice word)
+{
+    return is_text(word, "1") || is_text(word, "any") || is_text(word, "all");
+}
+
+/* The pattern of "1 of x*"; `them` is every name. */
+static pen_status quantified_pattern(struct parser *p, pen_slice *pattern)
 {
     struct token token;
     PEN_TRY(next_token(p, &token));
-    if (token.kind != TOKEN_WORD || !pen_slice_eq(token.text, PEN_SLICE_LIT("of"))) {
-        return sigma_fail(p->b, p->condition, "'of' is wanted");
+    if (token.kind != TOKEN_WORD || !is_text(token.text, "of")) {
+        return sigma_fail(p->b, p->condition, "'of' is wanted after 1, any or all");
     }
     PEN_TRY(next_token(p, &token));
-    if (token.kind != TOKEN_WORD) {
-        return sigma_fail(p->b, p->condition, "a pattern or 'them' is wanted after 'of'");
+    if (token.kind != TOKEN_WORD || memchr(token.text.ptr, '-', token.text.len) != NULL) {
+        return sigma_fail(p->b, p->condition,
+                          "'them' or a pattern of letters, digits, _ and * is wanted after 'of'");
     }
-    const pen_slice pattern =
-        pen_slice_eq(token.text, PEN_SLICE_LIT("them")) ? PEN_SLICE_LIT("*") : token.text;
-    struct pen_expr *list =
-        expr_new(p->b, is_all ? PEN_EXPR_AND : PEN_EXPR_OR, p->detection->count);
+    *pattern = is_text(token.text, "them") ? PEN_SLICE_LIT("*") : token.text;
+    return PEN_OK;
+}
+
+static bool is_chosen(const struct parser *p, const struct pen_yaml *kid, pen_slice pattern)
+{
+    const pen_slice name = kid->key->text;
+    const bool is_hidden = name.len > 0 && name.ptr[0] == '_' && pattern.ptr[0] != '_';
+    return !is_hidden && !sigma_is_reserved(p->scope, kid) && matches(pattern, name);
+}
+
+/* The identifiers that the pattern stands for. */
+static pen_status choose(struct parser *p, pen_slice pattern, struct pen_expr *list)
+{
+    const struct pen_yaml *kid = p->scope->map->child;
     list->kid_count = 0;
-    for (const struct pen_yaml *kid = p->detection->child; kid != NULL; kid = kid->next) {
-        const pen_slice name = kid->key->text;
-        const bool is_hidden = name.len > 0 && name.ptr[0] == '_' && pattern.ptr[0] != '_';
-        if (is_hidden || pen_slice_eq(name, PEN_SLICE_LIT("condition")) ||
-            !matches(pattern, name)) {
+    for (uint32_t index = 0; kid != NULL; index++, kid = kid->next) {
+        if (!is_chosen(p, kid, pattern)) {
             continue;
         }
-        PEN_TRY(sigma_identifier(p->b, kid, &list->kids[list->kid_count++]));
+        PEN_TRY(built(p, kid, index, &list->kids[list->kid_count++]));
     }
-    if (list->kid_count == 0) {
-        return sigma_fail(p->b, p->condition, "'%.*s' matches no identifier",
-                          PEN_SLICE_FMT(token.text));
+    return list->kid_count > 0 ? PEN_OK
+                               : sigma_fail(p->b, p->condition, "'%.*s' matches no identifier",
+                                            PEN_SLICE_FMT(pattern));
+}
+
+/* "1 of x*", "all of them". */
+static pen_status quantified(struct parser *p, bool is_all, struct pen_expr **out)
+{
+    pen_slice pattern = {0};
+    const uint32_t count = p->scope->map->count;
+    PEN_TRY(quantified_pattern(p, &pattern));
+    if (count > PEN_EXPR_NODES_MAX - p->chosen) {
+        return sigma_fail(p->b, p->condition, "the condition is too long");
     }
-    *out = list;
-    return PEN_OK;
+    p->chosen += count;
+    *out = expr_new(p->b, is_all ? PEN_EXPR_AND : PEN_EXPR_OR, count);
+    return choose(p, pattern, *out);
 }
 
 static pen_status operand(struct parser *p, const struct token *token)
@@ -136,13 +226,11 @@ static pen_status operand(struct parser *p, const struct token *token)
         return sigma_fail(p->b, p->condition, "the condition is too long");
     }
     struct pen_expr **out = &p->operands[p->operand_count++];
-    const bool is_all = pen_slice_eq(token->text, PEN_SLICE_LIT("all"));
-    const pen_slice ahead = pen_slice_trim(p->rest);
-    const bool is_quantified = pen_slice_starts(ahead, PEN_SLICE_LIT("of ")) ||
-                               pen_slice_starts(ahead, PEN_SLICE_LIT("of\n"));
-    if (is_quantified && (is_all || pen_slice_eq(token->text, PEN_SLICE_LIT("1")) ||
-                          pen_slice_eq(token->text, PEN_SLICE_LIT("any")))) {
-        return quantified(p, is_all, out);
+    if (is_counted(token->text)) {
+        return quantified(p, is_text(token->text, "all"), out);
+    }
+    if (is_text(token->text, "of") || is_text(token->text, "them")) {
+        return sigma_fail(p->b, p->condition, "'%.*s' stands alone", PEN_SLICE_FMT(token->text));
     }
     return identifier(p, token->text, out);
 }
@@ -159,11 +247,9 @@ static pen_status reduce(struct parser *p)
     if (p->operand_count < wants) {
         return sigma_fail(p->b, p->condition, "an operator of the condition lacks its operand");
     }
-    struct pen_expr *expr = expr_new(p->b,
-                                     kind == TOKEN_NOT   ? PEN_EXPR_NOT
-                                     : kind == TOKEN_AND ? PEN_EXPR_AND
-                                                         : PEN_EXPR_OR,
-                                     wants);
+    static const enum pen_expr_kind kinds[] = {
+        [TOKEN_NOT] = PEN_EXPR_NOT, [TOKEN_AND] = PEN_EXPR_AND, [TOKEN_OR] = PEN_EXPR_OR};
+    struct pen_expr *expr = expr_new(p->b, kinds[kind], wants);
     for (uint32_t i = wants; i > 0; i--) {
         expr->kids[i - 1] = p->operands[--p->operand_count];
     }
@@ -196,29 +282,34 @@ static pen_status close(struct parser *p)
     return PEN_OK;
 }
 
+static pen_status take(struct parser *p, const struct token *token, bool *wants_operand)
+{
+    const bool opens =
+        token->kind == TOKEN_WORD || token->kind == TOKEN_OPEN || token->kind == TOKEN_NOT;
+    if (opens != *wants_operand) {
+        return sigma_fail(p->b, p->condition,
+                          opens ? "an operator is missing in the condition"
+                                : "an operand is missing in the condition");
+    }
+    if (token->kind == TOKEN_WORD) {
+        *wants_operand = false;
+        return operand(p, token);
+    }
+    if (token->kind == TOKEN_CLOSE) {
+        return close(p);
+    }
+    *wants_operand = true;
+    return push(p, token->kind);
+}
+
 static pen_status parse(struct parser *p, struct pen_expr **out)
 {
     bool wants_operand = true;
-    for (;;) {
-        struct token token;
+    struct token token;
+    PEN_TRY(next_token(p, &token));
+    while (token.kind != TOKEN_END) {
+        PEN_TRY(take(p, &token, &wants_operand));
         PEN_TRY(next_token(p, &token));
-        const bool opens =
-            token.kind == TOKEN_WORD || token.kind == TOKEN_OPEN || token.kind == TOKEN_NOT;
-        if (token.kind == TOKEN_END) {
-            break;
-        }
-        if (opens != wants_operand) {
-            return sigma_fail(p->b, p->condition, "the condition is malformed");
-        }
-        if (token.kind == TOKEN_WORD) {
-            PEN_TRY(operand(p, &token));
-            wants_operand = false;
-        } else if (token.kind == TOKEN_CLOSE) {
-            PEN_TRY(close(p));
-        } else {
-            PEN_TRY(push(p, token.kind));
-            wants_operand = true;
-        }
     }
     while (p->operator_count > 0) {
         if (p->operators[p->operator_count - 1] == TOKEN_OPEN) {
@@ -233,13 +324,18 @@ static pen_status parse(struct parser *p, struct pen_expr **out)
     return PEN_OK;
 }
 
-pen_status sigma_condition(struct builder *b, const struct pen_yaml *detection,
+pen_status sigma_condition(struct builder *b, const struct scope *scope,
                            const struct pen_yaml *condition, struct pen_expr **out)
 {
-    if (condition->kind != PEN_YAML_SCALAR) {
+    if (condition->kind != PEN_YAML_SCALAR ||
+        sigma_scalar(b->arena, condition).kind != SCALAR_STRING) {
         return sigma_fail(b, condition, "a condition is text");
     }
+    if (condition->text.len > SIGMA_CONDITION_BYTES_MAX) {
+        return sigma_fail(b, condition, "the condition is longer than %u bytes",
+                          SIGMA_CONDITION_BYTES_MAX);
+    }
     struct parser parser = {
-        .b = b, .detection = detection, .condition = condition, .rest = condition->text};
+        .b = b, .scope = scope, .condition = condition, .rest = condition->text};
     return parse(&parser, out);
 }

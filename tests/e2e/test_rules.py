@@ -32,7 +32,8 @@ def write(name, content):
 
 
 def rule(name, identity, detection, product="aws", service="cloudtrail", **more):
-    lines = [f"title: {identity}", f"id: {identity}", *(f"{k}: {v}" for k, v in more.items()),
+    # Without an id the title stands for it.
+    lines = [f"title: {identity}", "status: test", *(f"{k}: {v}" for k, v in more.items()),
              f"logsource: {{product: {product}, service: {service}}}", "detection:",
              *(f"  {line}" for line in detection)]
     return write(name, "\n".join(lines) + "\n")

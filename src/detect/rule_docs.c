@@ -1,0 +1,299 @@
+/* tested by tests/unit/detect/test_documents.c */
+#include "rules.h"
+
+#include <stdio.h>
+
+#define MERGED_NODES_MAX 200000U /* that the actions of one file may make */
+#define REPEATS_MAX 10000U       /* rules of one title without an id */
+
+/* The documents of one file and what the legacy actions among them keep. */
+struct file {
+    struct pen_rules *rules;
+    pen_slice name;
+    struct pen_hash128 hash;
+    const struct pen_yaml *global; /* template of `action: global` */
+    bool is_global_used;
+    const struct pen_yaml *previous; /* for `action: repeat` */
+    uint32_t nodes_left;
+    uint32_t index; /* of the document */
+    struct builder b;
+};
+
+static void warn(void *ctx, uint32_t line, uint32_t column, const char *text)
+{
+    const struct file *f = ctx;
+    const struct builder at = {.line = line, .column = column};
+    rules_notice(f->rules, PEN_NOTICE_WARNING, f->name, &at, text);
+}
+
+/* ---- which rules are kept ---- */
+
+static bool has_tag(const struct pen_rule *rule, const char *tag)
+{
+    for (uint32_t i = 0; i < rule->tag_count; i++) {
+        if (pen_slice_eq(rule->tags[i], pen_slice_str(tag))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_selected(const struct pen_rules_options *o, const struct pen_rule *rule)
+{
+    const bool is_old = pen_slice_eq_nocase(rule->status, PEN_SLICE_LIT("deprecated")) ||
+                        pen_slice_eq_nocase(rule->status, PEN_SLICE_LIT("unsupported"));
+    if (rule->severity < o->level_min || (is_old && !o->load_deprecated)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < o->tag_count; i++) {
+        if (has_tag(rule, o->tags[i])) {
+            return true;
+        }
+    }
+    return o->tag_count == 0;
+}
+
+/* ---- ids and names ---- */
+
+static pen_status check_free(struct file *f, const struct pen_yaml *root, pen_slice text,
+                             bool is_id)
+{
+    const struct known *same = rules_known(f->rules, text, is_id);
+    return same == NULL ? PEN_OK
+                        : sigma_fail(&f->b, pen_yaml_get(root, is_id ? "id" : "name"),
+                                     "the %s '%.*s' is taken by %.*s", is_id ? "id" : "name",
+                                     PEN_SLICE_FMT(text), PEN_SLICE_FMT(same->file));
+}
+
+/* Without an id the title stands for it; a number behind it keeps rules of one title apart. */
+static pen_status make_id(struct file *f, const struct pen_yaml *root, struct pen_rule *rule)
+{
+    char text[2048];
+    rule->id = rule->title;
+    for (uint32_t i = 2; rules_known(f->rules, rule->id, true) != NULL; i++) {
+        if (i == REPEATS_MAX) {
+            return sigma_fail(&f->b, root, "%u rules have this title and no `id`", REPEATS_MAX);
+        }
+        const int n = snprintf(text, sizeof(text), "%.*s (%u)", PEN_SLICE_FMT(rule->title), i);
+        PEN_CHECK(n > 0 && (size_t)n < sizeof(text)); /* titles are short */
+        rule->id = (pen_slice){(const uint8_t *)text, (size_t)n};
+    }
+    if (!pen_slice_eq(rule->id, rule->title)) {
+        rule->id = pen_arena_dup(&f->rules->arena, rule->id);
+        sigma_warn(&f->b, root, "another rule has this title: give each an `id`");
+    }
+    return PEN_OK;
+}
+
+static pen_status claim(struct file *f, const struct pen_yaml *root, struct pen_rule *rule,
+                        pen_slice name)
+{
+    if (rule->id.len > 0) {
+        PEN_TRY(check_free(f, root, rule->id, true));
+    } else {
+        PEN_TRY(make_id(f, root, rule));
+    }
+    if (name.len > 0) {
+        PEN_TRY(check_free(f, root, name, false));
+        rules_know(f->rules, name, false, f->name);
+    }
+    rules_know(f->rules, rule->id, true, f->name);
+    return PEN_OK;
+}
+
+/* ---- documents ---- */
+
+/* What was loaded decides what a run may be continued with. */
+static void add_hash(struct file *f)
+{
+    const struct {
+        struct pen_hash128 text;
+        uint64_t index;
+    } key = {f->hash, f->index};
+    const pen_slice bytes = {(const uint8_t *)&key, sizeof(key)};
+    PEN_CHECK(pen_buf_add(&f->rules->hashed, bytes) == PEN_OK);
+}
+
+static pen_status add_rule(struct file *f, const struct pen_yaml *root)
+{
+    struct pen_rules *rules = f->rules;
+    struct pen_rule rule = {.file = f->name};
+    PEN_TRY(sigma_rule(&f->b, root, &rule));
+    PEN_TRY(claim(f, root, &rule, rule.impl->name));
+    if (is_selected(&rules->options, &rule)) {
+        rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
+        rules->items[rules->count++] = rule;
+        add_hash(f);
+    }
+    return PEN_OK;
+}
+
+static pen_status add_filter(struct file *f, const struct pen_yaml *root)
+{
+    struct pen_rules *rules = f->rules;
+    struct sigma_filter filter = {.meta = {.file = f->name}};
+    PEN_TRY(sigma_filter_read(&f->b, root, &filter));
+    if (filter.meta.id.len > 0) {
+        PEN_TRY(check_free(f, root, filter.meta.id, true));
+        rules_know(rules, filter.meta.id, true, f->name);
+    }
+    rules->filters = rules_grow(rules->filters, rules->filter_count, &rules->filter_cap,
+                                sizeof(*rules->filters));
+    rules->filters[rules->filter_count++] = filter;
+    add_hash(f);
+    return PEN_OK;
+}
+
+static void warn_unused_global(struct file *f)
+{
+    if (f->global != NULL && !f->is_global_used) {
+        sigma_warn(&f->b, f->global, "no rule came after this `action: global`");
+    }
+}
+
+/* A map without its key `action`. */
+static const struct pen_yaml *without_action(struct file *f, const struct pen_yaml *root)
+{
+    static struct pen_yaml const nothing = {.kind = PEN_YAML_MAP};
+    struct pen_yaml *copy = rules_merge(&f->rules->arena, root, &nothing, &f->nodes_left);
+    struct pen_yaml **place = copy == NULL ? NULL : &copy->child;
+    while (place != NULL && *place != NULL) {
+        if (pen_slice_eq((*place)->key->text, PEN_SLICE_LIT("action"))) {
+            *place = (*place)->next;
+            copy->count--;
+            break;
+        }
+        place = &(*place)->next;
+    }
+    return copy;
+}
+
+static pen_status too_much(struct file *f, const struct pen_yaml *root)
+{
+    return sigma_fail(&f->b, root, "the actions of this file make more than %u nodes",
+                      MERGED_NODES_MAX);
+}
+
+static pen_status set_global(struct file *f, const struct pen_yaml *root)
+{
+    warn_unused_global(f);
+    f->global = without_action(f, root);
+    f->previous = f->global;
+    f->is_global_used = false;
+    return f->global == NULL ? too_much(f, root) : PEN_OK;
+}
+
+/* base with over laid on it, at the place of the document. */
+static pen_status merged_rule(struct file *f, const struct pen_yaml *root,
+                              const struct pen_yaml *base, const struct pen_yaml *over)
+{
+    struct pen_yaml *merged = rules_merge(&f->rules->arena, base, over, &f->nodes_left);
+    if (merged == NULL) {
+        return too_much(f, root);
+    }
+    merged->line = root->line;
+    merged->column = root->column;
+    f->previous = merged;
+    return add_rule(f, merged);
+}
+
+static pen_status add_plain(struct file *f, const struct pen_yaml *root)
+{
+    if (f->global != NULL) {
+        f->is_global_used = true;
+        return merged_rule(f, root, root, f->global);
+    }
+    f->previous = root;
+    return add_rule(f, root);
+}
+
+static pen_status repeat(struct file *f, const struct pen_yaml *root)
+{
+    if (f->previous == NULL) {
+        return sigma_fail(&f->b, root, "`action: repeat` has no rule before it in this file");
+    }
+    f->is_global_used = true;
+    return merged_rule(f, root, f->previous, root);
+}
+
+static pen_status take_action(struct file *f, const struct pen_yaml *root,
+                              const struct pen_yaml *action)
+{
+    const pen_slice text = action->kind == PEN_YAML_SCALAR ? action->text : (pen_slice){0};
+    const bool is_global = pen_slice_eq(text, PEN_SLICE_LIT("global"));
+    const bool is_reset = pen_slice_eq(text, PEN_SLICE_LIT("reset"));
+    if (!is_global && !is_reset && !pen_slice_eq(text, PEN_SLICE_LIT("repeat"))) {
+        return sigma_fail(&f->b, action, "`action` is global, reset or repeat");
+    }
+    sigma_warn(&f->b, action, "`action` is deprecated: write every rule in full");
+    if (is_global) {
+        return set_global(f, root);
+    }
+    if (is_reset) {
+        warn_unused_global(f);
+        f->global = NULL;
+        return PEN_OK;
+    }
+    return repeat(f, root);
+}
+
+static pen_status add_document(struct file *f, const struct pen_yaml *root)
+{
+    const struct pen_yaml *action = pen_yaml_get(root, "action");
+    const struct pen_yaml *correlation = pen_yaml_get(root, "correlation");
+    if (root->kind != PEN_YAML_MAP) {
+        return sigma_fail(&f->b, root, "a rule is a map");
+    }
+    if (correlation != NULL) {
+        return sigma_fail(&f->b, correlation, "correlations are not read yet");
+    }
+    if (pen_yaml_get(root, "filter") != NULL) {
+        return add_filter(f, root);
+    }
+    return action != NULL ? take_action(f, root, action) : add_plain(f, root);
+}
+
+/* The place of what YAML refuses stands in front of the reason: "line:column: reason". */
+static void reject_text(struct file *f)
+{
+    char *text = f->b.err->text;
+    unsigned line = 1;
+    unsigned column = 1;
+    int skip = 0;
+    if (sscanf(text, "%u:%u: %n", &line, &column, &skip) >= 2) { // NOLINT(cert-err34-c)
+        memmove(text, text + skip, strlen(text + skip) + 1);
+    }
+    f->b.line = line;
+    f->b.column = column;
+    rules_reject(f->rules, f->name, &f->b);
+}
+
+void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
+{
+    struct pen_yaml_docs docs;
+    struct pen_err err = {0};
+    struct file f = {.rules = rules,
+                     .name = pen_arena_dup(&rules->arena, pen_slice_str(name)),
+                     .hash = pen_hash128(text, 0),
+                     .nodes_left = MERGED_NODES_MAX};
+    f.b = (struct builder){.arena = &rules->arena,
+                           .field = rules_no_field,
+                           .options = &rules->options,
+                           .warn = warn,
+                           .warn_ctx = &f,
+                           .err = &err};
+    PEN_CHECK(f.name.ptr != NULL);
+    if (pen_yaml_parse(&rules->arena, text, NULL, &docs, &err) != PEN_OK) {
+        reject_text(&f);
+        return;
+    }
+    for (f.index = 0; f.index < docs.count; f.index++) {
+        const struct pen_yaml *root = docs.roots[f.index];
+        f.b.line = root->line;
+        f.b.column = root->column;
+        if (add_document(&f, root) != PEN_OK) {
+            rules_reject(rules, f.name, &f.b);
+        }
+    }
+    warn_unused_global(&f);
+}

@@ -1,0 +1,104 @@
+/* rules.h - a rule set while it is loaded: its rules, filters, names and notices. */
+#ifndef PEN_DETECT_RULES_H
+#define PEN_DETECT_RULES_H
+
+#include "sigma.h"
+
+struct pen_rule_impl {
+    pen_slice name;   /* handle for filters, or empty */
+    bool is_rejected; /* it was counted: a type could not take it */
+    const struct pen_yaml *detection;
+    const struct sigma_filter **filters;
+    uint32_t filter_count;
+};
+
+struct sigma_filter {
+    struct pen_rule meta; /* title, id, file, logsource, line */
+    const struct pen_yaml *map, *condition;
+    const pen_slice *rules; /* ids (as sigma_uuid gives them) and names; none: every rule */
+    uint32_t rule_count;
+};
+
+/* Ids and names that were seen, also of rules that are not loaded. */
+struct known {
+    pen_slice text, file;
+    bool is_id;
+};
+
+struct pen_rules {
+    struct pen_arena arena;
+    struct pen_rule *items;
+    uint32_t count, cap;
+    struct sigma_filter *filters;
+    uint32_t filter_count, filter_cap;
+    struct pen_notice *notices;
+    uint32_t notice_count, notice_cap;
+    struct known *known; /* open addressing; cap is a power of two */
+    uint32_t known_count, known_cap;
+    uint32_t rejected;
+    struct pen_rules_options options;
+    struct pen_buf hashed;
+};
+
+/* ---- rules.c ---- */
+
+/* items with room for one more. */
+void *rules_grow(void *items, uint32_t count, uint32_t *cap, size_t size);
+void rules_notice(struct pen_rules *rules, enum pen_notice_level level, pen_slice file,
+                  const struct builder *b, const char *text);
+/* The document is left out: b->err says why. */
+void rules_reject(struct pen_rules *rules, pen_slice file, const struct builder *b);
+/* NULL when nobody has it. */
+const struct known *rules_known(const struct pen_rules *rules, pen_slice text, bool is_id);
+void rules_know(struct pen_rules *rules, pen_slice text, bool is_id, pen_slice file);
+pen_status rules_no_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err);
+
+/* ---- rule_docs.c ---- */
+
+/* Every document of a file's text: its rules and filters, or notices why not. */
+void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text);
+
+/* ---- rule_merge.c ---- */
+
+/* A new map: base with over laid on it; maps merge key by key, anything else is replaced.
+ * *nodes_left counts down; NULL when it is used up. */
+struct pen_yaml *rules_merge(struct pen_arena *arena, const struct pen_yaml *base,
+                             const struct pen_yaml *over, uint32_t *nodes_left);
+
+/* ---- sigma_meta.c ---- */
+
+/* Lower case with dashes, in the arena; false when text is no UUID. */
+bool sigma_uuid(struct pen_arena *arena, pen_slice text, pen_slice *out);
+/* All that describes a document: title, id, level, tags and the rest. */
+PEN_MUST_USE pen_status sigma_meta(struct builder *b, const struct pen_yaml *root,
+                                   struct pen_rule *rule, pen_slice *name);
+PEN_MUST_USE pen_status sigma_logsource(struct builder *b, const struct pen_yaml *root,
+                                        struct pen_logsource *out);
+
+/* ---- sigma_tags.c ---- */
+
+/* Form of rule->tags, and the tactics and techniques among them. */
+PEN_MUST_USE pen_status sigma_tags(struct builder *b, const struct pen_yaml *root,
+                                   struct pen_rule *rule);
+
+/* ---- sigma_rule.c ---- */
+
+/* A detection rule; b->field is never kept. */
+PEN_MUST_USE pen_status sigma_rule(struct builder *b, const struct pen_yaml *root,
+                                   struct pen_rule *rule);
+/* One tree for each condition, filters included; out has PEN_RULE_QUERIES_MAX places. */
+PEN_MUST_USE pen_status sigma_rule_build(struct builder *b, const struct pen_rule *rule,
+                                         struct pen_expr **out, uint32_t *count);
+/* The same in memory that is given back, and checked. */
+PEN_MUST_USE pen_status sigma_rule_check(struct builder *b, const struct pen_rule *rule);
+
+/* ---- sigma_filter.c ---- */
+
+PEN_MUST_USE pen_status sigma_filter_read(struct builder *b, const struct pen_yaml *root,
+                                          struct sigma_filter *filter);
+PEN_MUST_USE pen_status sigma_filter_build(struct builder *b, const struct sigma_filter *filter,
+                                           struct pen_expr **out);
+/* Gives every rule the filters that name it; says which filters name nothing. */
+void sigma_filters_apply(struct pen_rules *rules);
+
+#endif
