@@ -200,23 +200,23 @@ static void types_entry(struct reading *r, const struct pen_yaml *entry)
     r->config->types_dir = path_of(r, entry->text);
 }
 
-static void placeholder_add(struct reading *r, const struct pen_yaml *name,
-                            const struct pen_yaml *value)
+/* One value, or a list of them. */
+static void placeholder(struct reading *r, const struct pen_yaml *node, struct pen_placeholder *out)
 {
-    if (value->kind != PEN_YAML_SCALAR) {
-        PROBLEM(r, value, "the values of a placeholder are texts");
-        return;
+    struct config_list values = {0};
+    const struct pen_yaml *first = node->kind == PEN_YAML_SEQ ? node->child : node;
+    for (const struct pen_yaml *value = first; value != NULL; value = value->next) {
+        if (value->kind != PEN_YAML_SCALAR) {
+            PROBLEM(r, value, "the values of a placeholder are texts");
+            return;
+        }
+        list_add(r, &values, value, text_of(r, value->text));
+        if (value == node) {
+            break; /* what stands behind it are other placeholders */
+        }
     }
-    const size_t len = name->text.len + 1 + value->text.len;
-    uint8_t *both = pen_arena_alloc(&r->config->arena, len + 1, 1);
-    if (both == NULL) {
-        PROBLEM(r, value, "out of memory");
-        return;
-    }
-    memcpy(both, name->text.ptr, name->text.len);
-    both[name->text.len] = '=';
-    memcpy(both + name->text.len + 1, value->text.ptr, value->text.len);
-    list_add(r, &r->config->placeholders, value, (const char *)both);
+    *out = (struct pen_placeholder){
+        .name = text_of(r, node->key->text), .values = values.items, .value_count = values.count};
 }
 
 static void placeholders(struct reading *r, const struct pen_yaml *node)
@@ -225,14 +225,15 @@ static void placeholders(struct reading *r, const struct pen_yaml *node)
         PROBLEM(r, node, "placeholders are a map of names to values");
         return;
     }
+    struct config *config = r->config;
+    config->placeholders =
+        PEN_NEW_N(&config->arena, struct pen_placeholder, (size_t)node->count + 1);
+    if (config->placeholders == NULL) {
+        PROBLEM(r, node, "out of memory");
+        return;
+    }
     for (const struct pen_yaml *m = node->child; m != NULL; m = m->next) {
-        if (m->kind != PEN_YAML_SEQ) {
-            placeholder_add(r, m->key, m);
-            continue;
-        }
-        for (const struct pen_yaml *value = m->child; value != NULL; value = value->next) {
-            placeholder_add(r, m->key, value);
-        }
+        placeholder(r, m, &config->placeholders[config->placeholder_count++]);
     }
 }
 

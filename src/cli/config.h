@@ -12,8 +12,10 @@ struct config_list { /* arena-owned texts, in the order of the file */
 };
 struct config {
     struct pen_arena arena;
-    struct config_list sources, sinks, rules, placeholders; /* placeholders as "name=value" */
-    const char *types_dir;                                  /* or NULL */
+    struct config_list sources, sinks, rules;
+    struct pen_placeholder *placeholders;
+    uint32_t placeholder_count;
+    const char *types_dir; /* or NULL */
 };
 void config_init(struct config *config);
 void config_fini(struct config *config);

@@ -300,8 +300,8 @@ static void options_finish(struct replay_args *args)
     if (args->no_rules) {
         o->rules.path_count = 0;
     }
-    o->rules.placeholders = args->config.placeholders.items;
-    o->rules.placeholder_count = args->config.placeholders.count;
+    o->rules.placeholders = args->config.placeholders;
+    o->rules.placeholder_count = args->config.placeholder_count;
     cli_pick_apply_replay(&args->pick, o);
 }
 

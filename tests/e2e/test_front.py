@@ -100,7 +100,7 @@ def case_config():
     (WORK / "rules").mkdir()
     (WORK / "rules/mine.yml").write_text(
         "title: Mine\nid: 0b0cbb4b-5a3c-4f8e-9a34-0d9c2f6f3a10\nlogsource: {product: aws, service: cloudtrail}\n"
-        "detection: {s: {eventName: GetObject}, condition: s}\nlevel: high\n")
+        "detection: {s: {eventName|expand: '%names%'}, condition: s}\nlevel: high\n")
     good = config("shards: 1\nsources: [logs]\nsinks: [files]\nrules: [./rules]\n"
                   "placeholders: {names: [GetObject, PutObject]}\n"
                   "limits: {fetch.max_requests_s: 0, fetch.max_mb_s: 0, sink.max_mb_s: 0}\n"
