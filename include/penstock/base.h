@@ -35,6 +35,8 @@ typedef enum pen_status {
 const char *pen_status_text(pen_status status);
 const char *pen_status_name(pen_status status);
 int pen_status_exit(pen_status status);
+/* E_NOSPACE when the errno of a failed write says that there is no room, else E_IO. */
+pen_status pen_status_of_write(int os_errno);
 
 struct pen_err {
     pen_status status;

@@ -254,6 +254,7 @@ struct pen_gap {
 };
 struct pen_replay_result {
     const char *status; /* "done", "stopped" or "failed" */
+    char reason[256];   /* why it stopped */
     char job[33];
     uint32_t shards;
     struct pen_totals totals;

@@ -36,6 +36,11 @@ int pen_status_exit(pen_status status)
     return status_rows[status].exit;
 }
 
+pen_status pen_status_of_write(int os_errno)
+{
+    return os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG ? PEN_E_NOSPACE : PEN_E_IO;
+}
+
 pen_status pen_err_set(struct pen_err *err, pen_status status, uint64_t offset, const char *where,
                        const char *fmt, ...)
 {

@@ -53,6 +53,7 @@ static int replay(struct replay_args *args)
     const struct sigaction action = {.sa_handler = on_interrupt};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file size is then an error like a full disk */
     pen_status st = pen_host_check((uint64_t)256 << 20, &err);
     if (st == PEN_OK) {
         st = pen_replay(&args->options, &result, &err);

@@ -27,6 +27,17 @@ static void print_types(const struct pen_replay_result *r)
     }
 }
 
+/* "reason":"...", of a run that stopped. */
+static void print_reason(const struct pen_replay_result *r)
+{
+    struct pen_buf text;
+    pen_buf_init(&text, sizeof(r->reason) * 8);
+    if (r->reason[0] != '\0' && pen_json_escape(&text, pen_slice_str(r->reason)) == PEN_OK) {
+        (void)printf("\"reason\":\"%.*s\",", (int)text.len, (const char *)text.ptr);
+    }
+    pen_buf_fini(&text);
+}
+
 void replay_summary_json(const struct pen_replay_result *r)
 {
     const struct pen_totals *t = &r->totals;
@@ -34,13 +45,15 @@ void replay_summary_json(const struct pen_replay_result *r)
     char last[PEN_TIME_MAX];
     time_text(t->time_first_ns, first);
     time_text(t->time_last_ns, last);
-    (void)printf("{\"penstock\":\"" PEN_VERSION "\",\"status\":\"%s\",\"job\":\"%s\",\"shards\":%u,"
-                 "\"objects\":{\"listed\":%" PRIu64 ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64
-                 ",\"empty\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64
-                 ",\"unreadable\":%" PRIu64 ",\"digest\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
-                 r->status, r->job, r->shards, t->objects_listed, t->objects_pruned,
-                 t->objects_read, t->objects_empty, t->objects_damaged, t->objects_unknown,
-                 t->objects_unreadable, t->objects_digest, r->skipped);
+    (void)printf("{\"penstock\":\"" PEN_VERSION "\",\"status\":\"%s\",", r->status);
+    print_reason(r);
+    (void)printf("\"job\":\"%s\",\"shards\":%u,\"objects\":{\"listed\":%" PRIu64
+                 ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64 ",\"empty\":%" PRIu64
+                 ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"unreadable\":%" PRIu64
+                 ",\"digest\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
+                 r->job, r->shards, t->objects_listed, t->objects_pruned, t->objects_read,
+                 t->objects_empty, t->objects_damaged, t->objects_unknown, t->objects_unreadable,
+                 t->objects_digest, r->skipped);
     (void)printf("\"bytes\":{\"read\":%" PRIu64 ",\"plain\":%" PRIu64 ",\"shipped\":%" PRIu64
                  "},\"records\":{\"in\":%" PRIu64 ",\"delivered\":%" PRIu64
                  ",\"duplicate\":0,\"excluded\":0,\"filtered\":%" PRIu64 ",\"dead\":%" PRIu64

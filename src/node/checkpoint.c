@@ -6,10 +6,13 @@
 #include "penstock/runtime.h"
 #include "penstock/yaml.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum statement {
     SQL_GET,
@@ -59,8 +62,9 @@ struct checkpoint {
 
 static pen_status db_fail(struct checkpoint *c, struct pen_err *err, const char *what)
 {
-    const int code = sqlite3_errcode(c->db);
-    const pen_status st = code == SQLITE_FULL ? PEN_E_NOSPACE : PEN_E_IO;
+    const pen_status st = sqlite3_errcode(c->db) == SQLITE_FULL
+                              ? PEN_E_NOSPACE
+                              : pen_status_of_write(sqlite3_system_errno(c->db));
     return PEN_FAIL(err, st, PEN_NO_OFFSET, "checkpoint.db: %s: %s", what, sqlite3_errmsg(c->db));
 }
 
@@ -120,6 +124,17 @@ static pen_status checkpoint_prepare(struct checkpoint *c, struct pen_err *err)
     return PEN_OK;
 }
 
+pen_status private_file(const char *path, struct pen_err *err)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "%s: %s", path,
+                        strerrordesc_np(errno));
+    }
+    (void)close(fd);
+    return PEN_OK;
+}
+
 pen_status checkpoint_open(const char *dir, struct checkpoint **out, struct pen_err *err)
 {
     struct checkpoint *c = calloc(1, sizeof(*c));
@@ -128,7 +143,12 @@ pen_status checkpoint_open(const char *dir, struct checkpoint **out, struct pen_
         free(c);
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "checkpoint: out of memory");
     }
-    pen_status st = PEN_OK;
+    pen_status st = private_file(path, err);
+    if (st != PEN_OK) {
+        free(path);
+        checkpoint_close(c);
+        return st;
+    }
     if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK) {
         st = PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: %s", path, sqlite3_errmsg(c->db));

@@ -7,6 +7,8 @@
 #define CHECKPOINT_FORMAT 1
 
 struct checkpoint;
+/* Makes an empty file with mode 0600 unless it exists; SQLite would make it readable to all. */
+PEN_MUST_USE pen_status private_file(const char *path, struct pen_err *err);
 /* Opens or creates DIR/checkpoint.db. */
 PEN_MUST_USE pen_status checkpoint_open(const char *dir, struct checkpoint **out,
                                         struct pen_err *err);

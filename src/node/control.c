@@ -59,6 +59,14 @@ void words(const char *fmt, ...)
     free(text);
 }
 
+void stop(struct control *c, const char *reason)
+{
+    if (!c->is_draining) {
+        c->is_draining = true;
+        (void)snprintf(c->reason, sizeof(c->reason), "%s", reason);
+    }
+}
+
 /* ---- listing and dealing ---- */
 
 static void distinct_add(char *table, size_t rows, size_t width, pen_slice value, uint32_t *count)
@@ -74,6 +82,16 @@ static void distinct_add(char *table, size_t rows, size_t width, pen_slice value
         table[*count * width + value.len] = '\0';
         (*count)++;
     }
+}
+
+static void origin_note(struct control *c, const struct pen_object *object)
+{
+    struct pen_key_info info;
+    pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
+    distinct_add(c->accounts[0], PEN_COUNT(c->accounts), sizeof(c->accounts[0]), info.account,
+                 &c->result->accounts);
+    distinct_add(c->regions[0], PEN_COUNT(c->regions), sizeof(c->regions[0]), info.region,
+                 &c->result->regions);
 }
 
 static bool hash_known(const uint64_t *hashes, size_t count, uint64_t hash)
@@ -136,16 +154,18 @@ static pen_status round_unit(struct control *c, struct pen_err *err)
         planner_list(&c->planner, c->next_unit, ROUND_OBJECTS - first, &c->round, &is_done, err);
     if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND) {
         SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
-        ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
+        c->folder_gaps++;
     } else if (st != PEN_OK) {
         return st;
     }
-    c->objects_total_seen += c->round.count - first + c->round.pruned - pruned;
+    c->objects_pruned += c->round.pruned - pruned;
+    for (uint32_t i = first; i < c->round.count; i++) {
+        origin_note(c, c->round.items[i]);
+    }
     if (c->job.is_resumed) {
         PEN_TRY(round_resume(c, first, err));
     }
-    c->now.totals.objects_listed += c->round.count - first;
-    c->now.totals.objects_pruned += c->round.pruned - pruned;
+    c->objects_open += c->round.count - first;
     unit->open_objects += c->round.count - first;
     if (is_done) {
         unit->is_listed = true;
@@ -245,6 +265,26 @@ static void commit_begin(struct control *c)
     broadcast(c, MSG_COMMIT, c->epoch, 0);
 }
 
+static pen_status dead_write(struct control *c, const uint8_t *frame, size_t len,
+                             struct pen_err *err)
+{
+    const int fd = open(c->job.dead_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    size_t done = 0;
+    ssize_t n = 1;
+    while (fd >= 0 && n > 0 && done < len) {
+        n = pwrite(fd, frame + done, len - done, (off_t)(c->job.dead_bytes + done));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    const bool is_written = fd >= 0 && n > 0 && fsync(fd) == 0;
+    const int code = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_written ? PEN_OK
+                      : PEN_FAIL(err, pen_status_of_write(code), PEN_NO_OFFSET, "%s: %s",
+                                 c->job.dead_path, strerrordesc_np(code));
+}
+
 /* Dead letters of the epoch: one zstd frame behind what is committed. */
 static pen_status commit_dead(struct control *c, struct pen_err *err)
 {
@@ -256,18 +296,8 @@ static pen_status commit_dead(struct control *c, struct pen_err *err)
     PEN_CHECK(frame != NULL);
     const size_t len = ZSTD_compress(frame, cap, c->now.dead.ptr, c->now.dead.len, 3);
     PEN_CHECK(!ZSTD_isError(len));
-    const int fd = open(c->job.dead_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    pen_status st = PEN_OK;
-    if (fd < 0 || pwrite(fd, frame, len, (off_t)c->job.dead_bytes) != (ssize_t)len ||
-        fsync(fd) != 0) {
-        st = PEN_FAIL(err, errno == ENOSPC ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET, "%s: %s",
-                      c->job.dead_path, strerrordesc_np(errno));
-    } else {
-        c->job.dead_bytes += len;
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
+    const pen_status st = dead_write(c, frame, len, err);
+    c->job.dead_bytes += st == PEN_OK ? len : 0;
     free(frame);
     return st;
 }
@@ -386,6 +416,7 @@ static void commit_end(struct control *c)
         PEN_CHECK(unit->open_objects > 0);
         unit->open_objects--;
     }
+    c->objects_open -= c->now.finished_count;
     ledger_merge(&c->committed, &c->now);
     ledger_clear(&c->now);
     const struct ledger swap = c->now;
@@ -451,12 +482,10 @@ static void on_done(struct control *c, struct message *message)
     type->objects++;
     type->records += message->totals.records_in;
     type->dead += message->totals.records_dead;
-    struct pen_key_info info;
-    pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
-    distinct_add(c->accounts[0], 4096, 13, info.account, &c->result->accounts);
-    distinct_add(c->regions[0], 256, 24, info.region, &c->result->regions);
     if (message->outcome == OBJECT_UNREADABLE) {
-        ledger_gap(ledger, gap_cause(&message->err), info.account);
+        struct pen_key_info info;
+        pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
+        ledger_gap(ledger, gap_cause(&message->err), info.account, 1);
     }
     ledger_finished(ledger, object->unit, object->name_hash);
     if (slot->cut != NULL && slot->cut->object == object) {
@@ -605,7 +634,7 @@ static void interrupts(struct control *c)
     }
     if (g_signal_pending == 1 && !c->is_draining) {
         SAY(c, INFO, "\npenstock: stopping after a commit (again to stop at once)\n");
-        c->is_draining = true;
+        stop(c, "interrupted");
         broadcast(c, MSG_DRAIN, 0, 0);
     }
 }

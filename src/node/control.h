@@ -42,7 +42,10 @@ struct control {
     size_t finished_count;
     uint32_t round_next, next_unit, low_unit;
     uint64_t outstanding;
-    uint64_t objects_total_seen, objects_done, bytes_done;
+    uint64_t objects_done, bytes_done;
+    uint64_t objects_open;   /* listed by this run, in no commit yet */
+    uint64_t objects_pruned; /* by the listing of this run, as are the gaps of folders */
+    uint64_t folder_gaps;
 
     struct ledger committed, now, next; /* next: what shards did after their cut */
     uint64_t epoch;                     /* being made */
@@ -50,7 +53,8 @@ struct control {
     int64_t committed_at_ns;
     uint64_t shipped_base, shipped_now; /* by earlier runs; by this one up to its last cut */
     int64_t watermark_ns;
-    bool is_dirty; /* something happened since the last commit */
+    char reason[256]; /* why the run drains */
+    bool is_dirty;    /* something happened since the last commit */
 
     char accounts[4096][13];
     char regions[256][24];
@@ -63,6 +67,8 @@ void words(const char *fmt, ...) PEN_PRINTF(1, 2);
 /* words of a level, when the run wants to hear them: SAY(c, WARN, "...", ...). */
 #define SAY(c, level, ...) \
     ((c)->options->log_level >= PEN_LOG_##level ? words(__VA_ARGS__) : (void)0)
+/* From here on nothing new is begun: the run ends as stopped. */
+void stop(struct control *c, const char *reason);
 /* One message of this kind to every shard. */
 void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark);
 /* Takes what shards said and flushes what waits for them.  True when there was something. */

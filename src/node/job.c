@@ -18,8 +18,8 @@
 
 static pen_status io_fail(struct pen_err *err, const char *what, const char *path)
 {
-    return PEN_FAIL(err, errno == ENOSPC ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET, "%s %s: %s",
-                    what, path, strerrordesc_np(errno));
+    return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "%s %s: %s", what, path,
+                    strerrordesc_np(errno));
 }
 
 static pen_status folder_make(const char *path, struct pen_err *err)

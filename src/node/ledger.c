@@ -100,9 +100,9 @@ static void gap_add(struct ledger *ledger, const struct pen_gap *gap)
     ledger->gaps[ledger->gap_count++] = *gap;
 }
 
-void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account)
+void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account, uint64_t count)
 {
-    struct pen_gap gap = {.count = 1};
+    struct pen_gap gap = {.count = count};
     (void)snprintf(gap.cause, sizeof(gap.cause), "%s", cause);
     (void)snprintf(gap.account, sizeof(gap.account), "%.*s", PEN_SLICE_FMT(account));
     gap_add(ledger, &gap);

@@ -20,7 +20,7 @@ struct ledger {
 void ledger_init(struct ledger *ledger);
 void ledger_fini(struct ledger *ledger);
 void ledger_finished(struct ledger *ledger, uint32_t unit, uint64_t name_hash);
-void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account);
+void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account, uint64_t count);
 /* Adds the counters of from to to (not dead letters, not finished objects). */
 void ledger_merge(struct ledger *to, const struct ledger *from);
 void ledger_clear(struct ledger *ledger);

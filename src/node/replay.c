@@ -20,7 +20,7 @@ static void on_folder_gap(void *ctx, const char *path, const struct pen_err *err
     struct control *c = ctx;
     (void)path; /* err names it */
     SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
-    ledger_gap(&c->now, "unreadable-folder", (pen_slice){0});
+    c->folder_gaps++;
 }
 
 static pen_status space_check(const struct control *c, struct pen_err *err)
@@ -31,8 +31,9 @@ static pen_status space_check(const struct control *c, struct pen_err *err)
         return PEN_OK;
     }
     /* Documents compressed by zstd are about as large as the gzip objects that they came from. */
-    const uint64_t left = c->planner.bytes > c->job.dead_bytes ? c->planner.bytes : 0;
-    const uint64_t need = c->job.is_resumed ? 0 : left + left / 4;
+    const uint64_t read = c->committed.totals.bytes_read;
+    const uint64_t left = c->planner.bytes > read ? c->planner.bytes - read : 0;
+    const uint64_t need = left + left / 4;
     const uint64_t have = (uint64_t)info.f_bavail * info.f_frsize;
     return need <= have ? PEN_OK
                         : PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET,
@@ -178,15 +179,22 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     return topology_init(&c->topology, c->shards, pen_u32(o->mailbox_capacity), err);
 }
 
-static void result_fill(struct control *c)
+static void result_fill(struct control *c, bool is_good)
 {
     struct pen_replay_result *r = c->result;
-    r->status = c->failure.status != PEN_OK ? "failed" : c->is_draining ? "stopped" : "done";
+    r->status = !is_good ? "failed" : c->is_draining ? "stopped" : "done";
+    memcpy(r->reason, c->reason, sizeof(r->reason));
     memcpy(r->job, c->job.id, sizeof(r->job));
     r->shards = c->shards;
     r->totals = c->committed.totals;
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
     r->skipped = c->planner.skipped;
+    r->totals.objects_listed =
+        r->totals.objects_read + r->totals.objects_unreadable + c->objects_open;
+    r->totals.objects_pruned = c->objects_pruned;
+    if (c->folder_gaps > 0) {
+        ledger_gap(&c->committed, "unreadable-folder", (pen_slice){0}, c->folder_gaps);
+    }
     memcpy(r->gaps, c->committed.gaps, sizeof(r->gaps));
     r->gap_count = c->committed.gap_count;
     for (uint32_t i = 0; i < c->program->type_count && i < PEN_COUNT(r->by_type); i++) {
@@ -249,28 +257,47 @@ static void control_close(struct control *c)
     pen_program_free(c->program);
 }
 
+/*
+ * Signals of what is committed reach signals.db, and the run its jobs table.  A run that stops does
+ * what it can: the next one makes them again from the observation log.
+ */
+static pen_status replay_end(struct control *c, pen_status st, struct pen_err *err)
+{
+    if (st == PEN_OK && !c->is_draining) {
+        st = signals_db_finish(c->signals, err);
+    }
+    if (st == PEN_E_NOSPACE) {
+        stop(c, err->text);
+        words("penstock: stopped: %s; what was committed is safe: make room, then the same command "
+              "goes on\n",
+              err->text);
+    }
+    struct pen_err more;
+    if (c->is_draining && signals_db_flush(c->signals, &more) != PEN_OK) {
+        words("penstock: %s\n", more.text);
+    }
+    progress(c, true);
+    result_fill(c, st == PEN_OK || st == PEN_E_NOSPACE);
+    if (st != PEN_OK && st != PEN_E_NOSPACE) {
+        return st;
+    }
+    st = signals_db_job(c->signals, c->options->command_line, c->result, c->wall_started_ns,
+                        pen_clock_wall_ns(), err);
+    if (st != PEN_OK && c->is_draining) {
+        words("penstock: %s\n", err->text);
+        return PEN_OK;
+    }
+    return st;
+}
+
 static pen_status replay_body(struct control *c, struct pen_err *err)
 {
     PEN_TRY(control_open(c, err));
-    pen_status st = control_run(c, err);
+    const pen_status st = control_run(c, err);
     if (st != PEN_OK) {
         *err = c->failure;
     }
-    if (st == PEN_OK && !c->is_draining) {
-        st = signals_db_finish(c->signals, err);
-    } else {
-        struct pen_err ignored;
-        if (signals_db_flush(c->signals, &ignored) != PEN_OK) {
-            words("penstock: %s\n", ignored.text);
-        }
-    }
-    progress(c, true);
-    result_fill(c);
-    if (st == PEN_OK) {
-        st = signals_db_job(c->signals, c->options->command_line, c->result, c->wall_started_ns,
-                            pen_clock_wall_ns(), err);
-    }
-    return st;
+    return replay_end(c, st, err);
 }
 
 pen_status pen_replay(const struct pen_replay_options *options, struct pen_replay_result *result,

@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "checkpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -86,9 +88,10 @@ struct signals_db {
 
 static pen_status db_fail(struct signals_db *db, struct pen_err *err, const char *what)
 {
-    const int code = sqlite3_errcode(db->db);
-    return PEN_FAIL(err, code == SQLITE_FULL ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET,
-                    "signals.db: %s: %s", what, sqlite3_errmsg(db->db));
+    const pen_status st = sqlite3_errcode(db->db) == SQLITE_FULL
+                              ? PEN_E_NOSPACE
+                              : pen_status_of_write(sqlite3_system_errno(db->db));
+    return PEN_FAIL(err, st, PEN_NO_OFFSET, "signals.db: %.60s: %s", what, sqlite3_errmsg(db->db));
 }
 
 static pen_status db_run(struct signals_db *db, enum statement which, struct pen_err *err)
@@ -156,9 +159,11 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     if (asprintf(&path, "%s/signals.db", db->options.dir) < 0) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
     }
+    const pen_status st = private_file(path, err);
     const int code =
-        sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+        st == PEN_OK ? sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE, NULL) : SQLITE_OK;
     free(path);
+    PEN_TRY(st);
     if (code != SQLITE_OK) {
         return db_fail(db, err, "open");
     }
@@ -172,8 +177,8 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     free(path);
     db->lines = fd < 0 ? NULL : fdopen(fd, "w");
     return db->lines != NULL ? PEN_OK
-                             : PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "signals.ndjson: %s",
-                                        strerrordesc_np(errno));
+                             : PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET,
+                                        "signals.ndjson: %s", strerrordesc_np(errno));
 }
 
 pen_status signals_db_open(const struct signals_db_options *options, struct signals_db **out,
@@ -326,7 +331,7 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
                             signal->id);
         }
         if (fwrite(db->text.ptr, 1, db->text.len, db->lines) != db->text.len) {
-            return PEN_FAIL(err, PEN_E_NOSPACE, PEN_NO_OFFSET, "signals.ndjson: %s",
+            return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "signals.ndjson: %s",
                             strerrordesc_np(errno));
         }
     }
@@ -337,7 +342,7 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
 pen_status signals_db_flush(struct signals_db *db, struct pen_err *err)
 {
     if (fflush(db->lines) != 0) {
-        return PEN_FAIL(err, PEN_E_NOSPACE, PEN_NO_OFFSET, "signals.ndjson: %s",
+        return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "signals.ndjson: %s",
                         strerrordesc_np(errno));
     }
     if (!db->in_transaction) {
@@ -361,7 +366,7 @@ pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
         return db_fail(db, err, "finish");
     }
     return fsync(fileno(db->lines)) == 0 ? PEN_OK
-                                         : PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET,
+                                         : PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET,
                                                     "signals.ndjson: %s", strerrordesc_np(errno));
 }
 

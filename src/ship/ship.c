@@ -97,8 +97,7 @@ void pen_ship_free(struct pen_ship *ship)
 
 static pen_status write_fail(struct pen_err *err, const char *name)
 {
-    const bool is_full = errno == ENOSPC || errno == EFBIG || errno == EDQUOT;
-    return PEN_FAIL(err, is_full ? PEN_E_NOSPACE : PEN_E_IO, PEN_NO_OFFSET, "%s: %s", name,
+    return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "%s: %s", name,
                     strerrordesc_np(errno));
 }
 

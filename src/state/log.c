@@ -41,9 +41,8 @@ static pen_status write_at(int fd, pen_slice s, uint64_t offset, struct pen_err 
         }
         if (n <= 0) {
             const int os = errno;
-            const pen_status status = os == ENOSPC || os == EDQUOT ? PEN_E_NOSPACE : PEN_E_IO;
-            const pen_status out =
-                PEN_FAIL(err, status, offset, "state run: a write failed (errno %d)", os);
+            const pen_status out = PEN_FAIL(err, pen_status_of_write(os), offset, "state run: %s",
+                                            strerrordesc_np(os));
             if (err != NULL) {
                 err->os_errno = os;
             }

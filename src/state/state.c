@@ -184,7 +184,8 @@ pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
 static pen_status sync_fd(int fd, const char *what, struct pen_err *err)
 {
     return fsync(fd) == 0 ? PEN_OK
-                          : PEN_FAIL(err, PEN_E_IO, 0, "%s: fsync (errno %d)", what, errno);
+                          : PEN_FAIL(err, pen_status_of_write(errno), 0, "%s: fsync: %s", what,
+                                     strerrordesc_np(errno));
 }
 
 static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, const char *name,
@@ -192,7 +193,8 @@ static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, 
 {
     const int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return PEN_FAIL(err, PEN_E_IO, 0, "%s/%s: errno %d", s->dir, name, errno);
+        return PEN_FAIL(err, pen_status_of_write(errno), 0, "%s/%s: %s", s->dir, name,
+                        strerrordesc_np(errno));
     }
     pen_status status = pen_state_open_write(run, &s->writer, fd, err);
     if (status == PEN_OK) {

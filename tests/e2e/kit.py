@@ -1,11 +1,15 @@
 """kit.py - what the end-to-end tests of bad input share: made folders, replays, what they left."""
 import gzip
+import hashlib
 import json
 import os
 import pathlib
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 BINARY, CASE = os.path.abspath(sys.argv[1]), sys.argv[2]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-e2e-"))
@@ -90,6 +94,54 @@ def records(*numbers_or_texts):
     """{"Records":[...]} of event numbers and of bytes that go in as they are."""
     parts = [p if isinstance(p, bytes) else json.dumps(event(p)).encode() for p in numbers_or_texts]
     return b'{"Records":[' + b",".join(parts) + b"]}"
+
+
+def paused_replay(source, out, alter, *args, code=0):
+    """Stops a run once it has written documents, alters the world, lets it go on: its summary."""
+    child = subprocess.Popen([BINARY, "replay", source, "--out", out, "--json", "--no-progress", *FIXED, *args],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not any((out / "documents").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGSTOP)
+    while "\nState:\tT" not in pathlib.Path(f"/proc/{child.pid}/status").read_text() and child.poll() is None:
+        time.sleep(0.001)
+    try:
+        assert child.poll() is None, "the run ended before it was stopped"
+        alter()
+    finally:
+        child.send_signal(signal.SIGCONT)
+        said, words = child.communicate(timeout=TIME_MAX_S)
+    assert child.returncode == code, (child.returncode, said, words)
+    summary = json.loads(said.splitlines()[-1])
+    adds_up(summary)
+    summary["words"] = words.decode("utf-8", "replace")
+    return summary
+
+
+def generate(name="data", size="16MiB"):
+    """A made organisation's week; its folder."""
+    run("bench", "generate", "--out", WORK / name, "--bytes", size)
+    return WORK / name / "AWSLogs"
+
+
+def state_of(out):
+    """What must not depend on how often a run was stopped: documents, signals, dead letters."""
+    documents = hashlib.sha256()
+    with tempfile.TemporaryDirectory(dir=WORK) as sorting:
+        text = subprocess.Popen(["zstd", "-dcqr", out / "documents"], stdout=subprocess.PIPE)
+        lines = subprocess.Popen(["sort", "-S", "256M", "-T", sorting], stdin=text.stdout, stdout=subprocess.PIPE,
+                                 env={**os.environ, "LC_ALL": "C"})
+        for chunk in iter(lambda: lines.stdout.read(1 << 20), b""):
+            documents.update(chunk)
+        assert text.wait() == 0 and lines.wait() == 0
+    db = sqlite3.connect(out / "signals.db")
+    signals = db.execute("select id, rule_id, severity, first_seen_ns, last_seen_ns, group_by, events_matched,"
+                         " accounts, regions, actors, source_ips, closed, late from signals order by id").fetchall()
+    events = db.execute("select signal_id, event_id, object, record from signal_events order by 1, 2").fetchall()
+    db.close()
+    letters = sorted(json.dumps(row) for row in lines_of(out / "dead-letters.ndjson.zst"))
+    return documents.hexdigest(), signals, events, sorted((out / "signals.ndjson").read_text().splitlines()), letters
 
 
 class Folder:

@@ -5,13 +5,12 @@ import gzip
 import json
 import os
 import pty
-import signal
 import socket
 import subprocess
 import sys
 import time
 
-from kit import BINARY, DAY, FIXED, WORK, Folder, adds_up, dead, documents, event, main, numbers, only, records, replay, run
+from kit import BINARY, FIXED, WORK, Folder, dead, event, main, numbers, only, paused_replay, records, replay, run
 
 ENTRIES = int(os.environ.get("PENSTOCK_ENTRIES", "50000"))
 
@@ -56,27 +55,6 @@ def case_special():
     run("replay", f.day / "circle 1.json.gz", "--out", WORK / "x", code=1)
 
 
-def paused_replay(source, out, alter):
-    """Stops the run while it reads the one large object, alters what it has listed, goes on."""
-    child = subprocess.Popen([BINARY, "replay", source, "--out", out, "--json", "--no-progress", *FIXED,
-                              "--shards", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 20
-    while not any((out / "documents").glob("*")) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    child.send_signal(signal.SIGSTOP)
-    try:
-        assert child.poll() is None, "the run ended before it was stopped"
-        alter()
-    finally:
-        child.send_signal(signal.SIGCONT)
-        said, words = child.communicate(timeout=60)
-    assert child.returncode == 7, (child.returncode, words)
-    summary = json.loads(said.splitlines()[-1])
-    adds_up(summary)
-    assert summary["status"] == "done"
-    return summary
-
-
 def large(count):
     return records(*range(10_000, 10_000 + count))
 
@@ -102,7 +80,7 @@ def case_changing():
         os.mkfifo(at["fifo"])
         os.symlink("circle.json.gz", at["circle"])
 
-    summary = paused_replay(f.root, WORK / "out", alter)
+    summary = paused_replay(f.root, WORK / "out", alter, "--shards", "1", code=7)
     assert summary["objects"]["unreadable"] == 7, summary["objects"]
     assert causes(summary) == {"not-found": 1, "changed": 3, "unreadable": 3}, summary["gaps"]
     rows = dead(WORK / "out")
@@ -129,7 +107,7 @@ def case_changing_open():
             f = Folder(f"{way} {name}")
             f.put(name, data)
             out = WORK / f"out {way} {name}"
-            summary = paused_replay(f.root, out, lambda: alter(f.day / name))
+            summary = paused_replay(f.root, out, lambda: alter(f.day / name), "--shards", "1", code=7)
             o = summary["objects"]
             assert o["unreadable"] == 1 and o["damaged"] == 0, (way, name, o)
             assert causes(summary) == {"changed": 1}, (way, summary["gaps"])

@@ -18,9 +18,9 @@ static void counters_come_back_from_text(void **state)
     a.totals.time_first_ns = 5;
     a.totals.time_last_ns = 9;
     a.by_type[2] = (struct pen_type_totals){.objects = 3, .records = 4, .dead = 1};
-    ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"));
-    ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"));
-    ledger_gap(&a, "denied", (pen_slice){0});
+    ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"), 1);
+    ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"), 1);
+    ledger_gap(&a, "denied", (pen_slice){0}, 1);
     assert_int_equal(ledger_write(&a, &text), PEN_OK);
     assert_int_equal(ledger_read(&b, pen_slice_str((const char *)text.ptr), &err), PEN_OK);
     assert_int_equal(b.totals.records_in, 12345678901234);
