@@ -77,8 +77,10 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
 void replay_args_init(struct replay_args *args)
 {
     *args = (struct replay_args){.fail_on = -1};
-    args->options = (struct pen_replay_options){
-        .out_dir = "penstock-out", .command_line = "", .is_terminal = isatty(STDERR_FILENO) == 1};
+    args->options = (struct pen_replay_options){.out_dir = "penstock-out",
+                                                .command_line = "",
+                                                .log_level = PEN_LOG_INFO,
+                                                .is_terminal = isatty(STDERR_FILENO) == 1};
     settings_defaults(&args->options);
     cli_pick_init(&args->pick);
     config_init(&args->config);
