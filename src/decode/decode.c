@@ -245,17 +245,17 @@ static enum pen_decode outer_run(struct pen_decoder *decoder, pen_slice *in, boo
 static enum pen_decode inner_done(struct pen_decoder *decoder, enum layer_result got,
                                   struct pen_err *err)
 {
-    if (decoder->has_crc) {
-        decoder->has_crc = false;
-        *err = decoder->crc;
-        return PEN_DECODE_FAIL;
-    }
     if (decoder->is_failed) {
         *err = decoder->crc;
         return decoder_fail(decoder);
     }
-    if (got == LAYER_FAIL) {
+    if (got == LAYER_FAIL) { /* the inner layer cannot be asked for more */
         return decoder_fail(decoder);
+    }
+    if (decoder->has_crc) {
+        decoder->has_crc = false;
+        *err = decoder->crc;
+        return PEN_DECODE_FAIL;
     }
     decoder->is_ended = true;
     return PEN_DECODE_END;

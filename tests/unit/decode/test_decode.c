@@ -72,6 +72,7 @@ static size_t run(struct pen_decoder *d, pen_slice in, size_t in_step, size_t ou
         const size_t cap = len + out_step < CAP ? len + out_step : CAP;
         const enum pen_decode got =
             pen_decode(d, &piece, piece.len == in.len, out, cap, &len, &err);
+        assert_in_range(piece.len, 0, before);
         in = pen_slice_sub(in, before - piece.len, in.len);
         if (got == PEN_DECODE_FAIL && (*fails)++ == 0) {
             *first = err;
@@ -134,6 +135,81 @@ static void members_follow_each_other_and_zeros_are_padding(void **state)
     check(slice(&both), "onetwo", 1);
 }
 
+static uint32_t crc32_of(const uint8_t *data, size_t len)
+{
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < len * 8; i++) {
+        crc ^= i % 8 == 0 ? data[i / 8] : 0U;
+        crc = crc >> 1 ^ ((crc & 1U) != 0 ? UINT32_C(0xedb88320) : 0U);
+    }
+    return ~crc;
+}
+
+/* A member with what the flags say in its header: extra field, name, comment, checksum. */
+static struct bytes member(pen_slice text, uint8_t flags)
+{
+    static const uint8_t parts[] = {3, 0, 'x', 0, 'z', 'n', '.', 'j', 0, 'c', ' ', 0};
+    const struct bytes plain = gzip(text);
+    struct bytes out = {.len = 10};
+    memcpy(out.data, plain.data, 10);
+    out.data[3] = flags;
+    const size_t extra = (flags & 4U) != 0 ? 5 : 0;
+    memcpy(out.data + out.len, parts, extra);
+    out.len += extra;
+    const size_t name = (flags & 8U) != 0 ? 4 : 0;
+    memcpy(out.data + out.len, parts + 5, name);
+    out.len += name;
+    const size_t comment = (flags & 16U) != 0 ? 3 : 0;
+    memcpy(out.data + out.len, parts + 9, comment);
+    out.len += comment;
+    if ((flags & 2U) != 0) {
+        const uint32_t crc = crc32_of(out.data, out.len);
+        out.data[out.len++] = (uint8_t)crc;
+        out.data[out.len++] = (uint8_t)(crc >> 8);
+    }
+    memcpy(out.data + out.len, plain.data + 10, plain.len - 10);
+    out.len += plain.len - 10;
+    return out;
+}
+
+static void headers_of_every_kind_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    for (uint8_t flags = 0; flags < 32; flags += 2) {
+        struct bytes both = member(PEN_SLICE_LIT("one, "), flags);
+        const struct bytes second = member(PEN_SLICE_LIT("two"), flags);
+        append(&both, &second);
+        check(slice(&both), "one, two", 0);
+    }
+}
+
+static void a_damaged_header_is_told(void **state)
+{
+    (void)state;
+    struct bytes method = member(PEN_SLICE_LIT("one"), 0);
+    method.data[2] = 7;
+    check(slice(&method), "", 1);
+    struct bytes reserved = member(PEN_SLICE_LIT("one"), 0);
+    reserved.data[3] = 0x20;
+    check(slice(&reserved), "", 1);
+    struct bytes checksum = member(PEN_SLICE_LIT("one"), 10);
+    checksum.data[11] ^= 1;
+    check(slice(&checksum), "", 1);
+    static const uint8_t distance[] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0, 2,
+                                       0x7e, 3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0,
+                                       0x86, 0xa6, 0x10, 0x36, 5,    0,    0,    0};
+    uint8_t out[100];
+    uint32_t fails = 0;
+    struct pen_err err;
+    struct pen_decoder *d = decoder(CAP, 100000);
+    (void)run(d, (pen_slice){distance, sizeof(distance)}, 100, 100, out, &fails, &err);
+    assert_int_equal(fails, 1);
+    pen_decoder_free(d);
+    struct bytes cut = member(PEN_SLICE_LIT("one"), 28);
+    cut.len = 20;
+    check(slice(&cut), "", 1);
+}
+
 static void a_wrong_checksum_is_told_and_later_members_follow(void **state)
 {
     (void)state;
@@ -142,6 +218,17 @@ static void a_wrong_checksum_is_told_and_later_members_follow(void **state)
     const struct bytes second = gzip(PEN_SLICE_LIT("two"));
     append(&both, &second);
     check(slice(&both), "onetwo", 1);
+}
+
+static void damage_of_the_inner_layer_ends_the_object(void **state)
+{
+    (void)state;
+    struct bytes inner = gzip(PEN_SLICE_LIT("one"));
+    inner.data[10] = 0xff; /* no kind of block */
+    struct bytes outer = gzip(slice(&inner));
+    check(slice(&outer), "", 1);
+    outer.data[outer.len - 8] ^= 1;
+    check(slice(&outer), "", 1);
 }
 
 static void a_cut_at_every_byte_is_told_once(void **state)
@@ -218,7 +305,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_gives_the_same_text),
         cmocka_unit_test(members_follow_each_other_and_zeros_are_padding),
+        cmocka_unit_test(headers_of_every_kind_may_be_cut_anywhere),
+        cmocka_unit_test(a_damaged_header_is_told),
         cmocka_unit_test(a_wrong_checksum_is_told_and_later_members_follow),
+        cmocka_unit_test(damage_of_the_inner_layer_ends_the_object),
         cmocka_unit_test(a_cut_at_every_byte_is_told_once),
         cmocka_unit_test(flipped_bits_never_hang_or_crash),
         cmocka_unit_test(a_bomb_ends_at_the_limits),
