@@ -1,4 +1,3 @@
-/* tested by tests/unit/detect/test_documents.c */
 #include "rules.h"
 
 #include <stdio.h>

@@ -91,58 +91,85 @@ static inline void expect_notice(const struct pen_rules *rules, enum pen_notice_
     fail_msg("no notice begins with: %s", prefix);
 }
 
-/* Which queries of the set match the event, as bits by rule index; both ways to find out agree. */
-static inline uint64_t matches_of(struct pen_rules *rules, const char *event)
-{
-    struct pen_types *types = NULL;
-    struct pen_err err = {0};
+/* The rules of a set that apply to a log type, ready for events. */
+struct judge {
     struct pen_arena arena;
-    struct pen_query *queries = NULL;
-    uint32_t count = 0;
-    struct test_fields fields = {.plan = pen_plan_new()};
-    struct pen_walker *walker = NULL;
-    struct pen_engine *engine = NULL;
-    struct pen_matcher *matcher = NULL;
-    struct pen_record record;
-    const uint32_t *tags = NULL;
-    uint8_t raw[8192];
+    struct pen_query *queries;
+    uint32_t count;
+    struct test_fields fields;
+    struct pen_walker *walker;
+    struct pen_engine *engine;
+    struct pen_matcher *matcher;
+};
+
+static inline void judge_open(struct judge *judge, struct pen_rules *rules,
+                              const struct pen_type *type)
+{
     const struct pen_walker_options options = {.window_bytes_max = 65536,
                                                .record_bytes_max = 65536};
     const struct pen_engine_options in_process = {.in_process = true};
-    uint64_t slow = 0;
-    uint64_t fast = 0;
-    pen_arena_init(&arena, 1 << 24);
-    assert_int_equal(pen_types_load(NULL, &types, &err), PEN_OK);
-    assert_int_equal(pen_rules_queries(rules, pen_types_find(types, PEN_SLICE_LIT("cloudtrail")),
-                                       test_field, &fields, &arena, &queries, &count, &err),
+    struct pen_err err = {0};
+    *judge = (struct judge){.fields = {.plan = pen_plan_new()}};
+    pen_arena_init(&judge->arena, 1 << 24);
+    assert_int_equal(pen_rules_queries(rules, type, test_field, &judge->fields, &judge->arena,
+                                       &judge->queries, &judge->count, &err),
                      PEN_OK);
-    pen_plan_seal(fields.plan);
-    assert_int_equal(pen_walker_new(fields.plan, &options, &walker, &err), PEN_OK);
-    assert_true(strlen(event) + PEN_JSON_PADDING < sizeof(raw));
-    memset(raw, ' ', sizeof(raw));
-    memcpy(raw, event, strlen(event));
-    assert_int_equal(pen_walker_one(walker, (pen_slice){raw, strlen(event)}, &record, &err),
-                     PEN_NEXT_RECORD);
-    for (uint32_t i = 0; i < count; i++) {
-        const bool holds = pen_expr_eval(queries[i].expr, &record, NULL, NULL);
-        slow |= (uint64_t)holds << (queries[i].tag / PEN_RULE_QUERIES_MAX);
-    }
-    if (pen_engine_compile(queries, count, &in_process, &engine, &err) != PEN_OK) {
+    pen_plan_seal(judge->fields.plan);
+    assert_int_equal(pen_walker_new(judge->fields.plan, &options, &judge->walker, &err), PEN_OK);
+    if (pen_engine_compile(judge->queries, judge->count, &in_process, &judge->engine, &err) !=
+        PEN_OK) {
         fail_msg("%s", err.text);
     }
-    assert_int_equal(pen_matcher_new(engine, &matcher, &err), PEN_OK);
-    const uint32_t found = pen_matcher_run(matcher, &record, &tags);
+    assert_int_equal(pen_matcher_new(judge->engine, &judge->matcher, &err), PEN_OK);
+}
+
+static inline void judge_close(struct judge *judge)
+{
+    pen_matcher_free(judge->matcher);
+    pen_engine_free(judge->engine);
+    pen_walker_free(judge->walker);
+    pen_plan_free(judge->fields.plan);
+    pen_arena_fini(&judge->arena);
+}
+
+/* Which rules match the event, as bits by their index; both ways to find out agree. */
+static inline uint64_t judge_event(struct judge *judge, pen_slice event)
+{
+    struct pen_record record;
+    struct pen_err err = {0};
+    const uint32_t *tags = NULL;
+    uint64_t slow = 0;
+    uint64_t fast = 0;
+    uint8_t raw[65536];
+    assert_true(event.len + PEN_JSON_PADDING < sizeof(raw));
+    memcpy(raw, event.ptr, event.len);
+    memset(raw + event.len, ' ', PEN_JSON_PADDING);
+    assert_int_equal(pen_walker_one(judge->walker, (pen_slice){raw, event.len}, &record, &err),
+                     PEN_NEXT_RECORD);
+    for (uint32_t i = 0; i < judge->count; i++) {
+        const bool holds = pen_expr_eval(judge->queries[i].expr, &record, NULL, NULL);
+        slow |= (uint64_t)holds << (judge->queries[i].tag / PEN_RULE_QUERIES_MAX);
+    }
+    const uint32_t found = pen_matcher_run(judge->matcher, &record, &tags);
     for (uint32_t i = 0; i < found; i++) {
         fast |= UINT64_C(1) << (tags[i] / PEN_RULE_QUERIES_MAX);
     }
     assert_int_equal(slow, fast);
-    pen_matcher_free(matcher);
-    pen_engine_free(engine);
-    pen_walker_free(walker);
-    pen_plan_free(fields.plan);
-    pen_types_free(types);
-    pen_arena_fini(&arena);
     return slow;
+}
+
+/* The same for one event of CloudTrail. */
+static inline uint64_t matches_of(struct pen_rules *rules, const char *event)
+{
+    struct pen_types *types = NULL;
+    struct pen_err err = {0};
+    struct judge judge;
+    assert_int_equal(pen_types_load(NULL, &types, &err), PEN_OK);
+    judge_open(&judge, rules, pen_types_find(types, PEN_SLICE_LIT("cloudtrail")));
+    const uint64_t got = judge_event(&judge, pen_slice_str(event));
+    judge_close(&judge);
+    pen_types_free(types);
+    return got;
 }
 
 /* One rule of that detection, with `condition: s` when it has no condition. */
