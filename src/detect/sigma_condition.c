@@ -1,8 +1,6 @@
 /* tested by tests/unit/detect/test_rules.c */
 #include "sigma.h"
 
-#define STACK_MAX 256u
-
 enum token_kind { TOKEN_END, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_AND, TOKEN_OR, TOKEN_NOT, TOKEN_WORD };
 struct token {
     enum token_kind kind;
@@ -14,9 +12,9 @@ struct parser {
     const struct scope *scope;
     const struct pen_yaml *condition;
     pen_slice rest;
-    enum token_kind operators[STACK_MAX];
+    enum token_kind *operators; /* with room for one a byte of the condition, as operands */
     uint32_t operator_count;
-    struct pen_expr *operands[STACK_MAX];
+    struct pen_expr **operands;
     uint32_t operand_count;
     uint32_t chosen; /* identifiers that quantifiers stand for, in all */
 };
@@ -222,9 +220,6 @@ static pen_status quantified(struct parser *p, bool is_all, struct pen_expr **ou
 
 static pen_status operand(struct parser *p, const struct token *token)
 {
-    if (p->operand_count == STACK_MAX) {
-        return sigma_fail(p->b, p->condition, "the condition is too long");
-    }
     struct pen_expr **out = &p->operands[p->operand_count++];
     if (is_counted(token->text)) {
         return quantified(p, is_text(token->text, "all"), out);
@@ -240,19 +235,24 @@ static uint32_t binds(enum token_kind kind)
     return kind == TOKEN_NOT ? 3 : kind == TOKEN_AND ? 2 : kind == TOKEN_OR ? 1 : 0;
 }
 
+/* The operators on top that are alike become one node: chains would make the tree deep. */
 static pen_status reduce(struct parser *p)
 {
+    static const enum pen_expr_kind kinds[] = {
+        [TOKEN_NOT] = PEN_EXPR_NOT, [TOKEN_AND] = PEN_EXPR_AND, [TOKEN_OR] = PEN_EXPR_OR};
     const enum token_kind kind = p->operators[--p->operator_count];
-    const uint32_t wants = kind == TOKEN_NOT ? 1 : 2;
+    uint32_t wants = kind == TOKEN_NOT ? 1 : 2;
+    while (kind != TOKEN_NOT && p->operator_count > 0 &&
+           p->operators[p->operator_count - 1] == kind) {
+        p->operator_count--;
+        wants++;
+    }
     if (p->operand_count < wants) {
         return sigma_fail(p->b, p->condition, "an operator of the condition lacks its operand");
     }
-    static const enum pen_expr_kind kinds[] = {
-        [TOKEN_NOT] = PEN_EXPR_NOT, [TOKEN_AND] = PEN_EXPR_AND, [TOKEN_OR] = PEN_EXPR_OR};
     struct pen_expr *expr = expr_new(p->b, kinds[kind], wants);
-    for (uint32_t i = wants; i > 0; i--) {
-        expr->kids[i - 1] = p->operands[--p->operand_count];
-    }
+    p->operand_count -= wants;
+    memcpy(expr->kids, p->operands + p->operand_count, wants * sizeof(struct pen_expr *));
     p->operands[p->operand_count++] = expr;
     return PEN_OK;
 }
@@ -260,11 +260,8 @@ static pen_status reduce(struct parser *p)
 static pen_status push(struct parser *p, enum token_kind kind)
 {
     while (kind != TOKEN_NOT && kind != TOKEN_OPEN && p->operator_count > 0 &&
-           binds(p->operators[p->operator_count - 1]) >= binds(kind)) {
+           binds(p->operators[p->operator_count - 1]) > binds(kind)) {
         PEN_TRY(reduce(p));
-    }
-    if (p->operator_count == STACK_MAX) {
-        return sigma_fail(p->b, p->condition, "the condition is too long");
     }
     p->operators[p->operator_count++] = kind;
     return PEN_OK;
@@ -335,7 +332,13 @@ pen_status sigma_condition(struct builder *b, const struct scope *scope,
         return sigma_fail(b, condition, "the condition is longer than %u bytes",
                           SIGMA_CONDITION_BYTES_MAX);
     }
-    struct parser parser = {
-        .b = b, .scope = scope, .condition = condition, .rest = condition->text};
+    const size_t room = condition->text.len + 1;
+    struct parser parser = {.b = b,
+                            .scope = scope,
+                            .condition = condition,
+                            .rest = condition->text,
+                            .operators = PEN_NEW_N(b->arena, enum token_kind, room),
+                            .operands = PEN_NEW_N(b->arena, struct pen_expr *, room)};
+    PEN_CHECK(parser.operators != NULL && parser.operands != NULL);
     return parse(&parser, out);
 }
