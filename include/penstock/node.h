@@ -104,6 +104,7 @@ PEN_MUST_USE pen_status pen_scan_one(struct pen_scan *scan, const struct pen_typ
 
 /* ---- sources: folders and files ---- */
 
+struct pen_totals;
 struct pen_object {
     char *path; /* to open */
     char *key;  /* below the source */
@@ -112,7 +113,8 @@ struct pen_object {
     uint64_t size;
     int64_t mtime_ns;
     uint64_t name_hash;
-    uint64_t skip_records; /* committed by an earlier run */
+    uint64_t skip_records;     /* committed by an earlier run */
+    struct pen_totals *before; /* what they added to the totals; NULL: nothing */
 };
 
 /* ---- pass: every record of some sources, without state ---- */

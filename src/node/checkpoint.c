@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define BUSY_MS 30000
+#define ROW_BYTES_MAX ((size_t)1 << 20)
+
 enum statement {
     SQL_GET,
     SQL_SET,
@@ -23,24 +26,39 @@ enum statement {
     SQL_ADD_FILE,
     SQL_ADD_FINISHED,
     SQL_CLEAR_OPEN,
+    SQL_DISINHERIT,
     SQL_ADD_OPEN,
+    SQL_OPEN_COUNTERS,
+    SQL_CLEAR_OPEN_COUNTERS,
+    SQL_ADD_OPEN_COUNTERS,
+    SQL_ADD_REFUSED,
+    SQL_REFUSED,
+    SQL_DROP_REFUSED,
+    SQL_DROP_FINISHED,
+    SQL_DROP_FILE,
     SQL_BEGIN,
     SQL_END,
     SQL_COUNT
 };
 static const char *const statement_text[SQL_COUNT] = {
     [SQL_GET] = "SELECT value FROM job WHERE name = ?1",
-    [SQL_SET] = "INSERT INTO job(name, value) VALUES(?1, ?2) "
-                "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [SQL_SET] = "INSERT OR REPLACE INTO job VALUES(?1, ?2)",
     [SQL_FINISHED] = "SELECT hashes FROM finished WHERE unit = ?1",
     [SQL_OPEN_OBJECT] = "SELECT records, size, mtime_ns FROM open_objects WHERE path = ?1",
     [SQL_FILES] = "SELECT name, bytes FROM files WHERE kind = ?1 ORDER BY name",
-    [SQL_ADD_FILE] = "INSERT INTO files(kind, name, bytes) VALUES(?1, ?2, ?3) "
-                     "ON CONFLICT(kind, name) DO UPDATE SET bytes = excluded.bytes",
+    [SQL_ADD_FILE] = "INSERT OR REPLACE INTO files VALUES(?1, ?2, ?3)",
     [SQL_ADD_FINISHED] = "INSERT INTO finished(unit, hashes) VALUES(?1, ?2)",
-    [SQL_CLEAR_OPEN] = "DELETE FROM open_objects",
-    [SQL_ADD_OPEN] = "INSERT OR REPLACE INTO open_objects(path, records, size, mtime_ns) "
-                     "VALUES(?1, ?2, ?3, ?4)",
+    [SQL_CLEAR_OPEN] = "DELETE FROM open_objects WHERE path NOT IN inherited",
+    [SQL_DISINHERIT] = "DELETE FROM inherited WHERE path = ?1",
+    [SQL_ADD_OPEN] = "INSERT OR REPLACE INTO open_objects VALUES(?1, ?2, ?3, ?4)",
+    [SQL_OPEN_COUNTERS] = "SELECT counters FROM open_counters WHERE path = ?1",
+    [SQL_CLEAR_OPEN_COUNTERS] = "DELETE FROM open_counters WHERE path NOT IN inherited",
+    [SQL_ADD_OPEN_COUNTERS] = "INSERT OR REPLACE INTO open_counters(path, counters) VALUES(?1, ?2)",
+    [SQL_ADD_REFUSED] = "INSERT OR REPLACE INTO refused VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_REFUSED] = "SELECT path, unit, name_hash, key, counters FROM refused ORDER BY path",
+    [SQL_DROP_REFUSED] = "DELETE FROM refused WHERE path = ?1",
+    [SQL_DROP_FINISHED] = "DELETE FROM finished WHERE unit = ?1",
+    [SQL_DROP_FILE] = "DELETE FROM files WHERE kind = ?1 AND name = ?2",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_END] = "COMMIT",
 };
@@ -53,7 +71,12 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS finished(unit TEXT NOT NULL, hashes BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS finished_unit ON finished(unit);"
     "CREATE TABLE IF NOT EXISTS open_objects(path BLOB PRIMARY KEY, records INTEGER, size INTEGER,"
-    " mtime_ns INTEGER);";
+    " mtime_ns INTEGER);"
+    "CREATE TABLE IF NOT EXISTS open_counters(path BLOB PRIMARY KEY, counters TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS refused(path BLOB PRIMARY KEY, unit BLOB NOT NULL,"
+    " name_hash INTEGER NOT NULL, key BLOB NOT NULL, counters TEXT NOT NULL);"
+    /* What an earlier process left open stays so until this one has finished it. */
+    "CREATE TEMP TABLE inherited AS SELECT path FROM open_objects;";
 
 struct checkpoint {
     sqlite3 *db;
@@ -153,6 +176,7 @@ pen_status checkpoint_open(const char *dir, struct checkpoint **out, struct pen_
         SQLITE_OK) {
         st = PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: %s", path, sqlite3_errmsg(c->db));
     } else {
+        (void)sqlite3_busy_timeout(c->db, BUSY_MS); /* somebody looks at it */
         st = checkpoint_prepare(c, err);
     }
     free(path);
@@ -302,17 +326,154 @@ pen_status checkpoint_add_finished(struct checkpoint *c, const char *unit, const
 
 pen_status checkpoint_clear_open(struct checkpoint *c, struct pen_err *err)
 {
+    PEN_TRY(db_run(c, SQL_CLEAR_OPEN_COUNTERS, err));
     return db_run(c, SQL_CLEAR_OPEN, err);
 }
 
+pen_status checkpoint_disinherit(struct checkpoint *c, const char *path, struct pen_err *err)
+{
+    bind_path(c, SQL_DISINHERIT, 1, path);
+    return db_run(c, SQL_DISINHERIT, err);
+}
+
 pen_status checkpoint_add_open(struct checkpoint *c, const struct pen_object *object,
-                               uint64_t records, struct pen_err *err)
+                               uint64_t records, const char *counters, struct pen_err *err)
 {
     bind_path(c, SQL_ADD_OPEN, 1, object->path);
     bind_u64(c, SQL_ADD_OPEN, 2, records);
     bind_u64(c, SQL_ADD_OPEN, 3, object->size);
     bind_u64(c, SQL_ADD_OPEN, 4, (uint64_t)object->mtime_ns);
-    return db_run(c, SQL_ADD_OPEN, err);
+    PEN_TRY(db_run(c, SQL_ADD_OPEN, err));
+    bind_path(c, SQL_ADD_OPEN_COUNTERS, 1, object->path);
+    bind_text(c, SQL_ADD_OPEN_COUNTERS, 2, counters);
+    return db_run(c, SQL_ADD_OPEN_COUNTERS, err);
+}
+
+/* ---- refused objects ---- */
+
+pen_status checkpoint_add_refused(struct checkpoint *c, const struct checkpoint_refused *refused,
+                                  struct pen_err *err)
+{
+    bind_path(c, SQL_ADD_REFUSED, 1, refused->path);
+    bind_path(c, SQL_ADD_REFUSED, 2, refused->unit);
+    bind_u64(c, SQL_ADD_REFUSED, 3, refused->name_hash);
+    bind_path(c, SQL_ADD_REFUSED, 4, refused->key);
+    bind_text(c, SQL_ADD_REFUSED, 5, refused->counters);
+    return db_run(c, SQL_ADD_REFUSED, err);
+}
+
+/* Appends a column and a NUL; *at is where it begins. */
+static pen_status column_add(struct pen_buf *out, sqlite3_stmt *statement, int column, size_t *at)
+{
+    const pen_slice bytes = {sqlite3_column_blob(statement, column),
+                             (size_t)sqlite3_column_bytes(statement, column)};
+    *at = out->len;
+    PEN_TRY(pen_buf_add(out, bytes));
+    return pen_buf_add_byte(out, '\0');
+}
+
+static pen_status refused_row(struct checkpoint *c, struct pen_buf *text, checkpoint_refused_fn *fn,
+                              void *ctx)
+{
+    sqlite3_stmt *statement = c->statements[SQL_REFUSED];
+    size_t path = 0;
+    size_t unit = 0;
+    size_t key = 0;
+    size_t counters = 0;
+    text->len = 0;
+    PEN_TRY(column_add(text, statement, 0, &path));
+    PEN_TRY(column_add(text, statement, 1, &unit));
+    PEN_TRY(column_add(text, statement, 3, &key));
+    PEN_TRY(column_add(text, statement, 4, &counters));
+    const char *base = (const char *)text->ptr;
+    const struct checkpoint_refused row = {.path = base + path,
+                                           .unit = base + unit,
+                                           .name_hash =
+                                               (uint64_t)sqlite3_column_int64(statement, 2),
+                                           .key = base + key,
+                                           .counters = base + counters};
+    return fn(ctx, &row);
+}
+
+pen_status checkpoint_refused_each(struct checkpoint *c, checkpoint_refused_fn *fn, void *ctx,
+                                   struct pen_err *err)
+{
+    sqlite3_stmt *statement = c->statements[SQL_REFUSED];
+    struct pen_buf text;
+    pen_buf_init(&text, ROW_BYTES_MAX);
+    pen_status st = PEN_OK;
+    int code = SQLITE_DONE;
+    while (st == PEN_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        st = refused_row(c, &text, fn, ctx);
+        if (st != PEN_OK) {
+            st = PEN_FAIL(err, st, PEN_NO_OFFSET, "checkpoint.db: refused objects: %s",
+                          pen_status_text(st));
+        }
+    }
+    if (st == PEN_OK && code != SQLITE_DONE) {
+        st = db_fail(c, err, "refused");
+    }
+    (void)sqlite3_reset(statement);
+    pen_buf_fini(&text);
+    return st;
+}
+
+pen_status checkpoint_open_counters(struct checkpoint *c, const char *path, struct pen_buf *text,
+                                    struct pen_err *err)
+{
+    sqlite3_stmt *statement = c->statements[SQL_OPEN_COUNTERS];
+    size_t at = 0;
+    bind_path(c, SQL_OPEN_COUNTERS, 1, path);
+    const int code = sqlite3_step(statement);
+    pen_status st = PEN_OK;
+    text->len = 0;
+    if (code == SQLITE_ROW) {
+        st = column_add(text, statement, 0, &at);
+    } else {
+        st = code == SQLITE_DONE ? pen_buf_add_byte(text, '\0') : db_fail(c, err, "open counters");
+    }
+    (void)sqlite3_reset(statement);
+    return st;
+}
+
+pen_status checkpoint_unfinish(struct checkpoint *c, const char *unit, uint64_t *drop,
+                               size_t drop_count, struct pen_err *err)
+{
+    uint64_t *hashes = NULL;
+    size_t count = 0;
+    size_t kept = 0;
+    size_t d = 0;
+    PEN_TRY(checkpoint_finished(c, unit, &hashes, &count, err));
+    qsort(drop, drop_count, sizeof(*drop), hash_order);
+    for (size_t i = 0; i < count; i++) {
+        while (d < drop_count && drop[d] < hashes[i]) {
+            d++;
+        }
+        if (d == drop_count || drop[d] != hashes[i]) {
+            hashes[kept++] = hashes[i];
+        }
+    }
+    bind_path(c, SQL_DROP_FINISHED, 1, unit);
+    pen_status st = db_run(c, SQL_DROP_FINISHED, err);
+    if (st == PEN_OK && kept > 0) {
+        st = checkpoint_add_finished(c, unit, hashes, kept, err);
+    }
+    free(hashes);
+    return st;
+}
+
+pen_status checkpoint_drop_refused(struct checkpoint *c, const char *path, struct pen_err *err)
+{
+    bind_path(c, SQL_DROP_REFUSED, 1, path);
+    return db_run(c, SQL_DROP_REFUSED, err);
+}
+
+pen_status checkpoint_drop_file(struct checkpoint *c, const char *kind, const char *name,
+                                struct pen_err *err)
+{
+    bind_text(c, SQL_DROP_FILE, 1, kind);
+    bind_text(c, SQL_DROP_FILE, 2, name);
+    return db_run(c, SQL_DROP_FILE, err);
 }
 
 pen_status checkpoint_end(struct checkpoint *c, struct pen_err *err)

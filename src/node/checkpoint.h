@@ -28,6 +28,9 @@ struct checkpoint_open_object {
     uint64_t records, size;
     int64_t mtime_ns;
 };
+/* What the object had added to the totals by then, as ledger_write gives it; "" when unknown. */
+PEN_MUST_USE pen_status checkpoint_open_counters(struct checkpoint *checkpoint, const char *path,
+                                                 struct pen_buf *text, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_open_object(struct checkpoint *checkpoint, const char *path,
                                                struct checkpoint_open_object *open, bool *found,
                                                struct pen_err *err);
@@ -43,10 +46,35 @@ PEN_MUST_USE pen_status checkpoint_add_file(struct checkpoint *checkpoint, const
 PEN_MUST_USE pen_status checkpoint_add_finished(struct checkpoint *checkpoint, const char *unit,
                                                 const uint64_t *hashes, size_t count,
                                                 struct pen_err *err);
+/* All open objects are told anew, but for those of an earlier process that are not finished yet:
+ * disinherit names the one that is. */
+PEN_MUST_USE pen_status checkpoint_disinherit(struct checkpoint *checkpoint, const char *path,
+                                              struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_clear_open(struct checkpoint *checkpoint, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_add_open(struct checkpoint *checkpoint,
                                             const struct pen_object *object, uint64_t records,
-                                            struct pen_err *err);
+                                            const char *counters, struct pen_err *err);
+/* An object that gave a dead letter, and how to take it back (withdraw.h). */
+struct checkpoint_refused {
+    const char *unit, *path, *key;
+    uint64_t name_hash;
+    const char *counters;
+};
+PEN_MUST_USE pen_status checkpoint_add_refused(struct checkpoint *checkpoint,
+                                               const struct checkpoint_refused *refused,
+                                               struct pen_err *err);
+typedef pen_status checkpoint_refused_fn(void *ctx, const struct checkpoint_refused *refused);
+/* Every refused object in the order of their paths; all is borrowed until fn returns. */
+PEN_MUST_USE pen_status checkpoint_refused_each(struct checkpoint *checkpoint,
+                                                checkpoint_refused_fn *fn, void *ctx,
+                                                struct pen_err *err);
+/* Forgets that objects of a unit are finished; drop (their name hashes) is sorted by the call. */
+PEN_MUST_USE pen_status checkpoint_unfinish(struct checkpoint *checkpoint, const char *unit,
+                                            uint64_t *drop, size_t drop_count, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_drop_refused(struct checkpoint *checkpoint, const char *path,
+                                                struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_drop_file(struct checkpoint *checkpoint, const char *kind,
+                                             const char *name, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_end(struct checkpoint *checkpoint, struct pen_err *err);
 
 #endif

@@ -3,18 +3,12 @@
 
 #include "penstock/node.h"
 
-#include <zstd.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define PARKED_NS INT64_C(200000)
@@ -112,6 +106,27 @@ static bool hash_known(const uint64_t *hashes, size_t count, uint64_t hash)
     return false;
 }
 
+/* What the committed prefix of an object added to the totals. */
+static pen_status object_before(struct control *c, struct pen_object *object, struct pen_err *err)
+{
+    struct ledger one;
+    struct pen_buf text;
+    ledger_init(&one);
+    pen_buf_init(&text, LEDGER_TEXT_MAX);
+    pen_status st = checkpoint_open_counters(c->job.checkpoint, object->path, &text, err);
+    if (st == PEN_OK) {
+        st = ledger_read(&one, pen_slice_str((const char *)text.ptr), err);
+    }
+    if (st == PEN_OK) {
+        object->before = malloc(sizeof(*object->before));
+        PEN_CHECK(object->before != NULL);
+        *object->before = one.totals;
+    }
+    pen_buf_fini(&text);
+    ledger_fini(&one);
+    return st;
+}
+
 /* Drops what an earlier run finished; gives what it left open its committed prefix. */
 static pen_status round_resume(struct control *c, uint32_t first, struct pen_err *err)
 {
@@ -137,6 +152,7 @@ static pen_status round_resume(struct control *c, uint32_t first, struct pen_err
             object->skip_records = open.records;
             object->size = open.size; /* when the file is another now, the reader says `changed` */
             object->mtime_ns = open.mtime_ns;
+            st = object_before(c, object, err);
         }
         c->round.items[kept++] = object;
     }
@@ -241,8 +257,6 @@ static void deal(struct control *c)
     }
 }
 
-/* ---- commit ---- */
-
 void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark)
 {
     for (uint32_t i = 0; i < c->shards; i++) {
@@ -254,245 +268,11 @@ void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_
     }
 }
 
-static void commit_begin(struct control *c)
-{
-    PEN_CHECK(!c->is_committing);
-    c->is_committing = true;
-    for (uint32_t i = 0; i < c->shards; i++) {
-        c->slots[i].is_cut = false;
-        c->slots[i].is_ready = false;
-    }
-    broadcast(c, MSG_COMMIT, c->epoch, 0);
-}
-
-static pen_status dead_write(struct control *c, const uint8_t *frame, size_t len,
-                             struct pen_err *err)
-{
-    const int fd = open(c->job.dead_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    size_t done = 0;
-    ssize_t n = 1;
-    while (fd >= 0 && n > 0 && done < len) {
-        n = pwrite(fd, frame + done, len - done, (off_t)(c->job.dead_bytes + done));
-        done += n > 0 ? (size_t)n : 0;
-    }
-    const bool is_written = fd >= 0 && n > 0 && fsync(fd) == 0;
-    const int code = errno;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return is_written ? PEN_OK
-                      : PEN_FAIL(err, pen_status_of_write(code), PEN_NO_OFFSET, "%s: %s",
-                                 c->job.dead_path, strerrordesc_np(code));
-}
-
-/* Dead letters of the epoch: one zstd frame behind what is committed. */
-static pen_status commit_dead(struct control *c, struct pen_err *err)
-{
-    if (c->now.dead.len == 0) {
-        return PEN_OK;
-    }
-    const size_t cap = ZSTD_compressBound(c->now.dead.len);
-    uint8_t *frame = malloc(cap);
-    PEN_CHECK(frame != NULL);
-    const size_t len = ZSTD_compress(frame, cap, c->now.dead.ptr, c->now.dead.len, 3);
-    PEN_CHECK(!ZSTD_isError(len));
-    const pen_status st = dead_write(c, frame, len, err);
-    c->job.dead_bytes += st == PEN_OK ? len : 0;
-    free(frame);
-    return st;
-}
-
-static int finished_order(const void *a, const void *b)
-{
-    const struct finished_object *x = a;
-    const struct finished_object *y = b;
-    return x->unit < y->unit ? -1 : x->unit > y->unit;
-}
-
-static pen_status commit_finished(struct control *c, struct pen_err *err)
-{
-    struct ledger *now = &c->now;
-    if (now->finished_count == 0) {
-        return PEN_OK;
-    }
-    qsort(now->finished, now->finished_count, sizeof(*now->finished), finished_order);
-    uint64_t *hashes = malloc(now->finished_count * sizeof(*hashes));
-    PEN_CHECK(hashes != NULL);
-    pen_status st = PEN_OK;
-    for (uint32_t i = 0; st == PEN_OK && i < now->finished_count;) {
-        const uint32_t unit = now->finished[i].unit;
-        size_t count = 0;
-        while (i < now->finished_count && now->finished[i].unit == unit) {
-            hashes[count++] = now->finished[i++].name_hash;
-        }
-        st = checkpoint_add_finished(c->job.checkpoint, c->planner.units[unit].path, hashes, count,
-                                     err);
-    }
-    free(hashes);
-    return st;
-}
-
-static pen_status commit_values(struct control *c, struct pen_err *err)
-{
-    struct ledger sum;
-    ledger_init(&sum);
-    ledger_merge(&sum, &c->committed);
-    ledger_merge(&sum, &c->now);
-    sum.totals.bytes_shipped = c->shipped_base;
-    c->shipped_now = 0;
-    for (uint32_t i = 0; i < c->shards; i++) {
-        const struct message *cut = c->slots[i].cut;
-        sum.totals.bytes_shipped += cut->totals.bytes_shipped;
-        c->shipped_now += cut->totals.bytes_shipped;
-        if (cut->object != NULL) { /* what the open object gave so far */
-            totals_merge(&sum.totals, &cut->open_totals);
-        }
-    }
-    struct pen_buf text;
-    pen_buf_init(&text, (size_t)1 << 20);
-    pen_status st = ledger_write(&sum, &text);
-    if (st == PEN_OK) {
-        st = checkpoint_set(c->job.checkpoint, "totals", (const char *)text.ptr, err);
-    }
-    char number[32];
-    if (st == PEN_OK) {
-        (void)snprintf(number, sizeof(number), "%" PRIu64, c->epoch);
-        st = checkpoint_set(c->job.checkpoint, "epoch", number, err);
-    }
-    if (st == PEN_OK) {
-        (void)snprintf(number, sizeof(number), "%" PRIu64, c->job.dead_bytes);
-        st = checkpoint_set(c->job.checkpoint, "dead_bytes", number, err);
-    }
-    pen_buf_fini(&text);
-    ledger_fini(&sum);
-    return st;
-}
-
-static pen_status commit_rows(struct control *c, struct pen_err *err)
-{
-    struct checkpoint *checkpoint = c->job.checkpoint;
-    PEN_TRY(checkpoint_begin(checkpoint, err));
-    PEN_TRY(checkpoint_clear_open(checkpoint, err));
-    for (uint32_t i = 0; i < c->shards; i++) {
-        const struct message *cut = c->slots[i].cut;
-        for (uint32_t f = 0; f < cut->file_count; f++) {
-            PEN_TRY(checkpoint_add_file(checkpoint, "document", cut->files[f].name,
-                                        cut->files[f].bytes, err));
-        }
-        if (cut->run_name[0] != '\0') {
-            PEN_TRY(checkpoint_add_file(checkpoint, "run", cut->run_name, cut->run_bytes, err));
-        }
-        if (cut->object != NULL && cut->open_records > 0) {
-            PEN_TRY(checkpoint_add_open(checkpoint, cut->object, cut->open_records, err));
-        }
-    }
-    PEN_TRY(commit_finished(c, err));
-    PEN_TRY(commit_values(c, err));
-    return checkpoint_end(checkpoint, err);
-}
-
-/* The lowest promise of any object that no commit holds yet. */
-static int64_t watermark(struct control *c)
-{
-    while (c->low_unit < c->planner.unit_count) {
-        const struct unit *unit = &c->planner.units[c->low_unit];
-        if (!unit->is_listed || unit->open_objects > 0) {
-            return unit->day_ns == INT64_MIN ? INT64_MIN : unit->day_ns - c->options->slack_ns;
-        }
-        c->low_unit++;
-    }
-    return INT64_MAX;
-}
-
-static void commit_end(struct control *c)
-{
-    struct pen_err err = {0};
-    if (commit_dead(c, &err) != PEN_OK || commit_rows(c, &err) != PEN_OK) {
-        c->failure = err;
-        return;
-    }
-    for (uint32_t i = 0; i < c->now.finished_count; i++) {
-        struct unit *unit = &c->planner.units[c->now.finished[i].unit];
-        PEN_CHECK(unit->open_objects > 0);
-        unit->open_objects--;
-    }
-    c->objects_open -= c->now.finished_count;
-    ledger_merge(&c->committed, &c->now);
-    ledger_clear(&c->now);
-    const struct ledger swap = c->now;
-    c->now = c->next;
-    c->next = swap;
-    for (uint32_t i = 0; i < c->shards; i++) {
-        message_free(c->slots[i].cut);
-        object_free(c->slots[i].cut_object);
-        c->slots[i].cut = NULL;
-        c->slots[i].cut_object = NULL;
-    }
-    c->watermark_ns = c->is_final && !c->is_draining ? INT64_MAX : watermark(c);
-    if (c->watermark_ns == INT64_MAX && (!c->is_final || c->is_draining)) {
-        c->watermark_ns =
-            INT64_MAX - 1; /* all released, but only the end closes by the largest time */
-    }
-    broadcast(c, MSG_COMMITTED, c->epoch, c->watermark_ns);
-    SAY(c, DEBUG, "penstock: commit %" PRIu64 ": %" PRIu64 " objects done, %" PRIu64 " records\n",
-        c->epoch, c->objects_done, c->committed.totals.records_in);
-    c->epoch++;
-    c->is_committing = false;
-    c->is_dirty = false;
-    c->committed_at_ns = pen_clock_mono_ns();
-}
-
 /* ---- messages from shards ---- */
 
-static struct ledger *ledger_of(struct control *c, uint32_t shard)
+struct ledger *ledger_of(struct control *c, uint32_t shard)
 {
     return c->is_committing && c->slots[shard].is_cut ? &c->next : &c->now;
-}
-
-static const char *gap_cause(const struct pen_err *err)
-{
-    if (err->status == PEN_E_NOT_FOUND) {
-        return "not-found";
-    }
-    if (err->status == PEN_E_DENIED) {
-        return "denied";
-    }
-    return err->status == PEN_E_CHANGED ? "changed" : "unreadable";
-}
-
-static void on_done(struct control *c, struct message *message)
-{
-    struct pen_object *object = message->object;
-    struct shard_slot *slot = &c->slots[message->from];
-    struct ledger *ledger = ledger_of(c, message->from);
-    struct pen_totals *totals = &ledger->totals;
-    slot->objects--;
-    slot->bytes -= object->size;
-    c->outstanding--;
-    c->objects_done++;
-    c->bytes_done += object->size;
-    c->is_dirty = true;
-    totals_merge(totals, &message->totals);
-    totals->objects_read += message->outcome != OBJECT_UNREADABLE;
-    totals->objects_empty += message->outcome == OBJECT_EMPTY;
-    totals->objects_damaged += message->outcome == OBJECT_DAMAGED;
-    totals->objects_unknown += message->outcome == OBJECT_UNKNOWN;
-    totals->objects_unreadable += message->outcome == OBJECT_UNREADABLE;
-    struct pen_type_totals *type = &ledger->by_type[message->type % 64];
-    type->objects++;
-    type->records += message->totals.records_in;
-    type->dead += message->totals.records_dead;
-    if (message->outcome == OBJECT_UNREADABLE) {
-        struct pen_key_info info;
-        pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
-        ledger_gap(ledger, gap_cause(&message->err), info.account, 1);
-    }
-    ledger_finished(ledger, object->unit, object->name_hash);
-    if (slot->cut != NULL && slot->cut->object == object) {
-        slot->cut_object = object; /* the commit under way still names it */
-    } else {
-        object_free(object);
-    }
 }
 
 static void on_message(struct control *c, struct message *message)
@@ -504,7 +284,7 @@ static void on_message(struct control *c, struct message *message)
         if (message->outcome == OBJECT_GIVEN_BACK) {
             object_free(message->object);
         } else {
-            on_done(c, message);
+            object_done(c, message);
         }
         break;
     case MSG_DEAD:

@@ -73,6 +73,14 @@ void stop(struct control *c, const char *reason);
 void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_t watermark);
 /* Takes what shards said and flushes what waits for them.  True when there was something. */
 bool drain(struct control *c);
+/* The ledger that counts what a shard says now: of the epoch being made, or of the next one when
+ * the shard has been cut. */
+struct ledger *ledger_of(struct control *c, uint32_t shard);
+/* Counts a finished object, remembers what it takes to take it back, frees it. */
+void object_done(struct control *c, struct message *message);
+/* commit.c: asks all shards for a cut; makes it durable when all are ready. */
+void commit_begin(struct control *c);
+void commit_end(struct control *c);
 /* One turn of the loop.  True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c);
 void progress(struct control *c, bool is_last);

@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include <zstd.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -373,6 +375,41 @@ pen_status job_open(struct job *job, const struct pen_replay_options *options,
     PEN_TRY(identity_all(job, options, program, err));
     PEN_TRY(job_values(job, options, err));
     return job_restore(job, err);
+}
+
+static pen_status dead_write(struct job *job, pen_slice frame, struct pen_err *err)
+{
+    const int fd = open(job->dead_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    size_t done = 0;
+    ssize_t n = 1;
+    while (fd >= 0 && n > 0 && done < frame.len) {
+        n = pwrite(fd, frame.ptr + done, frame.len - done, (off_t)(job->dead_bytes + done));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    const bool is_written = fd >= 0 && n > 0 && fsync(fd) == 0;
+    const int code = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_written ? PEN_OK
+                      : PEN_FAIL(err, pen_status_of_write(code), PEN_NO_OFFSET, "%s: %s",
+                                 job->dead_path, strerrordesc_np(code));
+}
+
+pen_status job_dead_append(struct job *job, pen_slice lines, struct pen_err *err)
+{
+    if (lines.len == 0) {
+        return PEN_OK;
+    }
+    const size_t cap = ZSTD_compressBound(lines.len);
+    uint8_t *frame = malloc(cap);
+    PEN_CHECK(frame != NULL);
+    const size_t len = ZSTD_compress(frame, cap, lines.ptr, lines.len, 3);
+    PEN_CHECK(!ZSTD_isError(len));
+    const pen_status st = dead_write(job, (pen_slice){frame, len}, err);
+    job->dead_bytes += st == PEN_OK ? len : 0;
+    free(frame);
+    return st;
 }
 
 void job_close(struct job *job)

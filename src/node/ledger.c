@@ -52,23 +52,46 @@ void ledger_init(struct ledger *ledger)
     pen_buf_init(&ledger->dead, SIZE_MAX);
 }
 
+static void lists_clear(struct ledger *ledger)
+{
+    for (uint32_t i = 0; i < ledger->finished_count; i++) {
+        free(ledger->finished[i].path);
+    }
+    ledger->finished_count = 0;
+    for (uint32_t i = 0; i < ledger->refused_count; i++) {
+        free(ledger->refused[i].path);
+        free(ledger->refused[i].key);
+        free(ledger->refused[i].counters);
+    }
+    ledger->refused_count = 0;
+}
+
 void ledger_fini(struct ledger *ledger)
 {
     pen_buf_fini(&ledger->dead);
+    lists_clear(ledger);
     free(ledger->finished);
+    free(ledger->refused);
     *ledger = (struct ledger){0};
 }
 
 void ledger_clear(struct ledger *ledger)
 {
+    lists_clear(ledger);
     struct pen_buf dead = ledger->dead;
     struct finished_object *finished = ledger->finished;
     const uint32_t cap = ledger->finished_cap;
+    struct refused_object *refused = ledger->refused;
+    const uint32_t refused_cap = ledger->refused_cap;
     dead.len = 0;
-    *ledger = (struct ledger){.dead = dead, .finished = finished, .finished_cap = cap};
+    *ledger = (struct ledger){.dead = dead,
+                              .finished = finished,
+                              .finished_cap = cap,
+                              .refused = refused,
+                              .refused_cap = refused_cap};
 }
 
-void ledger_finished(struct ledger *ledger, uint32_t unit, uint64_t name_hash)
+void ledger_finished(struct ledger *ledger, const struct pen_object *object)
 {
     if (ledger->finished_count == ledger->finished_cap) {
         const uint32_t cap = ledger->finished_cap == 0 ? 256 : ledger->finished_cap * 2;
@@ -78,8 +101,31 @@ void ledger_finished(struct ledger *ledger, uint32_t unit, uint64_t name_hash)
         ledger->finished = bigger;
         ledger->finished_cap = cap;
     }
-    ledger->finished[ledger->finished_count++] =
-        (struct finished_object){.unit = unit, .name_hash = name_hash};
+    char *path = object->skip_records > 0 ? strdup(object->path) : NULL;
+    PEN_CHECK(path != NULL || object->skip_records == 0);
+    ledger->finished[ledger->finished_count++] = (struct finished_object){
+        .unit = object->unit, .name_hash = object->name_hash, .path = path};
+}
+
+void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct pen_object *object,
+                    struct pen_buf *counters)
+{
+    if (ledger->refused_count == ledger->refused_cap) {
+        const uint32_t cap = ledger->refused_cap == 0 ? 64 : ledger->refused_cap * 2;
+        struct refused_object *bigger =
+            reallocarray(ledger->refused, cap, sizeof(*ledger->refused));
+        PEN_CHECK(bigger != NULL);
+        ledger->refused = bigger;
+        ledger->refused_cap = cap;
+    }
+    struct refused_object *one = &ledger->refused[ledger->refused_count++];
+    *one = (struct refused_object){.unit = unit,
+                                   .name_hash = object->name_hash,
+                                   .path = strdup(object->path),
+                                   .key = strdup(object->key),
+                                   .counters = (char *)counters->ptr};
+    PEN_CHECK(one->path != NULL && one->key != NULL && one->counters != NULL);
+    pen_buf_init(counters, 0);
 }
 
 static void gap_add(struct ledger *ledger, const struct pen_gap *gap)
@@ -108,24 +154,31 @@ void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account, uin
     gap_add(ledger, &gap);
 }
 
+void times_merge(int64_t *first_ns, int64_t *last_ns, int64_t first, int64_t last)
+{
+    if (last == 0) {
+        return;
+    }
+    if (*first_ns == 0 || first < *first_ns) {
+        *first_ns = first;
+    }
+    if (last > *last_ns) {
+        *last_ns = last;
+    }
+}
+
 void totals_merge(struct pen_totals *to, const struct pen_totals *from)
 {
     for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
         *total_at(to, &total_rows[i]) += total_of(from, &total_rows[i]);
     }
-    if (from->time_last_ns != 0) {
-        if (to->time_first_ns == 0 || from->time_first_ns < to->time_first_ns) {
-            to->time_first_ns = from->time_first_ns;
-        }
-        if (from->time_last_ns > to->time_last_ns) {
-            to->time_last_ns = from->time_last_ns;
-        }
-    }
+    times_merge(&to->time_first_ns, &to->time_last_ns, from->time_first_ns, from->time_last_ns);
 }
 
 void ledger_merge(struct ledger *to, const struct ledger *from)
 {
     totals_merge(&to->totals, &from->totals);
+    times_merge(&to->sound_first_ns, &to->sound_last_ns, from->sound_first_ns, from->sound_last_ns);
     for (size_t i = 0; i < PEN_COUNT(to->by_type); i++) {
         to->by_type[i].objects += from->by_type[i].objects;
         to->by_type[i].records += from->by_type[i].records;
@@ -133,6 +186,44 @@ void ledger_merge(struct ledger *to, const struct ledger *from)
     }
     for (uint32_t i = 0; i < from->gap_count; i++) {
         gap_add(to, &from->gaps[i]);
+    }
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+static void gap_remove(struct ledger *ledger, const struct pen_gap *gap)
+{
+    for (uint32_t i = 0; i < ledger->gap_count; i++) {
+        struct pen_gap *known = &ledger->gaps[i];
+        if (strcmp(known->cause, gap->cause) == 0 && strcmp(known->account, gap->account) == 0) {
+            known->count = less(known->count, gap->count);
+            if (known->count == 0) {
+                *known = ledger->gaps[--ledger->gap_count];
+            }
+            return;
+        }
+    }
+}
+
+void ledger_subtract(struct ledger *to, const struct ledger *from)
+{
+    for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
+        uint64_t *value = total_at(&to->totals, &total_rows[i]);
+        if (value != &to->totals.bytes_shipped) {
+            *value = less(*value, total_of(&from->totals, &total_rows[i]));
+        }
+    }
+    for (size_t i = 0; i < PEN_COUNT(to->by_type); i++) {
+        struct pen_type_totals *type = &to->by_type[i];
+        type->objects = less(type->objects, from->by_type[i].objects);
+        type->records = less(type->records, from->by_type[i].records);
+        type->dead = less(type->dead, from->by_type[i].dead);
+    }
+    for (uint32_t i = 0; i < from->gap_count; i++) {
+        gap_remove(to, &from->gaps[i]);
     }
 }
 
@@ -144,6 +235,8 @@ pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out)
     }
     PEN_TRY(pen_buf_printf(out, "time %" PRId64 " %" PRId64 "\n", ledger->totals.time_first_ns,
                            ledger->totals.time_last_ns));
+    PEN_TRY(pen_buf_printf(out, "sound %" PRId64 " %" PRId64 "\n", ledger->sound_first_ns,
+                           ledger->sound_last_ns));
     for (size_t i = 0; i < PEN_COUNT(ledger->by_type); i++) {
         const struct pen_type_totals *type = &ledger->by_type[i];
         if (type->objects > 0 || type->records > 0) {
@@ -169,6 +262,10 @@ static bool line_read(struct ledger *ledger, const char *line)
     if (sscanf(line, "time %" SCNd64 " %" SCNd64,
                &ledger->totals.time_first_ns, // NOLINT(cert-err34-c)
                &ledger->totals.time_last_ns) == 2) {
+        return true;
+    }
+    if (sscanf(line, "sound %" SCNd64 " %" SCNd64, &ledger->sound_first_ns, // NOLINT(cert-err34-c)
+               &ledger->sound_last_ns) == 2) {
         return true;
     }
     if (sscanf(line, "type %u %" SCNu64 " %" SCNu64 " %" SCNu64, &at, // NOLINT(cert-err34-c)

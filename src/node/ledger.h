@@ -4,9 +4,18 @@
 
 #include "penstock/node.h"
 
+#include "planner.h"
+
 struct finished_object {
     uint32_t unit;
     uint64_t name_hash;
+    char *path; /* of one that an earlier process left open, else NULL */
+};
+struct refused_object {      /* one that gave a dead letter: what it takes to take it back */
+    const struct unit *unit; /* lives as long as the planner */
+    uint64_t name_hash;
+    char *path, *key;
+    char *counters; /* all that it added to the totals, as ledger_write gives it */
 };
 struct ledger {
     struct pen_totals totals;
@@ -16,17 +25,29 @@ struct ledger {
     struct pen_buf dead; /* lines */
     struct finished_object *finished;
     uint32_t finished_count, finished_cap;
+    struct refused_object *refused;
+    uint32_t refused_count, refused_cap;
+    /* Event times of objects without a dead letter: those of the others can be taken back. */
+    int64_t sound_first_ns, sound_last_ns;
 };
 void ledger_init(struct ledger *ledger);
 void ledger_fini(struct ledger *ledger);
-void ledger_finished(struct ledger *ledger, uint32_t unit, uint64_t name_hash);
+void ledger_finished(struct ledger *ledger, const struct pen_object *object);
+/* Copies path and key of the object and takes the text of counters. */
+void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct pen_object *object,
+                    struct pen_buf *counters);
+/* Widens a range of event times by another; 0 as the last one: empty. */
+void times_merge(int64_t *first_ns, int64_t *last_ns, int64_t first, int64_t last);
 void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account, uint64_t count);
-/* Adds the counters of from to to (not dead letters, not finished objects). */
+/* Adds the counters of from to to (not dead letters, not lists of objects). */
 void ledger_merge(struct ledger *to, const struct ledger *from);
+/* Takes the counters of from out of to, all but times and bytes_shipped; never below 0. */
+void ledger_subtract(struct ledger *to, const struct ledger *from);
 void ledger_clear(struct ledger *ledger);
 void totals_merge(struct pen_totals *to, const struct pen_totals *from);
 
-/* Counters as text lines "name value" and back, for the checkpoint. */
+/* Counters as text lines "name value" and a NUL, and back, for the checkpoint. */
+#define LEDGER_TEXT_MAX ((size_t)1 << 20)
 PEN_MUST_USE pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out);
 PEN_MUST_USE pen_status ledger_read(struct ledger *ledger, pen_slice text, struct pen_err *err);
 

@@ -287,6 +287,7 @@ void object_free(struct pen_object *object)
     if (object != NULL) {
         free(object->path);
         free(object->key);
+        free(object->before);
         free(object);
     }
 }

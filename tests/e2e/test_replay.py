@@ -140,6 +140,46 @@ def case_kill():
     print(kills, "kills")
 
 
+def stopped_while_open(source, out):
+    """Interrupts a run when it has written some documents; the objects that are open then."""
+    def files():
+        return {path.name for path in (out / "documents").glob("*") if path.stat().st_size > 1 << 20}
+
+    before = files()
+    child = subprocess.Popen(
+        [BINARY, "replay", str(source), "--out", str(out), "--no-progress", *FIXED, "--shards", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while child.poll() is None and files() == before:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    assert child.wait() == 6, (child.returncode, child.stderr.read())
+    with sqlite3.connect(out / "checkpoint.db") as db:
+        return [os.path.basename(path).decode() for (path,) in db.execute("select path from open_objects")]
+
+
+def many_records(first, count):
+    texts = [os.urandom(900).hex() for _ in range(64)]
+    return b'{"Records":[' + b",".join(json.dumps({
+        "eventID": f"{first + i:08d}-x", "eventTime": "2025-03-04T05:06:07Z", "eventName": "GetObject",
+        "eventSource": "s3.amazonaws.com", "awsRegion": "eu-west-1", "userAgent": texts[i % 64]}).encode()
+        for i in range(count)) + b"]}"
+
+
+def case_open_twice():
+    """What an object gave is not given again when two later runs end before its turn comes."""
+    source = WORK / "data/AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04"
+    source.mkdir(parents=True)
+    (source / "first.json").write_bytes(many_records(0, 25000))
+    assert stopped_while_open(WORK / "data", WORK / "out") == ["first.json"]
+    (source / "larger.json").write_bytes(many_records(1000000, 35000))
+    assert "first.json" in stopped_while_open(WORK / "data", WORK / "out")
+    summary = replay(WORK / "data", WORK / "out")
+    adds_up(summary)
+    ids = [json.loads(d)["_id"] for d in documents(WORK / "out")]
+    assert len(ids) == len(set(ids)) == 60000 == summary["records"]["in"], (len(ids), summary)
+    assert summary["by_type"]["cloudtrail"]["records"] == 60000, summary
+
+
 def case_interrupt():
     data = generate(size="192MiB")
     out = WORK / "out"
