@@ -6,6 +6,7 @@ static const char help[] =
     "penstock rules list [PATH...]  severity, id, language, title\n"
     "penstock rules match --rules PATH... SOURCE...   which record matches which rule\n"
     "penstock rules test [PATH...]  runs the tests beside rules: N passed, N failed\n"
+    "penstock rules explain --rule ID EVENT           each condition, its values, its verdict\n"
     "\n"
     "PATH is a rule file, a folder, or `builtin`: the built-in pack.\n"
     "penstock rules COMMAND --help tells the options of a command.\n";
@@ -15,8 +16,11 @@ int cmd_rules(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {
-        {"check", rules_check}, {"list", rules_list}, {"match", rules_match}, {"test", rules_test}};
+    } commands[] = {{"check", rules_check},
+                    {"list", rules_list},
+                    {"match", rules_match},
+                    {"test", rules_test},
+                    {"explain", rules_explain}};
     if (argc < 2) {
         (void)fputs(help, stderr);
         return 2;

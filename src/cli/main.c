@@ -14,6 +14,7 @@ static const char help[] =
     "  penstock rules list [PATH...]           the rules, one a line\n"
     "  penstock rules match SOURCE...          which record matches which rule\n"
     "  penstock rules test [PATH...]           runs the tests beside rules\n"
+    "  penstock rules explain --rule ID EVENT  each condition, its values, its verdict\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
     "  penstock version                        version, commit, CPU features, libraries\n"

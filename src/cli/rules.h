@@ -9,6 +9,7 @@
 /* Each gets its own name in argv[0] and returns the exit code. */
 int rules_check(int argc, char **argv);
 int rules_list(int argc, char **argv);
+int rules_explain(int argc, char **argv);
 int rules_match(int argc, char **argv);
 int rules_test(int argc, char **argv);
 

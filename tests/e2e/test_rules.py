@@ -214,4 +214,59 @@ def case_rules_test_signals():
     assert "case 0: 2 signals are expected; there is 1:" in text(one), one
 
 
+def case_rules_explain():
+    """Each condition in the order of the rule, with its values and its verdict."""
+    path = rule("r.yml", "two", [
+        "s: {eventName|contains: [Get, Put], userIdentity.type: Root, tags.name: x}",
+        "f: {a|fieldref: b}", "k: [needle]", "n: {gone: null}", "condition: ['s and not f', 'k or n']"], level="low")
+    one = event(1, userIdentity={"type": "Root"}, tags=[{"name": "y"}, {"name": "x"}], a=5, b="q\u202e\x1b")
+    file = write("one.json", json.dumps(one))
+    done = run("rules", "explain", "--rules", path, "--rule", "TWO", file)
+    lines = [" ".join(line.split()) for line in text(done).splitlines()]
+    assert lines[0] == "low: two (two)", lines
+    assert lines[1] == "one.json, record 0, event 00000001-0000-4000-8000-000000000000: query 0: match", lines
+    for line in ("true eventName|contains: Get \"GetObject\"", "false eventName|contains: Put \"GetObject\"",
+                 "true userIdentity.type: Root \"Root\"", "true tags.name: x \"y\", \"x\"", "true not",
+                 "query 1: match", "false needle"):
+        assert line in lines, (line, lines)
+    assert any(line.startswith("false a|fieldref: b 5 against \"q") for line in lines), lines
+    assert any(line.startswith("true gone: ") and line.endswith(" (missing)") for line in lines), lines
+    assert b"\x1b" not in done.stdout
+    rows = [json.loads(line) for line in text(run("rules", "explain", "--rules", path, "--rule", "two", "--json", "-",
+                                                  input=json.dumps([one, event(2, gone=1)]).encode())).splitlines()]
+    assert [(r["record"], r["match"], [q["match"] for q in r["queries"]]) for r in rows] == \
+        [(0, True, [True, True]), (1, False, [False, False])], rows
+    nodes = rows[0]["queries"][0]["nodes"]
+    assert (nodes[0]["depth"], nodes[0]["kind"], nodes[0]["verdict"]) == (0, "all of", True), nodes
+    assert [n["values"] for n in nodes if n["condition"] == "tags.name: x"] == [["y", "x"]], nodes
+    second = run("rules", "explain", "--rules", path, "--rule", "two", "--record", "1", "-",
+                 input=json.dumps([one, event(2, gone=1)]).encode())
+    assert text(second).count("record ") == 1 and "record 1," in text(second), second
+    run("rules", "explain", "--rules", path, "--rule", "two", "--record", "2", file, code=1)
+    run("rules", "explain", "--rules", path, "--rule", "three", file, code=2)
+    run("rules", "explain", "--rules", path, file, code=2)
+    run("rules", "explain", "--rule", "two", code=2)
+    run("rules", "explain", "--rules", path, "--rule", "two", WORK / "none", code=1)
+    wrong = run("rules", "explain", "--rules", path, "--rule", "two", "-", input=b'{"eventTime":tru}', code=1)
+    assert "bad record 0" in words(wrong), wrong
+    other = run("rules", "explain", "--rules", path, "--rule", "two", "--as", "json", file)
+    assert "the rule is not for the log type json" in text(other), other
+
+
+def case_rules_explain_agrees():
+    """What is explained as a match is what is matched, for rules of the pack."""
+    out = WORK / "data"
+    run("bench", "generate", "--out", out, "--bytes", "2MiB")
+    logs = sorted((out / "AWSLogs").rglob("*.json.gz"))
+    matches = rows("rules", "match", *logs)
+    assert len(matches) > 5
+    some = [log for log in logs if any(m["object"] == log.name for m in matches)][:4]
+    for wanted in sorted({m["rule"] for m in matches if m["object"] in {log.name for log in some}})[:3]:
+        for log in some:
+            explained = rows("rules", "explain", "--json", "--rule", wanted, log)
+            assert {r["event_id"] for r in explained if r["match"]} == \
+                {m["event_id"] for m in matches if m["rule"] == wanted and m["object"] == log.name}, (wanted, log)
+            assert all(r["match"] == r["queries"][0]["match"] == r["queries"][0]["nodes"][0]["verdict"] for r in explained)
+
+
 main(globals())
