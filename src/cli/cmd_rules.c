@@ -3,7 +3,7 @@
 
 static const char help[] =
     "penstock rules check PATH...   every error as file:line:col: message; exit 4 if any\n"
-    "penstock rules list [PATH...]  severity, id, language, title\n"
+    "penstock rules list [PATH...]  severity, id, language, log types, title\n"
     "penstock rules match --rules PATH... SOURCE...   which record matches which rule\n"
     "penstock rules test [PATH...]  runs the tests beside rules: N passed, N failed\n"
     "penstock rules explain --rule ID EVENT           each condition, its values, its verdict\n"

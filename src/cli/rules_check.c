@@ -1,103 +1,192 @@
 /* tested by tests/e2e/test_rules.py */
+#include "notices.h"
 #include "rules.h"
 
-static const char check_help[] =
-    "penstock rules check PATH...   every error of every file as file:line:col: message\n"
-    "\n"
-    "Exit: 0 all rules are good, 2 usage, 4 some are not.\n";
-static const char list_help[] =
-    "penstock rules list [PATH...]   severity, id, language and title of the rules\n"
-    "\n"
-    "  PATH   a rule file or folder, `builtin` when there is none\n";
+#include <stdlib.h>
 
-enum { OPT_HELP = 1 };
-static const struct cli_option options[] = {
-    {"--help", OPT_HELP, false}, {"-h", OPT_HELP, false}, {NULL, 0, false}};
+static const char help[] =
+    "penstock rules check [options] PATH...   every error of every file as file:line:col: message\n"
+    "\n"
+    "  PATH   a rule file, a folder, or `builtin`; tests beside rules are read too\n"
+    "\n"
+    "  --format FORM        text (default), github (annotations), sarif, json;  --json\n"
+    "  --min-level LEVEL    info, low, medium, high, critical;  --tag TAG\n"
+    "\n"
+    "Exit: 0 all is good, 2 usage, 4 something is not.\n";
 
-struct args {
-    struct rules_pick pick;
+#define TESTS_BYTES_MAX ((size_t)1 << 30)
+
+enum check_id { OPT_FORMAT = 1, OPT_JSON, OPT_HELP };
+static const struct cli_option options[] = {{"--format", OPT_FORMAT, true},
+                                            {"--json", OPT_JSON, false},
+                                            {"--help", OPT_HELP, false},
+                                            {"-h", OPT_HELP, false},
+                                            {NULL, 0, false}};
+
+struct run {
+    struct rules_pick rules;
+    enum notices_form form;
     bool wants_help;
+    struct notices notices;
 };
 
-static bool read_args(struct args *args, const char *command, int argc, char **argv)
+static bool take(struct run *run, int id, const char *value)
 {
-    struct cli_parser parser = {.command = command,
+    switch (id) {
+    case CLI_WRONG:
+        return false;
+    case CLI_OPERAND:
+        return rules_pick_path(&run->rules, value);
+    case OPT_FORMAT:
+        return notices_form_of(value, &run->form);
+    default:
+        run->form = id == OPT_JSON ? NOTICES_JSON : run->form;
+        run->wants_help |= id == OPT_HELP;
+        return true;
+    }
+}
+
+static bool read_args(struct run *run, int argc, char **argv)
+{
+    struct cli_parser parser = {.command = "rules check",
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, rules_pick_options},
                                 .at = 1};
     char *value = NULL;
     for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = id != CLI_WRONG;
-        if (id == CLI_OPERAND) {
-            is_good = rules_pick_path(&args->pick, value);
-        } else if (is_good && !rules_pick_take(&args->pick, id, value, &is_good)) {
-            args->wants_help = true;
+        bool is_good = true;
+        if (!rules_pick_take(&run->rules, id, value, &is_good)) {
+            is_good = take(run, id, value);
         }
         if (!is_good) {
             return false;
         }
     }
+    if (!run->wants_help && run->rules.path_count == 0) {
+        (void)fputs("penstock: rules check wants a path: a rule file, a folder, or `builtin`\n",
+                    stderr);
+        return false;
+    }
     return true;
 }
 
-static void print_rules(const struct pen_rules *rules)
+/* ---- what is looked at ---- */
+
+/* What the engine cannot hold is told with the id of the rule. */
+static void add_engine(struct run *run, const struct pen_rules *rules, const struct pen_err *err)
 {
+    const pen_slice text = pen_arena_dup(&run->notices.arena, pen_slice_str(err->text));
+    PEN_CHECK(text.ptr != NULL);
+    struct pen_notice notice = {.level = PEN_NOTICE_ERROR, .text = text};
     for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
         const struct pen_rule *rule = pen_rules_at(rules, i);
-        (void)printf("%-8s  %-36.*s  %s  %.*s\n", pen_severity_name(rule->severity),
-                     PEN_SLICE_FMT(rule->id), rule->language, PEN_SLICE_FMT(rule->title));
+        if (pen_slice_starts(text, rule->id)) {
+            notice.file = rule->file;
+            notice.line = rule->line;
+        }
     }
+    notices_add(&run->notices, &notice);
 }
 
-static int look(struct args *args, bool is_list)
+static pen_status add_tests_of(struct run *run, const char *path, struct pen_arena *arena,
+                               struct pen_err *err)
 {
-    struct pen_rules_options options_made = rules_pick_made(&args->pick);
+    struct pen_rule_test *tests = NULL;
+    uint32_t count = 0;
+    const pen_status st = pen_rule_tests_load(path, arena, &tests, &count, err);
+    if (st == PEN_E_RULE) {
+        notices_add_placed(&run->notices, err->text);
+        return PEN_OK;
+    }
+    return st;
+}
+
+/* The tests of a path end at its first mistake: those of every file are asked for too. */
+static pen_status add_tests(struct run *run, const struct pen_rules *rules, struct pen_err *err)
+{
+    struct pen_arena arena;
+    pen_status st = PEN_OK;
+    pen_slice last = {0};
+    pen_arena_init(&arena, TESTS_BYTES_MAX);
+    for (uint32_t i = 0; st == PEN_OK && i < run->rules.path_count; i++) {
+        st = add_tests_of(run, run->rules.paths[i], &arena, err);
+    }
+    for (uint32_t i = 0; st == PEN_OK && run->notices.errors > 0 && i < pen_rules_count(rules);
+         i++) {
+        const pen_slice file = pen_rules_at(rules, i)->file;
+        const pen_slice path = pen_arena_dup(&arena, file);
+        PEN_CHECK(path.ptr != NULL);
+        if (!pen_slice_eq(file, last) && memchr(file.ptr, '/', file.len) != NULL) {
+            st = add_tests_of(run, (const char *)path.ptr, &arena, err);
+        }
+        last = file;
+    }
+    pen_arena_fini(&arena);
+    return st;
+}
+
+static int finish(struct run *run, const struct pen_rules *rules)
+{
+    const uint32_t count = pen_rules_count(rules);
+    if (!notices_write(&run->notices, run->form, count, stdout)) {
+        (void)fputs("penstock: standard output cannot be written\n", stderr);
+        return 1;
+    }
+    (void)fprintf(stderr, "penstock: %u rules are good, %u were rejected\n", count,
+                  pen_rules_rejected(rules));
+    return run->notices.errors > 0 ? 4 : 0;
+}
+
+/* Rules as they are, when no engine can be made of all of them. */
+static int look_alone(struct run *run, const struct pen_rules_options *made,
+                      const struct pen_err *engine)
+{
     struct pen_rules *rules = NULL;
     struct pen_err err = {0};
-    options_made.load_deprecated = true;
-    if (pen_rules_load(&options_made, &rules, &err) != PEN_OK) {
+    if (pen_rules_load(made, &rules, &err) != PEN_OK) {
         return cli_fail(&err);
     }
-    rules_notices_print(is_list ? stderr : stdout, rules);
-    const uint32_t rejected = pen_rules_rejected(rules);
-    if (is_list) {
-        print_rules(rules);
-    } else {
-        (void)fprintf(stderr, "penstock: %u rules are good, %u were rejected\n",
-                      pen_rules_count(rules), rejected);
-    }
+    add_engine(run, rules, engine);
+    notices_add_rules(&run->notices, rules);
+    const int code = add_tests(run, rules, &err) == PEN_OK ? finish(run, rules) : cli_fail(&err);
     pen_rules_free(rules);
-    return rejected > 0 ? 4 : 0;
+    return code;
+}
+
+static int look(struct run *run)
+{
+    struct pen_err err = {0};
+    struct pen_program *program = NULL;
+    struct pen_program_options build = {.rules = rules_pick_made(&run->rules)};
+    build.rules.load_deprecated = true;
+    const pen_status st = pen_program_new(&build, &program, &err);
+    if (st == PEN_E_RULE) {
+        return look_alone(run, &build.rules, &err);
+    }
+    if (st != PEN_OK) {
+        return cli_fail(&err);
+    }
+    notices_add_rules(&run->notices, program->rules);
+    const int code = add_tests(run, program->rules, &err) == PEN_OK ? finish(run, program->rules)
+                                                                    : cli_fail(&err);
+    pen_program_free(program);
+    return code;
 }
 
 int rules_check(int argc, char **argv)
 {
-    struct args args = {0};
-    if (!read_args(&args, "rules check", argc, argv)) {
-        return 2;
+    struct run *run = calloc(1, sizeof(*run));
+    PEN_CHECK(run != NULL);
+    notices_init(&run->notices);
+    int code = 2;
+    if (read_args(run, argc, argv)) {
+        code = run->wants_help ? 0 : look(run);
+        if (run->wants_help) {
+            (void)fputs(help, stdout);
+        }
     }
-    if (args.wants_help) {
-        (void)fputs(check_help, stdout);
-        return 0;
-    }
-    if (args.pick.path_count == 0) {
-        (void)fputs("penstock: rules check wants a path: a rule file, a folder, or `builtin`\n",
-                    stderr);
-        return 2;
-    }
-    return look(&args, false);
-}
-
-int rules_list(int argc, char **argv)
-{
-    struct args args = {0};
-    if (!read_args(&args, "rules list", argc, argv)) {
-        return 2;
-    }
-    if (args.wants_help) {
-        (void)fputs(list_help, stdout);
-        return 0;
-    }
-    return look(&args, true);
+    notices_fini(&run->notices);
+    free(run);
+    return code;
 }

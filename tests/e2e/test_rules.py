@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import xml.etree.ElementTree
 
 from kit import WORK, event, main, run
@@ -267,6 +268,50 @@ def case_rules_explain_agrees():
             assert {r["event_id"] for r in explained if r["match"]} == \
                 {m["event_id"] for m in matches if m["rule"] == wanted and m["object"] == log.name}, (wanted, log)
             assert all(r["match"] == r["queries"][0]["match"] == r["queries"][0]["nodes"][0]["verdict"] for r in explained)
+
+
+def case_rules_check():
+    """Every mistake of every file, rules and tests, in each form, and what can be used is listed."""
+    good = rule("r/good.yml", "good", ["s: {a: b}", "condition: s"], level="high", tags="[attack.t1078]")
+    rule("r/last.yml", "last", ["s: {a: b}", "condition: s"], product="nobody")
+    rule("r/sub, 1%/bad.yml", "bad", ["s: {a|nope: b}", "condition: s"])
+    write("r/broken.yml", "title: [\n")
+    write("r/good.test.yml", "tests:\n  - nope: 1\n")
+    write("r/last.test.yml", "tests: 1\n")
+    write("r/regex.yml", good.read_text().replace("good", "regex").replace("{a: b}", "{a|re: '('}"))
+    files = ["broken.yml", "good.test.yml", "last.test.yml", "regex.yml", "sub, 1%/bad.yml"]
+    done = run("rules", "check", WORK / "r", code=4)
+    lines = text(done).splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"{WORK}/r/{file}" for file in files], lines
+    assert all(re.match(r".*:[1-9][0-9]*:[1-9][0-9]*: \S", line) for line in lines), lines
+    assert "2 rules are good, 3 were rejected" in words(done), done
+    report = json.loads(text(run("rules", "check", "--json", WORK / "r", code=4)))
+    assert report["rules"] == 2 and len(report["notices"]) == 5, report
+    assert [f"{n['file']}:{n['line']}:{n['column']}: {n['message']}" for n in report["notices"]] == lines
+    marks = text(run("rules", "check", "--format", "github", WORK / "r", code=4)).splitlines()
+    at = lines[4].split(":")
+    assert marks[4].startswith(f"::error file={WORK}/r/sub%2C 1%25/bad.yml,line={at[1]},col={at[2]}::"), marks
+    sarif = json.loads(text(run("rules", "check", "--format=sarif", WORK / "r", code=4)))
+    results = sarif["runs"][0]["results"]
+    assert sarif["version"] == "2.1.0" and len(results) == 5, sarif
+    assert results[4]["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": f"{WORK}/r/sub,%201%25/bad.yml"},
+        "region": {"startLine": int(at[1]), "startColumn": int(at[2])}}, results[4]
+    listed = [json.loads(line) for line in text(run("rules", "list", "--json", WORK / "r", code=4)).splitlines()]
+    assert [(r["title"], r["severity"], r["types"], r["tags"]) for r in listed] == \
+        [("good", "high", ["cloudtrail"], ["attack.t1078"]), ("last", "medium", [], [])], listed
+    assert listed[0]["file"] == str(good) and listed[0]["language"] == "sigma", listed
+    done = run("rules", "list", WORK / "r", code=4)
+    assert [line.split()[0] for line in text(done).splitlines()] == ["high", "medium"], done
+    assert words(done).count("/r/") == 3, done
+    for form in ("text", "github"):
+        assert text(run("rules", "check", "--format", form, "builtin")) == ""
+    assert json.loads(text(run("rules", "check", "--json", "builtin")))["notices"] == []
+    assert len(text(run("rules", "list", "--min-level", "high", "builtin")).splitlines()) < \
+        len(text(run("rules", "list")).splitlines())
+    assert "sarif" in words(run("rules", "check", "--format", "xml", "builtin", code=2))
+    run("rules", "check", code=2)
+    run("rules", "check", WORK / "none", code=1)
 
 
 main(globals())
