@@ -6,9 +6,11 @@ import json
 import os
 import pathlib
 import re
+import subprocess
+import textwrap
 import xml.etree.ElementTree
 
-from kit import WORK, event, main, run
+from kit import BINARY, WORK, event, main, run
 
 DATA = os.environ.get("PENSTOCK_DATA")
 
@@ -312,6 +314,20 @@ def case_rules_check():
     assert "sarif" in words(run("rules", "check", "--format", "xml", "builtin", code=2))
     run("rules", "check", code=2)
     run("rules", "check", WORK / "none", code=1)
+
+
+def case_rules_readme():
+    # What README tells about a rule of one's own is typed into a shell as it stands there.
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## A rule of your own\n")[1].split("\n## ")[0]
+    script = textwrap.dedent("\n".join(l for l in section.splitlines() if l.startswith("    ") or not l))
+    (WORK / "bin").mkdir()
+    (WORK / "bin/penstock").symlink_to(BINARY)
+    done = subprocess.run(["sh", "-eu", "-c", script], cwd=WORK, capture_output=True, check=False,
+                          env={**os.environ, "PATH": f"{WORK / 'bin'}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done
+    assert text(done).splitlines()[-1] == "2 passed, 0 failed", done
+    assert "1 rules are good, 0 were rejected" in words(done), done
 
 
 main(globals())
