@@ -2,7 +2,7 @@
 #ifndef PEN_CLI_RULES_H
 #define PEN_CLI_RULES_H
 
-#include "options.h"
+#include "config.h"
 
 #include <stdio.h>
 
@@ -14,18 +14,24 @@ int rules_match(int argc, char **argv);
 int rules_test(int argc, char **argv);
 
 #define RULES_NAMES_MAX 256U
-struct rules_pick { /* what --rules, --min-level and --tag say; texts stay in argv */
+struct rules_pick { /* what --rules, --min-level, --tag, --config say; texts stay in argv */
     const char *paths[RULES_NAMES_MAX];
     const char *tags[RULES_NAMES_MAX];
     uint32_t path_count, tag_count;
-    int level_min; /* enum pen_severity */
+    int level_min;                    /* enum pen_severity */
+    bool has_config, is_config_wrong; /* wrong: exit code 3 */
+    struct config config;
 };
+/* All zero is empty.  Frees what --config took. */
+void rules_pick_fini(struct rules_pick *pick);
 extern const struct cli_option rules_pick_options[];
 /* As cli_pick_take. */
 bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good);
 /* A path more; false after words. */
 PEN_MUST_USE bool rules_pick_path(struct rules_pick *pick, const char *path);
-/* Without a path: the built-in pack.  Borrows pick. */
+/* Reads penstock.yaml for its rules and placeholders; false after words. */
+PEN_MUST_USE bool rules_pick_config(struct rules_pick *pick, const char *path);
+/* Without a path: those of the config, else the built-in pack.  Borrows pick. */
 struct pen_rules_options rules_pick_made(struct rules_pick *pick);
 
 /* Writes "file:line:column: text" for every notice, for a terminal to show. */

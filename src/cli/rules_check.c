@@ -11,8 +11,9 @@ static const char help[] =
     "\n"
     "  --format FORM        text (default), github (annotations), sarif, json;  --json\n"
     "  --min-level LEVEL    info, low, medium, high, critical;  --tag TAG\n"
+    "  --config FILE        penstock.yaml: its placeholders\n"
     "\n"
-    "Exit: 0 all is good, 2 usage, 4 something is not.\n";
+    "Exit: 0 all is good, 2 usage, 3 config, 4 something is not.\n";
 
 #define TESTS_BYTES_MAX ((size_t)1 << 30)
 
@@ -186,6 +187,8 @@ int rules_check(int argc, char **argv)
             (void)fputs(help, stdout);
         }
     }
+    code = run->rules.is_config_wrong ? 3 : code;
+    rules_pick_fini(&run->rules);
     notices_fini(&run->notices);
     free(run);
     return code;

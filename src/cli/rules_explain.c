@@ -16,12 +16,13 @@ static const char help[] =
     "  --rule ID            the rule, by its id or title\n"
     "  --rules PATH         rule file or folder, repeatable; `builtin` (the default) is the pack\n"
     "  --record N           only this record of EVENT, counted from 0\n"
+    "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --as TYPE            the log type (default: the one that the rule is for)\n"
     "  --json               a document a record\n"
     "\n"
     "Each condition of the rule with its verdict and the values of its field.\n"
     "\n"
-    "Exit: 0 done, 1 there is no such record, 2 usage, 4 the rule is not good.\n";
+    "Exit: 0 done, 1 there is no such record, 2 usage, 3 config, 4 the rule is not good.\n";
 
 enum explain_id { OPT_RULE = 1, OPT_RECORD, OPT_AS, OPT_JSON, OPT_HELP };
 static const struct cli_option options[] = {{"--rule", OPT_RULE, true},
@@ -252,6 +253,8 @@ int rules_explain(int argc, char **argv)
             (void)fputs(help, stdout);
         }
     }
+    code = run->rules.is_config_wrong ? 3 : code;
+    rules_pick_fini(&run->rules);
     pen_buf_fini(&run->shown);
     free(run);
     return code;

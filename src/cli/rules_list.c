@@ -9,9 +9,10 @@ static const char help[] =
     "  PATH   a rule file or folder; `builtin`, the built-in pack, when there is none\n"
     "\n"
     "  --min-level LEVEL    info, low, medium, high, critical;  --tag TAG\n"
+    "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --json               a line of JSON a rule\n"
     "\n"
-    "Exit: 0 done, 2 usage, 4 a rule was rejected: its errors are on standard error.\n";
+    "Exit: 0 done, 2 usage, 3 config, 4 a rule was rejected: its errors are on standard error.\n";
 
 #define LIST_BYTES_MAX ((size_t)1 << 30)
 #define ID_COLUMNS 36
@@ -193,6 +194,8 @@ int rules_list(int argc, char **argv)
             (void)fputs(help, stdout);
         }
     }
+    code = run->rules.is_config_wrong ? 3 : code;
+    rules_pick_fini(&run->rules);
     free(run);
     return code;
 }

@@ -18,6 +18,7 @@ static const char help[] =
     "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
     "  --count              only how many verdicts there are\n"
+    "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --workers N          threads (one a core)\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
     "\n"
@@ -25,7 +26,8 @@ static const char help[] =
     "  {\"object\":\"...\",\"record\":0,\"event_id\":\"...\",\"rule\":\"...\",\"query\":\"...\"}\n"
     "record counts from 0 within the object; query is empty for rules with one query only.\n"
     "\n"
-    "Exit: 0 done, 2 usage, 4 no rule is good, 7 something could not be read or a rule was "
+    "Exit: 0 done, 2 usage, 3 config, 4 no rule is good, 7 something could not be read or a rule "
+    "was "
     "rejected.\n";
 
 enum match_id {
@@ -252,6 +254,8 @@ int rules_match(int argc, char **argv)
             (void)fputs(help, stdout);
         }
     }
+    code = run->rules.is_config_wrong ? 3 : code;
+    rules_pick_fini(&run->rules);
     cli_pick_fini(&run->pick);
     pen_buf_fini(&run->shown);
     free((void *)run->sources);

@@ -1,10 +1,13 @@
 /* tested by tests/e2e/test_rules.py */
 #include "rules.h"
 
-enum rules_pick_id { PICK_RULES = 2000, PICK_MIN_LEVEL, PICK_TAG, PICK_RULES_END };
+#include <stdlib.h>
+
+enum rules_pick_id { PICK_RULES = 2000, PICK_MIN_LEVEL, PICK_TAG, PICK_CONFIG };
 const struct cli_option rules_pick_options[] = {{"--rules", PICK_RULES, true},
                                                 {"--min-level", PICK_MIN_LEVEL, true},
                                                 {"--tag", PICK_TAG, true},
+                                                {"--config", PICK_CONFIG, true},
                                                 {NULL, 0, false}};
 
 static bool name_add(const char **names, uint32_t *count, const char *name, const char *option)
@@ -40,6 +43,33 @@ bool rules_pick_path(struct rules_pick *pick, const char *path)
     return name_add(pick->paths, &pick->path_count, path, "--rules");
 }
 
+bool rules_pick_config(struct rules_pick *pick, const char *path)
+{
+    struct pen_replay_options *unused = calloc(1, sizeof(*unused)); /* what a run would take */
+    struct pen_buf problems;
+    PEN_CHECK(unused != NULL);
+    rules_pick_fini(pick);
+    config_init(&pick->config);
+    settings_defaults(unused);
+    pen_buf_init(&problems, (size_t)1 << 20);
+    pick->has_config = true;
+    pick->is_config_wrong = config_read(&pick->config, path, unused, &problems) != PEN_OK;
+    if (pick->is_config_wrong) {
+        (void)fwrite(problems.ptr, 1, problems.len, stderr);
+    }
+    pen_buf_fini(&problems);
+    free(unused);
+    return !pick->is_config_wrong;
+}
+
+void rules_pick_fini(struct rules_pick *pick)
+{
+    if (pick->has_config) {
+        config_fini(&pick->config);
+        pick->has_config = false;
+    }
+}
+
 bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good)
 {
     switch (id) {
@@ -52,6 +82,9 @@ bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good
     case PICK_TAG:
         *is_good = name_add(pick->tags, &pick->tag_count, value, "--tag");
         return true;
+    case PICK_CONFIG:
+        *is_good = rules_pick_config(pick, value);
+        return true;
     default:
         return false;
     }
@@ -59,6 +92,11 @@ bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good
 
 struct pen_rules_options rules_pick_made(struct rules_pick *pick)
 {
+    const struct config_list *listed = &pick->config.rules;
+    if (pick->path_count == 0 && pick->has_config && listed->count <= RULES_NAMES_MAX) {
+        memcpy(pick->paths, listed->items, listed->count * sizeof(*pick->paths));
+        pick->path_count = listed->count;
+    }
     if (pick->path_count == 0) {
         pick->paths[pick->path_count++] = "builtin";
     }
@@ -66,7 +104,9 @@ struct pen_rules_options rules_pick_made(struct rules_pick *pick)
                                       .path_count = pick->path_count,
                                       .tags = pick->tags,
                                       .tag_count = pick->tag_count,
-                                      .level_min = (enum pen_severity)pick->level_min};
+                                      .level_min = (enum pen_severity)pick->level_min,
+                                      .placeholders = pick->config.placeholders,
+                                      .placeholder_count = pick->config.placeholder_count};
 }
 
 void rules_notices_print(FILE *out, const struct pen_rules *rules)

@@ -13,17 +13,19 @@ static const char help[] =
     "  --junit FILE         the results as JUnit XML too\n"
     "  --json               one document instead of lines\n"
     "  --keep-alive T       sigma.keep_alive for tests of signals (1h)\n"
+    "  --config FILE        penstock.yaml: its placeholders\n"
     "\n"
-    "Exit: 0 all passed, 2 usage, 4 a test failed, a rule or a test file is wrong.\n";
+    "Exit: 0 all passed, 2 usage, 3 config, 4 a test failed, a rule or a test file is wrong.\n";
 
 #define KEEP_ALIVE_NS (INT64_C(3600) * PEN_NS_PER_S)
 #define ARENA_BYTES_MAX ((size_t)1 << 30)
 #define WHY_BYTES_MAX ((size_t)1 << 20)
 
-enum test_id { OPT_JUNIT = 1, OPT_JSON, OPT_KEEP_ALIVE, OPT_HELP };
+enum test_id { OPT_JUNIT = 1, OPT_JSON, OPT_KEEP_ALIVE, OPT_CONFIG, OPT_HELP };
 static const struct cli_option options[] = {{"--junit", OPT_JUNIT, true},
                                             {"--json", OPT_JSON, false},
                                             {"--keep-alive", OPT_KEEP_ALIVE, true},
+                                            {"--config", OPT_CONFIG, true},
                                             {"--help", OPT_HELP, false},
                                             {"-h", OPT_HELP, false},
                                             {NULL, 0, false}};
@@ -57,6 +59,8 @@ static bool take(struct run *run, int id, const char *value)
     case OPT_JUNIT:
         run->junit = value;
         return true;
+    case OPT_CONFIG:
+        return rules_pick_config(&run->rules, value);
     case OPT_KEEP_ALIVE:
         if (!pen_parse_duration(pen_slice_str(value), &run->keep_alive_ns)) {
             (void)fprintf(stderr, "penstock: --keep-alive takes a time as 1h, not `%s`\n", value);
@@ -207,6 +211,8 @@ int rules_test(int argc, char **argv)
             (void)fputs(help, stdout);
         }
     }
+    code = run->rules.is_config_wrong ? 3 : code;
+    rules_pick_fini(&run->rules);
     report_fini(&run->report);
     pen_arena_fini(&run->arena);
     free(run);

@@ -96,6 +96,38 @@ def case_rules_match_gaps():
     run("rules", "match", "--strict", data, code=7)
 
 
+def case_rules_config():
+    """Every mistake of every file with its place; warnings; placeholders from a config file."""
+    good = rule("c/good.yml", "good", ["s: {a: b}", "condition: s"])
+    assert run("rules", "check", good).stdout == b""
+    bad = rule("c/bad.yml", "bad", ["s: {a|nope: b}", "condition: s"])
+    twice = rule("c/twice.yml", "twice", ["s: {a: b}", "condition: s", "condition: s"])
+    open_ = write("c/open.yml", "title: [\n")
+    odd = rule("c/odd.yml", "odd", ["s: {a: [b, null]}", "condition: s"])
+    where = rule("c/where.yml", "where", ["s: {userIdentity.type|expand: '%kinds%'}", "condition: s"])
+    done = run("rules", "check", WORK / "c", code=4)
+    assert words(done) == "penstock: 2 rules are good, 4 were rejected\n", done
+    for start in (f"{bad}:5:7: the modifier 'nope' is unknown", f"{twice}:7:", f"{open_}:2:1: ",
+                  f"{odd}:5:14: warning: null in a list", f"{where}:5:33: the placeholder %kinds% has no value"):
+        assert sum(line.startswith(start) for line in text(done).splitlines()) == 1, (start, text(done))
+    config = write("penstock.yaml", "placeholders: {kinds: [Ro*, nobody]}\n")
+    run("rules", "check", where, "--config", config)
+    assert "where" in text(run("rules", "list", where, "--config", config))
+    assert text(run("rules", "match", "--rules", where, "--config", config, "--count", objects("logs"))) == "10\n"
+    write("c/where.test.yml", tests_of({"name": "x", "type": "cloudtrail", "expect": {"match": True},
+                                        "events": [event(1, userIdentity={"type": "Root"})]}))
+    assert text(run("rules", "test", where, "--config", config)) == "1 passed, 0 failed\n"
+    wrong = write("wrong.yaml", "placeholders: 5\n")
+    listed = write("listed.yaml", "rules: [c/good.yml, c/where.yml]\nplaceholders: {kinds: Root}\n")
+    assert len(text(run("rules", "list", "--config", listed)).splitlines()) == 2
+    done = run("rules", "explain", "--rule", "where", "--config", listed, "-", input=json.dumps(
+        event(1, userIdentity={"type": "Root"})).encode())
+    for command in (("check", where), ("match", "--rules", where, WORK / "logs"), ("test", where),
+                    ("list", where)):
+        done = run("rules", *command, "--config", wrong, code=3)
+        assert f"{wrong}:1:" in words(done), done
+
+
 def case_rules_match_oracle():
     """Every verdict of the public rules on the public samples, with its place."""
     if DATA is None:
