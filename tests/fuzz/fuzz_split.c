@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define SEEN_MAX 8192U
+#define BLANKS ((size_t)4200)
 #define TEXT_MAX ((size_t)16 << 10)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,11 +67,11 @@ static bool array_frame(pen_slice text, size_t *at, const struct options *o, str
     }
 }
 
-/* Members one by one.  *is_envelope: one of them was the array of records. */
-static bool members_frame(pen_slice text, size_t *at, const struct options *o, struct verdicts *v,
-                          bool *is_envelope)
+/* Members of the object at from, one by one.  *is_envelope: one of them was the array of records.
+ */
+static bool members_frame(pen_slice text, size_t from, size_t *at, const struct options *o,
+                          struct verdicts *v, bool *is_envelope)
 {
-    const size_t from = *at - 1;
     for (;;) {
         pen_slice name;
         uint8_t kind = PEN_NULL;
@@ -112,7 +113,7 @@ static bool object_frame(pen_slice text, size_t *at, const struct options *o, st
     }
     (*at)++;
     ref_blanks(text, at);
-    if (!ref_take(text, at, '}') && !members_frame(text, at, o, v, &is_envelope)) {
+    if (!ref_take(text, at, '}') && !members_frame(text, from, at, o, v, &is_envelope)) {
         return false;
     }
     if (!is_envelope) {
@@ -233,6 +234,23 @@ static struct options options_of(const uint8_t *data, size_t text_len)
     return o;
 }
 
+/* The text with many blanks behind one of its opening braces: large windows are indexed in another
+ * way than small ones. */
+static pen_slice stretch(pen_slice text, uint32_t which, uint8_t *out)
+{
+    size_t at = 0;
+    for (uint32_t seen = 0; at < text.len && seen <= which; at++) {
+        seen += text.ptr[at] == '{';
+    }
+    if (text.len + BLANKS > TEXT_MAX) {
+        return text;
+    }
+    memcpy(out, text.ptr, at);
+    memset(out + at, ' ', BLANKS);
+    memcpy(out + at + BLANKS, text.ptr + at, text.len - at);
+    return (pen_slice){out, text.len + BLANKS};
+}
+
 /* One walker for all inputs, because making one costs more than most inputs; it has learned nothing
  * when it is given out, so that an input alone decides what happens. */
 static struct pen_walker *walker_fresh(const struct options *o)
@@ -264,7 +282,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2 || size - 2 > TEXT_MAX) {
         return 0;
     }
-    const pen_slice text = {data + 2, size - 2};
+    static uint8_t stretched[TEXT_MAX];
+    pen_slice text = {data + 2, size - 2};
+    if ((data[0] & 32) != 0) {
+        text = stretch(text, data[0] >> 6, stretched);
+    }
     struct options o = options_of(data, text.len);
     struct pen_walker *walker = walker_fresh(&o);
     static struct seen seen[3][SEEN_MAX];
