@@ -368,6 +368,8 @@ pen_status sigma_value(struct builder *b, const struct item *item, const struct 
     if (value->kind != PEN_YAML_SCALAR) {
         return sigma_fail(b, value, "a value is wanted, not a list or a map");
     }
+    b->line = value->line; /* should the field be refused */
+    b->column = value->column;
     PEN_TRY(sigma_spend(b, value, value->text.len + item->field.len));
     switch (item->kind) {
     case KIND_PLAIN:

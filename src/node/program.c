@@ -3,12 +3,31 @@
 
 #include <stdlib.h>
 
+#define FIELD_NAME_BYTES_MAX 1024U
+
+/* The schema drops a leading @, which marks attributes in queries; in a rule it is part of the
+ * name. */
+static pen_status rule_field(void *schema, pen_slice name, uint32_t *field, struct pen_err *err)
+{
+    uint8_t marked[FIELD_NAME_BYTES_MAX];
+    if (name.len == 0 || name.ptr[0] != '@') {
+        return pen_schema_field(schema, name, field, err);
+    }
+    if (name.len >= sizeof(marked)) {
+        return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "the field name has more than %zu bytes",
+                        sizeof(marked) - 1);
+    }
+    marked[0] = '@';
+    memcpy(marked + 1, name.ptr, name.len);
+    return pen_schema_field(schema, (pen_slice){marked, name.len + 1}, field, err);
+}
+
 static pen_status build_queries(struct pen_program *program,
                                 const struct pen_program_options *options,
                                 struct pen_program_type *entry, struct pen_err *err)
 {
     if (options->build == NULL) {
-        return pen_rules_queries(program->rules, entry->type, pen_schema_field, entry->schema,
+        return pen_rules_queries(program->rules, entry->type, rule_field, entry->schema,
                                  &program->arena, &entry->queries, &entry->query_count, err);
     }
     struct pen_expr *expr = NULL;

@@ -118,6 +118,11 @@ def case_rules_config():
                                         "events": [event(1, userIdentity={"type": "Root"})]}))
     assert text(run("rules", "test", where, "--config", config)) == "1 passed, 0 failed\n"
     wrong = write("wrong.yaml", "placeholders: 5\n")
+    marked = rule("m/marked.yml", "marked", ["s: {'@kind': x}", "condition: s"])
+    for record, count in (({"@kind": "x"}, "1\n"), ({"kind": "x"}, "0\n")):
+        record = {**event(1), **record}
+        found = run("rules", "match", "--rules", marked, "--count", "-", input=json.dumps(record).encode())
+        assert text(found) == count, record
     listed = write("listed.yaml", "rules: [c/good.yml, c/where.yml]\nplaceholders: {kinds: Root}\n")
     assert len(text(run("rules", "list", "--config", listed)).splitlines()) == 2
     done = run("rules", "explain", "--rule", "where", "--config", listed, "-", input=json.dumps(

@@ -262,6 +262,29 @@ static void the_hash_covers_rules_filters_and_placeholders(void **state)
     }
 }
 
+/* A rule that a log type cannot take is left out of that type's queries, with its place. */
+static void fields_that_a_type_refuses_cost_one_rule(void **state)
+{
+    (void)state;
+    char detection[4096] = "title: many\n" LOGSOURCE "detection:\n  condition: s\n  s:\n";
+    for (uint32_t i = 0; i <= TEST_FIELDS_MAX; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof(line), "    f%u: 1\n", i);
+        (void)strcat(detection, line);
+    }
+    const struct pen_rule_text texts[] = {
+        {"a.yml", pen_slice_str(detection)},
+        {"b.yml", PEN_SLICE_LIT("title: b\n" LOGSOURCE "detection: {s: {f1: 1}, condition: s}\n")}};
+    struct pen_rules *rules = load_texts(texts, PEN_COUNT(texts), NULL);
+    assert_int_equal(pen_rules_count(rules), 2);
+    assert_int_equal(matches_of(rules, "{\"f1\":1}"), 2);
+    assert_int_equal(matches_of(rules, "{\"f1\":1}"), 2);
+    expect_notice(rules, PEN_NOTICE_ERROR, "a.yml:70:10: more than 64 fields");
+    assert_int_equal(pen_rules_rejected(rules), 1); /* counted once, told for each type */
+    assert_int_equal(pen_rules_notice_count(rules), 2);
+    pen_rules_free(rules);
+}
+
 /* ---- legacy actions ---- */
 
 static void actions_merge_documents_of_a_file(void **state)
@@ -315,6 +338,7 @@ int main(void)
         cmocka_unit_test(ids_and_names_belong_to_one_rule),
         cmocka_unit_test(rules_are_selected_by_level_tag_and_status),
         cmocka_unit_test(the_hash_covers_rules_filters_and_placeholders),
+        cmocka_unit_test(fields_that_a_type_refuses_cost_one_rule),
         cmocka_unit_test(actions_merge_documents_of_a_file),
         cmocka_unit_test(actions_that_lead_nowhere_are_told),
     };
