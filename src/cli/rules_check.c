@@ -127,6 +127,33 @@ static pen_status add_tests(struct run *run, const struct pen_rules *rules, stru
     return st;
 }
 
+static bool is_fed(const struct pen_program *program, const struct pen_rule *rule)
+{
+    for (uint32_t t = 0; t < program->type_count; t++) {
+        if (pen_rule_applies(rule, program->by_type[t].type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rules for logs that nobody reads are good, but their author should know. */
+static void add_unfed(struct run *run, const struct pen_program *program)
+{
+    for (uint32_t i = 0; i < pen_rules_count(program->rules); i++) {
+        const struct pen_rule *rule = pen_rules_at(program->rules, i);
+        const struct pen_notice notice = {
+            .level = PEN_NOTICE_WARNING,
+            .file = rule->file,
+            .line = rule->line,
+            .column = 1,
+            .text = PEN_SLICE_LIT("no log type has this `logsource`: the rule can never match")};
+        if (!is_fed(program, rule)) {
+            notices_add(&run->notices, &notice);
+        }
+    }
+}
+
 static int finish(struct run *run, const struct pen_rules *rules)
 {
     const uint32_t count = pen_rules_count(rules);
@@ -169,6 +196,7 @@ static int look(struct run *run)
         return cli_fail(&err);
     }
     notices_add_rules(&run->notices, program->rules);
+    add_unfed(run, program);
     const int code = add_tests(run, program->rules, &err) == PEN_OK ? finish(run, program->rules)
                                                                     : cli_fail(&err);
     pen_program_free(program);

@@ -21,7 +21,7 @@ struct builder {
     pen_field_fn *field;
     void *field_ctx;
     const struct pen_rules_options *options;
-    /* Hears of what is accepted but looks wrong; NULL: nobody asks. */
+    /* Hears of what is accepted but looks wrong; NULL when the rule was read before. */
     void (*warn)(void *ctx, uint32_t line, uint32_t column, const char *text);
     void *warn_ctx;
     size_t value_bytes;    /* of the values read so far */

@@ -276,32 +276,43 @@ static pen_status plain_value(struct builder *b, const struct item *item,
     return text_value(b, item, value, key, scalar.text, out);
 }
 
-static pen_status regex_value(struct builder *b, const struct item *item,
-                              const struct pen_yaml *value, pen_slice key, struct pen_expr **out)
+/* It is checked once, while the file is read: the check of the whole rule does not know the place.
+ */
+static pen_status regex_expr(struct builder *b, const struct item *item,
+                             const struct pen_yaml *value, pen_slice key, pen_slice text,
+                             struct pen_expr **out)
 {
     /* Both edges opened, as for texts, is the search anywhere that it was. */
     const bool is_open = item->contains || (item->starts && item->ends);
-    const pen_slice *texts = &value->text;
-    pen_slice *made = NULL;
+    struct pen_pred *pred = NULL;
+    struct pen_err why;
+    PEN_TRY(pred_new(b, item, &pred));
+    pred->op = PEN_OP_REGEX;
+    pred->text = text;
+    pred->flags = item->re_flags | (item->starts && !is_open ? PEN_RE_ANCHOR_START : 0) |
+                  (item->ends && !is_open ? PEN_RE_ANCHOR_END : 0);
+    *out = pred_expr(b, pred, key, value->text);
+    return b->warn == NULL || pen_expr_check(*out, &why) == PEN_OK
+               ? PEN_OK
+               : sigma_fail(b, value, "%s", why.text);
+}
+
+static pen_status regex_value(struct builder *b, const struct item *item,
+                              const struct pen_yaml *value, pen_slice key, struct pen_expr **out)
+{
+    pen_slice *texts = NULL;
     uint32_t count = 1;
     if (sigma_scalar(b->arena, value).kind != SCALAR_STRING) {
         return sigma_fail(b, value, "a regular expression is wanted (in quotes)");
     }
-    if (item->expand) {
-        PEN_TRY(sigma_expand_regex(b, value, &made, &count));
-        texts = made;
+    if (!item->expand) {
+        return regex_expr(b, item, value, key, value->text, out);
     }
-    struct pen_expr *group = expr_new(b, PEN_EXPR_OR, count);
+    PEN_TRY(sigma_expand_regex(b, value, &texts, &count));
+    *out = expr_new(b, PEN_EXPR_OR, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct pen_pred *pred = NULL;
-        PEN_TRY(pred_new(b, item, &pred));
-        pred->op = PEN_OP_REGEX;
-        pred->text = texts[i];
-        pred->flags = item->re_flags | (item->starts && !is_open ? PEN_RE_ANCHOR_START : 0) |
-                      (item->ends && !is_open ? PEN_RE_ANCHOR_END : 0);
-        group->kids[i] = pred_expr(b, pred, key, value->text);
+        PEN_TRY(regex_expr(b, item, value, key, texts[i], &(*out)->kids[i]));
     }
-    *out = count == 1 ? group->kids[0] : group;
     return PEN_OK;
 }
 

@@ -318,24 +318,26 @@ def case_rules_check():
     write("r/good.test.yml", "tests:\n  - nope: 1\n")
     write("r/last.test.yml", "tests: 1\n")
     write("r/regex.yml", good.read_text().replace("good", "regex").replace("{a: b}", "{a|re: '('}"))
-    files = ["broken.yml", "good.test.yml", "last.test.yml", "regex.yml", "sub, 1%/bad.yml"]
+    files = ["broken.yml", "good.test.yml", "last.test.yml", "last.yml", "regex.yml", "sub, 1%/bad.yml"]
     done = run("rules", "check", WORK / "r", code=4)
     lines = text(done).splitlines()
     assert [line.split(":")[0] for line in lines] == [f"{WORK}/r/{file}" for file in files], lines
     assert all(re.match(r".*:[1-9][0-9]*:[1-9][0-9]*: \S", line) for line in lines), lines
     assert "2 rules are good, 3 were rejected" in words(done), done
+    assert lines[3] == f"{WORK}/r/last.yml:1:1: warning: no log type has this `logsource`: the rule can never match", lines
     report = json.loads(text(run("rules", "check", "--json", WORK / "r", code=4)))
-    assert report["rules"] == 2 and len(report["notices"]) == 5, report
-    assert [f"{n['file']}:{n['line']}:{n['column']}: {n['message']}" for n in report["notices"]] == lines
+    assert report["rules"] == 2 and len(report["notices"]) == 6, report
+    assert [f"{n['file']}:{n['line']}:{n['column']}: {n['message']}" for n in report["notices"]] == \
+        [line.replace(" warning:", "") for line in lines]
     marks = text(run("rules", "check", "--format", "github", WORK / "r", code=4)).splitlines()
-    at = lines[4].split(":")
-    assert marks[4].startswith(f"::error file={WORK}/r/sub%2C 1%25/bad.yml,line={at[1]},col={at[2]}::"), marks
+    at = lines[5].split(":")
+    assert marks[5].startswith(f"::error file={WORK}/r/sub%2C 1%25/bad.yml,line={at[1]},col={at[2]}::"), marks
     sarif = json.loads(text(run("rules", "check", "--format=sarif", WORK / "r", code=4)))
     results = sarif["runs"][0]["results"]
-    assert sarif["version"] == "2.1.0" and len(results) == 5, sarif
-    assert results[4]["locations"][0]["physicalLocation"] == {
+    assert sarif["version"] == "2.1.0" and len(results) == 6, sarif
+    assert results[5]["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": f"{WORK}/r/sub,%201%25/bad.yml"},
-        "region": {"startLine": int(at[1]), "startColumn": int(at[2])}}, results[4]
+        "region": {"startLine": int(at[1]), "startColumn": int(at[2])}}, results[5]
     listed = [json.loads(line) for line in text(run("rules", "list", "--json", WORK / "r", code=4)).splitlines()]
     assert [(r["title"], r["severity"], r["types"], r["tags"]) for r in listed] == \
         [("good", "high", ["cloudtrail"], ["attack.t1078"]), ("last", "medium", [], [])], listed
