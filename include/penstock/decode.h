@@ -44,4 +44,7 @@ const char *pen_decoder_format(const struct pen_decoder *decoder);
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_decode_libraries(struct pen_buf *out);
 
+/* Bytes that a decoder holds at most for one layer of zstd, or any of gzip. */
+uint64_t pen_decoder_memory(void);
+
 #endif

@@ -185,4 +185,7 @@ PEN_MUST_USE bool pen_tokens_next(struct pen_tokens *tokens, struct pen_token *t
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_json_libraries(struct pen_buf *out);
 
+/* Bytes that a walker holds at most, without those of a second one for lookup-events. */
+uint64_t pen_walker_memory(const struct pen_walker_options *options);
+
 #endif

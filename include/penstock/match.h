@@ -179,4 +179,7 @@ bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_match_libraries(struct pen_buf *out);
 
+/* Bytes that each matcher of an engine needs for patterns and rules; texts come on top. */
+uint64_t pen_matcher_memory(const struct pen_engine *engine);
+
 #endif

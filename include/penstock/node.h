@@ -84,6 +84,8 @@ pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordina
 struct pen_scan;
 PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
                                      struct pen_err *err);
+/* Plain bytes that a scan holds at once. */
+size_t pen_scan_window(size_t record_bytes_max);
 void pen_scan_free(struct pen_scan *scan);
 /* Starts on an object; key is borrowed until the next begin.  Classifies by key. */
 void pen_scan_begin(struct pen_scan *scan, pen_slice key);
@@ -424,5 +426,33 @@ struct pen_survey_calls {
 PEN_MUST_USE pen_status pen_survey(const struct pen_replay_options *options,
                                    const struct pen_survey_calls *calls,
                                    struct pen_survey_totals *totals, struct pen_err *err);
+
+/* ---- memory, planned before start ---- */
+
+#define PEN_SHARD_MEMORY_MAX (UINT64_C(128) << 20) /* aim for a shard without its keyed state */
+#define PEN_BUDGET_ROWS 8U
+struct pen_budget_row {
+    const char *what;
+    uint64_t bytes;
+};
+struct pen_budget {
+    uint32_t shards;
+    struct pen_budget_row shard[PEN_BUDGET_ROWS], once[PEN_BUDGET_ROWS];
+    uint32_t shard_rows, once_rows;
+    uint64_t shard_bytes; /* of one shard, keyed state left out */
+    uint64_t state_bytes; /* of one shard: the limit of its keyed state */
+    uint64_t total_bytes;
+    uint64_t host_bytes; /* what the host or its cgroup has */
+};
+/*
+ * pen_budget_plan - what a run may need, from its options and its program.
+ *
+ * program        NULL: none is loaded
+ * program_bytes  what it takes, as measured when it was loaded
+ */
+void pen_budget_plan(const struct pen_replay_options *options, const struct pen_program *program,
+                     uint64_t program_bytes, struct pen_budget *budget);
+/* PEN_E_HOST with one sentence when the host has too little for it. */
+PEN_MUST_USE pen_status pen_budget_check(const struct pen_budget *budget, struct pen_err *err);
 
 #endif

@@ -11,12 +11,13 @@
 
 /* ---- host ---- */
 
-/* Kernel >= 6.1, io_uring allowed, SSSE3/SSE4.2, enough memory: PEN_OK, or PEN_E_HOST with one
+/* Kernel >= 6.1, io_uring allowed, SSSE3/SSE4.2: PEN_OK, or PEN_E_HOST with one
  * sentence that says what is missing and how to get it. */
-PEN_MUST_USE pen_status pen_host_check(uint64_t memory_bytes, struct pen_err *err);
+PEN_MUST_USE pen_status pen_host_check(struct pen_err *err);
 uint32_t pen_host_cores(void);  /* allowed by affinity and cgroup; at least 1 */
 uint64_t pen_host_memory(void); /* bytes: the smaller of RAM and cgroup limit */
 uint64_t pen_host_rss_max(void);
+uint64_t pen_host_rss(void); /* bytes now */
 /* Appends "avx2 bmi2 ...". */
 PEN_MUST_USE pen_status pen_host_features(struct pen_buf *out);
 
@@ -64,6 +65,7 @@ struct pen_reader_options {
     uint32_t buffers;    /* read buffers in all, >= slots */
     size_t buffer_bytes; /* of one read */
 };
+uint64_t pen_reader_memory(const struct pen_reader_options *options);
 PEN_MUST_USE pen_status pen_reader_new(struct pen_ring *ring, const struct pen_reader_options *o,
                                        struct pen_reader **out, struct pen_err *err);
 void pen_reader_free(struct pen_reader *reader); /* no file may be open */

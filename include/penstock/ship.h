@@ -51,4 +51,7 @@ struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship);
 typedef void pen_body_fn(void *ctx, pen_slice body);
 void pen_ship_capture(struct pen_ship *ship, pen_body_fn *fn, void *ctx);
 
+/* Bytes that a shipper holds when no document is larger than a body. */
+uint64_t pen_ship_memory(const struct pen_ship_options *options);
+
 #endif

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static int usage(void)
+static int usage(FILE *out)
 {
     (void)fputs(
         "penstock bench generate --out DIR [--shape organisation|tiny|huge] [--bytes 64MiB]\n"
@@ -14,8 +14,8 @@ static int usage(void)
         "                        [--first-day 2025-03-01]\n"
         "  writes CloudTrail objects below DIR/AWSLogs, with an attack planted among them;\n"
         "  DIR/expected.json lists what was planted\n",
-        stderr);
-    return 2;
+        out);
+    return out == stdout ? 0 : 2;
 }
 
 static bool take(struct pen_generate_options *o, const char *name, const char *value)
@@ -66,17 +66,20 @@ int cmd_bench(int argc, char **argv)
                                            .first_day_ns =
                                                pen_days_from_civil(2025, 3, 1) * PEN_NS_PER_DAY,
                                            .plain_bytes = (uint64_t)64 << 20};
+    if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
+        return usage(stdout);
+    }
     if (argc < 2 || strcmp(argv[1], "generate") != 0) {
-        return usage();
+        return usage(stderr);
     }
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 == argc || !take(&options, argv[i], argv[i + 1])) {
             (void)fprintf(stderr, "penstock: bench generate does not take `%s`\n", argv[i]);
-            return usage();
+            return usage(stderr);
         }
     }
     if (options.dir == NULL) {
-        return usage();
+        return usage(stderr);
     }
     struct pen_generate_result made = {0};
     struct pen_err err = {0};

@@ -54,7 +54,7 @@ static int replay(struct replay_args *args)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file size is then an error like a full disk */
-    pen_status st = pen_host_check((uint64_t)256 << 20, &err);
+    pen_status st = pen_host_check(&err);
     if (st == PEN_OK) {
         st = pen_replay(&args->options, &result, &err);
     }

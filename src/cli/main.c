@@ -1,7 +1,7 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/runtime.h"
 
-#include "cli.h"
+#include "options.h"
 
 #include <stdio.h>
 
@@ -16,6 +16,7 @@ static const char help[] =
     "  penstock rules test [PATH...]           runs the tests beside rules\n"
     "  penstock rules explain --rule ID EVENT  each condition, its values, its verdict\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
+    "  penstock check                          config, rules, types, memory: what a run would use\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
@@ -52,43 +53,50 @@ bool cli_time(const char *text, int64_t *ns)
     return pen_parse_time(s, ns);
 }
 
-static int reserved(const char *name)
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* NULL: reserved */
+} commands[] = {
+    {"replay", cmd_replay},   {"search", cmd_search}, {"rules", cmd_rules},
+    {"signals", cmd_signals}, {"check", cmd_check},   {"bench", cmd_bench},
+    {"version", cmd_version}, {"follow", NULL},       {"coverage", NULL},
+    {"types", NULL},          {"sink", NULL},         {"dead-letters", NULL},
+    {"state", NULL},
+};
+
+static int no_command(const char *name)
 {
-    (void)fprintf(stderr, "penstock: `%s` is not built yet\n", name);
+    const char *names[PEN_COUNT(commands)];
+    for (size_t i = 0; i < PEN_COUNT(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    const char *near = cli_nearest(name, names, PEN_COUNT(names));
+    (void)fprintf(stderr, "penstock: no command `%s`; %s%s\n", name,
+                  near == NULL ? "penstock --help lists them" : "the nearest is ",
+                  near == NULL ? "" : near);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const later[] = {"follow", "coverage",     "check", "types",
-                                        "sink",   "dead-letters", "state"};
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        (void)fputs(help, argc < 2 ? stderr : stdout);
-        return argc < 2 ? 2 : 0;
+    if (argc < 2) {
+        (void)fputs(help, stderr);
+        return 2;
     }
-    if (strcmp(argv[1], "replay") == 0) {
-        return cmd_replay(argc - 1, argv + 1);
+    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        (void)fputs(help, stdout);
+        return 0;
     }
-    if (strcmp(argv[1], "search") == 0) {
-        return cmd_search(argc - 1, argv + 1);
-    }
-    if (strcmp(argv[1], "rules") == 0) {
-        return cmd_rules(argc - 1, argv + 1);
-    }
-    if (strcmp(argv[1], "signals") == 0) {
-        return cmd_signals(argc - 1, argv + 1);
-    }
-    if (strcmp(argv[1], "bench") == 0) {
-        return cmd_bench(argc - 1, argv + 1);
-    }
-    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
-        return cmd_version(argc - 1, argv + 1);
-    }
-    for (size_t i = 0; i < PEN_COUNT(later); i++) {
-        if (strcmp(argv[1], later[i]) == 0) {
-            return reserved(later[i]);
+    for (size_t i = 0; i < PEN_COUNT(commands); i++) {
+        if (strcmp(name, commands[i].name) != 0) {
+            continue;
         }
+        if (commands[i].run == NULL) {
+            (void)fprintf(stderr, "penstock: `%s` is not built yet\n", name);
+            return 2;
+        }
+        return commands[i].run(argc - 1, argv + 1);
     }
-    (void)fprintf(stderr, "penstock: no command `%s`; penstock --help lists them\n", argv[1]);
-    return 2;
+    return no_command(name);
 }

@@ -124,7 +124,7 @@ bool cli_set(struct pen_replay_options *o, const char *text)
     return settings_set(o, key, pen_slice_str(equals + 1), &err) == PEN_OK || complain(&err);
 }
 
-static bool set_later(struct replay_args *args, const char *text)
+bool replay_args_set(struct replay_args *args, const char *text)
 {
     if (args->set_count == REPLAY_SETS_MAX) {
         (void)fprintf(stderr, "penstock: more than %u times --set\n", REPLAY_SETS_MAX);
@@ -207,7 +207,7 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
         args->config_path = value;
         break;
     case OPT_SET:
-        return set_later(args, value);
+        return replay_args_set(args, value);
     case OPT_LOG_LEVEL:
         return log_level_take(args, value);
     case OPT_FAIL_ON:
@@ -335,6 +335,21 @@ static bool is_consistent(const struct replay_args *args)
     return why == NULL;
 }
 
+int replay_args_finish(struct replay_args *args)
+{
+    if (args->config_path != NULL && !config_take(args)) {
+        return 3;
+    }
+    if (args->config_path != NULL && !config_apply(args)) {
+        return 3;
+    }
+    if (!settings_apply(args)) {
+        return 2;
+    }
+    options_finish(args);
+    return -1;
+}
+
 int replay_args_read(struct replay_args *args, int argc, char **argv)
 {
     struct cli_parser parser = {.command = "replay",
@@ -357,16 +372,10 @@ int replay_args_read(struct replay_args *args, int argc, char **argv)
     if (!is_consistent(args)) {
         return 2;
     }
-    if (args->config_path != NULL && !config_take(args)) {
-        return 3;
+    const int code = replay_args_finish(args);
+    if (code >= 0) {
+        return code;
     }
-    if (args->config_path != NULL && !config_apply(args)) {
-        return 3;
-    }
-    if (!settings_apply(args)) {
-        return 2;
-    }
-    options_finish(args);
     if (args->options.source_count == 0) {
         (void)fputs(replay_help, stderr);
         return 2;

@@ -26,6 +26,10 @@ void replay_args_fini(struct replay_args *args);
 /* Reads the command line, then the config file, then --set; options are then ready for pen_replay.
  * -1, or the exit code after words on stderr. */
 int replay_args_read(struct replay_args *args, int argc, char **argv);
+/* The same without a command line: what is in config_path and sets, into options. */
+int replay_args_finish(struct replay_args *args);
+/* One KEY=VALUE more for replay_args_finish; false after words. */
+PEN_MUST_USE bool replay_args_set(struct replay_args *args, const char *text);
 extern const char replay_help[];
 
 /* "info" to "critical" as a number; false: no such severity. */

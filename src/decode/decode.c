@@ -312,3 +312,9 @@ const char *pen_decoder_format(const struct pen_decoder *decoder)
         [FORMAT_ZSTD] = {"zstd", "zstd", "zstd+gzip", "zstd+zstd"}};
     return names[decoder->outer.format][decoder->inner.format];
 }
+
+uint64_t pen_decoder_memory(void)
+{
+    return sizeof(struct pen_decoder) + MIDDLE_BYTES + zstd_layer_memory() +
+           2 * gzip_layer_memory();
+}

@@ -21,6 +21,8 @@ enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool i
                                  uint8_t *out, size_t cap, size_t *len, struct pen_err *err);
 
 struct zstd_layer;
+uint64_t gzip_layer_memory(void); /* bytes at most */
+uint64_t zstd_layer_memory(void);
 struct zstd_layer *zstd_layer_new(void);
 void zstd_layer_free(struct zstd_layer *layer);
 void zstd_layer_reset(struct zstd_layer *layer);

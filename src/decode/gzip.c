@@ -240,3 +240,8 @@ pen_status pen_decode_libraries(struct pen_buf *out)
     return pen_buf_printf(out, "isa-l %d.%d.%d\nzstd %s\n", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION,
                           ISAL_PATCH_VERSION, ZSTD_versionString());
 }
+
+uint64_t gzip_layer_memory(void)
+{
+    return sizeof(struct gzip_layer);
+}

@@ -92,3 +92,9 @@ enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool i
         }
     }
 }
+
+/* The window, room for a block behind it, and what the library keeps beside them. */
+uint64_t zstd_layer_memory(void)
+{
+    return (UINT64_C(1) << WINDOW_LOG_MAX) + (UINT64_C(512) << 10);
+}

@@ -655,3 +655,13 @@ bool pen_walker_saw_array(const struct pen_walker *w)
 {
     return w->saw_array;
 }
+
+uint64_t pen_walker_memory(const struct pen_walker_options *options)
+{
+    const uint64_t window = options->window_bytes_max + PEN_JSON_PADDING;
+    const uint64_t positions =
+        2 * window * sizeof(uint32_t); /* stage 1, and what stands in for it */
+    return sizeof(struct pen_walker) + positions + (options->want_copy ? window : 0) +
+           VALUES_MAX * sizeof(struct pen_value) + PATCHES_MAX * sizeof(struct pen_patch) +
+           SHADOWS_MAX * sizeof(uint32_t) + shapes_memory();
+}

@@ -102,3 +102,9 @@ uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool
     shapes->table[slot] = at;
     return at;
 }
+
+uint64_t shapes_memory(void)
+{
+    const struct shapes *none = NULL;
+    return SHAPES_MAX * sizeof(*none->items) + TABLE_SIZE * sizeof(*none->table) + KEY_BYTES_MAX;
+}

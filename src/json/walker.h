@@ -42,7 +42,8 @@ struct shapes {
     struct pen_arena keys;
     uint64_t instance; /* counts objects */
 };
-PEN_MUST_USE bool shapes_init(struct shapes *shapes, const struct pen_plan *plan);
+PEN_MUST_USE uint64_t shapes_memory(void); /* bytes at most */
+bool shapes_init(struct shapes *shapes, const struct pen_plan *plan);
 void shapes_fini(struct shapes *shapes);
 void shapes_clear(struct shapes *shapes);
 /* The shape of key under parent; learned when new; 0 when the table is full or the key too long. */

@@ -342,3 +342,16 @@ pen_status pen_match_libraries(struct pen_buf *out)
     }
     return pen_buf_printf(out, "hyperscan %s\npcre2 %s\n", hs_version(), pcre2);
 }
+
+uint64_t pen_matcher_memory(const struct pen_engine *engine)
+{
+    size_t bytes = 0;
+    hs_scratch_t *scratch = NULL;
+    if (engine->database != NULL && hs_alloc_scratch(engine->database, &scratch) == HS_SUCCESS) {
+        if (hs_scratch_size(scratch, &bytes) != HS_SUCCESS) {
+            bytes = 0;
+        }
+        (void)hs_free_scratch(scratch);
+    }
+    return bytes + ((uint64_t)engine->pred_count + engine->query_count) * sizeof(uint64_t);
+}

@@ -13,7 +13,7 @@
 
 #define PARKED_NS INT64_C(200000)
 #define ROUND_OBJECTS 4096u /* dealt largest first; the next round begins at once */
-#define CREDIT_OBJECTS 32u  /* below READ_SLOTS of a shard */
+#define CREDIT_OBJECTS 32u  /* below SHARD_READ_SLOTS */
 #define CREDIT_BYTES ((uint64_t)8 << 20)
 #define DEAD_BYTES_MAX ((size_t)8 << 20)
 #define WORDS_BYTES_MAX ((size_t)64 << 10)

@@ -144,6 +144,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     const struct pen_replay_options *o = c->options;
     const struct pen_program_options program = {
         .rules = o->rules, .types_dir = o->types_dir, .cache_dir = o->cache_dir};
+    struct pen_budget budget;
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
     for (uint32_t i = 0; i < pen_rules_notice_count(c->program->rules); i++) {
@@ -151,6 +152,8 @@ static pen_status control_open(struct control *c, struct pen_err *err)
         SAY(c, WARN, "%.*s:%u:%u: %s%.*s\n", PEN_SLICE_FMT(n->file), n->line, n->column,
             n->level == PEN_NOTICE_WARNING ? "warning: " : "", PEN_SLICE_FMT(n->text));
     }
+    pen_budget_plan(o, c->program, pen_host_rss(), &budget);
+    PEN_TRY(pen_budget_check(&budget, err));
     PEN_TRY(job_open(&c->job, o, c->program, err));
     PEN_TRY(control_resume(c, err));
     PEN_TRY(state_rules(c, err));

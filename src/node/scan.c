@@ -69,6 +69,12 @@ static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *ty
     return PEN_OK;
 }
 
+/* Room for the largest record, what stood before it in the window, and its end. */
+size_t pen_scan_window(size_t record_bytes_max)
+{
+    return record_bytes_max + 2 * WINDOW_BYTES_FIRST;
+}
+
 static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
 {
     const struct pen_program *program = scan->options.program;
@@ -76,8 +82,7 @@ static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
                                                 .ratio_max = scan->options.ratio_max};
     PEN_TRY(pen_decoder_new(&decoder, &scan->decoder, err));
     PEN_TRY(pen_classifier_new(program->types, &scan->classifier, err));
-    /* Room for the largest record, what stood before it in the window, and its end. */
-    scan->window_cap = scan->options.record_bytes_max + 2 * WINDOW_BYTES_FIRST;
+    scan->window_cap = pen_scan_window(scan->options.record_bytes_max);
     scan->window = malloc(scan->window_cap + PEN_JSON_PADDING);
     scan->types = calloc(program->type_count, sizeof(*scan->types));
     if (scan->window == NULL || scan->types == NULL) {

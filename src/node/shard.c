@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #define RING_ENTRIES 512u
-#define READ_SLOTS 48u
 #define STEP_RECORDS 256u /* between looks at the mailboxes */
 #define RELEASE_STEPS 4096u
 #define PARKED_NS INT64_C(200000)
@@ -639,9 +638,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
 {
     const struct shard_shared *shared = shard->shared;
     const struct pen_replay_options *o = shared->options;
-    const struct pen_reader_options reader = {.slots = READ_SLOTS,
-                                              .buffers = pen_u32(o->read_buffers),
-                                              .buffer_bytes = o->read_buffer_bytes};
+    const struct pen_reader_options reader = shard_reader_options(o);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &shard->ring, err));
     PEN_TRY(pen_reader_new(shard->ring, &reader, &shard->reader, err));
     const struct pen_scan_options scan = {.program = shared->program,
@@ -653,14 +650,10 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                           .plain_bytes_max = o->plain_bytes_max,
                                           .ratio_max = pen_u32(o->ratio_max)};
     PEN_TRY(pen_scan_new(&scan, &shard->scan, err));
-    const struct pen_ship_options ship = {.kind = o->signals_only ? PEN_SINK_NONE : o->sink,
-                                          .dir = shared->documents_dir,
-                                          .shard = shard->index,
-                                          .first_sequence = shared->first_sequence,
-                                          .body_bytes_max = o->body_bytes_max,
-                                          .bodies_max = pen_u32(o->bodies_max),
-                                          .level =
-                                              o->sink == PEN_SINK_NULL ? 1 : (int32_t)o->level};
+    struct pen_ship_options ship = shard_ship_options(o);
+    ship.dir = shared->documents_dir;
+    ship.shard = shard->index;
+    ship.first_sequence = shared->first_sequence;
     PEN_TRY(pen_ship_new(&ship, &shard->ship, err));
     const struct pen_state_options state = {.dir = shared->state_dir,
                                             .shard = shard->index,

@@ -25,6 +25,10 @@ struct shard_start {
     uint32_t index;
     const struct pen_ring *control_ring;
 };
+#define SHARD_READ_SLOTS 48u
+/* What a shard makes of the options of the run; of the shipper the parts that all shards share. */
+struct pen_reader_options shard_reader_options(const struct pen_replay_options *options);
+struct pen_ship_options shard_ship_options(const struct pen_replay_options *options);
 /* A pen_thread_fn; ctx is a struct shard_start that outlives the thread. */
 void shard_main(void *ctx);
 

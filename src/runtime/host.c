@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -26,6 +27,45 @@ uint32_t pen_host_cores(void)
     return (uint32_t)CPU_COUNT(&allowed);
 }
 
+/* A file that holds a number of bytes; UINT64_MAX when there is none ("max", or no file). */
+static uint64_t limit_file(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char text[32] = "";
+    uint64_t limit = UINT64_MAX;
+    if (file != NULL) {
+        const size_t n = fread(text, 1, sizeof(text) - 1, file);
+        (void)fclose(file);
+        if (!pen_parse_u64(pen_slice_trim((pen_slice){(const uint8_t *)text, n}), &limit)) {
+            limit = UINT64_MAX;
+        }
+    }
+    return limit;
+}
+
+/* The smallest limit on the way from our cgroup (version 2) to the root. */
+static uint64_t cgroup_memory(void)
+{
+    char line[1024] = "";
+    char path[1024 + 64];
+    uint64_t least = limit_file("/sys/fs/cgroup/memory.max");
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file != NULL) {
+        while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "0::/", 4) != 0) {
+            line[0] = '\0';
+        }
+        (void)fclose(file);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    for (char *end = strrchr(line, '/'); end != NULL && line[3] == '/'; end = strrchr(line, '/')) {
+        (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
+        const uint64_t limit = limit_file(path);
+        least = limit < least ? limit : least;
+        *end = '\0';
+    }
+    return least;
+}
+
 uint64_t pen_host_memory(void)
 {
     struct sysinfo info;
@@ -33,39 +73,40 @@ uint64_t pen_host_memory(void)
     if (sysinfo(&info) == 0) {
         bytes = (uint64_t)info.totalram * info.mem_unit;
     }
-    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
-    if (file != NULL) {
-        char text[32] = "";
-        const size_t n = fread(text, 1, sizeof(text) - 1, file);
-        (void)fclose(file);
-        uint64_t limit = 0;
-        if (pen_parse_u64(pen_slice_trim((pen_slice){(const uint8_t *)text, n}), &limit) &&
-            limit < bytes) {
-            bytes = limit;
-        }
-    }
-    return bytes;
+    const uint64_t limit = cgroup_memory();
+    return limit < bytes ? limit : bytes;
 }
 
-/* Of this program alone: ru_maxrss also holds what the process was before it ran this program. */
-uint64_t pen_host_rss_max(void)
+/* A line of /proc/self/status in KiB, as bytes; 0 when there is none. */
+static uint64_t status_bytes(const char *name)
 {
     FILE *file = fopen("/proc/self/status", "re");
     char line[256];
     unsigned long long kib = 0;
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "VmHWM: %llu", &kib) == 1) { // NOLINT(cert-err34-c): 0 when it is none
+        if (strncmp(line, name, 6) == 0) {
+            kib = strtoull(line + 6, NULL, 10);
             break;
         }
     }
     if (file != NULL) {
         (void)fclose(file);
     }
-    struct rusage usage;
-    if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0) {
-        kib = (unsigned long long)usage.ru_maxrss;
-    }
     return (uint64_t)kib * 1024;
+}
+
+uint64_t pen_host_rss(void)
+{
+    return status_bytes("VmRSS:");
+}
+
+/* Of this program alone: ru_maxrss also holds what the process was before it ran this program. */
+uint64_t pen_host_rss_max(void)
+{
+    struct rusage usage;
+    const uint64_t bytes = status_bytes("VmHWM:");
+    return bytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024
+                                                             : bytes;
 }
 
 pen_status pen_host_features(struct pen_buf *out)
@@ -100,7 +141,7 @@ static pen_status check_kernel(struct pen_err *err)
     return PEN_OK;
 }
 
-pen_status pen_host_check(uint64_t memory_bytes, struct pen_err *err)
+pen_status pen_host_check(struct pen_err *err)
 {
     PEN_TRY(check_kernel(err));
     __builtin_cpu_init();
@@ -108,14 +149,6 @@ pen_status pen_host_check(uint64_t memory_bytes, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET,
                         "this CPU lacks SSSE3 or SSE4.2, which Hyperscan and simdjson need: use an "
                         "x86-64-v2 machine");
-    }
-    const uint64_t have = pen_host_memory();
-    if (memory_bytes > have) {
-        return PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET,
-                        "the plan needs %" PRIu64
-                        " MiB of memory, the host or cgroup allows %" PRIu64
-                        " MiB: use fewer --shards or raise the limit",
-                        memory_bytes >> 20, have >> 20);
     }
     struct pen_ring *ring = NULL;
     PEN_TRY(pen_ring_new(8, &ring, err));

@@ -367,3 +367,9 @@ bool pen_reader_cancel(struct pen_reader *reader)
     slots_free(reader);
     return reader->used == 0;
 }
+
+uint64_t pen_reader_memory(const struct pen_reader_options *o)
+{
+    return sizeof(struct pen_reader) + o->slots * sizeof(struct file) +
+           o->buffers * (sizeof(struct buffer) + o->buffer_bytes);
+}

@@ -376,3 +376,34 @@ void pen_ship_capture(struct pen_ship *ship, pen_body_fn *fn, void *ctx)
     ship->capture = fn;
     ship->capture_ctx = ctx;
 }
+
+/* What the compressor takes is known when it has run. */
+static uint64_t zstd_memory(const struct pen_ship_options *options)
+{
+    const size_t cap = ZSTD_compressBound(options->body_bytes_max);
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+    uint8_t *body = calloc(1, options->body_bytes_max);
+    uint8_t *packed = malloc(cap);
+    uint64_t bytes = 0;
+    if (zstd != NULL && body != NULL && packed != NULL) {
+        (void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, options->level);
+        (void)ZSTD_compress2(zstd, packed, cap, body, options->body_bytes_max);
+        bytes = ZSTD_sizeof_CCtx(zstd);
+    }
+    (void)ZSTD_freeCCtx(zstd);
+    free(body);
+    free(packed);
+    return bytes;
+}
+
+uint64_t pen_ship_memory(const struct pen_ship_options *options)
+{
+    if (options->kind == PEN_SINK_NONE) {
+        return sizeof(struct pen_ship);
+    }
+    /* A body is sealed when it has its size: its buffer, which doubles, may be twice that. */
+    return sizeof(struct pen_ship) + options->bodies_max * sizeof(struct body) +
+           2 * options->body_bytes_max * options->bodies_max +
+           ZSTD_compressBound(options->body_bytes_max) + zstd_memory(options) +
+           sizeof(struct isal_zstream) + LEVEL_BUFFER_BYTES;
+}

@@ -62,7 +62,7 @@ static void files_come_whole_and_in_order(void **state)
     struct pen_err err;
     const struct pen_reader_options options = {.slots = 4, .buffers = 6, .buffer_bytes = 4096};
     assert_non_null(mkdtemp(dir));
-    assert_int_equal(pen_host_check(1 << 20, &err), PEN_OK);
+    assert_int_equal(pen_host_check(&err), PEN_OK);
     assert_true(pen_host_cores() >= 1 && pen_host_memory() > 0);
     assert_int_equal(pen_ring_new(64, &ring, &err), PEN_OK);
     assert_int_equal(pen_reader_new(ring, &options, &reader, &err), PEN_OK);
