@@ -122,6 +122,16 @@ static pen_status copy_pred(struct builder *b, const struct pen_pred *from, stru
         }
     }
     to->ready.pred.pieces = pieces;
+    if (from->field == PEN_FIELD_ANY) {
+        b->set.len = 0;
+        if (!pen_match_lower(&b->set, pen_match_needle(from))) {
+            return no_memory(b->err);
+        }
+        to->ready.needle = pen_arena_dup(arena, pen_buf_slice(&b->set));
+        if (to->ready.needle.ptr == NULL) {
+            return no_memory(b->err);
+        }
+    }
     to->cls = class_of(from);
     to->is_exact = is_certain(from);
     return from->op == PEN_OP_REGEX ? pen_match_regex_compile(from, &to->ready.code, b->err)

@@ -19,6 +19,7 @@
 struct match_pred {
     struct pen_pred pred;
     pcre2_code *code;
+    pen_slice needle; /* of a predicate on any value, in lower case; empty: every value is asked */
 };
 
 /* Working memory of one thread; grows to the largest value and stays. */
@@ -52,6 +53,13 @@ bool pen_match_words(const struct pen_piece *pieces, uint32_t count, pen_slice t
 bool pen_match_is_ascii(pen_slice text);
 /* Appends text with every code point folded. */
 PEN_MUST_USE pen_status pen_match_fold(struct pen_buf *out, pen_slice text);
+
+/* needle.c: the longest piece of ASCII text that every value on which the predicate holds has in
+ * it, but for its case; or empty.  Points into the predicate. */
+pen_slice pen_match_needle(const struct pen_pred *pred);
+/* A copy in lower case.  False when text is not all ASCII, or out of memory. */
+PEN_MUST_USE bool pen_match_lower(struct pen_buf *out, pen_slice text);
+bool pen_match_has(pen_slice text, pen_slice needle);
 
 /* word.c: letter, decimal digit or underscore. */
 bool pen_match_is_word(uint32_t point);

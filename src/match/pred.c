@@ -51,13 +51,45 @@ bool pen_match_object_texts(struct pen_buf *tmp, pen_slice object, pen_match_tex
     return scalars_below(tmp, object, fn, ctx);
 }
 
-/* Every text of a field (or of all scalars of the record), until fn returns true. */
+/*
+ * As scalars_below for a whole record, without the values that lack the needle.  Only where bytes
+ * say it all: beyond ASCII a letter may fold to one of the needle's, and \u hides what it stands
+ * for.
+ */
+static bool any_text(struct match_scratch *scratch, const struct pen_record *record,
+                     pen_slice needle, pen_match_text_fn *fn, void *ctx)
+{
+    const pen_slice raw = record->raw;
+    if (needle.len == 0 || !pen_match_lower(&scratch->other, raw)) {
+        return scalars_below(&scratch->text, raw, fn, ctx);
+    }
+    const pen_slice lower = pen_buf_slice(&scratch->other);
+    if (!pen_match_has(lower, needle)) {
+        return pen_match_has(lower, PEN_SLICE_LIT("\\u")) &&
+               scalars_below(&scratch->text, raw, fn, ctx);
+    }
+    struct pen_tokens tokens;
+    struct pen_token token;
+    pen_tokens_init(&tokens, raw);
+    while (pen_tokens_next(&tokens, &token)) {
+        const size_t at = (size_t)(token.text.ptr - raw.ptr);
+        pen_slice text;
+        if (token.is_key || !is_scalar(token.kind) ||
+            (!token.is_escaped &&
+             !pen_match_has(pen_slice_sub(lower, at, at + token.text.len), needle))) {
+            continue;
+        }
+        if (plain_text(&scratch->text, token.text, token.is_escaped, &text) && fn(ctx, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every text of a field, until fn returns true. */
 static bool each_text(struct pen_buf *tmp, const struct pen_record *record,
                       const struct pen_pred *pred, pen_match_text_fn *fn, void *ctx)
 {
-    if (pred->field == PEN_FIELD_ANY) {
-        return scalars_below(tmp, record->raw, fn, ctx);
-    }
     const bool wants_objects =
         !pred->scalars_only &&
         (pred->op == PEN_OP_PATTERN || pred->op == PEN_OP_REGEX || pred->op == PEN_OP_WORDS);
@@ -168,5 +200,8 @@ bool pen_match_pred_eval(struct match_scratch *scratch, const struct match_pred 
         return is_null(record, pred->pred.field);
     }
     struct test test = {.scratch = scratch, .pred = pred, .record = record};
+    if (pred->pred.field == PEN_FIELD_ANY) {
+        return any_text(scratch, record, pred->needle, test_text, &test);
+    }
     return each_text(&scratch->text, record, &pred->pred, test_text, &test);
 }

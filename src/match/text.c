@@ -108,6 +108,9 @@ bool pen_match_words(const struct pen_piece *pieces, uint32_t count, pen_slice t
 {
     const struct glob glob = {.pieces = pieces, .count = count, .is_phrase = true};
     pen_slice rest = text;
+    if (count > 0 && pieces[0].kind == PEN_PIECE_RUN) {
+        return glob_from(&glob, text, 0); /* a RUN reaches every later start by itself */
+    }
     for (;;) {
         const size_t start = text.len - rest.len;
         if (is_boundary(text, start) && glob_from(&glob, text, start)) {
