@@ -213,11 +213,22 @@ PEN_MUST_USE pen_status pen_trial_run(struct pen_trial *trial, const struct pen_
 /* ---- replay ---- */
 
 enum pen_log_level { PEN_LOG_ERROR, PEN_LOG_WARN, PEN_LOG_INFO, PEN_LOG_DEBUG };
+/*
+ * With a retry a run first takes back what refused objects gave (documents, observations, counters,
+ * as src/node/withdraw.h says), so that they are unread again, and then does what any resumed run
+ * does.  It ends with the documents and signals of a run that never saw the damage.
+ */
+struct pen_retry {
+    const char *const *objects; /* as pen_object_named takes them */
+    uint32_t object_count;      /* 0: every refused object */
+};
 struct pen_replay_options {
     const char *const *sources;
     uint32_t source_count;
     const char *out_dir;
     const char *command_line; /* for the jobs table */
+    const char *arguments;    /* kept with the job, for pen_replay_arguments; NULL: as they are */
+    const struct pen_retry *retry; /* NULL: none */
     struct pen_rules_options rules;
     const char *types_dir;
     const char *cache_dir; /* of compiled databases; NULL: none */
@@ -262,7 +273,11 @@ struct pen_replay_result {
     char job[33];
     uint32_t shards;
     struct pen_totals totals;
-    uint64_t skipped; /* entries of folders that are no files, by this run's listing */
+    bool is_retry;
+    uint64_t retried;       /* objects that were taken back */
+    uint64_t retry_left;    /* refused ones that cannot be read now and keep what they gave */
+    uint64_t retry_refused; /* those of the retry that are refused at its end */
+    uint64_t skipped;       /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
         char name[40];
         uint64_t objects, records, dead;
@@ -283,6 +298,36 @@ PEN_MUST_USE pen_status pen_replay(const struct pen_replay_options *options,
                                    struct pen_replay_result *result, struct pen_err *err);
 /* For signal handlers: asks the running replay to drain (1) or to stop at once (2). */
 void pen_replay_interrupt(void);
+
+/* ---- dead letters ---- */
+
+struct pen_dead_letter { /* slices borrow the reader until the callback returns; all unescaped */
+    uint64_t number;     /* of its line, from 1; the same as long as the job lives */
+    pen_slice object, type, stage, status, reason, time, excerpt;
+    uint64_t record, offset;
+    bool is_taken_back; /* a retry has read its object again since */
+};
+/* Any status but PEN_OK ends the reading and is returned. */
+typedef pen_status pen_dead_letter_fn(void *ctx, const struct pen_dead_letter *letter);
+/*
+ * pen_dead_letters - every committed dead letter of a job, in the order of their numbers.
+ *
+ * A run may be going on.  The lines that a retry leaves (stage `retry`) are not dead letters; what
+ * they say is in is_taken_back.
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (not the folder of a run) | PEN_E_CORRUPT | PEN_E_IO
+ * Cost     reads dead-letters.ndjson.zst twice; memory for the objects that were retried
+ */
+PEN_MUST_USE pen_status pen_dead_letters(const char *dir, pen_dead_letter_fn *fn, void *ctx,
+                                         struct pen_err *err);
+/* Whether a key is one of the names, or ends in one behind a slash; no names: yes. */
+bool pen_object_named(const char *const *names, uint32_t count, pen_slice key);
+/* The range of event time of the job in dir. */
+PEN_MUST_USE pen_status pen_replay_range(const char *dir, int64_t *from_ns, int64_t *to_ns,
+                                         struct pen_err *err);
+/* Appends what the last run of the job in dir was given as arguments; empty when it was not told.
+ * PEN_E_NOT_FOUND when dir holds no job. */
+PEN_MUST_USE pen_status pen_replay_arguments(const char *dir, struct pen_buf *out,
+                                             struct pen_err *err);
 
 /* ---- signals.db from outside a run ---- */
 

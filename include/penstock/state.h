@@ -123,4 +123,27 @@ struct pen_state_counters {
 void pen_state_seen(struct pen_state *state, int64_t event_time_ns);
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state);
 
+/* ---- runs without some of their observations ---- */
+
+typedef bool pen_observation_keep_fn(void *ctx, const struct pen_observation *o);
+struct pen_state_rewrite {
+    const char *dir;         /* DIR/state */
+    const char *const *runs; /* all committed runs */
+    uint32_t run_count;
+    uint64_t epoch; /* that no commit has used; it names the new run */
+    uint64_t hash_key;
+    pen_observation_keep_fn *keep; /* asked for each observation once, in the order of release */
+    void *ctx;
+    char name[64];  /* out: the one run that takes the place of all; "" when nothing was kept */
+    uint64_t bytes; /* out: its size */
+};
+/*
+ * pen_state_rewrite - writes what is kept of all runs as one run, and syncs it.
+ *
+ * The runs that were read stay; the next commit has to name the new one instead of them.  No state
+ * may be open on dir.  After an error there is no new run that anything names.
+ * Memory   as a merge of 64 runs, whatever their size
+ */
+PEN_MUST_USE pen_status pen_state_rewrite(struct pen_state_rewrite *rewrite, struct pen_err *err);
+
 #endif

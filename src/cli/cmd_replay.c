@@ -2,6 +2,7 @@
 #include "penstock/runtime.h"
 
 #include "replay_args.h"
+#include "retry.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void on_interrupt(int number)
     pen_replay_interrupt();
 }
 
-static char *command_line(int argc, char **argv)
+char *replay_command_line(int argc, char **argv)
 {
     char *line = NULL;
     for (int i = 0; i < argc; i++) {
@@ -46,7 +47,7 @@ static char *command_line(int argc, char **argv)
     return line;
 }
 
-static int replay(struct replay_args *args)
+int replay_run(struct replay_args *args)
 {
     struct pen_err err = {0};
     struct pen_replay_result result = {.status = "failed"};
@@ -74,13 +75,16 @@ int cmd_replay(int argc, char **argv)
     struct replay_args *args = malloc(sizeof(*args));
     PEN_CHECK(args != NULL);
     replay_args_init(args);
-    char *line = command_line(argc, argv);
+    char *line = replay_command_line(argc, argv);
+    char *arguments = arguments_text(argc, argv);
     int code = replay_args_read(args, argc, argv);
     if (code < 0) {
         args->options.command_line = line == NULL ? "" : line;
-        code = args->plan ? replay_plan(args) : replay(args);
+        args->options.arguments = arguments;
+        code = args->plan ? replay_plan(args) : replay_run(args);
     }
     free(line);
+    free(arguments);
     replay_args_fini(args);
     free(args);
     return code;

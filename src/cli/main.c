@@ -16,6 +16,7 @@ static const char help[] =
     "  penstock rules test [PATH...]           runs the tests beside rules\n"
     "  penstock rules explain --rule ID EVENT  each condition, its values, its verdict\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
+    "  penstock dead-letters list | show | retry        what was refused and why\n"
     "  penstock check                          config, rules, types, memory: what a run would use\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
@@ -60,7 +61,7 @@ static const struct command {
     {"replay", cmd_replay},   {"search", cmd_search}, {"rules", cmd_rules},
     {"signals", cmd_signals}, {"check", cmd_check},   {"bench", cmd_bench},
     {"version", cmd_version}, {"follow", NULL},       {"coverage", NULL},
-    {"types", NULL},          {"sink", NULL},         {"dead-letters", NULL},
+    {"types", NULL},          {"sink", NULL},         {"dead-letters", cmd_dead_letters},
     {"state", NULL},
 };
 

@@ -39,6 +39,10 @@ PEN_MUST_USE bool cli_set(struct pen_replay_options *options, const char *text);
 
 /* --plan: lists and estimates.  The exit code. */
 int replay_plan(const struct replay_args *args);
+/* Runs it and prints the summary.  The exit code. */
+int replay_run(struct replay_args *args);
+/* "penstock replay --out x ...": malloc'd, NULL when out of memory. */
+char *replay_command_line(int argc, char **argv);
 /* The summary of a run on standard output: one line of JSON, or a table. */
 void replay_summary_json(const struct pen_replay_result *result);
 void replay_summary_table(const struct pen_replay_result *result, const char *out_dir);

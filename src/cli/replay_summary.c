@@ -75,7 +75,13 @@ void replay_summary_json(const struct pen_replay_result *r)
         (void)printf("%s{\"cause\":\"%s\",\"account\":\"%s\",\"count\":%" PRIu64 "}",
                      i == 0 ? "" : ",", r->gaps[i].cause, r->gaps[i].account, r->gaps[i].count);
     }
-    (void)printf("],\"bound_by\":\"%s\",\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f},"
+    (void)printf("],");
+    if (r->is_retry) {
+        (void)printf("\"retry\":{\"objects\":%" PRIu64 ",\"left\":%" PRIu64 ",\"refused\":%" PRIu64
+                     "},",
+                     r->retried, r->retry_left, r->retry_refused);
+    }
+    (void)printf("\"bound_by\":\"%s\",\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f},"
                  "\"rss_bytes_max\":%" PRIu64 "}\n",
                  r->cpu_s > 0.7 * r->wall_s * r->shards ? "cpu" : "storage", r->wall_s, r->cpu_s,
                  r->rss_bytes_max);
@@ -88,6 +94,11 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
     char last[PEN_TIME_MAX];
     time_text(t->time_first_ns, first);
     time_text(t->time_last_ns, last);
+    if (r->is_retry) {
+        (void)printf("\n%-10s %" PRIu64 " objects read again, %" PRIu64
+                     " left as they are, %" PRIu64 " refused now",
+                     "retry", r->retried, r->retry_left, r->retry_refused);
+    }
     (void)printf("\n%-10s %s, %.1f s, %.0f records/s, %.0f MB/s\n", "run", r->status, r->wall_s,
                  (double)t->records_in / r->wall_s, (double)t->bytes_plain / 1e6 / r->wall_s);
     (void)printf("%-10s %" PRIu64 " read, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64

@@ -33,6 +33,7 @@ enum statement {
     SQL_ADD_OPEN_COUNTERS,
     SQL_ADD_REFUSED,
     SQL_REFUSED,
+    SQL_COUNTERS,
     SQL_DROP_REFUSED,
     SQL_DROP_FINISHED,
     SQL_DROP_FILE,
@@ -56,6 +57,7 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_ADD_OPEN_COUNTERS] = "INSERT OR REPLACE INTO open_counters(path, counters) VALUES(?1, ?2)",
     [SQL_ADD_REFUSED] = "INSERT OR REPLACE INTO refused VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_REFUSED] = "SELECT path, unit, name_hash, key, counters FROM refused ORDER BY path",
+    [SQL_COUNTERS] = "SELECT counters FROM refused UNION ALL SELECT counters FROM open_counters",
     [SQL_DROP_REFUSED] = "DELETE FROM refused WHERE path = ?1",
     [SQL_DROP_FINISHED] = "DELETE FROM finished WHERE unit = ?1",
     [SQL_DROP_FILE] = "DELETE FROM files WHERE kind = ?1 AND name = ?2",
@@ -459,6 +461,22 @@ pen_status checkpoint_unfinish(struct checkpoint *c, const char *unit, uint64_t 
         st = checkpoint_add_finished(c, unit, hashes, kept, err);
     }
     free(hashes);
+    return st;
+}
+
+pen_status checkpoint_counters_each(struct checkpoint *c, checkpoint_counters_fn *fn, void *ctx,
+                                    struct pen_err *err)
+{
+    sqlite3_stmt *statement = c->statements[SQL_COUNTERS];
+    pen_status st = PEN_OK;
+    int code = SQLITE_DONE;
+    while (st == PEN_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        st = fn(ctx, (const char *)sqlite3_column_text(statement, 0), err);
+    }
+    if (st == PEN_OK && code != SQLITE_DONE) {
+        st = db_fail(c, err, "counters");
+    }
+    (void)sqlite3_reset(statement);
     return st;
 }
 

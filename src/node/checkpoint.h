@@ -71,6 +71,11 @@ PEN_MUST_USE pen_status checkpoint_refused_each(struct checkpoint *checkpoint,
 /* Forgets that objects of a unit are finished; drop (their name hashes) is sorted by the call. */
 PEN_MUST_USE pen_status checkpoint_unfinish(struct checkpoint *checkpoint, const char *unit,
                                             uint64_t *drop, size_t drop_count, struct pen_err *err);
+/* The counters of every refused and every open object. */
+typedef pen_status checkpoint_counters_fn(void *ctx, const char *counters, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_counters_each(struct checkpoint *checkpoint,
+                                                 checkpoint_counters_fn *fn, void *ctx,
+                                                 struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_drop_refused(struct checkpoint *checkpoint, const char *path,
                                                 struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_drop_file(struct checkpoint *checkpoint, const char *kind,

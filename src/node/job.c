@@ -272,9 +272,20 @@ static uint32_t sequence_after(const struct file_list *list)
     return after;
 }
 
-static pen_status job_restore(struct job *job, struct pen_err *err)
+static void runs_free(struct job *job)
+{
+    for (uint32_t i = 0; i < job->run_count; i++) {
+        free(job->runs[i]);
+    }
+    free(job->runs);
+    job->runs = NULL;
+    job->run_count = 0;
+}
+
+pen_status job_restore(struct job *job, struct pen_err *err)
 {
     struct file_list list = {0};
+    runs_free(job);
     pen_status st = checkpoint_files(job->checkpoint, "document", file_listed, &list, err);
     if (st == PEN_OK) {
         st = folder_restore(job->documents_dir, &list, err);
@@ -321,6 +332,9 @@ static pen_status job_values(struct job *job, const struct pen_replay_options *o
     PEN_TRY(number_get(job, "dead_bytes", &job->dead_bytes, err));
     PEN_TRY(number_get(job, "hash_key", &job->hash_key, err));
     PEN_TRY(number_get(job, "ingested_ns", &ingested, err));
+    if (o->arguments != NULL) {
+        PEN_TRY(checkpoint_set(job->checkpoint, "arguments", o->arguments, err));
+    }
     if (!job->is_resumed) {
         job->hash_key = pen_hash64(pen_slice_str(job->id), 7);
         const int64_t now = pen_clock_wall_ns() / PEN_NS_PER_S * PEN_NS_PER_S;
@@ -414,10 +428,7 @@ pen_status job_dead_append(struct job *job, pen_slice lines, struct pen_err *err
 
 void job_close(struct job *job)
 {
-    for (uint32_t i = 0; i < job->run_count; i++) {
-        free(job->runs[i]);
-    }
-    free(job->runs);
+    runs_free(job);
     checkpoint_close(job->checkpoint);
     if (job->lock_fd >= 0) {
         (void)close(job->lock_fd);

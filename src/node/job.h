@@ -26,6 +26,8 @@ struct job {
  * is in use by another process. */
 PEN_MUST_USE pen_status job_open(struct job *job, const struct pen_replay_options *options,
                                  const struct pen_program *program, struct pen_err *err);
+/* Brings the files of DIR to what checkpoint.db says, and tells runs and first_sequence anew. */
+PEN_MUST_USE pen_status job_restore(struct job *job, struct pen_err *err);
 /* Writes lines as one zstd frame behind the committed dead letters and syncs; dead_bytes, which the
  * next commit stores, then covers it.  Nothing happens for no lines. */
 PEN_MUST_USE pen_status job_dead_append(struct job *job, pen_slice lines, struct pen_err *err);

@@ -4,6 +4,7 @@
 #include "control.h"
 #include "observe.h"
 #include "wanted.h"
+#include "withdraw.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -155,6 +156,9 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     pen_budget_plan(o, c->program, pen_host_rss(), &budget);
     PEN_TRY(pen_budget_check(&budget, err));
     PEN_TRY(job_open(&c->job, o, c->program, err));
+    if (o->retry != NULL) {
+        PEN_TRY(withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err));
+    }
     PEN_TRY(control_resume(c, err));
     PEN_TRY(state_rules(c, err));
     PEN_TRY(planner_init(&c->planner, o, c->program->types, on_folder_gap, c, err));
@@ -280,6 +284,11 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
         words("penstock: %s\n", more.text);
     }
     progress(c, true);
+    c->result->is_retry = c->options->retry != NULL;
+    if (c->result->is_retry &&
+        withdraw_refused(&c->job, c->options->retry, &c->result->retry_refused, &more) != PEN_OK) {
+        words("penstock: %s\n", more.text);
+    }
     result_fill(c, st == PEN_OK || st == PEN_E_NOSPACE);
     if (st != PEN_OK && st != PEN_E_NOSPACE) {
         return st;
