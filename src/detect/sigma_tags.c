@@ -49,6 +49,9 @@ static pen_status read_tag(struct builder *b, const struct pen_yaml *tag, struct
 {
     pen_slice rest = tag->text;
     pen_slice space;
+    if (sigma_scalar(b->arena, tag).kind != SCALAR_STRING) {
+        return sigma_fail(b, tag, "the tag '%.*s' is no text: quote it", PEN_SLICE_FMT(rest));
+    }
     if (rest.len == 0 || memchr(rest.ptr, '.', rest.len) == NULL) {
         return sigma_fail(b, tag, "the tag '%.*s' has no namespace", PEN_SLICE_FMT(rest));
     }

@@ -91,6 +91,7 @@ static void wrong_descriptions_are_refused_with_their_place(void **state)
         {"title: t\nfalsepositives: f\n", "r.yml:2:17: `falsepositives` is a list"},
         {"title: t\nfalsepositives: [{a: b}]\n", "r.yml:2:18: `falsepositives` is a list of"},
         {"title: t\ntags: attack.t1\n", "r.yml:2:7: `tags` is a list"},
+        {"title: t\ntags: [1.5]\n", "r.yml:2:8: the tag '1.5' is no text"},
         {"title: t\ntags: [attack]\n", "r.yml:2:8: the tag 'attack' has no namespace"},
         {"title: t\ndate: 2024-1-5\n", "r.yml:2:7: `date` is a date"},
         {"title: t\ndate: 2023-02-29\n", "r.yml:2:7: `date` is a date"},
@@ -228,8 +229,10 @@ static void rules_are_selected_by_level_tag_and_status(void **state)
         {.level_min = PEN_MEDIUM, .load_deprecated = true},
         {.tags = tags, .tag_count = 1},
         {.tags = tags, .tag_count = 1, .load_deprecated = true},
+        {.level_min = PEN_HIGH},
+        {.level_min = PEN_CRITICAL, .load_deprecated = true},
     };
-    static const uint32_t wanted[] = {2, 1, 2, 1, 2};
+    static const uint32_t wanted[] = {2, 1, 2, 1, 2, 1, 1};
     struct pen_hash128 hashes[PEN_COUNT(options)];
     for (size_t i = 0; i < PEN_COUNT(options); i++) {
         struct pen_rules *rules = load_texts(&file, 1, &options[i]);
@@ -291,16 +294,17 @@ static void fields_that_a_type_refuses_cost_one_rule(void **state)
 static void actions_merge_documents_of_a_file(void **state)
 {
     (void)state;
-    struct pen_rules *rules =
-        load_text("action: global\ntitle: G\nlevel: high\n" LOGSOURCE
-                  "detection: {s: {f: 1}, condition: s}\n---\n"
-                  "title: lost\ndetection: {s: {g: 2}}\n---\n"              /* 0: f 1 and g 2 */
-                  "action: repeat\ntitle: R\ndetection: {s: {f: 7}}\n---\n" /* 1: f 7 and g 2 */
-                  "action: reset\n---\n"
-                  "title: plain\n" LOGSOURCE "detection: {s: {h: 1}, condition: s}\n---\n"  /* 2 */
-                  "action: repeat\ntitle: P\ndetection: {t: {i: 1}, condition: s or t}\n"); /* 3 */
+    struct pen_rules *rules = load_text(
+        "action: global\ntitle: G\nlevel: high\n" LOGSOURCE
+        "detection: {s: {f: 1}, condition: s}\n---\n"
+        "title: lost\ndetection: {s: {g: 2}}\n---\n"              /* 0: f 1 and g 2 */
+        "action: repeat\ntitle: R\ndetection: {s: {f: 7}}\n---\n" /* 1: f 7 and g 2 */
+        "action: reset\n---\n"
+        "title: plain\n" LOGSOURCE "detection: {s: {h: 1}, condition: s}\n---\n"     /* 2 */
+        "action: repeat\ntitle: P\ndetection: {t: {i: 1}, condition: s or t}\n---\n" /* 3 */
+        "action: repeat\ntitle: Q\ndetection: {s: {h: 2}}\n"); /* 4: h 2, or i 1 */
     print_notices(rules);
-    assert_int_equal(pen_rules_count(rules), 4);
+    assert_int_equal(pen_rules_count(rules), 5);
     assert_int_equal(pen_rules_rejected(rules), 0);
     slice_is(pen_rules_at(rules, 0)->title, "G"); /* the template wins */
     slice_is(pen_rules_at(rules, 1)->title, "R"); /* the document wins */
@@ -310,7 +314,9 @@ static void actions_merge_documents_of_a_file(void **state)
     assert_int_equal(matches_of(rules, "{\"f\":1,\"g\":2}"), 1);
     assert_int_equal(matches_of(rules, "{\"f\":7,\"g\":2}"), 2);
     assert_int_equal(matches_of(rules, "{\"h\":1}"), 4 | 8);
-    assert_int_equal(matches_of(rules, "{\"i\":1}"), 8);
+    assert_int_equal(matches_of(rules, "{\"f\":7}"), 0);
+    assert_int_equal(matches_of(rules, "{\"i\":1}"), 8 | 16);
+    assert_int_equal(matches_of(rules, "{\"h\":2}"), 16);
     expect_notice(rules, PEN_NOTICE_WARNING, "r.yml:1:9: `action` is deprecated");
     pen_rules_free(rules);
 }

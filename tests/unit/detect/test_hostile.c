@@ -126,6 +126,23 @@ static void values_that_aliases_repeat_have_a_limit(void **state)
     expect_refused("the values of the rule have more than");
 }
 
+static void the_limit_of_values_is_that_of_one_rule(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        put(SIGMA_HEAD "detection:\n  s:\n    f:\n    - &v ");
+        put_times("xxxxxxxxxxxxxxxx", 16000);
+        put("\n");
+        put_times("    - *v\n", 10);
+        put("  condition: s\n---\n");
+    }
+    const struct pen_rule_text file = {"r.yml", pen_buf_slice(&text)};
+    struct pen_rules *rules = load_texts(&file, 1, NULL);
+    print_notices(rules);
+    assert_int_equal(pen_rules_count(rules), 3);
+    pen_rules_free(rules);
+}
+
 static void conditions_have_a_limit(void **state)
 {
     (void)state;
@@ -268,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cycles_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(text_that_is_no_yaml_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(values_that_aliases_repeat_have_a_limit, begin, end),
+        cmocka_unit_test_setup_teardown(the_limit_of_values_is_that_of_one_rule, begin, end),
         cmocka_unit_test_setup_teardown(conditions_have_a_limit, begin, end),
         cmocka_unit_test_setup_teardown(long_chains_and_many_parentheses_are_no_depth, begin, end),
         cmocka_unit_test_setup_teardown(expressions_that_cannot_be_held_are_refused, begin, end),

@@ -152,6 +152,8 @@ static void conditions_bind_and_count(void **state)
 #define ABC "  a: {f: 1}\n  b: {g: 1}\n  sel_c: {h: 1}\n  sel_d: {h: 2}\n  condition: "
     static const struct sigma_row rows[] = {
         {ABC "not a and b", "{\"f\":2,\"g\":1}", 1},
+        {ABC "a and b or sel_c", "{\"h\":1}", 1},
+        {ABC "sel_c or a and b", "{\"f\":1}", 0},
         {ABC "not (a and b)", "{\"f\":1,\"g\":2}", 1},
         {ABC "not not a", "{\"f\":1}", 1},
         {ABC "not(b)or(a)", "{\"f\":1,\"g\":1}", 1},

@@ -40,6 +40,8 @@ static void a_filter_narrows_the_rules_that_it_names(void **state)
         {"{product: aws, service: cloudtrail}", "{rules: any" NOT_U, "{\"f\":1,\"u\":\"x\"}", 0},
         {"{product: aws, category: c}", "{rules: any" NOT_U, "{\"f\":1,\"u\":\"x\"}", 3},
         {"{product: azure}", "{rules: any" NOT_U, "{\"f\":1,\"u\":\"x\"}", 3},
+        {"{product: aws, service: s3}", "{rules: any" NOT_U, "{\"f\":1,\"u\":\"x\"}", 3},
+        {"{service: CloudTrail}", "{rules: any" NOT_U, "{\"f\":1,\"u\":\"x\"}", 0},
         /* nothing is negated by itself */
         {"{product: aws}", "{rules: any, s: {u: x}, condition: s}", "{\"f\":1,\"u\":\"x\"}", 3},
         {"{product: aws}", "{rules: any, s: {u: x}, condition: s}", "{\"f\":1}", 0},
