@@ -42,6 +42,9 @@ struct pen_type {
         pen_slice category, product, service;
     } * logsources;
     uint32_t logsource_count;
+    pen_slice file; /* path, or the base name of a built-in one */
+    pen_slice text; /* the file as it was read */
+    bool is_builtin;
 };
 
 struct pen_types;

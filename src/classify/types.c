@@ -17,6 +17,7 @@ extern const struct pen_embedded pen_type_files[];
 struct loader {
     struct pen_types *types;
     const char *file;
+    bool is_builtin;
     struct pen_err *err;
 };
 
@@ -195,9 +196,17 @@ static pen_status add_file(struct loader *l, pen_slice text)
     if (pen_yaml_parse(&l->types->arena, text, NULL, &docs, &err) != PEN_OK) {
         return PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s:%s", l->file, err.text);
     }
+    const pen_slice name = pen_arena_dup(&l->types->arena, pen_slice_str(l->file));
+    const pen_slice copy = pen_arena_dup(&l->types->arena, text);
+    if (name.ptr == NULL || copy.ptr == NULL) {
+        return PEN_FAIL(l->err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", l->file);
+    }
     for (uint32_t i = 0; i < docs.count; i++) {
         struct pen_type type;
         PEN_TRY(read_type(l, docs.roots[i], &type));
+        type.file = name;
+        type.text = copy;
+        type.is_builtin = l->is_builtin;
         if (pen_types_find(l->types, type.name) != NULL) {
             continue;
         }
@@ -291,6 +300,7 @@ static pen_status load(struct loader *l, const char *dir)
     }
     for (const struct pen_embedded *file = pen_type_files; file->name != NULL; file++) {
         l->file = file->name;
+        l->is_builtin = true;
         PEN_TRY(add_file(l, (pen_slice){file->text, file->len}));
     }
     const struct pen_type *unknown = pen_types_find(l->types, PEN_SLICE_LIT("unknown"));

@@ -8,6 +8,8 @@ int cmd_replay(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_types(int argc, char **argv);
+int cmd_coverage(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_signals(int argc, char **argv);

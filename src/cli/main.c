@@ -17,6 +17,8 @@ static const char help[] =
     "  penstock rules explain --rule ID EVENT  each condition, its values, its verdict\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
     "  penstock dead-letters list | show | retry        what was refused and why\n"
+    "  penstock coverage SOURCE                what is there, by type, account, region and day\n"
+    "  penstock types list | show | test       log types\n"
     "  penstock check                          config, rules, types, memory: what a run would use\n"
     "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
@@ -60,8 +62,8 @@ static const struct command {
 } commands[] = {
     {"replay", cmd_replay},   {"search", cmd_search}, {"rules", cmd_rules},
     {"signals", cmd_signals}, {"check", cmd_check},   {"bench", cmd_bench},
-    {"version", cmd_version}, {"follow", NULL},       {"coverage", NULL},
-    {"types", NULL},          {"sink", NULL},         {"dead-letters", cmd_dead_letters},
+    {"version", cmd_version}, {"follow", NULL},       {"coverage", cmd_coverage},
+    {"types", cmd_types},     {"sink", NULL},         {"dead-letters", cmd_dead_letters},
     {"state", NULL},
 };
 

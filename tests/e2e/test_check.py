@@ -46,7 +46,7 @@ def case_check_table():
     for row in TABLE:
         assert f"\n.B {row['key']}\n{row['help']}\n" in plain, row["key"]
         assert f"from {row['min']} to {row['max']}" in plain, row["key"]
-    for command in ("replay", "search", "rules", "signals", "check", "bench", "version"):
+    for command in ("replay", "search", "coverage", "rules", "types", "signals", "check", "bench", "version"):
         assert f".SH PENSTOCK {command.upper()}\n" in plain, command
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", page], capture_output=True, check=True)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""test_types.py PENSTOCK CASE - types list, show and test."""
+import gzip
+import json
+import pathlib
+
+from kit import DAY, FIXED, WORK, documents, event, main, records, replay, run
+
+SOURCE = pathlib.Path(__file__).parents[2]
+
+
+def case_types_list():
+    rows = {row["name"]: row for row in map(json.loads, run("types", "list", "--json").stdout.splitlines())}
+    files = {path.name: path for path in (SOURCE / "src/classify/types").glob("*.yaml")}
+    assert {row["file"] for row in rows.values()} == set(files), rows
+    assert rows["cloudtrail"]["index"] == "log-aws-cloudtrail" and rows["cloudtrail"]["builtin"] is True
+    assert rows["cloudtrail"]["time"] == "eventTime" and rows["cloudtrail"]["fields"] > 10, rows
+    shown = run("types", "list").stdout.decode()
+    assert len(shown.splitlines()) == len(rows) and "built-in" in shown, shown
+    for row in rows.values():
+        assert run("types", "show", row["name"]).stdout == files[row["file"]].read_bytes(), row
+    assert b"the nearest is cloudtrail" in run("types", "show", "cloudtrial", code=2).stderr
+    # one's own come first
+    own = WORK / "types"
+    own.mkdir()
+    (own / "mine.yaml").write_text("name: mine\nkey: 'mine/'\narray: Records\ntime: eventTime\nindex: log-mine\n")
+    rows = [json.loads(line) for line in run("types", "list", "--json", "--types-dir", own).stdout.splitlines()]
+    assert [row["builtin"] for row in rows if row["name"] == "mine"] == [False], rows
+    assert run("types", "show", "mine", "--types-dir", own).stdout == (own / "mine.yaml").read_bytes()
+    (own / "mine.yaml").write_text("name: mine\nindx: log-mine\n")
+    done = run("types", "list", "--types-dir", own, code=3)
+    assert b"mine.yaml:2:1: " in done.stderr, done.stderr
+    for args in (["list", "x"], ["show"], ["test"], ["import", "x"], ["lst"], []):
+        assert run("types", *args, code=2).stdout == b"", args
+
+
+def case_types_test():
+    """Tells what replay would make of a file."""
+    def told(*args, code=0, **options):
+        return json.loads(run("types", "test", "--json", *args, code=code, **options).stdout)
+
+    root = WORK / "logs"
+    (root / DAY).mkdir(parents=True)
+    good = root / DAY / "x.json.gz"
+    good.write_bytes(gzip.compress(records(1, 2, 3)))
+    got = told(good)
+    assert got["by_key"] == {"type": "cloudtrail", "account": "123456789012", "region": "eu-west-1",
+                             "day": "2025-03-04"}, got
+    assert (got["type"], got["records"], got["bad_records"], got["damage"]) == ("cloudtrail", 3, 0, ""), got
+    assert got["plain_bytes"] == len(records(1, 2, 3)), got
+    replay(root, WORK / "out", "--no-rules")
+    delivered = {line["_id"]: line for line in documents(WORK / "out")}[got["first"]["id"]]
+    mine = got["first"]["document"]
+    for side in (mine, delivered["_source"]):
+        side["event"].pop("ingested")
+        side.pop("@log_s3key", None)  # replay's key is below its source
+    assert mine == delivered["_source"] and got["first"]["index"] == delivered["_index"], (mine, delivered)
+    # by content alone, on standard input; another key; another type
+    got = told("-", input=records(1))
+    assert (got["key"], got["by_key"]["type"], got["type"], got["records"]) == ("-", "unknown", "cloudtrail", 1), got
+    assert told("-", "--key", DAY + "/o.json", input=records(1))["by_key"]["region"] == "eu-west-1"
+    assert told("-", "--as", "json", input=b'{"a":1}\n{"a":2}\n')["records"] == 2
+    # what cannot be read
+    got = told("-", "--as", "json", input=b"hello", code=1)
+    assert got["records"] == 0 and got["bad_records"] == 1, got
+    got = told("-", input=records(1, b'{"eventID":"x"}', 2), code=1)
+    assert (got["records"], got["bad_records"], got["bad"][0]["record"]) == (2, 1, 1), got
+    got = told("-", "--as", "cloudtrail", input=gzip.compress(records(1, 2))[:-9], code=1)
+    assert got["damage"], got
+    got = told("-", input=b"just words\n", code=1)
+    assert got["type"] == "unknown" and got["first"]["document"] is None, got
+    shown = run("types", "test", "-", input=records(1, b'{"eventID":"\x1b"}'), code=1).stdout
+    assert b"\x1b" not in shown and b"record 1 at byte" in shown and b"1 good, 1 bad" in shown, shown
+    assert b"no such log type" in run("types", "test", good, "--as", "x", code=2).stderr
+    run("types", "test", WORK / "none", code=1)
+
+
+if __name__ == "__main__":
+    main(globals())
