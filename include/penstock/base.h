@@ -83,6 +83,13 @@ typedef struct pen_slice {
 #define PEN_SLICE_LIT(s) ((pen_slice){(const uint8_t *)("" s ""), sizeof(s) - 1})
 #define PEN_SLICE_FMT(s) (int)((s).len > 256 ? 256 : (s).len), (const char *)(s).ptr
 
+/* For libraries that take what they only read as not const, and to free what is held as const. */
+static inline void *pen_unconst(const void *ptr)
+{
+    void *same;
+    memcpy(&same, &ptr, sizeof(same));
+    return same;
+}
 static inline pen_slice pen_slice_str(const char *s)
 {
     return (pen_slice){(const uint8_t *)s, strlen(s)};

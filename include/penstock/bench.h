@@ -1,5 +1,5 @@
 /*
- * penstock/bench.h - sample data: the CloudTrail logs of an organisation, made from a seed.
+ * penstock/bench.h - sample data and rules from a seed, and how near the pipeline is to the limit.
  *
  * Writes a tree as CloudTrail lays it out in a bucket, with an attack story planted in it and a
  * list of what was planted.  The same options give the same bytes.  All names, accounts and
@@ -8,7 +8,7 @@
 #ifndef PEN_BENCH_H
 #define PEN_BENCH_H
 
-#include "penstock/base.h"
+#include "penstock/node.h"
 
 enum pen_generate_shape {
     PEN_GENERATE_ORGANISATION, /* half of the objects small, a few large */
@@ -43,5 +43,67 @@ struct pen_generate_result {
  */
 PEN_MUST_USE pen_status pen_bench_generate(const struct pen_generate_options *options,
                                            struct pen_generate_result *result, struct pen_err *err);
+
+/* ---- rules ---- */
+
+#define PEN_BENCH_RULES_MAX 100000U
+/*
+ * pen_bench_rules - writes FILE with count Sigma rules for CloudTrail as one multi-document file.
+ *
+ * The mix is that of published packs: most rules name a service and some calls, a part adds
+ * substrings, prefixes, exceptions, networks or a regular expression.  The same count and seed give
+ * the same bytes, and the first n rules of a larger count are those of n.
+ * Returns  PEN_OK | PEN_E_USAGE (count) | PEN_E_IO | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_bench_rules(const char *file, uint32_t count, uint64_t seed,
+                                        struct pen_err *err);
+
+/* ---- limit ---- */
+
+#define PEN_LIMIT_ROUNDS_MAX 99U
+struct pen_limit_options {
+    const char *dir; /* CloudTrail objects */
+    const struct pen_program *program;
+    uint32_t rounds;          /* 1 to PEN_LIMIT_ROUNDS_MAX; medians are of these */
+    uint64_t plain_bytes_max; /* objects are taken in order until they hold this much */
+};
+
+/* CPU seconds for one pass over the objects: median and spread (largest less smallest). */
+struct pen_limit_time {
+    double median, spread;
+};
+enum pen_limit_stage { /* what the libraries need for it, and the pipeline, stage by stage */
+                       PEN_LIMIT_INFLATE,
+                       PEN_LIMIT_JSON,
+                       PEN_LIMIT_NORMALIZE, /* no library's: time, ids, identity, derived values */
+                       PEN_LIMIT_MATCH,
+                       PEN_LIMIT_DOCUMENT, /* no library's: copy, ECS members, body */
+                       PEN_LIMIT_GZIP,
+                       PEN_LIMIT_STAGES
+};
+struct pen_limit_result {
+    uint64_t objects, records, stored_bytes, plain_bytes, scanned_bytes, body_bytes;
+    bool inflate_is_igzip; /* which of the two was the faster, and counts */
+    struct pen_limit_time igzip, libdeflate;
+    struct pen_limit_time library[PEN_LIMIT_STAGES];
+    struct pen_limit_time stage[PEN_LIMIT_STAGES]; /* of the pipeline's parts run one by one */
+    struct pen_limit_time detect; /* the pipeline as it is: stored bytes to verdicts */
+    struct pen_limit_time ship;   /* the same with document, body and gzip */
+    struct pen_limit_time ratio_detect, ratio_ship; /* of each round: over the libraries' sum */
+    uint64_t allocated_bytes; /* by malloc in the last round of detect and ship; UINT64_MAX: not
+                                 counted */
+};
+const char *pen_limit_stage_name(enum pen_limit_stage stage);
+/*
+ * pen_bench_limit - the pipeline on this thread against the bare libraries, in turn.
+ *
+ * Libraries: the faster of igzip and libdeflate; simdjson on-demand over every leaf, keys and
+ * strings unescaped; hs_scan over the very buffers that the pipeline scans; igzip level 1 of the
+ * very bodies that it builds.
+ * Returns  PEN_OK | PEN_E_USAGE | PEN_E_IO | PEN_E_NOMEM | PEN_E_CORRUPT (an object is damaged)
+ * Memory   the stored and plain bytes, the scan buffers and the bodies of plain_bytes_max
+ */
+PEN_MUST_USE pen_status pen_bench_limit(const struct pen_limit_options *options,
+                                        struct pen_limit_result *result, struct pen_err *err);
 
 #endif

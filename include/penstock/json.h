@@ -116,8 +116,9 @@ void pen_walker_array_key(struct pen_walker *walker, pen_slice array_key); /* af
 /*
  * pen_walker_window - starts on a window of plain bytes.
  *
- * window   borrowed until the next call; PEN_JSON_PADDING readable bytes behind it.  It begins with
- *          the bytes that the last window left (pen_walker_consumed), then new ones.
+ * window   borrowed until the next call; PEN_JSON_PADDING bytes behind it that can be read and, of
+ *          a window that is not final, written (they are as before when this returns).  It begins
+ *          with the bytes that the last window left (pen_walker_consumed), then new ones.
  * is_final nothing comes after this window
  * Never fails: where stage 1 rejects the window a scalar splitter takes over for it.
  */

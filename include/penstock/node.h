@@ -53,8 +53,11 @@ const struct pen_rule *pen_program_rule(const struct pen_program *program, uint3
 
 /* ---- scan: one object from stored bytes to verdicts ---- */
 
+/* How far records are taken; all but PEN_SCAN_ALL are for measuring the parts. */
+enum pen_scan_depth { PEN_SCAN_ALL, PEN_SCAN_DECODE, PEN_SCAN_WALK, PEN_SCAN_NORMALIZE };
 struct pen_scan_options {
     const struct pen_program *program;
+    enum pen_scan_depth depth;
     bool want_source;  /* build documents */
     pen_slice as_type; /* --as: every object is of this type; or empty */
     pen_slice bucket;  /* for @log_s3bucket */
@@ -289,6 +292,7 @@ struct pen_replay_result {
     struct pen_gap gaps[64];
     uint32_t gap_count;
     double wall_s, cpu_s;
+    double work_s; /* of wall_s: from the first object dealt to the last commit */
     uint64_t rss_bytes_max;
     char rules_hash[33];
 };

@@ -33,6 +33,9 @@ PEN_MUST_USE pen_status pen_thread_start(struct pen_thread **out, uint32_t core_
                                          const char *name, pen_thread_fn *fn, void *ctx,
                                          struct pen_err *err);
 void pen_thread_join(struct pen_thread **thread);
+/* Bytes that the calling thread ever asked of malloc, in libraries too; UINT64_MAX: not counted
+ * (built without jemalloc).  To tell whether a stretch of work allocates. */
+uint64_t pen_thread_allocated_bytes(void);
 
 /* ---- ring ---- */
 

@@ -14,6 +14,8 @@ int cmd_version(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_signals(int argc, char **argv);
 int cmd_dead_letters(int argc, char **argv);
+int cmd_bench_limit(int argc, char **argv);
+int cmd_bench_rules(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */
 int cli_fail(const struct pen_err *err);

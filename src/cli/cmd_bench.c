@@ -6,16 +6,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static int usage(FILE *out)
+static int usage(FILE *to, int code)
 {
     (void)fputs(
+        "penstock bench limit DIR [--rules N|PATH] [--rounds 7] [--bytes 64MiB] [--json]\n"
+        "  the pipeline on one core against the bare libraries, in turn, for the objects of DIR;\n"
+        "  then two shards against one\n"
+        "penstock bench stages DIR [the same options]\n"
+        "  what each stage of the pipeline costs, in ms a MB of plain bytes\n"
+        "penstock bench rules DIR [--counts 50,300,1000,5000] [--rounds 5] [--bytes 32MiB] "
+        "[--json]\n"
+        "  what more rules cost, and what starting with them costs\n"
         "penstock bench generate --out DIR [--shape organisation|tiny|huge] [--bytes 64MiB]\n"
         "                        [--accounts 12] [--regions 4] [--days 7] [--seed 1]\n"
         "                        [--first-day 2025-03-01]\n"
         "  writes CloudTrail objects below DIR/AWSLogs, with an attack planted among them;\n"
         "  DIR/expected.json lists what was planted\n",
-        out);
-    return out == stdout ? 0 : 2;
+        to);
+    return code;
 }
 
 static bool take(struct pen_generate_options *o, const char *name, const char *value)
@@ -57,7 +65,7 @@ static bool take(struct pen_generate_options *o, const char *name, const char *v
     return false;
 }
 
-int cmd_bench(int argc, char **argv)
+static int generate(int argc, char **argv)
 {
     struct pen_generate_options options = {.seed = 1,
                                            .accounts = 12,
@@ -66,20 +74,14 @@ int cmd_bench(int argc, char **argv)
                                            .first_day_ns =
                                                pen_days_from_civil(2025, 3, 1) * PEN_NS_PER_DAY,
                                            .plain_bytes = (uint64_t)64 << 20};
-    if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
-        return usage(stdout);
-    }
-    if (argc < 2 || strcmp(argv[1], "generate") != 0) {
-        return usage(stderr);
-    }
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 == argc || !take(&options, argv[i], argv[i + 1])) {
             (void)fprintf(stderr, "penstock: bench generate does not take `%s`\n", argv[i]);
-            return usage(stderr);
+            return usage(stderr, 2);
         }
     }
     if (options.dir == NULL) {
-        return usage(stderr);
+        return usage(stderr, 2);
     }
     struct pen_generate_result made = {0};
     struct pen_err err = {0};
@@ -92,4 +94,24 @@ int cmd_bench(int argc, char **argv)
                  made.objects, made.records, (double)made.plain_bytes / 1e6,
                  (double)made.packed_bytes / 1e6, made.planted, options.dir);
     return 0;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    const pen_slice what = pen_slice_str(argc < 2 ? "" : argv[1]);
+    const bool wants_help =
+        pen_slice_eq(what, PEN_SLICE_LIT("--help")) || (argc > 2 && strcmp(argv[2], "--help") == 0);
+    if (wants_help) {
+        return usage(stdout, 0);
+    }
+    if (pen_slice_eq(what, PEN_SLICE_LIT("generate"))) {
+        return generate(argc, argv);
+    }
+    if (pen_slice_eq(what, PEN_SLICE_LIT("limit")) || pen_slice_eq(what, PEN_SLICE_LIT("stages"))) {
+        return cmd_bench_limit(argc, argv);
+    }
+    if (pen_slice_eq(what, PEN_SLICE_LIT("rules"))) {
+        return cmd_bench_rules(argc, argv);
+    }
+    return usage(stderr, 2);
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define WINDOW_SMALL 4096U
+
 enum state {
     STATE_TOP,      /* between values at the top */
     STATE_ARRAY,    /* in the array of records */
@@ -160,6 +162,40 @@ static uint32_t cut_character(const struct pen_walker *w)
     return 0;
 }
 
+/* A guess from the last quotation mark and its neighbours; only time hangs on it. */
+static bool ends_in_string(const struct pen_walker *w)
+{
+    const uint32_t stop = w->len > 4096 ? w->len - 4096 : 1;
+    for (uint32_t i = w->len - 1; i >= stop; i--) {
+        const uint8_t before = w->text[i - 1];
+        if (w->text[i] != '"' || before == '\\') {
+            continue;
+        }
+        const uint8_t after = i + 1 < w->len ? w->text[i + 1] : 0;
+        const bool is_close = after == ':' || after == ',' || after == '}' || after == ']';
+        const bool is_open = before == ':' || before == ',' || before == '{' || before == '[';
+        return is_open || !is_close;
+    }
+    return false;
+}
+
+/*
+ * In its streaming mode stage 1 looks back over all positions for the end of the last document of
+ * the window, which in an array of records is nowhere.  Behind the window it is shown an end and a
+ * new beginning, so that it looks no further; these positions are beyond the window's length.
+ */
+static const uint32_t *stage1_with_end(struct pen_walker *w)
+{
+    static const char ends[2][3] = {{'}', '{', ' '}, {'"', '}', '{'}};
+    uint8_t *behind = (uint8_t *)(uintptr_t)w->text + w->len; /* the contract lets us write there */
+    uint8_t kept[3];
+    memcpy(kept, behind, sizeof(kept));
+    memcpy(behind, ends[ends_in_string(w)], sizeof(kept));
+    const uint32_t *index = stage1_run(w->stage1, w->text, w->len + sizeof(kept));
+    memcpy(behind, kept, sizeof(kept));
+    return index;
+}
+
 static void window_index(struct pen_walker *w)
 {
     if (!w->is_final) {
@@ -168,7 +204,8 @@ static void window_index(struct pen_walker *w)
     w->at = 0;
     const uint8_t *first = w->len == 0 ? NULL : memchr(w->text, '\\', w->len);
     w->next_backslash = first == NULL ? w->len : (uint32_t)(first - w->text);
-    w->index = stage1_run(w->stage1, w->text, w->len);
+    w->index = w->is_final || w->len < WINDOW_SMALL ? stage1_run(w->stage1, w->text, w->len)
+                                                    : stage1_with_end(w);
     w->is_scalar = w->index == NULL;
     if (w->is_scalar) {
         if (w->scalar_index == NULL) {

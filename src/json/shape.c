@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #define TABLE_SIZE (SHAPES_MAX * 4)
-#define KEY_BYTES_MAX ((size_t)8 << 20)
+#define KEY_BYTES_MAX ((size_t)16 << 20)
+#define SHAPE_KEY_PADDING 16U
 
 static void shape_root(struct shapes *shapes)
 {
+    shapes->items[0] = (struct shape){.key_len = UINT32_MAX}; /* no key is like it */
     shapes->items[1] = (struct shape){.plan_count = 1};
     shapes->count = 2;
 }
@@ -50,6 +52,29 @@ static bool has_plan(const struct shape *shape, uint32_t node)
     return false;
 }
 
+/* The fields of all plans as one list. */
+static bool shape_fields(struct shapes *shapes, struct shape *shape)
+{
+    uint32_t count = 0;
+    for (uint8_t i = 0; i < shape->plan_count; i++) {
+        count += shapes->plan->nodes[shape->plans[i]].field_count;
+    }
+    uint32_t *fields = count == 0 ? NULL : PEN_NEW_N(&shapes->keys, uint32_t, count);
+    if (count > 0 && fields == NULL) {
+        return false;
+    }
+    count = 0;
+    for (uint8_t i = 0; i < shape->plan_count; i++) {
+        const struct plan_node *node = &shapes->plan->nodes[shape->plans[i]];
+        for (uint32_t f = 0; f < node->field_count; f++) {
+            fields[count++] = node->fields[f];
+        }
+    }
+    shape->fields = fields;
+    shape->field_count = count;
+    return true;
+}
+
 static void shape_plans(struct shapes *shapes, struct shape *shape, const struct shape *parent,
                         pen_slice key)
 {
@@ -66,7 +91,6 @@ static void shape_plans(struct shapes *shapes, struct shape *shape, const struct
     }
     for (uint8_t i = 0; i < shape->plan_count; i++) {
         const struct plan_node *node = &plan->nodes[shape->plans[i]];
-        shape->is_wanted |= node->field_count > 0;
         shape->has_index |= node->has_index;
         if (node->action != 0) {
             shape->action = node->action;
@@ -90,15 +114,23 @@ uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool
     if (shapes->count == SHAPES_MAX || key.len > SHAPE_KEY_MAX) {
         return 0;
     }
-    const pen_slice copy = pen_arena_dup(&shapes->keys, key);
-    if (copy.ptr == NULL) {
+    uint8_t *copy = pen_arena_alloc(&shapes->keys, key.len + SHAPE_KEY_PADDING, 1);
+    if (copy == NULL) {
         return 0;
     }
-    const uint32_t at = shapes->count++;
+    memset(copy + key.len, 0, SHAPE_KEY_PADDING);
+    if (key.len > 0) {
+        memcpy(copy, key.ptr, key.len);
+    }
+    const uint32_t at = shapes->count;
     struct shape *shape = &shapes->items[at];
     *shape = (struct shape){
-        .key = copy.ptr, .key_len = (uint32_t)key.len, .parent = parent, .is_index = is_index};
+        .key = copy, .key_len = (uint32_t)key.len, .parent = parent, .is_index = is_index};
     shape_plans(shapes, shape, &shapes->items[parent], key);
+    if (!shape_fields(shapes, shape)) {
+        return 0;
+    }
+    shapes->count++;
     shapes->table[slot] = at;
     return at;
 }

@@ -1,4 +1,5 @@
-#include "walker.h"
+#include "collect.h"
+#include "members.h"
 
 #include <stdio.h>
 
@@ -90,79 +91,6 @@ static bool string_at(struct pen_walker *w, pen_slice *text, bool *is_escaped)
     return PEN_LIKELY(!w->is_scalar) || controls_valid(*text);
 }
 
-/* ---- values ---- */
-
-static void value_add(struct pen_walker *w, uint32_t field, struct pen_value value)
-{
-    if (w->value_count == VALUES_MAX) {
-        return; /* a record of absurd width: what comes later of its fields is not seen by rules */
-    }
-    const uint32_t at = w->value_count++;
-    struct value_head *head = &w->heads[field];
-    value.field = field;
-    value.next = UINT32_MAX;
-    w->values[at] = value;
-    if (head->stamp == w->stamp) {
-        w->values[head->last].next = at;
-    } else {
-        head->stamp = w->stamp;
-        head->first = at;
-    }
-    head->last = at;
-}
-
-static void values_add(struct pen_walker *w, uint32_t shape, const struct pen_value *value)
-{
-    const struct shape *s = &w->shapes.items[shape];
-    for (uint8_t i = 0; i < s->plan_count; i++) {
-        const struct plan_node *node = &w->shapes.plan->nodes[s->plans[i]];
-        for (uint32_t f = 0; f < node->field_count; f++) {
-            value_add(w, node->fields[f], *value);
-        }
-    }
-}
-
-/* ---- copy ---- */
-
-static inline void copy_bytes(struct pen_walker *w, const uint8_t *from, uint32_t len)
-{
-    PEN_DCHECK(w->copy_len + len <= w->copy_cap);
-    memcpy(w->copy + w->copy_len, from, len);
-    w->copy_len += len;
-}
-
-static inline void copy_byte(struct pen_walker *w, uint8_t c)
-{
-    w->copy[w->copy_len++] = c;
-}
-
-static inline bool is_copying(const struct pen_walker *w)
-{
-    return w->options.want_copy && w->muted == 0;
-}
-
-static void patch_add(struct pen_walker *w, uint32_t action, uint32_t begin, uint8_t kind,
-                      pen_slice raw)
-{
-    if (w->patch_count < PATCHES_MAX) {
-        w->patches[w->patch_count++] = (struct pen_patch){
-            .action = action, .begin = begin, .end = w->copy_len, .kind = kind, .raw = raw};
-    }
-}
-
-static bool is_pruned(pen_slice text, uint8_t kind)
-{
-    if (kind == PEN_NULL) {
-        return true;
-    }
-    if (kind != PEN_STRING || text.len > 4) {
-        return false;
-    }
-    return text.len == 0 || (text.len == 1 && text.ptr[0] == '-') ||
-           (text.len == 2 && memcmp(text.ptr, "[]", 2) == 0) ||
-           (text.len == 4 && memcmp(text.ptr, "null", 4) == 0);
-}
-
 /* ---- one token ---- */
 
 struct place { /* where a value stands */
@@ -217,9 +145,7 @@ static bool scalar(struct pen_walker *w, const struct place *place)
     }
     w->at++;
     const struct shape *shape = &w->shapes.items[place->shape];
-    if (shape->is_wanted) {
-        values_add(w, place->shape, &value);
-    }
+    values_add(w, shape, &value);
     if (!place->frame->is_object) {
         place->frame->only_empty =
             place->frame->elements == 0 && value.kind == PEN_STRING && value.text.len == 0;
@@ -253,10 +179,10 @@ static void container_open(struct pen_walker *w, const struct place *place, uint
                             .value_to = w->value_count,
                             .is_muted = place->is_muted,
                             .action = shape->action};
-    if (shape->is_wanted) {
+    if (shape->field_count > 0) {
         const struct pen_value value = {.kind = is_object ? PEN_OBJECT : PEN_ARRAY,
                                         .in_array = !place->frame->is_object};
-        values_add(w, place->shape, &value);
+        values_add(w, shape, &value);
         frame->value_to = w->value_count;
     }
     if (!place->frame->is_object) {
@@ -285,7 +211,7 @@ static void container_close(struct pen_walker *w, uint32_t depth)
     if (is_copying(w)) {
         const bool is_empty = frame->members == 0 || (frame->elements == 1 && frame->only_empty);
         if (is_empty && parent->is_object) {
-            w->copy_len = frame->rollback;
+            copy_rollback(w, frame->rollback);
             parent->members--;
         } else {
             copy_byte(w, w->text[end - 1]);
@@ -456,6 +382,16 @@ static enum step member(struct pen_walker *w, uint32_t depth, bool may_be_envelo
     return value(w, &place, depth);
 }
 
+/* Members as learned, or one that needs a closer look. */
+static enum step members(struct pen_walker *w, uint32_t depth, bool may_be_envelope)
+{
+    const bool is_plain = !w->is_scalar && !w->with_shadows && !(depth == 1 && w->in_events);
+    if (PEN_LIKELY(is_plain) && members_fast(w, &w->frames[depth]) == MEMBERS_BETWEEN) {
+        return STEP_ON;
+    }
+    return member(w, depth, may_be_envelope);
+}
+
 static enum step element(struct pen_walker *w, uint32_t depth)
 {
     struct frame *frame = &w->frames[depth];
@@ -508,6 +444,7 @@ static void record_begin(struct pen_walker *w)
     }
     w->value_count = 0;
     w->copy_len = 0;
+    w->run_len = 0;
     w->patch_count = 0;
     w->muted = 0;
     w->event_text = (pen_slice){0};
@@ -519,7 +456,7 @@ enum walk_result walk_record(struct pen_walker *w, bool may_be_envelope)
     record_begin(w);
     const struct place root = {.frame = &w->frames[0], .shape = 1};
     container_open(w, &root, 1);
-    w->copy_len = 0; /* the outer braces are not part of the copy */
+    copy_rollback(w, 0); /* the outer braces are not part of the copy */
     uint32_t depth = 1;
     bool is_first = true;
     for (;;) {
@@ -528,6 +465,7 @@ enum walk_result walk_record(struct pen_walker *w, bool may_be_envelope)
         if (step == STEP_UP) {
             if (depth == 1) {
                 w->at++;
+                copy_flush(w);
                 return WALK_RECORD;
             }
             container_close(w, depth);
@@ -536,7 +474,7 @@ enum walk_result walk_record(struct pen_walker *w, bool may_be_envelope)
         }
         if (step == STEP_ON) {
             step =
-                w->frames[depth].is_object ? member(w, depth, may_be_envelope) : element(w, depth);
+                w->frames[depth].is_object ? members(w, depth, may_be_envelope) : element(w, depth);
         }
         if (step == STEP_DOWN) {
             depth++;

@@ -5,12 +5,12 @@
 #include "plan.h"
 #include "stage1.h"
 
-#define SHAPE_PLANS_MAX 4u
-#define SHAPES_MAX 16384u
-#define SHAPE_KEY_MAX 256u
-#define VALUES_MAX 65536u
-#define PATCHES_MAX 4096u
-#define SHADOWS_MAX 65536u
+#define SHAPE_PLANS_MAX 4U
+#define SHAPES_MAX 16384U
+#define SHAPE_KEY_MAX 256U
+#define VALUES_MAX 65536U
+#define PATCHES_MAX 4096U
+#define SHADOWS_MAX 65536U
 
 /*
  * A key under a path, learned from the records: what the plan wants of it, and which key came next
@@ -18,16 +18,17 @@
  * them.
  */
 struct shape {
-    const uint8_t *key; /* unescaped */
+    const uint8_t *key; /* unescaped; 16 readable bytes behind it */
     uint32_t key_len;
     uint32_t parent;
     uint32_t next;  /* the sibling that followed last time; 0: none */
     uint32_t child; /* its first key last time; 0: none */
     uint32_t plans[SHAPE_PLANS_MAX];
     uint8_t plan_count;
-    bool is_index;  /* an element of an array by its number */
-    bool has_index; /* elements of an array here need shapes of their own */
-    bool is_wanted; /* some plan has fields */
+    bool is_index;          /* an element of an array by its number */
+    bool has_index;         /* elements of an array here need shapes of their own */
+    const uint32_t *fields; /* that want the value: those of all plans */
+    uint32_t field_count;
     uint32_t action;
     bool is_diverted;
     uint64_t stamp; /* the object instance that last had this key */
@@ -102,6 +103,8 @@ struct pen_walker {
     uint32_t stamp;
     uint8_t *copy;
     uint32_t copy_len, copy_cap;
+    const uint8_t *run; /* the last run_len bytes of the copy, still to be copied from here */
+    uint32_t run_len;
     struct pen_patch *patches;
     uint32_t patch_count;
     uint32_t muted;     /* nested muting: 0 writes */

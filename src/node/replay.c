@@ -236,9 +236,11 @@ static pen_status control_run(struct control *c, struct pen_err *err)
             "sockets, devices\n",
             c->planner.skipped);
     }
-    c->committed_at_ns = pen_clock_mono_ns();
+    const int64_t work_from_ns = pen_clock_mono_ns();
+    c->committed_at_ns = work_from_ns;
     while (!loop_turn(c)) {
     }
+    c->result->work_s = (double)(pen_clock_mono_ns() - work_from_ns) / 1e9;
     return c->failure.status;
 }
 

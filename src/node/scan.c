@@ -231,6 +231,11 @@ static void scan_window(struct pen_scan *scan)
         scan->state = SCAN_DRAIN;
         return;
     }
+    if (PEN_UNLIKELY(scan->options.depth == PEN_SCAN_DECODE)) {
+        scan->window_len = 0;
+        scan->state = scan->is_final ? SCAN_ENDED : SCAN_FILL;
+        return;
+    }
     memset(scan->window + scan->window_len, ' ', PEN_JSON_PADDING);
     pen_walker_window(scan->types[scan->type->id].walker,
                       (pen_slice){scan->window, scan->window_len}, scan->is_final);
@@ -255,6 +260,10 @@ static void scan_slide(struct pen_scan *scan)
 static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *entry,
                                       struct pen_scan_item *item, struct pen_err *err)
 {
+    if (PEN_UNLIKELY(scan->options.depth == PEN_SCAN_WALK)) {
+        item->tag_count = 0;
+        return PEN_SCAN_RECORD;
+    }
     const pen_status st = pen_normalize(entry->normalizer, entry->walker, &item->record,
                                         &scan->object, scan->options.want_source, &item->doc, err);
     if (st != PEN_OK) {
@@ -262,7 +271,8 @@ static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *e
     }
     item->tags = NULL;
     item->tag_count = 0;
-    if (entry->matcher != NULL && item->doc.kind == PEN_DOC_EVENT) {
+    if (entry->matcher != NULL && item->doc.kind == PEN_DOC_EVENT &&
+        scan->options.depth == PEN_SCAN_ALL) {
         item->tag_count = pen_matcher_run(entry->matcher, &item->record, &item->tags);
     }
     return PEN_SCAN_RECORD;

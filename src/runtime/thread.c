@@ -54,6 +54,18 @@ static void own_arena(void)
 #endif
 }
 
+uint64_t pen_thread_allocated_bytes(void)
+{
+    uint64_t bytes = UINT64_MAX;
+#ifdef PEN_JEMALLOC
+    size_t size = sizeof(bytes);
+    if (mallctl("thread.allocated", &bytes, &size, NULL, 0) != 0) {
+        bytes = UINT64_MAX;
+    }
+#endif
+    return bytes;
+}
+
 static void *thread_main(void *ctx)
 {
     struct pen_thread *thread = ctx;

@@ -1,0 +1,29 @@
+/* limit.h - the objects of a measurement in memory. */
+#ifndef PEN_BENCH_LIMIT_H
+#define PEN_BENCH_LIMIT_H
+
+#include "penstock/base.h"
+
+struct limit_object {
+    pen_slice key, stored;
+    size_t plain_bytes;
+};
+struct limit_corpus {
+    struct limit_object *objects;
+    uint32_t count, cap;
+    uint64_t stored_bytes, plain_bytes;
+    size_t largest_plain;
+};
+/* All gzip objects below dir, in byte order of their names, until they hold plain_bytes_max. */
+PEN_MUST_USE pen_status limit_corpus_load(const char *dir, uint64_t plain_bytes_max,
+                                          struct limit_corpus *corpus, struct pen_err *err);
+void limit_corpus_fini(struct limit_corpus *corpus);
+
+struct limit_spans { /* lengths of parts that lie end to end */
+    size_t *lens;
+    size_t count, cap;
+};
+bool limit_spans_add(struct limit_spans *spans, size_t len);
+void limit_spans_fini(struct limit_spans *spans);
+
+#endif

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""test_bench.py PENSTOCK CASE - the benchmarks measure what they say, on made data."""
+import json
+import os
+
+from kit import WORK, main, run
+
+STAGES = ["inflate", "json", "normalize", "match", "document", "gzip"]
+
+
+def data(size="4MiB"):
+    run("bench", "generate", "--out", WORK / "data", "--bytes", size)
+    return WORK / "data" / "AWSLogs"
+
+
+def left_behind():
+    return sorted(WORK.glob("penstock-bench-*"))
+
+
+def case_limit():
+    source = data()
+    done = run("bench", "limit", source, "--rounds", "2", "--rules", "50", "--json")
+    result = json.loads(done.stdout)
+    assert [s["stage"] for s in result["stages"]] == STAGES, result
+    by_name = {s["stage"]: s for s in result["stages"]}
+    for name in ("inflate", "json", "match", "gzip"):
+        assert by_name[name]["library_s"] > 0, by_name[name]
+    assert by_name["document"]["library_s"] == 0
+    summary = json.loads(run("replay", source, "--out", WORK / "out", "--sink", "null", "--json",
+                             "--no-progress").stdout.splitlines()[-1])
+    assert result["records"] == summary["records"]["in"], (result, summary)
+    assert result["plain_bytes"] == summary["bytes"]["plain"], (result, summary)
+    assert 0.5 < result["ratio_read_detect"] < 50, result
+    assert result["shards_speedup"] > 0.2, result
+    # Steady state takes nothing from malloc for a record (what an object takes is spread thin).
+    assert result.get("allocated_bytes_per_record", 0) < 16, result
+    assert done.stderr == b"", done.stderr
+    assert left_behind() == []
+    table = run("bench", "stages", source, "--rounds", "1").stdout.decode()
+    for name in STAGES:
+        assert name in table, table
+
+
+def case_limit_rules():
+    source = data("1MiB")
+    done = run("bench", "rules", source, "--counts", "5,40", "--rounds", "1", "--json")
+    rows = json.loads(done.stdout)["rules"]
+    assert [r["rules"] for r in rows] == [5, 40], rows
+    assert rows[0]["ratio"] == 1 and all(r["us_record"] > 0 for r in rows), rows
+    assert run("bench", "limit", WORK / "none", code=None).returncode == 2
+    assert run("bench", "limit", code=None).returncode == 2
+    assert run("bench", "rules", source, "--counts", "0", code=None).returncode == 2
+
+
+os.environ["TMPDIR"] = str(WORK)
+main(globals())
