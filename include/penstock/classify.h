@@ -31,6 +31,9 @@ struct pen_type {
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
     const struct pen_map_entry *map;
     uint32_t map_count;
+    const struct pen_map_entry *attributes; /* Datadog's name of what stands elsewhere: sources are
+                                             * paths or ECS names, all of them collected */
+    uint32_t attribute_count;
     const struct pen_static_entry *statics;
     uint32_t static_count;
     const pen_slice *to_text; /* json_to_text paths */

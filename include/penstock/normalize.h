@@ -17,11 +17,16 @@ PEN_MUST_USE pen_status pen_schema_new(const struct pen_type *type, struct pen_s
 void pen_schema_free(struct pen_schema *schema);
 /*
  * A pen_field_fn (ctx is the schema): the field id for a name in a rule or query.  A raw path
- * ("userIdentity.arn"; all dotted readings) or a name the type's map or script produces
- * ("event.action", "user.name": filled by pen_normalize).  A leading '@' is dropped.  The same name
+ * ("userIdentity.arn"; all dotted readings), a name the type's map or script produces
+ * ("event.action", "user.name": filled by pen_normalize), or one of the type's attributes
+ * ("evt.name").  A leading '@' is dropped.  The same name
  * gives the same id.  Before seal only.
  */
 pen_status pen_schema_field(void *schema, pen_slice name, uint32_t *field, struct pen_err *err);
+/* The field of a tag: what stands behind "name:" in the elements of the root member `tags` (an
+ * array, or one text with commas).  name in any case.  Before seal only. */
+PEN_MUST_USE pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *field,
+                                       struct pen_err *err);
 void pen_schema_seal(struct pen_schema *schema);
 const struct pen_plan *pen_schema_plan(const struct pen_schema *schema);
 

@@ -59,27 +59,29 @@ static pen_status texts(struct loader *l, const struct pen_yaml *node, const pen
     return PEN_OK;
 }
 
-static pen_status read_map(struct loader *l, const struct pen_yaml *node, struct pen_type *type)
+/* `map` or `attributes`: names and the paths that they stand for. */
+static pen_status read_map(struct loader *l, const struct pen_yaml *node,
+                           const struct pen_map_entry **out, uint32_t *count)
 {
     if (node == NULL) {
         return PEN_OK;
     }
     if (node->kind != PEN_YAML_MAP) {
-        return fail_at(l, node, "`map` is a map of ECS fields");
+        return fail_at(l, node, "a map of names to paths is wanted");
     }
     struct pen_map_entry *map = PEN_NEW_N(&l->types->arena, struct pen_map_entry, node->count + 1);
     if (map == NULL) {
         return fail_at(l, node, "out of memory");
     }
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
-        struct pen_map_entry *entry = &map[type->map_count++];
+        struct pen_map_entry *entry = &map[(*count)++];
         entry->ecs = kid->key->text;
         const bool collects =
             kid->kind == PEN_YAML_SEQ && kid->child != NULL && kid->child->kind == PEN_YAML_SEQ;
         entry->collect = collects;
         PEN_TRY(texts(l, collects ? kid->child : kid, &entry->sources, &entry->source_count));
     }
-    type->map = map;
+    *out = map;
     return PEN_OK;
 }
 
@@ -126,9 +128,9 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
-    static const char *const known[] = {"name",     "key",   "array",  "time",
-                                        "id",       "index", "script", "logsources",
-                                        "identity", "map",   "fixed",  "text"};
+    static const char *const known[] = {"name",  "key",    "array",      "time",     "id",
+                                        "index", "script", "logsources", "identity", "map",
+                                        "fixed", "text",   "attributes"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -137,7 +139,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         if (!is_known) {
             return fail_at(l, kid->key,
                            "no key of a log type; known: name key array time id index "
-                           "script logsources identity map fixed text");
+                           "script logsources identity map fixed text attributes");
         }
     }
     return PEN_OK;
@@ -183,7 +185,9 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     }
     PEN_TRY(texts(l, pen_yaml_get(root, "identity"), &type->identity, &type->identity_count));
     PEN_TRY(texts(l, pen_yaml_get(root, "text"), &type->to_text, &type->to_text_count));
-    PEN_TRY(read_map(l, pen_yaml_get(root, "map"), type));
+    PEN_TRY(read_map(l, pen_yaml_get(root, "map"), &type->map, &type->map_count));
+    PEN_TRY(
+        read_map(l, pen_yaml_get(root, "attributes"), &type->attributes, &type->attribute_count));
     PEN_TRY(read_fixed(l, pen_yaml_get(root, "fixed"), type));
     return read_logsources(l, pen_yaml_get(root, "logsources"), type);
 }

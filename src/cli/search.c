@@ -26,28 +26,42 @@ struct names {
     const struct pen_program_type *type;
 };
 
-static bool is_reserved(pen_slice name)
+static bool is_one_of(pen_slice name, const char *const *names, size_t count)
 {
-    static const char *const reserved[] = {"source",  "service",     "host",   "status", "tags",
-                                           "account", "aws_account", "region", "message"};
-    for (size_t i = 0; i < PEN_COUNT(reserved); i++) {
-        if (pen_slice_eq(name, pen_slice_str(reserved[i]))) {
+    for (size_t i = 0; i < count; i++) {
+        if (pen_slice_eq(name, pen_slice_str(names[i]))) {
             return true;
         }
     }
     return false;
 }
 
+/* Names without @: members at the root of any JSON; for other records what the log type knows. */
+static const char *const reserved[] = {"source", "service", "host", "status", "tags", "message"};
+static const char *const derived[] = {"account", "region", "timestamp"};
+static const char *const usual_tags[] = {"env", "trace_id", "version"};
+
 static pen_status field_of(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
 {
     const struct names *names = ctx;
-    if (name.ptr[0] != '@' && !names->search->is_json && !is_reserved(name)) {
+    struct pen_schema *schema = names->type->schema;
+    const bool is_json = names->search->is_json;
+    if (!is_json && pen_slice_eq(name, PEN_SLICE_LIT("aws_account"))) {
+        name = PEN_SLICE_LIT("account");
+    }
+    if (name.ptr[0] == '@' || is_one_of(name, reserved, PEN_COUNT(reserved)) ||
+        (!is_json && is_one_of(name, derived, PEN_COUNT(derived)))) {
+        return pen_schema_field(schema, name, field, err);
+    }
+    /* A rule may name tags that no record here has; who searches meant a field. */
+    if (!is_json && !names->search->as_rule &&
+        !is_one_of(name, usual_tags, PEN_COUNT(usual_tags))) {
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
                         "`%.*s` without @ is the name of a tag; a field of the record is "
                         "written @%.*s",
                         PEN_SLICE_FMT(name), PEN_SLICE_FMT(name));
     }
-    return pen_schema_field(names->type->schema, name, field, err);
+    return pen_schema_tag(schema, name, field, err);
 }
 
 static bool is_own_field(pen_slice name)

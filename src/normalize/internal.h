@@ -62,10 +62,11 @@ struct nrm_op {
     uint32_t slot;
 };
 
-enum nrm_derived_kind { NRM_FROM_SLOT, NRM_FROM_TYPE, NRM_FROM_TIME };
+enum nrm_derived_kind { NRM_FROM_SLOT, NRM_FROM_TYPE, NRM_FROM_TIME, NRM_FROM_TAG };
 struct nrm_derived {
     enum nrm_derived_kind kind;
     uint32_t slot, field;
+    pen_slice tag; /* NRM_FROM_TAG: its name */
 };
 
 /* Repairs of the copy: what is done with the value at path when the source of the event fits. */
@@ -106,6 +107,7 @@ extern const struct nrm_script nrm_script_cloudtrail;
 
 struct nrm_name {
     pen_slice name;
+    bool is_tag;
     uint64_t hash;
     uint32_t field;
     struct nrm_name *next;
@@ -138,6 +140,7 @@ struct pen_schema {
     struct nrm_derived derived[NRM_DERIVED_MAX];
     uint32_t derived_count;
     struct nrm_name *names;
+    uint32_t tags_field; /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
 };
 
 enum {
@@ -182,6 +185,10 @@ static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_sli
 
 /* Slot of an ECS name, PEN_FIELD_NONE when the type has none of that name. */
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
+
+/* derive.c: adds what was asked for by other names to the values of the record. */
+PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,
+                                   struct pen_record *record);
 
 /* ecs.c: compiles the layout of all slots; writes the members of one record (no outer braces). */
 PEN_MUST_USE pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err);

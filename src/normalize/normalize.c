@@ -405,67 +405,6 @@ static pen_status find_actor(struct pen_normalizer *n, const struct pen_record *
     return PEN_OK;
 }
 
-/* ---- derived values ---- */
-
-static pen_status add_value(struct pen_walker *walker, struct pen_record *record, uint32_t field,
-                            pen_slice text, bool is_escaped)
-{
-    if (!pen_walker_value_add(walker, record, field, PEN_STRING, text)) {
-        return PEN_E_LIMIT;
-    }
-    PEN_CHECK(record->value_count > 0);
-    record->values[record->value_count - 1].is_escaped = is_escaped;
-    return PEN_OK;
-}
-
-static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
-                           struct pen_record *record, const struct nrm_derived *derived)
-{
-    const struct nrm_value *value = &n->slots[derived->slot];
-    pen_slice fixed = n->schema->slots[derived->slot].fixed;
-    if (value->kind == NRM_TEXT && !nrm_is_empty(value->text)) {
-        return add_value(walker, record, derived->field, value->text, value->is_escaped);
-    }
-    for (uint32_t i = 0; value->kind == NRM_LIST && i < value->item_count; i++) {
-        const struct nrm_item *item = &n->items[value->item_first + i];
-        PEN_TRY(add_value(walker, record, derived->field, item->text, item->is_escaped));
-    }
-    /* A static is a string, or a list of them: each string is a value. */
-    while (value->kind == NRM_NONE && fixed.len > 0) {
-        pen_slice text;
-        const bool is_open = pen_slice_split(&fixed, '"', &text);
-        if (!is_open || fixed.len == 0 || !pen_slice_split(&fixed, '"', &text)) {
-            break;
-        }
-        PEN_TRY(add_value(walker, record, derived->field, text, false));
-    }
-    return PEN_OK;
-}
-
-static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
-                          struct pen_record *record, const struct nrm_derived *derived)
-{
-    const pen_slice time = {(const uint8_t *)n->time_text, n->time_length};
-    switch (derived->kind) {
-    case NRM_FROM_SLOT:
-        return add_slot(n, walker, record, derived);
-    case NRM_FROM_TYPE:
-        return add_value(walker, record, derived->field, n->schema->type->name, false);
-    case NRM_FROM_TIME:
-    default:
-        return add_value(walker, record, derived->field, time, false);
-    }
-}
-
-static pen_status add_derived(struct pen_normalizer *n, struct pen_walker *walker,
-                              struct pen_record *record)
-{
-    for (uint32_t i = 0; i < n->schema->derived_count; i++) {
-        PEN_TRY(add_one(n, walker, record, &n->schema->derived[i]));
-    }
-    return PEN_OK;
-}
-
 /* ---- the document ---- */
 
 static const struct pen_value *last_value(const struct pen_record *record, uint32_t field)
@@ -626,7 +565,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
         status = write_document(n, record, doc);
     }
     if (status == PEN_OK) {
-        status = add_derived(n, walker, record);
+        status = nrm_derive(n, walker, record);
     }
     return status == PEN_OK ? PEN_OK
                             : PEN_FAIL(err, status, record->offset, "document of a record");

@@ -306,6 +306,7 @@ pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out, 
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "schema");
     }
     schema->type = type;
+    schema->tags_field = PEN_FIELD_NONE;
     pen_arena_init(&schema->arena, ARENA_MAX);
     schema->plan = pen_plan_new();
     const pen_status status = schema->plan == NULL
@@ -341,7 +342,10 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
         {"timestamp", NRM_FROM_TIME, NULL},        {"account", NRM_FROM_SLOT, "cloud.account.id"},
         {"region", NRM_FROM_SLOT, "cloud.region"},
     };
-    for (size_t i = 0; i < PEN_COUNT(aliases); i++) {
+    /* What sent a record of no known kind is for the record to say. */
+    const bool is_own = pen_slice_eq(schema->type->name, PEN_SLICE_LIT("json")) &&
+                        pen_slice_eq(name, PEN_SLICE_LIT("source"));
+    for (size_t i = 0; !is_own && i < PEN_COUNT(aliases); i++) {
         if (pen_slice_eq(name, pen_slice_str(aliases[i].name))) {
             derived->kind = aliases[i].kind;
             derived->slot = aliases[i].ecs == NULL
@@ -355,21 +359,53 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
     return derived->slot != PEN_FIELD_NONE;
 }
 
-pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, struct pen_err *err)
+static pen_status derived_add(struct pen_schema *schema, const struct nrm_derived *derived,
+                              struct pen_err *err)
 {
-    struct pen_schema *schema = schema_ctx;
-    struct nrm_derived derived;
-    PEN_CHECK(!schema->is_sealed);
-    if (name.len > 0 && name.ptr[0] == '@') {
-        name = pen_slice_sub(name, 1, name.len);
+    if (schema->derived_count == NRM_DERIVED_MAX) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many derived fields");
     }
+    schema->derived[schema->derived_count++] = *derived;
+    return PEN_OK;
+}
+
+/* A path in the record, and what is derived under the same name. */
+static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
+                             struct pen_err *err)
+{
+    struct nrm_derived derived = {.field = field};
+    const pen_status status = pen_plan_dotted(schema->plan, field, name);
+    if (status != PEN_OK) {
+        return PEN_FAIL(err, status, PEN_NO_OFFSET, "field %.*s", PEN_SLICE_FMT(name));
+    }
+    return derived_find(schema, name, &derived) ? derived_add(schema, &derived, err) : PEN_OK;
+}
+
+static pen_status attributes_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
+                                   struct pen_err *err)
+{
+    for (uint32_t i = 0; i < schema->type->attribute_count; i++) {
+        const struct pen_map_entry *entry = &schema->type->attributes[i];
+        for (uint32_t k = 0; pen_slice_eq(entry->ecs, name) && k < entry->source_count; k++) {
+            PEN_TRY(name_reach(schema, entry->sources[k], field, err));
+        }
+    }
+    return PEN_OK;
+}
+
+/* The entry of a name, a new one with a new field when there is none. */
+static pen_status name_entry(struct pen_schema *schema, pen_slice name, bool is_tag,
+                             struct nrm_name **out, bool *is_new, struct pen_err *err)
+{
+    PEN_CHECK(!schema->is_sealed);
     if (name.len == 0) {
         return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "empty field name");
     }
-    const uint64_t hash = pen_hash64(name, 0);
-    for (const struct nrm_name *at = schema->names; at != NULL; at = at->next) {
-        if (at->hash == hash && pen_slice_eq(at->name, name)) {
-            *field = at->field;
+    const uint64_t hash = pen_hash64(name, is_tag);
+    *is_new = false;
+    for (struct nrm_name *at = schema->names; at != NULL; at = at->next) {
+        if (at->hash == hash && at->is_tag == is_tag && pen_slice_eq(at->name, name)) {
+            *out = at;
             return PEN_OK;
         }
     }
@@ -378,21 +414,50 @@ pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, s
     if (entry == NULL || copy.ptr == NULL) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many field names");
     }
-    *field = pen_plan_field_new(schema->plan);
-    const pen_status status = pen_plan_dotted(schema->plan, *field, copy);
-    if (status != PEN_OK) {
-        return PEN_FAIL(err, status, PEN_NO_OFFSET, "field %.*s", PEN_SLICE_FMT(name));
-    }
-    if (derived_find(schema, copy, &derived)) {
-        if (schema->derived_count == NRM_DERIVED_MAX) {
-            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many derived fields");
-        }
-        derived.field = *field;
-        schema->derived[schema->derived_count++] = derived;
-    }
-    *entry = (struct nrm_name){.name = copy, .hash = hash, .field = *field, .next = schema->names};
+    *entry = (struct nrm_name){.name = copy,
+                               .is_tag = is_tag,
+                               .hash = hash,
+                               .field = pen_plan_field_new(schema->plan),
+                               .next = schema->names};
     schema->names = entry;
+    *out = entry;
+    *is_new = true;
     return PEN_OK;
+}
+
+pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, struct pen_err *err)
+{
+    struct pen_schema *schema = schema_ctx;
+    struct nrm_name *entry = NULL;
+    bool is_new = false;
+    if (name.len > 0 && name.ptr[0] == '@') {
+        name = pen_slice_sub(name, 1, name.len);
+    }
+    PEN_TRY(name_entry(schema, name, false, &entry, &is_new, err));
+    *field = entry->field;
+    if (!is_new) {
+        return PEN_OK;
+    }
+    PEN_TRY(name_reach(schema, entry->name, entry->field, err));
+    return attributes_reach(schema, entry->name, entry->field, err);
+}
+
+pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *field,
+                          struct pen_err *err)
+{
+    struct nrm_name *entry = NULL;
+    bool is_new = false;
+    PEN_TRY(name_entry(schema, name, true, &entry, &is_new, err));
+    *field = entry->field;
+    if (!is_new) {
+        return PEN_OK;
+    }
+    if (schema->tags_field == PEN_FIELD_NONE) {
+        PEN_TRY(plain_field(schema, PEN_SLICE_LIT("tags"), &schema->tags_field, err));
+    }
+    const struct nrm_derived derived = {
+        .kind = NRM_FROM_TAG, .field = entry->field, .tag = entry->name};
+    return derived_add(schema, &derived, err);
 }
 
 void pen_schema_seal(struct pen_schema *schema)

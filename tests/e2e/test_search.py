@@ -150,6 +150,132 @@ def case_search_damage():
         good.chmod(0o600)
 
 
+def ids(*args, **options):
+    """The values of eventID (or n) that a search prints, in order."""
+    return sorted(run("search", *args, code=None, **options).stdout.splitlines())
+
+
+# What each query takes of the records of languages(): their eventIDs are single letters.
+QUERIES = [
+    # free text: any value, whole words, any case; not the names of members
+    ("alice", "a"), ("ALICE", "a"), ("bob", "b"), ("bo", ""), ("bo*", "b"), ("*mith", "b"), ("B?B", "b"),
+    ("\"Bob Smith\"", "b"), ("\"smith bob\"", ""), ("smith bob", "b"), ("*:alice", "a"), ("userIdentity", ""),
+    ("ärger", "c"), ("ÄRGER", "c"), ("iam", "a"), ("iam.amazonaws.com", "a"), ("\"bo*\"", ""), ("escaped", "d"),
+    # fields as in the record: case counts, whole values, wildcards, any element
+    ("@eventName:CreateUser", "a"), ("@eventName:createuser", ""), ("@eventName:Create*", "a"), ("@eventName:Get?bject", "b"),
+    ("@eventName:Create", ""), ("@eventname:CreateUser", ""), ("@requestParameters.list:x", "b"),
+    ("@requestParameters.list.k:v", "b"), ("@requestParameters.list:1", "b"), ("@requestParameters.flag:true", "b"),
+    ("@requestParameters.empty:\"\"", "b"), ("@requestParameters.userName:\"bob smith\"", "b"),
+    ("@requestParameters.userName:bob", ""), ("@requestParameters.userName:\"bob*\"", ""), ("@a.b:dotted", "c"),
+    ("@eventName:(CreateUser OR GetObject)", "ab"), ("@eventName:(Get* -GetObject)", "d"), ("@errorCode:*", "ad"),
+    ("-@errorCode:*", "bc"), ("_missing_:@errorCode", "bc"), ("@userIdentity.arn:arn\\:aws\\:iam*", "a"),
+    ("-@requestParameters.list:x", "acd"),
+    # and, or, not, parentheses
+    ("alice OR bob", "ab"), ("alice AND bob", ""), ("NOT alice", "bcd"), ("-alice -bob", "cd"), ("NOT (alice OR bob)", "cd"),
+    ("alice OR bob @eventName:GetObject", "ab"), ("(alice OR bob) @eventName:GetObject", "b"), ("", "abcd"), ("*", "abcd"),
+    # numbers
+    ("@requestParameters.n:>4", "b"), ("@requestParameters.n:>=5", "b"), ("@requestParameters.n:<5", "d"),
+    ("@requestParameters.n:[1 TO 5]", "bd"), ("@requestParameters.n:{1 TO 5}", "d"), ("@requestParameters.n:[* TO 2]", "d"),
+    # networks, also by ECS and Datadog names
+    ("CIDR(@sourceIPAddress, 10.0.0.0/8)", "a"), ("CIDR(@source.ip, 10.0.0.0/8, 2001:db8::/32)", "ab"),
+    ("NOT CIDR(@network.client.ip, 10.0.0.0/8)", "bcd"),
+    # ECS, Datadog's attributes, tags
+    ("@event.action:CreateUser", "a"), ("@event.outcome:failure", "ad"), ("@user.name:Alice", "a"),
+    ("@cloud.account.id:123456789012", "abcd"), ("@user_agent.original:aws-cli*", "a"), ("@error.code:AccessDenied", "ad"),
+    ("@evt.name:CreateUser", "a"), ("@error.kind:AccessDenied", "ad"), ("@evt.outcome:failure", "ad"),
+    ("@usr.name:Alice", "a"), ("@http.useragent:aws-cli*", "a"), ("source:cloudtrail", "abcd"), ("source:CloudTrail", "abcd"),
+    ("account:123456789012", "abcd"), ("region:us-east-1", "b"), ("aws_account:1*", "abcd"), ("env:prod", ""),
+]
+
+
+def languages():
+    def one(letter, **more):
+        return {**event(0), "eventID": letter, **more}
+
+    path = WORK / "records.json"
+    path.write_text(json.dumps([
+        one("a", eventSource="iam.amazonaws.com", eventName="CreateUser", errorCode="AccessDenied",
+            sourceIPAddress="10.1.2.3", userAgent="aws-cli/2.0", userIdentity={"type": "IAMUser", "userName": "Alice",
+                                                                               "arn": "arn:aws:iam::1:user/Alice"}),
+        one("b", awsRegion="us-east-1", sourceIPAddress="2001:db8::1",
+            requestParameters={"userName": "bob smith", "n": 5, "list": [1, "x", {"k": "v"}], "flag": True, "empty": ""}),
+        one("c", eventName="PutObject", requestParameters={"text": "Ärger"}, **{"a.b": "dotted"}),
+        one("d", eventName="GetBucketAcl", errorCode="AccessDenied", requestParameters={"n": "2"})], ensure_ascii=False)
+                    .replace('"n": "2"', '"n": "2", "u": "\\u0065scaped"'))
+    return path
+
+
+def case_search_language():
+    path = languages()
+    wrong = []
+    for query, want in QUERIES:
+        done = run("search", "--fields", "eventID", "-q", query, path, code=None)
+        got = "".join(sorted(done.stdout.split()))
+        if got != want or done.returncode != (0 if want else 1):
+            wrong.append((query, want, got, done.returncode, done.stderr))
+    assert not wrong, wrong
+    # The same by each of the ways to give a query.
+    assert ids("--fields", "eventID", "--", "-alice", path) == ["b", "c", "d"]
+    hint = run("search", "-alice", path, code=2).stderr
+    assert "-q" in hint and "--" in hint, hint
+    assert "@eventName" in run("search", "eventName:GetObject", path, code=2).stderr
+    bad = run("search", "@a:(b OR", path, code=2).stderr
+    assert "\n" in bad and "^" in bad, bad
+
+
+def case_search_as_rule():
+    """Bare words are the message alone, and a tag that no record has is no mistake."""
+    path = languages()
+    assert ids("--as-rule", "--fields", "eventID", "alice", path) == []
+    assert ids("--as-rule", "--fields", "eventID", "@evt.name:CreateUser -alice", path) == ["a"]
+    assert ids("--as-rule", "--fields", "eventID", "eventName:CreateUser", path) == []
+    rows = write("rows.json", {"n": 1, "message": "User Login"}, {"n": 2, "text": "user login"})
+    assert ids("--as", "json", "--as-rule", "--fields", "n", "\"user login\"", rows) == ["1"]
+    assert ids("--as", "json", "--fields", "n", "\"user login\"", rows) == ["1", "2"]
+
+
+def case_search_json():
+    """Any JSON: its members are attributes; tags and the reserved ones at the root have no @."""
+    path = write("any.json", {"n": 1, "tags": ["env:prod", "team:Red Team", "solo"], "message": "user login", "source": "app",
+                              "status": "warn", "a": {"b": [1, {"c": "x"}]}},
+                 {"n": 2, "tags": "env:dev, ver:1.5", "env": "prod", "message": "x", "service": "web", "host": "i-1", "big": 12.5})
+    wrong = []
+    for query, want in (("env:prod", "1"), ("ENV:dev", "2"), ("env:*", "12"), ("-env:prod", "2"), ("team:\"red team\"", "1"),
+                        ("team:Red*", "1"), ("ver:>1", "2"), ("tags:solo", "1"), ("@env:prod", "2"), ("@env:Prod", ""),
+                        ("source:app", "1"), ("source:json", ""), ("service:WEB", "2"), ("status:WARN", "1"), ("host:i-*", "2"),
+                        ("login", "1"), ("@a.b.c:x", "1"), ("@a.b:1", "1"), ("@big:[12 TO 13]", "2"), ("nobody:x", "")):
+        got = "".join(ids("--as", "json", "--fields", "n", "-q", query, path))
+        if got != want:
+            wrong.append((query, want, got))
+    assert not wrong, wrong
+
+
+def case_search_forms():
+    """What is printed: records, bytes, cells, counts; in order of time; no more than asked for."""
+    path = languages()
+    late = {**event(9), "eventName": "tab\there\nline\\", "n": [1, {"k": "v"}, None], "o": {"x": [1, 2]}}
+    other = write("rows/1.json", late, {**event(3), "eventName": "first"})
+    found = search("", other)
+    assert [f["_penstock"]["record"] for f in found] == [0, 1] and found[0]["_penstock"] == {
+        "object": "1.json", "record": 0, "event_time": late["eventTime"], "type": "cloudtrail",
+        "account": "123456789012", "region": "eu-west-1"}, found
+    raw = run("search", "--raw", "", other).stdout
+    assert raw == other.read_text(), raw
+    cells = run("search", "--fields", "eventName,n,o,nothing,_penstock.record,_penstock.event_time", "", other).stdout
+    assert cells.splitlines() == ["tab\\there\\nline\\\\\t1,{\"k\":\"v\"}\t{\"x\":[1,2]}\t\t0\t2025-03-04T05:06:09Z",
+                                  "first\t\t\t\t1\t2025-03-04T05:06:03Z"], cells
+    assert run("search", "--sort", "time", "--fields", "eventTime", "", WORK / "rows", path).stdout.splitlines() == \
+        sorted([event(0)["eventTime"]] * 4 + [event(3)["eventTime"], event(9)["eventTime"]])
+    assert run("search", "--count", "", path).stdout == "4\n"
+    assert run("search", "--count", "--limit", "3", "", path).stdout == "3\n"
+    assert len(search("--limit", "2", "", path)) == 2
+    assert len(search("--sort", "time", "--limit", "2", "", path)) == 2
+    assert run("search", "--count", "nobody", path, code=1).stdout == "0\n"
+    for wrong in (["--count", "--raw"], ["--limit", "0"], ["--sort", "name"], ["--fields", "a,,b"], ["--as", "nothing"]):
+        assert run("search", *wrong, "", path, code=2).stdout == ""
+
+
+
 try:
     globals()[f"case_{CASE}"]()
 finally:

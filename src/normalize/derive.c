@@ -1,0 +1,98 @@
+/* tested by tests/unit/normalize/test_normalize.c */
+#include "internal.h"
+
+/* Values that rules and queries asked for by a name that is not in the record. */
+
+static pen_status add_value(struct pen_walker *walker, struct pen_record *record, uint32_t field,
+                            pen_slice text, bool is_escaped)
+{
+    if (!pen_walker_value_add(walker, record, field, PEN_STRING, text)) {
+        return PEN_E_LIMIT;
+    }
+    PEN_CHECK(record->value_count > 0);
+    record->values[record->value_count - 1].is_escaped = is_escaped;
+    return PEN_OK;
+}
+
+static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
+                           struct pen_record *record, const struct nrm_derived *derived)
+{
+    const struct nrm_value *value = &n->slots[derived->slot];
+    pen_slice fixed = n->schema->slots[derived->slot].fixed;
+    if (value->kind == NRM_TEXT && !nrm_is_empty(value->text)) {
+        return add_value(walker, record, derived->field, value->text, value->is_escaped);
+    }
+    for (uint32_t i = 0; value->kind == NRM_LIST && i < value->item_count; i++) {
+        const struct nrm_item *item = &n->items[value->item_first + i];
+        PEN_TRY(add_value(walker, record, derived->field, item->text, item->is_escaped));
+    }
+    /* A static is a string, or a list of them: each string is a value. */
+    while (value->kind == NRM_NONE && fixed.len > 0) {
+        pen_slice text;
+        const bool is_open = pen_slice_split(&fixed, '"', &text);
+        if (!is_open || fixed.len == 0 || !pen_slice_split(&fixed, '"', &text)) {
+            break;
+        }
+        PEN_TRY(add_value(walker, record, derived->field, text, false));
+    }
+    return PEN_OK;
+}
+
+/* "k:v,l:w" or an element "k:v": what stands behind the tag's name. */
+static pen_status add_tag_text(struct pen_walker *walker, struct pen_record *record,
+                               const struct nrm_derived *derived, pen_slice list, bool is_escaped)
+{
+    pen_slice item;
+    while (pen_slice_split(&list, ',', &item)) {
+        item = pen_slice_trim(item);
+        const size_t len = derived->tag.len;
+        if (item.len > len && item.ptr[len] == ':' &&
+            pen_slice_eq_nocase(pen_slice_sub(item, 0, len), derived->tag)) {
+            PEN_TRY(add_value(walker, record, derived->field,
+                              pen_slice_sub(item, len + 1, item.len), is_escaped));
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status add_tags(const struct pen_normalizer *n, struct pen_walker *walker,
+                           struct pen_record *record, const struct nrm_derived *derived)
+{
+    /* The table of values may move when one is added: the next one is found by its number. */
+    const struct pen_value *first = pen_record_first(record, n->schema->tags_field);
+    uint32_t at = first == NULL ? UINT32_MAX : (uint32_t)(first - record->values);
+    while (at != UINT32_MAX) {
+        const struct pen_value value = record->values[at];
+        if (value.kind == PEN_STRING) {
+            PEN_TRY(add_tag_text(walker, record, derived, value.text, value.is_escaped));
+        }
+        at = value.next;
+    }
+    return PEN_OK;
+}
+
+static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
+                          struct pen_record *record, const struct nrm_derived *derived)
+{
+    const pen_slice time = {(const uint8_t *)n->time_text, n->time_length};
+    switch (derived->kind) {
+    case NRM_FROM_SLOT:
+        return add_slot(n, walker, record, derived);
+    case NRM_FROM_TYPE:
+        return add_value(walker, record, derived->field, n->schema->type->name, false);
+    case NRM_FROM_TAG:
+        return add_tags(n, walker, record, derived);
+    case NRM_FROM_TIME:
+    default:
+        return add_value(walker, record, derived->field, time, false);
+    }
+}
+
+pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,
+                      struct pen_record *record)
+{
+    for (uint32_t i = 0; i < n->schema->derived_count; i++) {
+        PEN_TRY(add_one(n, walker, record, &n->schema->derived[i]));
+    }
+    return PEN_OK;
+}
