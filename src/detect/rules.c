@@ -297,6 +297,7 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct builder *
     return true;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are the contract of detect.h
 pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *type,
                              pen_field_fn *field, void *field_ctx, struct pen_arena *arena,
                              struct pen_query **out, uint32_t *count, struct pen_err *err)
