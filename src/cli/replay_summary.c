@@ -120,4 +120,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
                  "  penstock signals list --out %s\n"
                  "  zstd -dc %s/documents/*.zst | head -n 1\n",
                  out, out);
+    if (t->objects_damaged + t->objects_unknown + t->objects_unreadable + t->records_dead > 0) {
+        (void)printf("  penstock dead-letters list --out %s\n", out);
+    }
 }

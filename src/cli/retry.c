@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -124,6 +125,7 @@ int retry_run(const struct retry_call *call)
     struct pen_err err = {0};
     struct pen_buf text;
     pen_buf_init(&text, TEXT_BYTES_MAX);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error like a full disk */
     pen_status st = pen_replay_arguments(call->out_dir, &text, &err);
     char *out_dir = st == PEN_OK ? realpath(call->out_dir, NULL) : NULL;
     if (st == PEN_OK && (out_dir == NULL || pen_buf_add_byte(&text, '\0') != PEN_OK)) {

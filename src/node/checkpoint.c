@@ -56,9 +56,9 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_CLEAR_OPEN_COUNTERS] = "DELETE FROM open_counters WHERE path NOT IN inherited",
     [SQL_ADD_OPEN_COUNTERS] = "INSERT OR REPLACE INTO open_counters(path, counters) VALUES(?1, ?2)",
     [SQL_ADD_REFUSED] = "INSERT OR REPLACE INTO refused VALUES(?1, ?2, ?3, ?4, ?5)",
-    [SQL_REFUSED] = "SELECT path, unit, name_hash, key, counters FROM refused ORDER BY path",
+    [SQL_REFUSED] = "SELECT path, unit, name_hash, key, counters FROM refused ORDER BY path, unit",
     [SQL_COUNTERS] = "SELECT counters FROM refused UNION ALL SELECT counters FROM open_counters",
-    [SQL_DROP_REFUSED] = "DELETE FROM refused WHERE path = ?1",
+    [SQL_DROP_REFUSED] = "DELETE FROM refused WHERE path = ?1 AND unit = ?2",
     [SQL_DROP_FINISHED] = "DELETE FROM finished WHERE unit = ?1",
     [SQL_DROP_FILE] = "DELETE FROM files WHERE kind = ?1 AND name = ?2",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -75,8 +75,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS open_objects(path BLOB PRIMARY KEY, records INTEGER, size INTEGER,"
     " mtime_ns INTEGER);"
     "CREATE TABLE IF NOT EXISTS open_counters(path BLOB PRIMARY KEY, counters TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS refused(path BLOB PRIMARY KEY, unit BLOB NOT NULL,"
-    " name_hash INTEGER NOT NULL, key BLOB NOT NULL, counters TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS refused(path BLOB NOT NULL, unit BLOB NOT NULL,"
+    " name_hash INTEGER NOT NULL, key BLOB NOT NULL, counters TEXT NOT NULL,"
+    " PRIMARY KEY(path, unit));"
     /* What an earlier process left open stays so until this one has finished it. */
     "CREATE TEMP TABLE inherited AS SELECT path FROM open_objects;";
 
@@ -480,9 +481,11 @@ pen_status checkpoint_counters_each(struct checkpoint *c, checkpoint_counters_fn
     return st;
 }
 
-pen_status checkpoint_drop_refused(struct checkpoint *c, const char *path, struct pen_err *err)
+pen_status checkpoint_drop_refused(struct checkpoint *c, const char *unit, const char *path,
+                                   struct pen_err *err)
 {
     bind_path(c, SQL_DROP_REFUSED, 1, path);
+    bind_path(c, SQL_DROP_REFUSED, 2, unit);
     return db_run(c, SQL_DROP_REFUSED, err);
 }
 

@@ -76,8 +76,8 @@ typedef pen_status checkpoint_counters_fn(void *ctx, const char *counters, struc
 PEN_MUST_USE pen_status checkpoint_counters_each(struct checkpoint *checkpoint,
                                                  checkpoint_counters_fn *fn, void *ctx,
                                                  struct pen_err *err);
-PEN_MUST_USE pen_status checkpoint_drop_refused(struct checkpoint *checkpoint, const char *path,
-                                                struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_drop_refused(struct checkpoint *checkpoint, const char *unit,
+                                                const char *path, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_drop_file(struct checkpoint *checkpoint, const char *kind,
                                              const char *name, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_end(struct checkpoint *checkpoint, struct pen_err *err);

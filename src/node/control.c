@@ -26,6 +26,11 @@ void pen_replay_interrupt(void)
     g_signal_pending++;
 }
 
+bool is_interrupted(void)
+{
+    return g_signal_pending > 0;
+}
+
 void words(const char *fmt, ...)
 {
     char *text = NULL;

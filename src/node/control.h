@@ -62,6 +62,8 @@ struct control {
     int64_t started_ns, wall_started_ns, progress_at_ns;
 };
 
+/* Whether pen_replay_interrupt was called. */
+bool is_interrupted(void);
 /* To stderr, escaped for a terminal but for line ends at both ends. */
 void words(const char *fmt, ...) PEN_PRINTF(1, 2);
 /* words of a level, when the run wants to hear them: SAY(c, WARN, "...", ...). */

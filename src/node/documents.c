@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "control.h"
+
 #include <zstd.h>
 
 #include <errno.h>
@@ -163,6 +165,9 @@ static pen_status file_frames(struct rewriter *r, pen_slice file, struct pen_err
         const size_t len = ZSTD_findFrameCompressedSize(file.ptr + at, file.len - at);
         if (ZSTD_isError(len)) {
             return fail(r, err, PEN_E_CORRUPT, ZSTD_getErrorName(len));
+        }
+        if (is_interrupted()) {
+            return fail(r, err, PEN_E_AGAIN, "interrupted; nothing was changed");
         }
         PEN_TRY(frame_do(r, file, at, len, err));
         at += len;

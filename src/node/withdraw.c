@@ -84,6 +84,8 @@ static pen_status files_make(struct withdrawal *w)
     const struct pen_replay_options *o = w->options;
     const bool has_documents = o->sink == PEN_SINK_FILES && !o->signals_only;
     if (has_documents && w->set.delivered > 0) {
+        words("penstock: looking through all documents for %" PRIu64 " that %u objects gave\n",
+              w->set.delivered, w->set.count);
         PEN_TRY(documents_without(w->job, &w->set, (int32_t)o->level, &w->files, w->err));
     }
     if (w->set.matches > 0 && w->job->run_count > 0) {
@@ -167,7 +169,7 @@ static pen_status commit_objects(struct withdrawal *w)
     qsort(items, w->set.count, sizeof(struct taken *), unit_order);
     pen_status st = unfinish_sorted(w, items, hashes);
     for (uint32_t i = 0; st == PEN_OK && i < w->set.count; i++) {
-        st = checkpoint_drop_refused(w->job->checkpoint, items[i]->path, w->err);
+        st = checkpoint_drop_refused(w->job->checkpoint, items[i]->unit, items[i]->path, w->err);
     }
     free(items);
     free(hashes);

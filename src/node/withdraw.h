@@ -17,7 +17,8 @@
  *
  * and the job is then run as it is always resumed.  One transaction of checkpoint.db names the new
  * files instead of the old and does the rest: a kill before it leaves new files that no commit
- * names, a kill after it leaves a job with unread objects, which the same replay reads.
+ * names, a kill after it leaves a job with unread objects, which the same replay reads.  Who reads
+ * documents/ meanwhile may see a document twice, as at any time: readers dedupe by _id.
  *
  * An object that is not there any more, or cannot be read, keeps what it gave: there would be
  * nothing to put in its place.
@@ -33,7 +34,7 @@
  * The job is open, nothing reads or writes its files.  Afterwards job is as job_open gives it.
  * retried, left   objects that were taken back; refused ones that are left as they are
  * Returns  PEN_OK | PEN_E_USAGE (an object's documents cannot be told from another's) | PEN_E_IO |
- *          PEN_E_NOSPACE | PEN_E_CORRUPT; the job is unchanged then
+ *          PEN_E_NOSPACE | PEN_E_CORRUPT | PEN_E_AGAIN (interrupted); the job is unchanged then
  * Cost     inflates all documents when one of the objects gave some
  */
 PEN_MUST_USE pen_status withdraw(struct job *job, const struct pen_replay_options *options,

@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -272,6 +273,14 @@ def case_dead_gone():
     assert content(WORK / "twins/out") == before
     f.mend("crc.json.gz")
     assert retry(WORK / "twins/out", "crc.json.gz")["retry"]["refused"] == 0
+    # The same file by two ways: each has its own key, both are taken back.
+    f = Damaged("ways")
+    run("replay", f.root, f.day / "cut.json.gz", "--out", WORK / "ways-out", "--no-progress", *FIXED)
+    f.mend()
+    assert retry(WORK / "ways-out", "cut.json.gz")["retry"] == {"objects": 2, "left": 0, "refused": 0}
+    run("replay", f.root, f.day / "cut.json.gz", "--out", WORK / "ways-whole", "--no-progress", *FIXED)
+    assert retry(WORK / "ways-out")["records"]["dead"] == 0
+    assert content(WORK / "ways-out") == content(WORK / "ways-whole")
 
 
 def case_dead_forged():
@@ -306,6 +315,43 @@ def case_dead_sinks():
         assert counted(last) == counted(want), (name, counted(last), counted(want))
 
 
+def case_dead_changed():
+    """An object that changed between two runs while it was half read: all of it is read again."""
+    f = Folder()
+    texts = [os.urandom(900).hex() for _ in range(64)]
+    long = [alarm(i) if i % 5000 == 7 else json.dumps(event(i, x=texts[i % 64])).encode() for i in range(100, 30000)]
+    f.put("half.json", records(*long))
+    out = WORK / "out"
+    child = subprocess.Popen([BINARY, "replay", f.root, "--out", out, "--no-progress", *FIXED, "--shards", "1"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while child.poll() is None and not any(p.stat().st_size > 1 << 20 for p in (out / "documents").glob("*")):
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    assert child.wait() == 6
+    f.put("half.json", records(*long[5:20000], alarm(50000)))
+    changed = replay(f.root, out, code=7)
+    assert changed["objects"]["unreadable"] == 1 and changed["records"]["delivered"] > 100, changed
+    assert [(r["stage"], r["status"]) for r in listed(out)] == [("fetch", "E_CHANGED")], listed(out)
+    last = retry(out)
+    assert last["gaps"] == [] and last["retry"] == {"objects": 1, "left": 0, "refused": 0}, last
+    as_undisturbed(f.root, out, last)
+
+
+def case_dead_full():
+    """Without room for the new files nothing has happened."""
+    f = Damaged()
+    out = WORK / "out"
+    replay(f.root, out)
+    before, letters = content(out), listed(out)
+    f.mend()
+    for room in (100, 2000, 8000, 20000):
+        done = run("dead-letters", "retry", "--out", out, code=None,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+        assert done.returncode in (1, 6) and done.stderr, (room, done)
+        assert content(out) == before and listed(out) == letters, room
+    as_undisturbed(f.root, out, retry(out))
+
+
 def case_dead_kill():
     """A retry that is killed leaves a job that the same replay, or another retry, ends as it should."""
     rng = random.Random(SEED)
@@ -325,9 +371,9 @@ def case_dead_kill():
         try:
             child.wait(timeout=rng.uniform(0.005, 0.15))
         except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            kills += 1
+            child.send_signal(rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGINT)))
+            assert child.wait() in (-signal.SIGKILL, -signal.SIGINT, 0, 1, 6), child.returncode
+            kills += child.returncode != 0
         if turn % 2:
             retry(out)
         else:

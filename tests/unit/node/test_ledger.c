@@ -36,8 +36,59 @@ static void counters_come_back_from_text(void **state)
     ledger_fini(&b);
 }
 
+static void what_an_object_added_can_be_subtracted(void **state)
+{
+    (void)state;
+    struct ledger sum;
+    struct ledger one;
+    ledger_init(&sum);
+    ledger_init(&one);
+    sum.totals.records_in = 10;
+    sum.totals.bytes_shipped = 100;
+    sum.by_type[1] = (struct pen_type_totals){.objects = 2, .records = 10, .dead = 3};
+    ledger_gap(&sum, "denied", PEN_SLICE_LIT("1"), 2);
+    ledger_gap(&sum, "changed", PEN_SLICE_LIT("1"), 1);
+    one.totals.records_in = 4;
+    one.totals.bytes_shipped = 50;
+    one.totals.matches = 1;
+    one.by_type[1] = (struct pen_type_totals){.objects = 1, .records = 4, .dead = 3};
+    ledger_gap(&one, "denied", PEN_SLICE_LIT("1"), 1);
+    ledger_gap(&one, "changed", PEN_SLICE_LIT("1"), 1);
+    ledger_gap(&one, "changed", PEN_SLICE_LIT("2"), 1);
+    ledger_subtract(&sum, &one);
+    assert_int_equal(sum.totals.records_in, 6);
+    assert_int_equal(sum.totals.matches, 0); /* never below */
+    assert_int_equal(sum.totals.bytes_shipped, 100);
+    assert_int_equal(sum.by_type[1].objects, 1);
+    assert_int_equal(sum.by_type[1].dead, 0);
+    assert_int_equal(sum.gap_count, 1);
+    assert_string_equal(sum.gaps[0].cause, "denied");
+    assert_int_equal(sum.gaps[0].count, 1);
+    ledger_fini(&sum);
+    ledger_fini(&one);
+}
+
+static void a_range_of_times_grows_and_an_empty_one_adds_nothing(void **state)
+{
+    (void)state;
+    int64_t first = 0;
+    int64_t last = 0;
+    times_merge(&first, &last, 0, 0);
+    assert_true(first == 0 && last == 0);
+    times_merge(&first, &last, 5, 7);
+    times_merge(&first, &last, 6, 9);
+    times_merge(&first, &last, 0, 0);
+    assert_true(first == 5 && last == 9);
+    times_merge(&first, &last, 3, 4);
+    assert_true(first == 3 && last == 9);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counters_come_back_from_text)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_come_back_from_text),
+        cmocka_unit_test(what_an_object_added_can_be_subtracted),
+        cmocka_unit_test(a_range_of_times_grows_and_an_empty_one_adds_nothing),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
