@@ -219,7 +219,7 @@ static struct options options_of(const uint8_t *data, size_t text_len)
 {
     static const size_t steps[] = {1, 2, 3, 5, 8, 17, 31, 64, 65, 100, 257, 1000, 4095, 4096, 5000};
     static const uint8_t paddings[] = {' ', '"', '}', '{', 0xff, 0};
-    const size_t least = text_len / 256 + 1; /* not more windows than that */
+    const size_t least = text_len / ((data[0] & 32) != 0 ? 32 : 256) + 1; /* that many windows */
     struct options o = {.key = PEN_SLICE_LIT("Records"), .record_max = TEXT_MAX};
     if ((data[0] & 1) != 0) {
         o.key = (data[0] & 2) != 0 ? PEN_SLICE_LIT("") : PEN_SLICE_LIT("Rows");
