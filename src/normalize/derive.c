@@ -38,21 +38,28 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
     return PEN_OK;
 }
 
-/* "k:v,l:w" or an element "k:v": what stands behind the tag's name. */
+/* Whether an element of the tags, "name:value", is the tag; *value is what stands behind it. */
+static bool is_tag(pen_slice item, pen_slice name, pen_slice *value)
+{
+    item = pen_slice_trim(item);
+    *value = pen_slice_sub(item, name.len + 1, item.len);
+    return item.len > name.len && item.ptr[name.len] == ':' &&
+           pen_slice_eq_nocase(pen_slice_sub(item, 0, name.len), name);
+}
+
+/* One text may hold several tags: "k:v,l:w". */
 static pen_status add_tag_text(struct pen_walker *walker, struct pen_record *record,
                                const struct nrm_derived *derived, pen_slice list, bool is_escaped)
 {
     pen_slice item;
-    while (pen_slice_split(&list, ',', &item)) {
-        item = pen_slice_trim(item);
-        const size_t len = derived->tag.len;
-        if (item.len > len && item.ptr[len] == ':' &&
-            pen_slice_eq_nocase(pen_slice_sub(item, 0, len), derived->tag)) {
-            PEN_TRY(add_value(walker, record, derived->field,
-                              pen_slice_sub(item, len + 1, item.len), is_escaped));
+    pen_slice value;
+    pen_status st = PEN_OK;
+    while (st == PEN_OK && pen_slice_split(&list, ',', &item)) {
+        if (is_tag(item, derived->tag, &value)) {
+            st = add_value(walker, record, derived->field, value, is_escaped);
         }
     }
-    return PEN_OK;
+    return st;
 }
 
 static pen_status add_tags(const struct pen_normalizer *n, struct pen_walker *walker,
@@ -61,14 +68,15 @@ static pen_status add_tags(const struct pen_normalizer *n, struct pen_walker *wa
     /* The table of values may move when one is added: the next one is found by its number. */
     const struct pen_value *first = pen_record_first(record, n->schema->tags_field);
     uint32_t at = first == NULL ? UINT32_MAX : (uint32_t)(first - record->values);
-    while (at != UINT32_MAX) {
+    pen_status st = PEN_OK;
+    while (st == PEN_OK && at != UINT32_MAX) {
         const struct pen_value value = record->values[at];
-        if (value.kind == PEN_STRING) {
-            PEN_TRY(add_tag_text(walker, record, derived, value.text, value.is_escaped));
-        }
         at = value.next;
+        if (value.kind == PEN_STRING) {
+            st = add_tag_text(walker, record, derived, value.text, value.is_escaped);
+        }
     }
-    return PEN_OK;
+    return st;
 }
 
 static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,

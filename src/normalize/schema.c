@@ -384,13 +384,15 @@ static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t
 static pen_status attributes_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
                                    struct pen_err *err)
 {
+    pen_status st = PEN_OK;
     for (uint32_t i = 0; i < schema->type->attribute_count; i++) {
         const struct pen_map_entry *entry = &schema->type->attributes[i];
-        for (uint32_t k = 0; pen_slice_eq(entry->ecs, name) && k < entry->source_count; k++) {
-            PEN_TRY(name_reach(schema, entry->sources[k], field, err));
+        const uint32_t count = pen_slice_eq(entry->ecs, name) ? entry->source_count : 0;
+        for (uint32_t k = 0; st == PEN_OK && k < count; k++) {
+            st = name_reach(schema, entry->sources[k], field, err);
         }
     }
-    return PEN_OK;
+    return st;
 }
 
 /* The entry of a name, a new one with a new field when there is none. */
@@ -434,6 +436,7 @@ pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, s
         name = pen_slice_sub(name, 1, name.len);
     }
     PEN_TRY(name_entry(schema, name, false, &entry, &is_new, err));
+    PEN_CHECK(entry != NULL);
     *field = entry->field;
     if (!is_new) {
         return PEN_OK;
@@ -448,6 +451,7 @@ pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *f
     struct nrm_name *entry = NULL;
     bool is_new = false;
     PEN_TRY(name_entry(schema, name, true, &entry, &is_new, err));
+    PEN_CHECK(entry != NULL);
     *field = entry->field;
     if (!is_new) {
         return PEN_OK;

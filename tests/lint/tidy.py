@@ -32,7 +32,7 @@ clean = build / "tidy"
 clean.mkdir(exist_ok=True)
 for entry in commands:
     words = entry["command"].split(" ")
-    entry["command"] = " ".join(w for w in words if not w.startswith(("-flto", "-fno-fat-lto", "-march")))
+    entry["command"] = " ".join(w for w in words if not w.startswith(("-flto", "-ffat-lto", "-fno-fat-lto", "-march")))
 (clean / "compile_commands.json").write_text(json.dumps(commands))
 debt = {line for line in (root / "tests/lint/tidy_debt.txt").read_text().splitlines() if line and line[0] != "#"}
 sources = sorted(p for p in {pathlib.Path(e["file"]) for e in commands}
