@@ -1,10 +1,7 @@
 /* tested by tests/e2e/test_replay.py */
 #include "checkpoint.h"
 
-#include "penstock/decode.h"
 #include "penstock/node.h"
-#include "penstock/runtime.h"
-#include "penstock/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -500,15 +497,4 @@ pen_status checkpoint_drop_file(struct checkpoint *c, const char *kind, const ch
 pen_status checkpoint_end(struct checkpoint *c, struct pen_err *err)
 {
     return db_run(c, SQL_END, err);
-}
-
-pen_status pen_node_libraries(struct pen_buf *out)
-{
-    PEN_TRY(pen_match_libraries(out));
-    PEN_TRY(pen_json_libraries(out));
-    PEN_TRY(pen_decode_libraries(out));
-    PEN_TRY(pen_yaml_libraries(out));
-    PEN_TRY(pen_buf_printf(out, "sqlite %s\n", sqlite3_libversion()));
-    PEN_TRY(pen_base_libraries(out));
-    return pen_runtime_libraries(out);
 }

@@ -50,7 +50,10 @@ static pen_status value_read(sqlite3 *db, const char *name, struct pen_buf *out,
     } else if (code != SQLITE_DONE) {
         st = code == SQLITE_ERROR ? PEN_E_NOT_FOUND : PEN_E_IO;
     }
-    if (st != PEN_OK) {
+    if (st == PEN_E_NOT_FOUND) {
+        st = PEN_FAIL(err, st, PEN_NO_OFFSET,
+                      "checkpoint.db holds no job yet: the run has just begun");
+    } else if (st != PEN_OK) {
         st = PEN_FAIL(err, st, PEN_NO_OFFSET, "checkpoint.db: %s", sqlite3_errmsg(db));
     }
     (void)sqlite3_finalize(statement);

@@ -315,6 +315,25 @@ def case_dead_sinks():
         assert counted(last) == counted(want), (name, counted(last), counted(want))
 
 
+def case_dead_running():
+    """What is committed can be listed while the run goes on, and does not stand in its way."""
+    f = Folder()
+    for i in range(300):
+        f.put(f"part {i:03d}.json", records(*range(1000 * i, 1000 * i + 60), b'{"eventName":tru}'))
+    child = subprocess.Popen([BINARY, "replay", f.root, "--out", WORK / "out", "--no-progress", *FIXED,
+                              "--set", "commit.interval=10ms"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    seen = [0]
+    while child.poll() is None:
+        done = dead_letters("list", "--json", "--out", WORK / "out", code=None)
+        if done.returncode != 0:
+            assert done.returncode == 1 and (b"no checkpoint.db" in done.stderr or b"just begun" in done.stderr), done
+            continue
+        seen.append(sum(json.loads(line)["count"] for line in done.stdout.splitlines()))
+    assert child.returncode == 0, child.stderr.read()
+    assert seen == sorted(seen) and sum(row["count"] for row in listed(WORK / "out")) == 300, seen
+    print("seen", sorted(set(seen)))
+
+
 def case_dead_changed():
     """An object that changed between two runs while it was half read: all of it is read again."""
     f = Folder()
