@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 #define MERGED_NODES_MAX 200000U /* that the actions of one file may make */
-#define REPEATS_MAX 10000U       /* rules of one title without an id */
+#define REPEATS_MAX 1000U        /* rules of one title without an id */
+#define TITLE_BYTES_MAX 1024U    /* 256 code points */
 
 /* The documents of one file and what the legacy actions among them keep. */
 struct file {
@@ -68,20 +69,21 @@ static pen_status check_free(struct file *f, const struct pen_yaml *root, pen_sl
 /* Without an id the title stands for it; a number behind it keeps rules of one title apart. */
 static pen_status make_id(struct file *f, const struct pen_yaml *root, struct pen_rule *rule)
 {
-    char text[2048];
-    rule->id = rule->title;
-    for (uint32_t i = 2; rules_known(f->rules, rule->id, true) != NULL; i++) {
+    char text[TITLE_BYTES_MAX + 32];
+    pen_slice id = rule->title;
+    for (uint32_t i = 2; rules_known(f->rules, id, true) != NULL; i++) {
         if (i == REPEATS_MAX) {
             return sigma_fail(&f->b, root, "%u rules have this title and no `id`", REPEATS_MAX);
         }
         const int n = snprintf(text, sizeof(text), "%.*s (%u)", PEN_SLICE_FMT(rule->title), i);
-        PEN_CHECK(n > 0 && (size_t)n < sizeof(text)); /* titles are short */
-        rule->id = (pen_slice){(const uint8_t *)text, (size_t)n};
+        PEN_CHECK(n > 0 && (size_t)n < sizeof(text));
+        id = (pen_slice){(const uint8_t *)text, (size_t)n};
     }
-    if (!pen_slice_eq(rule->id, rule->title)) {
-        rule->id = pen_arena_dup(&f->rules->arena, rule->id);
+    if (!pen_slice_eq(id, rule->title)) {
         sigma_warn(&f->b, root, "another rule has this title: give each an `id`");
     }
+    rule->id = pen_arena_dup(&f->rules->arena, id);
+    PEN_CHECK(rule->id.ptr != NULL);
     return PEN_OK;
 }
 
@@ -244,6 +246,7 @@ static pen_status add_document(struct file *f, const struct pen_yaml *root)
     if (root->kind != PEN_YAML_MAP) {
         return sigma_fail(&f->b, root, "a rule is a map");
     }
+    PEN_TRY(sigma_no_merge_keys(&f->b, root));
     if (correlation != NULL) {
         return sigma_fail(&f->b, correlation, "correlations are not read yet");
     }

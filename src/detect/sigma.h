@@ -122,6 +122,9 @@ struct item {
 PEN_MUST_USE pen_status sigma_modifiers(struct builder *b, const struct pen_yaml *node,
                                         struct item *item);
 
+/* YAML's `<<` is no key of a rule: what it brings in would be missed. */
+PEN_MUST_USE pen_status sigma_no_merge_keys(struct builder *b, const struct pen_yaml *map);
+
 /* ---- sigma_value.c, sigma_item.c ---- */
 
 /* One value of an item. */

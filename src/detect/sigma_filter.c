@@ -89,6 +89,7 @@ pen_status sigma_filter_read(struct builder *b, const struct pen_yaml *root,
     if (map->kind != PEN_YAML_MAP) {
         return sigma_fail(b, map, "`filter` is a map");
     }
+    PEN_TRY(sigma_no_merge_keys(b, map));
     filter->map = map;
     filter->condition = pen_yaml_get(map, "condition");
     if (filter->condition == NULL) {

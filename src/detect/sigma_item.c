@@ -125,6 +125,7 @@ static pen_status identifier_map(struct builder *b, const struct pen_yaml *node,
     if (node->count == 0) {
         return sigma_fail(b, node, "the detection is empty");
     }
+    PEN_TRY(sigma_no_merge_keys(b, node));
     struct pen_expr *all = expr_new(b, PEN_EXPR_AND, node->count);
     uint32_t i = 0;
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {

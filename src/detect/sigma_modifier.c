@@ -159,6 +159,16 @@ static pen_status refuse(struct builder *b, const struct pen_yaml *node,
                       modifier->name);
 }
 
+pen_status sigma_no_merge_keys(struct builder *b, const struct pen_yaml *map)
+{
+    for (const struct pen_yaml *kid = map->child; kid != NULL; kid = kid->next) {
+        if (kid->key->is_plain && pen_slice_eq(kid->key->text, PEN_SLICE_LIT("<<"))) {
+            return sigma_fail(b, kid->key, "YAML merge keys (<<) are not supported");
+        }
+    }
+    return PEN_OK;
+}
+
 static pen_status check_field(struct builder *b, const struct pen_yaml *node,
                               const struct item *item)
 {
@@ -166,9 +176,6 @@ static pen_status check_field(struct builder *b, const struct pen_yaml *node,
     if (key.kind != SCALAR_STRING && node->key->text.len > 0) {
         return sigma_fail(b, node->key, "the field name '%.*s' is no text: quote it",
                           PEN_SLICE_FMT(node->key->text));
-    }
-    if (node->key->is_plain && pen_slice_eq(node->key->text, PEN_SLICE_LIT("<<"))) {
-        return sigma_fail(b, node->key, "YAML merge keys (<<) are not supported");
     }
     if (item->field.len == 0 && item->kind != KIND_PLAIN && item->kind != KIND_RE) {
         return sigma_fail(b, node->key, "this modifier needs a field");

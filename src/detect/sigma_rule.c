@@ -115,6 +115,7 @@ pen_status sigma_rule(struct builder *b, const struct pen_yaml *root, struct pen
         return sigma_fail(b, pen_yaml_get(detection, "timeframe"),
                           "timeframe belongs to the removed aggregations");
     }
+    PEN_TRY(sigma_no_merge_keys(b, detection));
     rule->impl->detection = detection;
     return sigma_rule_check(b, rule);
 }

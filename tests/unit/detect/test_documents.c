@@ -122,6 +122,11 @@ static void wrong_sources_and_detections_are_refused_with_their_place(void **sta
         const char *lines, *prefix;
     } rows[] = {
         {DETECTION, "r.yml:1:1: `logsource` is missing"},
+        {"x: &x {status: test}\n<<: *x\n" LOGSOURCE DETECTION, "r.yml:3:1: YAML merge keys"},
+        {LOGSOURCE "x: &x {s: {f: 1}}\ndetection:\n  <<: *x\n  condition: s\n",
+         "r.yml:5:3: YAML merge keys"},
+        {LOGSOURCE "detection:\n  s: &s {f: 1}\n  t:\n    <<: *s\n  condition: s or t\n",
+         "r.yml:6:5: YAML merge keys"},
         {"logsource: aws\n" DETECTION, "r.yml:2:12: `logsource` is missing or no map"},
         {"logsource: {definition: d}\n" DETECTION, "r.yml:2:12: `logsource` names no"},
         {"logsource: {product: ''}\n" DETECTION, "r.yml:2:22: `product` is empty"},
