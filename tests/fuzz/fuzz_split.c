@@ -266,10 +266,11 @@ static struct pen_walker *walker_fresh(const struct options *o)
         PEN_CHECK(pen_walker_new(plan, &options, &walker, &err) == PEN_OK);
     }
     shapes_clear(&walker->shapes);
-    if (walker->sub != NULL) {
-        shapes_clear(&walker->sub->shapes);
-        walker->sub->options.record_bytes_max = o->record_max;
-        walker->sub->options.want_copy = o->want_copy;
+    if (walker->sub != NULL) { /* made anew with the options of this input */
+        pen_walker_free(walker->sub);
+        free(walker->sub_text);
+        walker->sub = NULL;
+        walker->sub_text = NULL;
     }
     walker->options.record_bytes_max = o->record_max;
     walker->options.want_copy = o->want_copy;
