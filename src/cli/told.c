@@ -74,16 +74,21 @@ bool told_has_gap(const struct pen_totals *totals, bool strict)
 
 void cli_print_escaped(struct pen_buf *scratch, pen_slice lines)
 {
-    pen_slice rest = lines;
-    pen_slice line;
+    size_t begin = 0;
+    pen_status st = PEN_OK;
     scratch->len = 0;
-    while (rest.len > 0 && pen_slice_split(&rest, '\n', &line)) {
-        if (pen_escape_terminal(scratch, line) != PEN_OK ||
-            pen_buf_add_byte(scratch, '\n') != PEN_OK) {
-            break;
+    for (size_t at = 0; st == PEN_OK && at < lines.len; at++) {
+        const uint8_t c = lines.ptr[at];
+        if (c == '\n' || c == '\t') { /* what ends lines and cells: values have none that is bare */
+            st = pen_escape_terminal(scratch, pen_slice_sub(lines, begin, at));
+            st = st == PEN_OK ? pen_buf_add_byte(scratch, c) : st;
+            begin = at + 1;
         }
     }
-    (void)fwrite(scratch->ptr, 1, scratch->len, stdout);
+    if (st == PEN_OK && begin < lines.len) {
+        st = pen_escape_terminal(scratch, pen_slice_sub(lines, begin, lines.len));
+    }
+    (void)fwrite(scratch->ptr, 1, st == PEN_OK ? scratch->len : 0, stdout);
 }
 
 void cli_words_escaped(pen_slice text)

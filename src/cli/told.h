@@ -14,7 +14,8 @@ void told_sum(const struct told *told, const struct pen_totals *totals);
  * objects of no known type and bad records. */
 bool told_has_gap(const struct pen_totals *totals, bool strict);
 
-/* Writes lines to standard output with what a terminal would obey escaped. */
+/* Writes lines, cells of which tabs part, to standard output with what a terminal would obey
+ * escaped. */
 void cli_print_escaped(struct pen_buf *scratch, pen_slice lines);
 
 /* The same for one line of words on standard error. */

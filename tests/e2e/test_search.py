@@ -5,10 +5,12 @@ import gzip
 import json
 import os
 import pathlib
+import pty
 import struct
 import subprocess
 import sys
 import tempfile
+import tty
 
 BINARY, CASE = sys.argv[1], sys.argv[2]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-search-"))
@@ -273,6 +275,35 @@ def case_search_forms():
     assert run("search", "--count", "nobody", path, code=1).stdout == "0\n"
     for wrong in (["--count", "--raw"], ["--limit", "0"], ["--sort", "name"], ["--fields", "a,,b"], ["--as", "nothing"]):
         assert run("search", *wrong, "", path, code=2).stdout == ""
+
+
+def shown(*args):
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    subprocess.run([BINARY, *map(str, args)], stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 65536):
+            text += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    return text.decode("utf-8", "strict")
+
+
+def case_search_terminal():
+    """What a terminal would obey is shown as text; tabs still part the cells."""
+    path = write("bad.json", {**event(1), "eventName": "a\x1b[31m\u202eb\u009bc\td", "user": "e\x07"})
+    path.write_text(path.read_text().replace("\\u202e", "\u202e").replace("\\u009b", "\u009b"))
+    cells = shown("search", "--fields", "eventName,eventID", "", path)
+    assert cells == "a\\x1b[31m\\u{202e}b\\u{9b}c\\td\t00000001-0000-4000-8000-000000000000\n", cells
+    for form in ([], ["--raw"]):
+        text = shown("search", *form, "", path)
+        assert "\\u{202e}b\\u{9b}c" in text and text.count("\n") == 1, text
+        assert not any(ord(c) < 32 and c != "\n" or c in "\x7f\u202e\u009b" for c in text), text
+    assert "\u202e" in run("search", "", path).stdout, "a file gets the record as it is"
 
 
 
