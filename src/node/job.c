@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "spool.h"
+
 #include <zstd.h>
 
 #include <dirent.h>
@@ -58,7 +60,8 @@ static pen_status text_list(struct pen_buf *out, const char *const *items, uint3
 static pen_status text_sources(struct pen_buf *out, const struct pen_replay_options *o)
 {
     for (uint32_t i = 0; i < o->source_count; i++) {
-        char *real = realpath(o->sources[i], NULL);
+        char *real =
+            strcmp(o->sources[i], SPOOL_SOURCE) == 0 ? NULL : realpath(o->sources[i], NULL);
         const pen_status st =
             pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", real == NULL ? o->sources[i] : real);
         free(real);

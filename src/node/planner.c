@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "spool.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -211,10 +213,42 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
                         : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory for the plan", path);
 }
 
+/* What came through standard input: a file each (spool.h), whose keys say nothing. */
+static pen_status spool_walk(struct planner *planner, struct pen_err *err)
+{
+    char folder[PATH_MAX];
+    spool_dir(planner->options->out_dir, folder, sizeof(folder));
+    char *real = realpath(folder, NULL);
+    DIR *dir = real == NULL ? NULL : opendir(real);
+    if (dir == NULL) {
+        free(real);
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "standard input cannot be listed");
+    }
+    pen_status st = PEN_OK;
+    for (;;) {
+        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
+        struct stat info;
+        if (entry == NULL || st != PEN_OK) {
+            break;
+        }
+        if (fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode)) {
+            planner->files++;
+            planner->bytes += (uint64_t)info.st_size;
+            st = unit_add(planner, path_join(real, entry->d_name), strdup(SPOOL_SOURCE), true);
+        }
+    }
+    (void)closedir(dir);
+    free(real);
+    return st == PEN_OK ? PEN_OK : PEN_FAIL(err, st, PEN_NO_OFFSET, "plan: out of memory");
+}
+
 static pen_status source_walk(struct planner *planner, const char *source, planner_gap_fn *on_gap,
                               void *ctx, struct pen_err *err)
 {
     struct stat st;
+    if (strcmp(source, SPOOL_SOURCE) == 0) {
+        return spool_walk(planner, err);
+    }
     char *real = realpath(source, NULL);
     if (real == NULL || stat(real, &st) != 0) {
         free(real);

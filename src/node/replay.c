@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "observe.h"
+#include "spool.h"
 #include "wanted.h"
 #include "withdraw.h"
 
@@ -156,6 +157,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     pen_budget_plan(o, c->program, pen_host_rss(), &budget);
     PEN_TRY(pen_budget_check(&budget, err));
     PEN_TRY(job_open(&c->job, o, c->program, err));
+    PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
     if (o->retry != NULL) {
         PEN_TRY(withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err));
     }
@@ -294,6 +296,9 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     result_fill(c, st == PEN_OK || st == PEN_E_NOSPACE);
     if (st != PEN_OK && st != PEN_E_NOSPACE) {
         return st;
+    }
+    if (!c->is_draining && st == PEN_OK) {
+        spool_clear(c->options->out_dir);
     }
     st = signals_db_job(c->signals, c->options->command_line, c->result, c->wall_started_ns,
                         pen_clock_wall_ns(), err);
