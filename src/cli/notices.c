@@ -245,8 +245,9 @@ bool notices_write(struct notices *notices, enum notices_form form, uint32_t rul
         qsort(notices->items, notices->count, sizeof(*notices->items), by_place);
     }
     const pen_status st = write_all(notices, form, rules, &text);
-    const bool is_good =
-        st == PEN_OK && fwrite(text.ptr, 1, text.len, out) == text.len && fflush(out) == 0;
+    const bool is_good = st == PEN_OK &&
+                         (text.len == 0 || fwrite(text.ptr, 1, text.len, out) == text.len) &&
+                         fflush(out) == 0;
     pen_buf_fini(&text);
     return is_good;
 }

@@ -151,8 +151,9 @@ static int print(const struct run *run, const struct pen_rules *rules,
         const struct pen_rule *rule = pen_rules_at(rules, i);
         st = run->json ? json_rule(&out, types, rule) : text_rule(&out, types, rule);
     }
-    const bool is_good =
-        st == PEN_OK && fwrite(out.ptr, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    const bool is_good = st == PEN_OK &&
+                         (out.len == 0 || fwrite(out.ptr, 1, out.len, stdout) == out.len) &&
+                         fflush(stdout) == 0;
     pen_buf_fini(&out);
     if (!is_good) {
         (void)fputs("penstock: standard output cannot be written\n", stderr);

@@ -88,7 +88,9 @@ void cli_print_escaped(struct pen_buf *scratch, pen_slice lines)
     if (st == PEN_OK && begin < lines.len) {
         st = pen_escape_terminal(scratch, pen_slice_sub(lines, begin, lines.len));
     }
-    (void)fwrite(scratch->ptr, 1, st == PEN_OK ? scratch->len : 0, stdout);
+    if (st == PEN_OK && scratch->len > 0) {
+        (void)fwrite(scratch->ptr, 1, scratch->len, stdout); /* errors show at the end */
+    }
 }
 
 void cli_words_escaped(pen_slice text)

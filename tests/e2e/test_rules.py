@@ -353,6 +353,9 @@ def case_rules_check():
     assert "sarif" in words(run("rules", "check", "--format", "xml", "builtin", code=2))
     run("rules", "check", code=2)
     run("rules", "check", WORK / "none", code=1)
+    (WORK / "empty").mkdir()
+    for command in ("check", "list"):
+        assert text(run("rules", command, WORK / "empty")) == ""
 
 
 def case_rules_readme():
