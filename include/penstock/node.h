@@ -243,6 +243,8 @@ struct pen_replay_options {
     bool is_terminal;
     enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */
+    /* Counted from now: a run that goes on after an interruption keeps the range that it had. */
+    bool from_is_relative, to_is_relative;
     const char *const *accounts, *const *not_accounts, *const *regions, *const *not_regions;
     const char *const *types, *const *not_types;
     uint32_t account_count, not_account_count, region_count, not_region_count;

@@ -39,6 +39,7 @@ const char *cli_nearest(const char *text, const char *const *words, size_t count
 enum pick_list { PICK_ACCOUNTS, PICK_REGIONS, PICK_TYPES, PICK_LISTS };
 struct cli_pick {
     int64_t from_ns, to_ns;
+    bool from_is_relative, to_is_relative; /* counted from now */
     struct pick_names {
         const char **names;
         uint32_t count;

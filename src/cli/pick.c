@@ -108,12 +108,16 @@ static bool time_take(struct cli_pick *pick, int id, const char *value)
                       value);
         return false;
     }
+    const bool is_relative = value[0] == '-' || value[0] == 'n' || value[0] == 't';
     const int64_t day = ns - ((ns % PEN_NS_PER_DAY) + PEN_NS_PER_DAY) % PEN_NS_PER_DAY;
     if (id == PICK_TO) {
         pick->to_ns = ns;
+        pick->to_is_relative = is_relative;
         return true;
     }
     pick->from_ns = id == PICK_ON ? day : ns;
+    pick->from_is_relative = is_relative;
+    pick->to_is_relative = id == PICK_ON ? is_relative : pick->to_is_relative;
     pick->to_ns = id == PICK_ON ? day + PEN_NS_PER_DAY : pick->to_ns;
     return true;
 }
@@ -176,6 +180,8 @@ void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_option
 {
     options->from_ns = pick->from_ns;
     options->to_ns = pick->to_ns;
+    options->from_is_relative = pick->from_is_relative;
+    options->to_is_relative = pick->to_is_relative;
     options->accounts = pick->yes[PICK_ACCOUNTS].names;
     options->account_count = pick->yes[PICK_ACCOUNTS].count;
     options->not_accounts = pick->no[PICK_ACCOUNTS].names;

@@ -24,7 +24,8 @@ struct shard_slot {
 };
 
 struct control {
-    const struct pen_replay_options *options;
+    const struct pen_replay_options *options; /* own */
+    struct pen_replay_options own;
     struct pen_program *program;
     struct pen_replay_result *result;
     struct job job;

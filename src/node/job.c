@@ -145,6 +145,24 @@ static pen_status identity_check(struct job *job, enum identity which, const cha
     return st;
 }
 
+/*
+ * The range of a resumed job.  One that is counted from now means another time with every run:
+ * after an interruption the run goes on with the range that it had.
+ */
+static pen_status identity_range(struct job *job, enum identity which, const char *now,
+                                 const struct pen_replay_options *o, struct pen_err *err)
+{
+    char before[32];
+    int64_t *end = which == ID_FROM ? &job->from_ns : &job->to_ns;
+    const bool is_relative = which == ID_FROM ? o->from_is_relative : o->to_is_relative;
+    PEN_TRY(checkpoint_get(job->checkpoint, identity_name[which], before, sizeof(before), err));
+    if (is_relative && (!job->was_done || o->retry != NULL) &&
+        sscanf(before, "%" SCNd64, end) == 1) {
+        return PEN_OK;
+    }
+    return identity_check(job, which, now, err);
+}
+
 /* Stores or compares every part of the job, and makes its id. */
 static pen_status identity_all(struct job *job, const struct pen_replay_options *o,
                                const struct pen_program *program, struct pen_err *err)
@@ -165,13 +183,15 @@ static pen_status identity_all(struct job *job, const struct pen_replay_options 
         }
         if (st != PEN_OK) {
             st = PEN_FAIL(err, st, PEN_NO_OFFSET, "job: %s too long", identity_name[i]);
+        } else if (job->is_resumed && (i == ID_FROM || i == ID_TO)) {
+            st = identity_range(job, (enum identity)i, (const char *)one.ptr, o, err);
         } else if (job->is_resumed) {
             st = identity_check(job, (enum identity)i, (const char *)one.ptr, err);
         } else {
             st = checkpoint_set(job->checkpoint, identity_name[i], (const char *)one.ptr, err);
         }
     }
-    if (st == PEN_OK) {
+    if (st == PEN_OK && !job->is_resumed) {
         pen_hash128_hex(pen_hash128(pen_buf_slice(&all), 0), job->id);
     }
     pen_buf_fini(&all);
@@ -386,10 +406,17 @@ pen_status job_open(struct job *job, const struct pen_replay_options *options,
     }
     PEN_TRY(checkpoint_open(job->dir, &job->checkpoint, err));
     char before[40];
+    uint64_t was_done = 0;
     PEN_TRY(checkpoint_get(job->checkpoint, "job", before, sizeof(before), err));
     PEN_TRY(number_get(job, "epoch", &job->epoch, err));
     job->is_resumed = before[0] != '\0' && job->epoch > 0; /* without a commit nothing is there */
+    (void)snprintf(job->id, sizeof(job->id), "%.32s", before);
+    job->from_ns = options->from_ns;
+    job->to_ns = options->to_ns;
+    PEN_TRY(number_get(job, "done", &was_done, err));
+    job->was_done = was_done != 0;
     PEN_TRY(identity_all(job, options, program, err));
+    PEN_TRY(number_set(job, "done", 0, err));
     PEN_TRY(job_values(job, options, err));
     return job_restore(job, err);
 }
@@ -436,4 +463,9 @@ void job_close(struct job *job)
     if (job->lock_fd >= 0) {
         (void)close(job->lock_fd);
     }
+}
+
+pen_status job_done(struct job *job, struct pen_err *err)
+{
+    return number_set(job, "done", 1, err);
 }

@@ -18,6 +18,8 @@ struct job {
     char **runs;             /* committed runs of the observation log */
     uint32_t run_count;
     bool is_resumed;
+    bool was_done;          /* the run before came to its end */
+    int64_t from_ns, to_ns; /* the range of the job */
     char documents_dir[4096];
     char state_dir[4096];
     char dead_path[4096];
@@ -31,6 +33,8 @@ PEN_MUST_USE pen_status job_restore(struct job *job, struct pen_err *err);
 /* Writes lines as one zstd frame behind the committed dead letters and syncs; dead_bytes, which the
  * next commit stores, then covers it.  Nothing happens for no lines. */
 PEN_MUST_USE pen_status job_dead_append(struct job *job, pen_slice lines, struct pen_err *err);
+/* Notes that the run came to its end. */
+PEN_MUST_USE pen_status job_done(struct job *job, struct pen_err *err);
 void job_close(struct job *job);
 
 #endif

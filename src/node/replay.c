@@ -141,6 +141,23 @@ static pen_status control_resume(struct control *c, struct pen_err *err)
     return st;
 }
 
+/* The interrupted run's range of time, and not the same counted from now. */
+static void range_keep(struct control *c)
+{
+    char from[PEN_TIME_MAX] = "the beginning";
+    char to[PEN_TIME_MAX] = "the end";
+    c->own.from_ns = c->job.from_ns;
+    c->own.to_ns = c->job.to_ns;
+    if (c->own.from_ns != INT64_MIN) {
+        from[pen_format_time(c->own.from_ns, from)] = '\0';
+    }
+    if (c->own.to_ns != INT64_MAX) {
+        to[pen_format_time(c->own.to_ns, to)] = '\0';
+    }
+    SAY(c, INFO, "penstock: goes on with the interrupted run's range: event time from %s to %s\n",
+        from, to);
+}
+
 static pen_status control_open(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
@@ -157,6 +174,9 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     pen_budget_plan(o, c->program, pen_host_rss(), &budget);
     PEN_TRY(pen_budget_check(&budget, err));
     PEN_TRY(job_open(&c->job, o, c->program, err));
+    if (c->job.from_ns != o->from_ns || c->job.to_ns != o->to_ns) {
+        range_keep(c);
+    }
     PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
     if (o->retry != NULL) {
         PEN_TRY(withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err));
@@ -299,6 +319,7 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     }
     if (!c->is_draining && st == PEN_OK) {
         spool_clear(c->options->out_dir);
+        PEN_TRY(job_done(&c->job, err));
     }
     st = signals_db_job(c->signals, c->options->command_line, c->result, c->wall_started_ns,
                         pen_clock_wall_ns(), err);
@@ -326,7 +347,8 @@ pen_status pen_replay(const struct pen_replay_options *options, struct pen_repla
     if (c == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "replay: out of memory");
     }
-    c->options = options;
+    c->own = *options;
+    c->options = &c->own;
     c->result = result;
     c->job.lock_fd = -1;
     c->started_ns = pen_clock_mono_ns();

@@ -4,9 +4,11 @@ import gzip
 import json
 import pathlib
 import re
+import signal
 import subprocess
+import time
 
-from kit import FIXED, WORK, Folder, dead, documents, event, main, only, records, replay, run
+from kit import BINARY, FIXED, WORK, Folder, dead, documents, event, main, only, records, replay, run
 
 SOURCE = pathlib.Path(__file__).parents[2]
 LIBRARIES = {"hyperscan", "pcre2", "simdjson", "isa-l", "zstd", "libyaml", "sqlite", "xxhash", "liburing"}
@@ -247,6 +249,29 @@ def case_log_level():
     assert "bad.yml:1:1:" in said["warn"] and "objects in" not in said["warn"], said
     assert "objects in" in said["info"] and "commit 1" not in said["info"], said
     assert "commit 1: 2 objects done, 2 records" in said["debug"], said
+
+
+def case_relative():
+    """A range counted from now: after an interruption it is the one of the interrupted run."""
+    data = WORK / "data"
+    run("bench", "generate", "--out", data, "--bytes", "96MiB", "--first-day", "2025-03-01", "--days", "7")
+    out = WORK / "out"
+    days = (int(time.time()) - 1741132800) // 86400  # since 2025-03-05
+    command = ["replay", data, "--out", out, "--from", f"-{days}d", "--json", *FIXED]
+    child = subprocess.Popen([BINARY, *map(str, command), "--set", "commit.interval=10ms"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not any((out / "documents").glob("*")) and child.poll() is None:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    assert child.wait() == 6
+    time.sleep(1.1)
+    done = run(*command)
+    assert b"goes on with the interrupted run's range" in done.stderr, done.stderr
+    assert json.loads(done.stdout)["status"] == "done"
+    # when it came to its end, the range of now is another one
+    assert b"its from differ" in run(*command, code=2).stderr
+    # and a range of fixed times is another one also after an interruption
+    assert b"its from differ" in run("replay", data, "--out", out, "--from", "2025-03-02", *FIXED, code=2).stderr
 
 
 def case_help():
