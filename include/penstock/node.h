@@ -241,6 +241,7 @@ struct pen_replay_options {
     bool fresh;
     bool no_progress;
     bool is_terminal;
+    const char *kill_at; /* for tests: where to die, src/node/killpoint.h; or NULL */
     enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */
     /* Counted from now: a run that goes on after an interruption keeps the range that it had. */

@@ -81,6 +81,7 @@ void replay_args_init(struct replay_args *args)
                                                 .command_line = "",
                                                 .log_level = PEN_LOG_INFO,
                                                 .is_terminal = isatty(STDERR_FILENO) == 1};
+    args->options.kill_at = getenv("PENSTOCK_KILL_AT"); // NOLINT(concurrency-mt-unsafe): one thread
     settings_defaults(&args->options);
     cli_pick_init(&args->pick);
     config_init(&args->config);

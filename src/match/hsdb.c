@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,6 +197,8 @@ static bool compile_in_child(struct pen_engine *engine, struct pen_buf *payload)
     }
     const pid_t pid = fork();
     if (pid == 0) {
+        (void)close(fds[0]); /* so that a child whose parent was killed cannot wait for it */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         child_main(engine, fds[1]);
     }
     (void)close(fds[1]);

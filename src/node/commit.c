@@ -2,6 +2,7 @@
 #include "penstock/node.h"
 
 #include "control.h"
+#include "killpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ static pen_status commit_rows(struct control *c, struct pen_err *err)
         PEN_TRY(commit_cut(c, c->slots[i].cut, err));
     }
     PEN_TRY(commit_values(c, err));
+    kill_point(c->options, "rows", c->epoch);
     return checkpoint_end(c->job.checkpoint, err);
 }
 
@@ -167,10 +169,19 @@ static int64_t watermark(struct control *c)
 void commit_end(struct control *c)
 {
     struct pen_err err = {0};
-    if (job_dead_append(&c->job, pen_buf_slice(&c->now.dead), &err) != PEN_OK ||
-        commit_rows(c, &err) != PEN_OK) {
+    pen_status st = job_dead_append(&c->job, pen_buf_slice(&c->now.dead), &err);
+    kill_point(c->options, "dead", c->epoch);
+    st = st == PEN_OK ? commit_rows(c, &err) : st;
+    if (st != PEN_OK) {
         c->failure = err;
         return;
+    }
+    kill_point(c->options, "committed", c->epoch);
+    c->open_totals = (struct pen_totals){0};
+    for (uint32_t i = 0; i < c->shards; i++) {
+        if (c->slots[i].cut->object != NULL) {
+            totals_merge(&c->open_totals, &c->slots[i].cut->open_totals);
+        }
     }
     for (uint32_t i = 0; i < c->now.finished_count; i++) {
         struct unit *unit = &c->planner.units[c->now.finished[i].unit];

@@ -3,6 +3,8 @@
 
 #include "penstock/node.h"
 
+#include "killpoint.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -458,6 +460,9 @@ bool loop_turn(struct control *c)
     struct pen_err err = {0};
     if (!busy && signals_db_flush(c->signals, &err) != PEN_OK) {
         c->failure = err;
+    }
+    if (!busy) {
+        kill_point(c->options, "signals", c->epoch - 1);
     }
     if (c->failure.status != PEN_OK) {
         return true;

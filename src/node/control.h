@@ -48,6 +48,7 @@ struct control {
     uint64_t objects_pruned; /* by the listing of this run, as are the gaps of folders */
     uint64_t folder_gaps;
 
+    struct pen_totals open_totals;      /* of objects that the last commit holds a part of */
     struct ledger committed, now, next; /* next: what shards did after their cut */
     uint64_t epoch;                     /* being made */
     bool is_committing, is_final, is_draining;

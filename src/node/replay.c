@@ -2,6 +2,7 @@
 #include "penstock/node.h"
 
 #include "control.h"
+#include "killpoint.h"
 #include "observe.h"
 #include "spool.h"
 #include "wanted.h"
@@ -216,6 +217,7 @@ static void result_fill(struct control *c, bool is_good)
     memcpy(r->job, c->job.id, sizeof(r->job));
     r->shards = c->shards;
     r->totals = c->committed.totals;
+    totals_merge(&r->totals, &c->open_totals);
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
     r->skipped = c->planner.skipped;
     r->totals.objects_listed =
@@ -295,7 +297,9 @@ static void control_close(struct control *c)
 static pen_status replay_end(struct control *c, pen_status st, struct pen_err *err)
 {
     if (st == PEN_OK && !c->is_draining) {
+        kill_point(c->options, "end", c->epoch - 1);
         st = signals_db_finish(c->signals, err);
+        kill_point(c->options, "finished", c->epoch - 1);
     }
     if (st == PEN_E_NOSPACE) {
         stop(c, err->text);

@@ -3,6 +3,7 @@
 
 #include "penstock/node.h"
 
+#include "killpoint.h"
 #include "observe.h"
 #include "wanted.h"
 
@@ -11,6 +12,10 @@
 #include <stdlib.h>
 
 #define RING_ENTRIES 512u
+#define DAMAGE_LETTERS_MAX                                                \
+    1000U /* of one object: each of its members may have a wrong checksum \
+           */
+#define DAMAGE_BYTES_MAX (DAMAGE_LETTERS_MAX * ((size_t)64 << 10))
 #define STEP_RECORDS 256u /* between looks at the mailboxes */
 #define RELEASE_STEPS 4096u
 #define PARKED_NS INT64_C(200000)
@@ -43,7 +48,10 @@ struct shard {
     uint64_t release_epoch;    /* a release is under way; 0: none */
     struct pen_object *object; /* being scanned */
     struct pen_totals object_totals;
-    uint64_t next_record; /* ordinal after the last record of object that is accounted for */
+    uint64_t next_record;  /* ordinal after the last record of object that is accounted for */
+    uint64_t scanned;      /* ordinal after the last record of object, skipped or not */
+    struct pen_buf damage; /* dead letters of object's damage, sent when it ends */
+    uint32_t damage_count;
     bool is_damaged;
     bool is_draining;
     bool is_stopped;
@@ -232,8 +240,33 @@ static void record_bad(struct shard *shard, const struct pen_err *err)
     shard->next_record = shard->item.record.ordinal + 1;
 }
 
+static void object_damage(struct shard *shard, const struct pen_err *err)
+{
+    shard->is_damaged = true;
+    const struct pen_record nothing = {.offset = err->offset == PEN_NO_OFFSET ? 0 : err->offset,
+                                       .ordinal = shard->scanned};
+    const char *stage = strncmp(err->text, "crc", 3) == 0 ? "crc" : "decode";
+    if (shard->damage_count++ < DAMAGE_LETTERS_MAX) {
+        const pen_status st = dead_line(&shard->damage, shard, &nothing, stage, err);
+        PEN_CHECK(st == PEN_OK); /* all parts are bounded */
+    }
+}
+
+/* Not before the object ends: a commit in between would tell of the damage, a resume once more. */
+static void damage_send(struct shard *shard)
+{
+    if (shard->damage.len > 0) {
+        struct message *message = message_new(MSG_DEAD);
+        message->bytes = shard->damage.ptr;
+        message->byte_count = shard->damage.len;
+        send_control(shard, message);
+        pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
+    }
+}
+
 static void object_end(struct shard *shard, enum object_outcome outcome, const struct pen_err *err)
 {
+    damage_send(shard);
     struct message *message = message_new(MSG_DONE);
     shard->object_totals.bytes_plain = pen_scan_plain_bytes(shard->scan);
     message->object = shard->object;
@@ -254,18 +287,11 @@ static void object_begin(struct shard *shard, struct pen_object *object)
     shard->object = object;
     shard->object_totals = (struct pen_totals){0};
     shard->next_record = object->skip_records;
+    shard->scanned = 0;
     shard->is_damaged = false;
+    shard->damage.len = 0;
+    shard->damage_count = 0;
     pen_scan_begin(shard->scan, pen_slice_str(object->key));
-}
-
-static void object_damage(struct shard *shard, const struct pen_err *err)
-{
-    shard->is_damaged = true;
-    const struct pen_record nothing = {.offset = err->offset == PEN_NO_OFFSET ? 0 : err->offset,
-                                       .ordinal = shard->next_record};
-    if (shard->next_record >= shard->object->skip_records) {
-        dead_letter(shard, &nothing, strncmp(err->text, "crc", 3) == 0 ? "crc" : "decode", err);
-    }
 }
 
 static void object_finish(struct shard *shard)
@@ -342,8 +368,10 @@ static bool scan_turn(struct shard *shard)
     struct pen_err err = {0};
     switch (pen_scan_next(shard->scan, &shard->item, &err)) {
     case PEN_SCAN_RECORD:
+        shard->scanned = shard->item.record.ordinal + 1;
         return scan_record(shard);
     case PEN_SCAN_BAD:
+        shard->scanned = shard->item.record.ordinal + 1;
         if (shard->item.record.ordinal >= shard->object->skip_records) {
             record_bad(shard, &err);
         }
@@ -404,6 +432,7 @@ static void cut_finish(struct shard *shard)
         shard_fail(shard, &err);
         return;
     }
+    kill_point(shard->shared->options, "run", shard->cut_epoch);
     shard->cut_epoch = 0;
     send_control(shard, message);
 }
@@ -421,10 +450,12 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     if (shard->is_failed) {
         return;
     }
+    kill_point(shard->shared->options, "cut", epoch);
     if (pen_ship_cut(shard->ship, &files, &count, &err) != PEN_OK) {
         shard_fail(shard, &err);
         return;
     }
+    kill_point(shard->shared->options, "documents", epoch);
     struct message *cut = message_new(MSG_CUT);
     cut->epoch = epoch;
     if (count > 0) {
@@ -478,6 +509,7 @@ static bool step_release(struct shard *shard)
         shard->release_epoch = 0;
         return true;
     }
+    kill_point(shard->shared->options, "release", shard->release_epoch);
     if (!more) {
         struct message *message = message_new(MSG_RELEASED);
         message->epoch = shard->release_epoch;
@@ -688,6 +720,7 @@ static void shard_edges(struct shard *shard)
     }
     shard->epoch = shard->shared->first_epoch;
     pen_buf_init(&shard->group, (size_t)16 << 20);
+    pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
     pen_buf_init(&shard->compact, (size_t)16 << 20);
 }
 
@@ -703,6 +736,7 @@ static void shard_fini(struct shard *shard)
         pen_buf_fini(&shard->batches[j].bytes);
     }
     pen_buf_fini(&shard->group);
+    pen_buf_fini(&shard->damage);
     pen_buf_fini(&shard->compact);
     free(shard->batches);
     free(shard->in);

@@ -96,23 +96,30 @@ def records(*numbers_or_texts):
     return b'{"Records":[' + b",".join(parts) + b"]}"
 
 
-def paused_replay(source, out, alter, *args, code=0):
-    """Stops a run once it has written documents, alters the world, lets it go on: its summary."""
+def paused_replay(source, out, alter, *args, code=0, signals=(), has_summary=True):
+    """Halts a run once it has written documents, alters the world and sends signals, lets it go on:
+    its summary, or its words when it gives none."""
+    known = set((out / "documents").glob("*"))
     child = subprocess.Popen([BINARY, "replay", source, "--out", out, "--json", "--no-progress", *FIXED, *args],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20
-    while not any((out / "documents").glob("*")) and time.monotonic() < deadline:
+    while not set((out / "documents").glob("*")) - known and time.monotonic() < deadline:
         time.sleep(0.001)
     child.send_signal(signal.SIGSTOP)
     while "\nState:\tT" not in pathlib.Path(f"/proc/{child.pid}/status").read_text() and child.poll() is None:
         time.sleep(0.001)
     try:
         assert child.poll() is None, "the run ended before it was stopped"
-        alter()
+        if alter is not None:
+            alter()
+        for number in signals:
+            child.send_signal(number)
     finally:
         child.send_signal(signal.SIGCONT)
         said, words = child.communicate(timeout=TIME_MAX_S)
     assert child.returncode == code, (child.returncode, said, words)
+    if not has_summary:
+        return words.decode("utf-8", "replace")
     summary = json.loads(said.splitlines()[-1])
     adds_up(summary)
     summary["words"] = words.decode("utf-8", "replace")

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +14,6 @@ import time
 
 BINARY, CASE = sys.argv[1], sys.argv[2]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-e2e-"))
-SEED = int(os.environ.get("PENSTOCK_SEED", "20250304"))
 FIXED = ["--set", "document.ingested=2025-04-01T00:00:00Z"]
 
 
@@ -109,37 +107,6 @@ def case_capacity_one():
     assert state_of(WORK / "a") == state_of(WORK / "b")
 
 
-def case_kill():
-    rng = random.Random(SEED)
-    print("seed", SEED)
-    data = generate(size="96MiB")
-    replay(data / "AWSLogs", WORK / "whole")
-    want = state_of(WORK / "whole")
-    kills, fresh = 0, 0
-    while kills < int(os.environ.get("PENSTOCK_KILLS", "20")):
-        out = WORK / f"killed{fresh}"
-        fresh += 1
-        for attempt in range(6):
-            child = subprocess.Popen(
-                [BINARY, "replay", str(data / "AWSLogs"), "--out", str(out), "--no-progress", *FIXED,
-                 "--shards", str(rng.choice([1, 2, 3])), "--set", "commit.interval=20ms"],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            try:
-                child.wait(timeout=rng.uniform(0.02, 0.6))
-            except subprocess.TimeoutExpired:
-                child.send_signal(signal.SIGKILL)
-                child.wait()
-                kills += 1
-                continue
-            if child.returncode != 0:
-                sys.exit(f"resumed run: exit {child.returncode}: {child.stderr.read().decode()}")
-            break
-        summary = replay(data / "AWSLogs", out)
-        adds_up(summary)
-        assert state_of(out) == want, f"{out} differs after kills"
-    print(kills, "kills")
-
-
 def stopped_while_open(source, out):
     """Interrupts a run when it has written some documents; the objects that are open then."""
     def files():
@@ -178,24 +145,6 @@ def case_open_twice():
     ids = [json.loads(d)["_id"] for d in documents(WORK / "out")]
     assert len(ids) == len(set(ids)) == 60000 == summary["records"]["in"], (len(ids), summary)
     assert summary["by_type"]["cloudtrail"]["records"] == 60000, summary
-
-
-def case_interrupt():
-    data = generate(size="192MiB")
-    out = WORK / "out"
-    child = subprocess.Popen([BINARY, "replay", str(data / "AWSLogs"), "--out", str(out), "--no-progress",
-                              "--json", *FIXED], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.3)
-    child.send_signal(signal.SIGINT)
-    said, words = child.communicate(timeout=60)
-    assert child.returncode in (0, 6), (child.returncode, words)
-    if child.returncode == 6:
-        stopped = json.loads(said.splitlines()[-1])
-        adds_up(stopped)
-        assert stopped["status"] == "stopped"
-    replay(data / "AWSLogs", out)
-    replay(data / "AWSLogs", WORK / "whole")
-    assert state_of(out) == state_of(WORK / "whole")
 
 
 def event(number):

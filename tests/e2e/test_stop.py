@@ -1,13 +1,21 @@
 #!/usr/bin/env python3
 """test_stop.py PENSTOCK CASE - runs that end early, by a full disk or by a person: they say why,
 lose nothing, and the same command goes on to what an undisturbed run leaves."""
+import gzip
+import json
 import os
-import pathlib
+import random
 import resource
+import signal
+import sqlite3
 import subprocess
 import sys
 
-from kit import BINARY, FIXED, WORK, generate, main, paused_replay, replay, run, state_of
+from kit import BINARY, FIXED, WORK, Folder, event, generate, lines_of, main, paused_replay, replay, run, state_of
+
+SEED = int(os.environ.get("PENSTOCK_SEED", "20250304"))
+KILLS = int(os.environ.get("PENSTOCK_KILLS", "20"))
+LARGE_BYTES = int(os.environ.get("PENSTOCK_LARGE_BYTES", str(128 << 20)))
 
 KB = 1 << 10
 MB = 1 << 20
@@ -99,6 +107,151 @@ def case_file_limit():
         assert state_of(out) == want, f"limit of {limit}: differs"
         odd = [p for p in out.rglob("*") if p.stat().st_mode & 0o777 != (0o700 if p.is_dir() else 0o600)]
         assert not odd, odd
+
+
+KILL_STATES = ("cut", "documents", "run", "dead", "rows", "committed", "release", "signals")
+FAST = ("--set", "commit.interval=5ms")
+
+
+def killed(source, out, *args, at=None, after=None):
+    """Runs until a SIGKILL: at a named state, or after some seconds.  False when it ended before."""
+    env = {**os.environ, "PENSTOCK_KILL_AT": at} if at else None
+    child = subprocess.Popen([BINARY, "replay", source, "--out", out, "--no-progress", *FIXED, *map(str, args)],
+                             env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        words = child.communicate(timeout=after or 60)[1]
+    except subprocess.TimeoutExpired:
+        child.kill()
+        words = child.communicate()[1]
+    assert child.returncode in (0, -signal.SIGKILL), (child.returncode, words)
+    return child.returncode != 0
+
+
+def same_summary(got, want):
+    """All that a summary counts, but for what was read or written twice, and how long it took."""
+    for key in ("objects", "records", "by_type", "event_time", "accounts", "regions", "matches", "signals", "gaps"):
+        assert got[key] == want[key], (key, got[key], want[key])
+
+
+def differs(got, want, when):
+    """Fails with what differs."""
+    for name, a, b in zip(("documents", "signals", "events", "lines", "letters"), got, want):
+        if a != b and not isinstance(a, str):
+            print(*(f"- {x}\n" for x in b if x not in a), *(f"+ {x}\n" for x in a if x not in b))
+            print(len(a), len(b))
+        assert a == b, f"{when}: {name} differ"
+
+
+def damaged_week():
+    """A week with what makes dead letters in every commit."""
+    data = generate(size="8MiB")
+    for i, path in enumerate(sorted(data.rglob("*.json.gz"))):
+        if i % 7 == 0:
+            path.write_bytes(path.read_bytes()[:-20])
+        if i % 11 == 0:
+            path.write_bytes(b"no log")
+    return data
+
+
+def case_kill_states():
+    """Killed once at each named state of the first commit, of the second, and at the end."""
+    data = damaged_week()
+    whole = replay(data, WORK / "whole", *FAST)
+    want = state_of(WORK / "whole")
+    out = WORK / "killed"
+    states = [f"{name}@{epoch}" for epoch in (1, 2) for name in KILL_STATES]
+    for i, at in enumerate([*states, "end@1", "finished@1"]):
+        often = FAST if at in states else ("--set", "commit.interval=1h")  # then the first is the last
+        assert killed(data, out, *often, "--fresh", "--shards", 1 + i % 3, at=at), f"{at} was never reached"
+        summary = replay(data, out, "--shards", 1 + (i + 1) % 3)
+        same_summary(summary, whole)
+        differs(state_of(out), want, f"killed at {at}")
+
+
+def case_kill_random():
+    """Killed at random, again and again, with other shard counts and commit intervals each time."""
+    rng = random.Random(SEED)
+    print("seed", SEED)
+    data = damaged_week()
+    whole = replay(data, WORK / "whole")
+    want = state_of(WORK / "whole")
+    kills, rounds, out = 0, 0, WORK / "killed"
+    while kills < KILLS:
+        rounds += 1
+        fresh = ["--fresh"]
+        for _ in range(rng.randrange(1, 9)):
+            interval = f"commit.interval={rng.choice([1, 5, 20, 100])}ms"
+            if not killed(data, out, "--set", interval, "--shards", rng.choice([1, 2, 3, 5]), *fresh,
+                          after=rng.uniform(0.03, min(3, 0.1 + 1.2 * whole["seconds"]["wall"]))):
+                break
+            kills += 1
+            fresh = []
+        same_summary(replay(data, out, "--shards", rng.choice([1, 2, 3, 7])), whole)
+        differs(state_of(out), want, f"round {rounds} after {kills} kills")
+    print(kills, "kills in", rounds, "rounds")
+
+
+def large_object(path):
+    """One object of LARGE_BYTES plain bytes, of a few blocks over and over."""
+    rng = random.Random(SEED)
+    blocks = []
+    for b in range(1, 17):
+        rows = (json.dumps(event(n, userAgent=rng.randbytes(200).hex(), x="y" * 600)).encode()
+                for n in range(b * 2000, b * 2000 + 2000))
+        blocks.append(gzip.compress(b",".join(rows) + b",", 1))
+    with open(path, "wb") as large:
+        large.write(gzip.compress(b'{"Records":['))
+        for i in range(LARGE_BYTES // (2000 * 1300) + 1):
+            large.write(blocks[i % len(blocks)])
+        large.write(gzip.compress(json.dumps(event(9)).encode() + b"]}"))
+
+
+def case_kill_large():
+    """Killed with one large object open: its committed prefix is neither lost nor told twice."""
+    rng = random.Random(SEED)
+    f = Folder()
+    large_object(f.day / "large.json.gz")
+    whole = replay(f.root, WORK / "whole")
+    print(whole["bytes"], whole["seconds"])
+    assert whole["bytes"]["plain"] > LARGE_BYTES * 0.9, whole
+    want = state_of(WORK / "whole")
+    out, step, opened = WORK / "killed", whole["seconds"]["wall"] / 4, 0
+    for _ in range(8):
+        if not killed(f.root, out, "--set", "commit.interval=50ms", "--shards", rng.choice([1, 2, 3]),
+                      after=0.2 + rng.uniform(0.5, 1.5) * step):
+            break
+        db = sqlite3.connect(out / "checkpoint.db")
+        opened += db.execute("select count(*) from open_objects where records > 0").fetchone()[0]
+        db.close()
+        step *= 1.25
+    assert opened > 0, "no kill found the object open"
+    same_summary(replay(f.root, out), whole)
+    assert state_of(out) == want, "differs"
+    print(opened, "kills with the object open")
+
+
+def case_interrupt():
+    """Ctrl-C drains and reports; the second stops at once; both leave a folder that resumes."""
+    data = generate(size="96MiB")
+    whole = replay(data, WORK / "whole")
+    want = state_of(WORK / "whole")
+    out = WORK / "once"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        summary = paused_replay(data, out, None, *FAST, "--shards", "1", code=6, signals=[number])
+        assert summary["status"] == "stopped" and summary["reason"] == "interrupted", summary
+        assert "stopping after a commit" in summary["words"], summary["words"]
+        told = sum(len(lines_of(path)) for path in (out / "documents").iterdir())
+        assert told == summary["records"]["delivered"] > 0, (told, summary["records"])
+        db = sqlite3.connect(out / "signals.db")
+        assert db.execute("select status from jobs").fetchall()[-1] == ("stopped",)
+        db.close()
+    same_summary(replay(data, out), whole)
+    assert state_of(out) == want
+    out = WORK / "twice"
+    words = paused_replay(data, out, None, *FAST, code=6, signals=[signal.SIGINT, signal.SIGTERM], has_summary=False)
+    assert "stopped at once" in words, words
+    same_summary(replay(data, out), whole)
+    assert state_of(out) == want
 
 
 if __name__ == "__main__":
