@@ -81,7 +81,8 @@ struct pen_scan_item { /* borrows the scan until its next call */
     uint32_t tag_count;
 };
 #define PEN_EVENT_ID_MAX 64
-/* What detection calls an event: its natural id, else a text made of object and record. */
+/* What detection calls an event: its natural id (a hash of it when it is longer than an observation
+ * may hold), else a text made of object and record. */
 pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordinal,
                        char text[PEN_EVENT_ID_MAX]);
 struct pen_scan;

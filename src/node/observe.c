@@ -7,6 +7,10 @@
 pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordinal,
                        char text[PEN_EVENT_ID_MAX])
 {
+    if (doc->event_id.len > PEN_OBSERVATION_BYTES_MAX) {
+        pen_hash128_hex(pen_hash128(doc->event_id, 0), text);
+        return pen_slice_str(text);
+    }
     if (doc->event_id.len > 0) {
         return doc->event_id;
     }
@@ -15,13 +19,29 @@ pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordina
     return (pen_slice){(const uint8_t *)text, (size_t)len};
 }
 
+/* As JSON text; what is longer than an observation may hold ends in a hash of the whole. */
+static pen_status add_bounded(struct pen_buf *out, pen_slice text)
+{
+    if (text.len <= PEN_OBSERVATION_BYTES_MAX) {
+        return pen_json_escape(out, text);
+    }
+    char hex[33];
+    size_t len = PEN_OBSERVATION_BYTES_MAX;
+    while (len > 0 && (text.ptr[len] & 0xc0U) == 0x80U) {
+        len--; /* never through a code point */
+    }
+    pen_hash128_hex(pen_hash128(text, 0), hex);
+    PEN_TRY(pen_json_escape(out, pen_slice_sub(text, 0, len)));
+    return pen_buf_printf(out, "...%s", hex);
+}
+
 pen_status observe_group(struct pen_buf *out, const struct pen_doc *doc)
 {
     out->len = 0;
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"account\":\"")));
-    PEN_TRY(pen_json_escape(out, doc->account));
+    PEN_TRY(add_bounded(out, doc->account));
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\",\"identity\":\"")));
-    PEN_TRY(pen_json_escape(out, doc->identity));
+    PEN_TRY(add_bounded(out, doc->identity));
     return pen_buf_add(out, PEN_SLICE_LIT("\"}"));
 }
 

@@ -172,6 +172,26 @@ def case_large():
     assert summary["rss_bytes_max"] < 400 << 20, summary["rss_bytes_max"]
 
 
+def case_identities():
+    """Ids and names of any length in records that match: signals keep the groups apart."""
+    f = Folder()
+
+    def stop(number, identity, **more):
+        return json.dumps(event(number, eventName="StopLogging", eventSource="cloudtrail.amazonaws.com",
+                                userIdentity={"type": "IAMUser", "arn": identity}, **more)).encode()
+
+    long = "arn:" + "\u00e9" * 100_000
+    f.put("long.json", records(stop(10, long + "a"), stop(11, long + "b"), stop(12, long + "a"), 13))
+    f.put("id.json", records(stop(14, "short", eventID="00000014-" + "i" * 100_000), 15))
+    f.put("quotes.json", records(stop(16, "\x01\"\\" * 20_000), 17))
+    summary = replay(f.root, WORK / "out")
+    assert numbers(WORK / "out") == [1, 2, *range(10, 18)], numbers(WORK / "out")
+    assert (summary["matches"] >= 5, summary["signals"]["opened"] % 4) == (True, 0), summary
+    lines = [json.loads(line) for line in (WORK / "out/signals.ndjson").read_text().splitlines()]
+    groups = {line["group_by"]["identity"] for line in lines}
+    assert len(groups) == 4 and max(map(len, groups)) < 1200, [len(g) for g in groups]
+
+
 def case_bombs():
     """Small objects that inflate without end stop at a limit; memory stays bounded."""
     f = Folder()
