@@ -12,9 +12,15 @@ static inline void value_add(struct pen_walker *w, uint32_t field, const struct 
     const uint32_t at = w->value_count++;
     struct value_head *head = &w->heads[field];
     struct pen_value *to = &w->values[at];
-    *to = *value;
+    /* Member by member: *value is in registers, and a copy as a whole would first store it in
+     * small parts and then wait to load it in large ones. */
     to->field = field;
     to->next = UINT32_MAX;
+    to->text.ptr = value->text.ptr;
+    to->text.len = value->text.len;
+    to->kind = value->kind;
+    to->in_array = value->in_array;
+    to->is_escaped = value->is_escaped;
     if (head->stamp == w->stamp) {
         w->values[head->last].next = at;
     } else {
