@@ -38,6 +38,15 @@ enum pen_decode {                    /* why pen_decode returned */
  */
 enum pen_decode pen_decode(struct pen_decoder *decoder, pen_slice *in, bool is_last, uint8_t *out,
                            size_t out_cap, size_t *out_len, struct pen_err *err);
+/*
+ * pen_decode_whole - the shortcut for most objects: all of it is at hand and it is one gzip member.
+ *
+ * Call it first after a reset, with the object as a whole.  True: *out_len plain bytes are in out
+ * and the object has ended; its checksum was right.  False, with nothing used and anything in out:
+ * it does not fit, has several members or layers, or is damaged; pen_decode tells.
+ */
+bool pen_decode_whole(struct pen_decoder *decoder, pen_slice in, uint8_t *out, size_t out_cap,
+                      size_t *out_len);
 /* "gzip", "zstd", "plain", "gzip+gzip": what the object turned out to be. */
 const char *pen_decoder_format(const struct pen_decoder *decoder);
 

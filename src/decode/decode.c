@@ -21,6 +21,7 @@ struct layer {
 
 struct pen_decoder {
     struct pen_decoder_options options;
+    struct whole *whole;
     struct layer outer, inner;
     uint8_t *middle; /* what the outer layer gave */
     size_t middle_len, middle_used;
@@ -48,7 +49,9 @@ pen_status pen_decoder_new(const struct pen_decoder_options *options, struct pen
     }
     decoder->options = *options;
     decoder->middle = malloc(MIDDLE_BYTES);
-    if (decoder->middle == NULL || !layer_init(&decoder->outer) || !layer_init(&decoder->inner)) {
+    decoder->whole = whole_new();
+    if (decoder->middle == NULL || decoder->whole == NULL || !layer_init(&decoder->outer) ||
+        !layer_init(&decoder->inner)) {
         pen_decoder_free(decoder);
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "decoder: out of memory");
     }
@@ -64,6 +67,7 @@ void pen_decoder_free(struct pen_decoder *decoder)
         gzip_layer_free(decoder->inner.gzip);
         zstd_layer_free(decoder->outer.zstd);
         zstd_layer_free(decoder->inner.zstd);
+        whole_free(decoder->whole);
         free(decoder->middle);
         free(decoder);
     }
@@ -301,6 +305,27 @@ enum pen_decode pen_decode(struct pen_decoder *decoder, pen_slice *in, bool is_l
         }
     }
     return PEN_DECODE_END;
+}
+
+bool pen_decode_whole(struct pen_decoder *decoder, pen_slice in, uint8_t *out, size_t out_cap,
+                      size_t *out_len)
+{
+    PEN_DCHECK(decoder->stored == 0 && decoder->plain == 0 && !decoder->is_ended);
+    /* So small that the limit of the ratio does not ask. */
+    uint64_t cap = out_cap < RATIO_FREE_BYTES ? out_cap : RATIO_FREE_BYTES;
+    cap = cap < decoder->options.plain_bytes_max ? cap : decoder->options.plain_bytes_max;
+    size_t len = 0;
+    if (!whole_run(decoder->whole, in, out, cap, &len) ||
+        sniff(out, len < SNIFF_BYTES ? (uint32_t)len : SNIFF_BYTES) != FORMAT_PLAIN) {
+        return false;
+    }
+    decoder->outer.format = FORMAT_GZIP;
+    decoder->inner.format = FORMAT_PLAIN;
+    decoder->stored = in.len;
+    decoder->plain = len;
+    decoder->is_ended = true;
+    *out_len = len;
+    return true;
 }
 
 const char *pen_decoder_format(const struct pen_decoder *decoder)

@@ -20,6 +20,13 @@ void gzip_layer_reset(struct gzip_layer *layer);
 enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool is_last,
                                  uint8_t *out, size_t cap, size_t *len, struct pen_err *err);
 
+/* Objects of one gzip member that are at hand as a whole. */
+struct whole;
+struct whole *whole_new(void);
+void whole_free(struct whole *whole);
+/* False: not so, or it does not fit into cap, or it is damaged. */
+bool whole_run(struct whole *whole, pen_slice in, uint8_t *out, size_t cap, size_t *len);
+
 struct zstd_layer;
 uint64_t gzip_layer_memory(void); /* bytes at most */
 uint64_t zstd_layer_memory(void);

@@ -7,6 +7,7 @@
 /* tested by tests/unit/json/test_walk.c */
 
 #define LANE 16U
+#define LOOK_AHEAD 4U
 
 /* Both have LANE readable bytes behind them. */
 static inline bool is_same(const uint8_t *a, const uint8_t *b, uint32_t len)
@@ -87,6 +88,23 @@ static inline void member_copy(struct pen_walker *w, struct frame *frame, const 
     }
 }
 
+/* The member of this name as learned: the one that came next last time or, where members are left
+ * out, one soon behind it.  0: none of these. */
+static inline uint32_t member_guess(const struct shape *shapes, const struct frame *frame,
+                                    pen_slice key)
+{
+    uint32_t guess =
+        frame->key_shape == 0 ? shapes[frame->shape].child : shapes[frame->key_shape].next;
+    for (uint32_t i = 0; i < LOOK_AHEAD && guess != 0; i++) {
+        if (PEN_LIKELY(shapes[guess].key_len == key.len &&
+                       is_same(key.ptr, shapes[guess].key, (uint32_t)key.len))) {
+            return guess;
+        }
+        guess = shapes[guess].next;
+    }
+    return 0;
+}
+
 enum members members_fast(struct pen_walker *w, struct frame *frame)
 {
     const uint32_t *index = w->index + w->at;
@@ -96,13 +114,11 @@ enum members members_fast(struct pen_walker *w, struct frame *frame)
     enum members at = MEMBERS_NONE;
     struct member m;
     while (member_take(w, index, limit, &m)) {
-        const uint32_t guess =
-            frame->key_shape == 0 ? shapes[frame->shape].child : shapes[frame->key_shape].next;
+        const pen_slice key = {w->text + m.name + 1, m.colon - m.name - 2};
+        const uint32_t guess = member_guess(shapes, frame, key);
         struct shape *shape = &shapes[guess];
-        const uint32_t key_len = m.colon - m.name - 2;
         struct pen_value value = {0};
-        if (shape->key_len != key_len || shape->stamp == frame->instance ||
-            !is_same(w->text + m.name + 1, shape->key, key_len) ||
+        if (guess == 0 || shape->stamp == frame->instance ||
             !scalar_take(w->text, m.value, m.end, &value)) {
             break;
         }

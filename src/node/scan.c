@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define WINDOW_BYTES_FIRST ((size_t)256 << 10)
+#define WHOLE_BYTES_MAX ((size_t)256 << 10) /* beyond, a window that stays in the cache wins */
+#define WINDOW_BYTES_FIRST ((size_t)128 << 10)
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
 #define RATIO_MAX 1000U /* logs reach 100; deflate itself ends at 1,032 */
@@ -43,6 +44,7 @@ struct pen_scan {
     size_t window_len;
     size_t fill_target;
     bool is_final;
+    bool is_fresh; /* nothing was decoded of the object */
     uint64_t plain_bytes;
     uint32_t bad_in_a_row;
 };
@@ -163,6 +165,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice key)
     scan->window_len = 0;
     scan->fill_target = WINDOW_BYTES_FIRST;
     scan->is_final = false;
+    scan->is_fresh = true;
     scan->plain_bytes = 0;
     scan->bad_in_a_row = 0;
 }
@@ -195,10 +198,30 @@ static void scan_sniff(struct pen_scan *scan)
     }
 }
 
+/* Most objects are small and here as a whole: in one go, which is faster, and with one window. */
+static bool scan_fill_whole(struct pen_scan *scan)
+{
+    const size_t cap = scan->window_cap < WHOLE_BYTES_MAX ? scan->window_cap : WHOLE_BYTES_MAX;
+    if (!scan->input_is_last ||
+        !pen_decode_whole(scan->decoder, scan->input, scan->window, cap, &scan->window_len)) {
+        return false;
+    }
+    scan->input = (pen_slice){0};
+    scan->plain_bytes = scan->window_len;
+    scan->is_final = true;
+    return true;
+}
+
 /* Decodes into the window until it holds fill_target bytes or the input pauses or ends. */
 static enum pen_scan_next scan_fill(struct pen_scan *scan, struct pen_err *err, bool *paused)
 {
     *paused = false;
+    if (scan->is_fresh) { /* nothing was fed before */
+        scan->is_fresh = false;
+        if (scan_fill_whole(scan)) {
+            return PEN_SCAN_RECORD;
+        }
+    }
     while (scan->window_len < scan->fill_target && !scan->is_final) {
         const size_t before = scan->window_len;
         size_t added = 0;

@@ -300,6 +300,54 @@ static void a_bomb_ends_at_the_limits(void **state)
     free(packed);
 }
 
+static bool whole(const struct bytes *in, uint64_t plain_max, size_t cap, char *text)
+{
+    struct pen_decoder *d = decoder(plain_max, 1000);
+    size_t len = 0;
+    const bool is_done = pen_decode_whole(d, slice(in), (uint8_t *)text, cap, &len);
+    pen_slice rest = {0};
+    struct pen_err err;
+    if (is_done) {
+        text[len] = '\0';
+        assert_string_equal(pen_decoder_format(d), "gzip");
+        assert_int_equal(pen_decode(d, &rest, true, (uint8_t *)text + len, 1, &len, &err),
+                         PEN_DECODE_END);
+    }
+    pen_decoder_free(d);
+    return is_done;
+}
+
+static void an_object_at_hand_is_taken_whole_when_it_is_one_good_member(void **state)
+{
+    (void)state;
+    char text[64];
+    const pen_slice plain = PEN_SLICE_LIT("{\"a\":1} and so on");
+    struct bytes one = gzip(plain);
+    assert_true(whole(&one, CAP, sizeof(text) - 1, text));
+    assert_string_equal(text, "{\"a\":1} and so on");
+    assert_true(whole(&one, CAP, plain.len, text));
+    assert_false(whole(&one, CAP, plain.len - 1, text));
+    assert_false(whole(&one, plain.len - 1, sizeof(text) - 1, text));
+
+    struct bytes two = one;
+    append(&two, &one);
+    assert_false(whole(&two, CAP, sizeof(text) - 1, text));
+    struct bytes padded = one;
+    padded.data[padded.len++] = 0;
+    assert_false(whole(&padded, CAP, sizeof(text) - 1, text));
+    const struct bytes inside = gzip(slice(&one));
+    assert_false(whole(&inside, CAP, sizeof(text) - 1, text));
+    const struct bytes other = zstd(plain);
+    assert_false(whole(&other, CAP, sizeof(text) - 1, text));
+    for (size_t cut = 0; cut < one.len; cut++) {
+        struct bytes shorter = one;
+        shorter.len = cut;
+        assert_false(whole(&shorter, CAP, sizeof(text) - 1, text));
+    }
+    one.data[one.len - 6] ^= 1; /* the checksum */
+    assert_false(whole(&one, CAP, sizeof(text) - 1, text));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_cut_at_every_byte_is_told_once),
         cmocka_unit_test(flipped_bits_never_hang_or_crash),
         cmocka_unit_test(a_bomb_ends_at_the_limits),
+        cmocka_unit_test(an_object_at_hand_is_taken_whole_when_it_is_one_good_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
