@@ -310,6 +310,7 @@ static void on_message(struct control *c, struct message *message)
         PEN_CHECK(message->epoch == c->epoch && slot->cut != NULL);
         memcpy(slot->cut->run_name, message->run_name, sizeof(message->run_name));
         slot->cut->run_bytes = message->run_bytes;
+        c->job.log_bytes += message->run_bytes;
         slot->is_ready = true;
         break;
     case MSG_SIGNAL:
@@ -426,6 +427,24 @@ static void interrupts(struct control *c)
     }
 }
 
+/* What waits for its release is on disk; more than this is not a plan that works out. */
+static void log_limit(struct control *c)
+{
+    if (c->job.log_bytes <= c->options->log_bytes_max || c->is_draining || c->is_final ||
+        all_read(c)) {
+        return;
+    }
+    char reason[sizeof(c->reason)];
+    (void)snprintf(reason, sizeof(reason),
+                   "the observation log holds %" PRIu64 " bytes, state.log_bytes_max is %" PRIu64,
+                   c->job.log_bytes, c->options->log_bytes_max);
+    stop(c, reason);
+    SAY(c, WARN,
+        "penstock: stopping: %s; the same command with --set state.log_bytes_max=... goes on\n",
+        reason);
+    broadcast(c, MSG_DRAIN, 0, 0);
+}
+
 /* A message waits for room in a mailbox; who makes the room does not wake us. */
 static bool is_parked(const struct control *c)
 {
@@ -449,6 +468,7 @@ bool loop_turn(struct control *c)
 {
     bool busy = drain(c);
     interrupts(c);
+    log_limit(c);
     deal(c);
     if (c->is_committing && all_slots(c, slot_ready)) {
         commit_end(c);

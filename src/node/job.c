@@ -322,6 +322,9 @@ pen_status job_restore(struct job *job, struct pen_err *err)
     }
     job->runs = list.names;
     job->run_count = list.count;
+    for (uint32_t i = 0; i < list.count; i++) {
+        job->log_bytes += list.bytes[i];
+    }
     free(list.bytes);
     PEN_TRY(st);
     if (truncate(job->dead_path, (off_t)job->dead_bytes) != 0 && errno != ENOENT) {

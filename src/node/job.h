@@ -17,6 +17,7 @@ struct job {
     uint32_t first_sequence; /* of document files */
     char **runs;             /* committed runs of the observation log */
     uint32_t run_count;
+    uint64_t log_bytes; /* of all runs; the control thread adds those of this process */
     bool is_resumed;
     bool was_done;          /* the run before came to its end */
     int64_t from_ns, to_ns; /* the range of the job */
