@@ -121,6 +121,9 @@ struct pen_object {
     uint64_t name_hash;
     uint64_t skip_records;     /* committed by an earlier run */
     struct pen_totals *before; /* what they added to the totals; NULL: nothing */
+    /* Read already, up to an earlier --to: only records from this time on are new. */
+    bool is_again;
+    int64_t again_from_ns;
 };
 
 /* ---- pass: every record of some sources, without state ---- */

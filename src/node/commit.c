@@ -46,7 +46,7 @@ static pen_status commit_finished(struct control *c, struct pen_err *err)
             }
         }
         if (st == PEN_OK) {
-            st = checkpoint_add_finished(c->job.checkpoint, c->planner.units[unit].path, hashes,
+            st = checkpoint_add_finished(c->job.checkpoint, c->planner.units[unit].name, hashes,
                                          count, err);
         }
     }
@@ -58,7 +58,7 @@ static pen_status commit_refused(struct control *c, struct pen_err *err)
 {
     for (uint32_t i = 0; i < c->now.refused_count; i++) {
         const struct refused_object *one = &c->now.refused[i];
-        const struct checkpoint_refused row = {.unit = one->unit->path,
+        const struct checkpoint_refused row = {.unit = one->unit->name,
                                                .path = one->path,
                                                .key = one->key,
                                                .name_hash = one->name_hash,

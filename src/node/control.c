@@ -95,24 +95,6 @@ static void origin_note(struct control *c, const struct pen_object *object)
                  &c->result->regions);
 }
 
-static bool hash_known(const uint64_t *hashes, size_t count, uint64_t hash)
-{
-    size_t low = 0;
-    size_t high = count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        if (hashes[middle] == hash) {
-            return true;
-        }
-        if (hashes[middle] < hash) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return false;
-}
-
 /* What the committed prefix of an object added to the totals. */
 static pen_status object_before(struct control *c, struct pen_object *object, struct pen_err *err)
 {
@@ -138,15 +120,12 @@ static pen_status object_before(struct control *c, struct pen_object *object, st
 static pen_status round_resume(struct control *c, uint32_t first, struct pen_err *err)
 {
     const struct unit *unit = &c->planner.units[c->next_unit];
-    if (c->finished == NULL) {
-        PEN_TRY(checkpoint_finished(c->job.checkpoint, unit->path, &c->finished, &c->finished_count,
-                                    err));
-    }
+    PEN_TRY(again_load(&c->again, &c->job, unit, err));
     uint32_t kept = first;
     pen_status st = PEN_OK;
     for (uint32_t i = first; i < c->round.count; i++) {
         struct pen_object *object = c->round.items[i];
-        if (hash_known(c->finished, c->finished_count, object->name_hash)) {
+        if (again_is_finished(&c->again, &c->job, unit, object)) {
             object_free(object);
             continue;
         }
@@ -193,8 +172,7 @@ static pen_status round_unit(struct control *c, struct pen_err *err)
     if (is_done) {
         unit->is_listed = true;
         c->next_unit++;
-        free(c->finished);
-        c->finished = NULL;
+        again_clear(&c->again);
     }
     return PEN_OK;
 }

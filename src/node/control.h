@@ -2,6 +2,7 @@
 #ifndef PEN_NODE_CONTROL_H
 #define PEN_NODE_CONTROL_H
 
+#include "again.h"
 #include "job.h"
 #include "ledger.h"
 #include "planner.h"
@@ -39,8 +40,7 @@ struct control {
     struct pen_state_rule *state_rules;
 
     struct object_list round;
-    uint64_t *finished; /* of the unit being listed: name hashes of an earlier run, sorted */
-    size_t finished_count;
+    struct again again; /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;

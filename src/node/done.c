@@ -61,7 +61,7 @@ void object_done(struct control *c, struct message *message)
     struct pen_object *object = message->object;
     struct shard_slot *slot = &c->slots[message->from];
     struct ledger *ledger = ledger_of(c, message->from);
-    struct pen_totals whole = message->totals; /* with what earlier runs committed of it */
+    struct pen_totals whole = message->whole; /* with what earlier runs committed of it */
     if (object->before != NULL) {
         totals_merge(&whole, object->before);
     }
@@ -72,11 +72,13 @@ void object_done(struct control *c, struct message *message)
     c->bytes_done += object->size;
     c->is_dirty = true;
     totals_merge(&ledger->totals, &message->totals);
-    outcome_count(&ledger->totals, message->outcome);
-    type_count(ledger, message->type, &whole);
+    if (!object->is_again) {
+        outcome_count(&ledger->totals, message->outcome);
+        type_count(ledger, message->type, &whole);
+    }
     struct pen_key_info info;
     pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
-    if (message->outcome == OBJECT_UNREADABLE) {
+    if (message->outcome == OBJECT_UNREADABLE && !object->is_again) {
         ledger_gap(ledger, gap_cause(&message->err), info.account, 1);
     }
     if (is_refused(message->outcome, &whole)) {

@@ -145,6 +145,53 @@ static pen_status identity_check(struct job *job, enum identity which, const cha
     return st;
 }
 
+static pen_status ends_read(struct job *job, struct pen_err *err)
+{
+    char text[JOB_ENDS_MAX * 24];
+    char *save = NULL;
+    PEN_TRY(checkpoint_get(job->checkpoint, "ends", text, sizeof(text), err));
+    for (char *part = strtok_r(text, ",", &save); part != NULL; part = strtok_r(NULL, ",", &save)) {
+        if (job->end_count == JOB_ENDS_MAX ||
+            sscanf(part, "%" SCNd64, &job->ends_ns[job->end_count++]) != 1) {
+            return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad ends");
+        }
+    }
+    return PEN_OK;
+}
+
+/* A job that came to its end goes on with a later --to: its old end is remembered. */
+static pen_status end_later(struct job *job, int64_t was, struct pen_err *err)
+{
+    if (!job->was_done || job->end_count == JOB_ENDS_MAX) {
+        char end[PEN_TIME_MAX];
+        end[pen_format_time(was, end)] = '\0';
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "%s goes on with a later --to when the run before came to its end: run it "
+                        "with --to %s first, or give another --out",
+                        job->dir, end);
+    }
+    job->ends_ns[job->end_count++] = was;
+    job->is_longer = true;
+    return PEN_OK;
+}
+
+static pen_status ends_write(struct job *job, struct pen_err *err)
+{
+    char text[JOB_ENDS_MAX * 24] = "";
+    char now[24];
+    size_t len = 0;
+    for (uint32_t i = 0; i < job->end_count; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%" PRId64, i == 0 ? "" : ",",
+                                job->ends_ns[i]);
+    }
+    (void)snprintf(now, sizeof(now), "%" PRId64, job->to_ns);
+    PEN_TRY(checkpoint_begin(job->checkpoint, err));
+    PEN_TRY(checkpoint_set(job->checkpoint, "ends", text, err));
+    PEN_TRY(checkpoint_set(job->checkpoint, identity_name[ID_TO], now, err));
+    PEN_TRY(checkpoint_set(job->checkpoint, "done", "0", err));
+    return checkpoint_end(job->checkpoint, err);
+}
+
 /*
  * The range of a resumed job.  One that is counted from now means another time with every run:
  * after an interruption the run goes on with the range that it had.
@@ -159,6 +206,10 @@ static pen_status identity_range(struct job *job, enum identity which, const cha
     if (is_relative && (!job->was_done || o->retry != NULL) &&
         sscanf(before, "%" SCNd64, end) == 1) {
         return PEN_OK;
+    }
+    int64_t was = 0;
+    if (which == ID_TO && sscanf(before, "%" SCNd64, &was) == 1 && o->to_ns > was) {
+        return end_later(job, was, err);
     }
     return identity_check(job, which, now, err);
 }
@@ -418,8 +469,9 @@ pen_status job_open(struct job *job, const struct pen_replay_options *options,
     job->to_ns = options->to_ns;
     PEN_TRY(number_get(job, "done", &was_done, err));
     job->was_done = was_done != 0;
+    PEN_TRY(ends_read(job, err));
     PEN_TRY(identity_all(job, options, program, err));
-    PEN_TRY(number_set(job, "done", 0, err));
+    PEN_TRY(job->is_longer ? ends_write(job, err) : number_set(job, "done", 0, err));
     PEN_TRY(job_values(job, options, err));
     return job_restore(job, err);
 }
@@ -471,4 +523,10 @@ void job_close(struct job *job)
 pen_status job_done(struct job *job, struct pen_err *err)
 {
     return number_set(job, "done", 1, err);
+}
+
+char *job_unit_name(const char *path, uint32_t end_count)
+{
+    char *name = NULL;
+    return asprintf(&name, "%s\n%u", path, end_count) < 0 ? NULL : name;
 }

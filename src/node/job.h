@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 
+#define JOB_ENDS_MAX 64U
 struct job {
     const char *dir;
     int lock_fd;
@@ -21,6 +22,10 @@ struct job {
     bool is_resumed;
     bool was_done;          /* the run before came to its end */
     int64_t from_ns, to_ns; /* the range of the job */
+    /* The job came to its end with these --to, ascending, and went on with a later one. */
+    int64_t ends_ns[JOB_ENDS_MAX];
+    uint32_t end_count;
+    bool is_longer; /* it goes on so now */
     char documents_dir[4096];
     char state_dir[4096];
     char dead_path[4096];
@@ -34,6 +39,8 @@ PEN_MUST_USE pen_status job_restore(struct job *job, struct pen_err *err);
 /* Writes lines as one zstd frame behind the committed dead letters and syncs; dead_bytes, which the
  * next commit stores, then covers it.  Nothing happens for no lines. */
 PEN_MUST_USE pen_status job_dead_append(struct job *job, pen_slice lines, struct pen_err *err);
+/* Name in the checkpoint of a unit for the run that had end_count ends behind it; malloc'd. */
+char *job_unit_name(const char *path, uint32_t end_count);
 /* Notes that the run came to its end. */
 PEN_MUST_USE pen_status job_done(struct job *job, struct pen_err *err);
 void job_close(struct job *job);

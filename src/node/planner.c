@@ -129,8 +129,8 @@ static pen_status unit_add(struct planner *planner, char *path, char *key, bool 
     }
     pen_classify_key(planner->classifier, pen_slice_str(folder_key), &info);
     free(folder_key);
-    planner->units[planner->unit_count++] =
-        (struct unit){.path = path, .key = key, .day_ns = info.day_ns, .is_file = is_file};
+    planner->units[planner->unit_count++] = (struct unit){
+        .path = path, .name = path, .key = key, .day_ns = info.day_ns, .is_file = is_file};
     return PEN_OK;
 }
 
@@ -473,6 +473,9 @@ pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
 void planner_fini(struct planner *planner)
 {
     for (uint32_t i = 0; i < planner->unit_count; i++) {
+        if (planner->units[i].name != planner->units[i].path) {
+            free(planner->units[i].name);
+        }
         free(planner->units[i].path);
         free(planner->units[i].key);
     }

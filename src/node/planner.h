@@ -6,9 +6,10 @@
 
 #include <sys/types.h>
 
-struct unit {       /* a folder that holds files, or one file named as a source */
-    char *path;     /* to open; also its name in the checkpoint */
-    char *key;      /* below the source; "" for the source itself */
+struct unit {   /* a folder that holds files, or one file named as a source */
+    char *path; /* to open */
+    char *name; /* in the checkpoint: the path, or its own when the job went on with a later --to */
+    char *key;  /* below the source; "" for the source itself */
     int64_t day_ns; /* INT64_MIN: none; such units come first and hold the watermark */
     bool is_file;
     bool is_listed;

@@ -185,6 +185,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     PEN_TRY(control_resume(c, err));
     PEN_TRY(state_rules(c, err));
     PEN_TRY(planner_init(&c->planner, o, c->program->types, on_folder_gap, c, err));
+    again_name_units(&c->planner, &c->job);
     PEN_TRY(space_check(c, err));
     const struct signals_db_options signals = {
         .dir = o->out_dir, .job_id = c->job.id, .rules = c->program->rules};
@@ -275,7 +276,7 @@ static void control_close(struct control *c)
         object_free(c->round.items[i]);
     }
     free(c->round.items);
-    free(c->finished);
+    again_clear(&c->again);
     topology_fini(&c->topology);
     if (c->ring != NULL) {
         pen_ring_free(c->ring);

@@ -45,9 +45,10 @@ struct shard {
     uint64_t *peer_epoch; /* [j]: of what arrives from j */
     uint64_t cut_epoch;   /* a cut waits for marks; 0: none */
     int64_t watermark_ns;
-    uint64_t release_epoch;    /* a release is under way; 0: none */
-    struct pen_object *object; /* being scanned */
-    struct pen_totals object_totals;
+    uint64_t release_epoch;          /* a release is under way; 0: none */
+    struct pen_object *object;       /* being scanned */
+    struct pen_totals object_totals; /* of the object, and what of it is new */
+    struct pen_totals again_totals;  /* the new part of an object that is read again */
     uint64_t next_record;  /* ordinal after the last record of object that is accounted for */
     uint64_t scanned;      /* ordinal after the last record of object, skipped or not */
     struct pen_buf damage; /* dead letters of object's damage, sent when it ends */
@@ -102,6 +103,9 @@ static pen_status dead_line(struct pen_buf *out, const struct shard *shard,
 static void dead_letter(struct shard *shard, const struct pen_record *record, const char *stage,
                         const struct pen_err *err)
 {
+    if (shard->object->is_again) {
+        return; /* it has its letters */
+    }
     struct pen_buf line;
     pen_buf_init(&line, (size_t)64 << 10);
     const pen_status st = dead_line(&line, shard, record, stage, err);
@@ -197,14 +201,23 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
 
 /* ---- records ---- */
 
-static void record_time(struct pen_totals *totals, int64_t time_ns)
+static bool record_ship(struct shard *shard)
 {
-    if (totals->time_first_ns == 0 || time_ns < totals->time_first_ns) {
-        totals->time_first_ns = time_ns;
+    const struct pen_scan_item *item = &shard->item;
+    struct pen_err err = {0};
+    const pen_status st =
+        pen_ship_add(shard->ship, item->doc.index, item->doc.id, item->doc.source, &err);
+    if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
+        shard_fail(shard, &err);
+        return false;
     }
-    if (time_ns > totals->time_last_ns) {
-        totals->time_last_ns = time_ns;
+    if (shard->object->is_again) { /* it was filtered when the job ended earlier */
+        shard->again_totals.records_delivered++;
+        shard->again_totals.records_filtered--;
+        shard->again_totals.matches += item->tag_count;
+        record_time(&shard->again_totals, item->doc.time_ns);
     }
+    return true;
 }
 
 /* Ships and observes item.  False when the shard cannot go on (it said so). */
@@ -212,15 +225,12 @@ static bool record_deliver(struct shard *shard)
 {
     const struct pen_scan_item *item = &shard->item;
     const struct pen_replay_options *o = shard->shared->options;
-    struct pen_err err = {0};
     const int64_t t = item->doc.time_ns;
     if (!record_wanted(o, pen_scan_key(shard->scan), pen_scan_type(shard->scan), &item->doc)) {
         shard->object_totals.records_filtered++;
     } else {
-        const pen_status st =
-            pen_ship_add(shard->ship, item->doc.index, item->doc.id, item->doc.source, &err);
-        if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
-            shard_fail(shard, &err);
+        const bool is_new = !shard->object->is_again || t >= shard->object->again_from_ns;
+        if (is_new && !record_ship(shard)) {
             return false;
         }
         shard->object_totals.records_delivered++;
@@ -271,7 +281,8 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
     shard->object_totals.bytes_plain = pen_scan_plain_bytes(shard->scan);
     message->object = shard->object;
     message->outcome = outcome;
-    message->totals = shard->object_totals;
+    message->whole = shard->object_totals;
+    message->totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
     message->type = pen_scan_type(shard->scan)->id;
     message->epoch = shard->epoch;
     if (err != NULL) {
@@ -286,6 +297,7 @@ static void object_begin(struct shard *shard, struct pen_object *object)
 {
     shard->object = object;
     shard->object_totals = (struct pen_totals){0};
+    shard->again_totals = (struct pen_totals){0};
     shard->next_record = object->skip_records;
     shard->scanned = 0;
     shard->is_damaged = false;
@@ -466,7 +478,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     cut->file_count = count;
     cut->totals.bytes_shipped = pen_ship_counters_get(shard->ship).shipped_bytes;
     if (shard->object != NULL) {
-        cut->open_totals = shard->object_totals;
+        cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
         cut->open_records = shard->next_record;
     }

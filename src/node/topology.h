@@ -52,6 +52,7 @@ struct message {
     struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */
+    struct pen_totals whole;       /* DONE: totals as if the object was never read before */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
     uint64_t open_records;         /* CUT: its records that the cut holds */
     struct pen_ship_file *files;   /* CUT */

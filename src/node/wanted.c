@@ -44,3 +44,13 @@ pen_status types_wanted_check(const struct pen_types *types, const struct pen_re
     }
     return PEN_OK;
 }
+
+void record_time(struct pen_totals *totals, int64_t time_ns)
+{
+    if (totals->time_first_ns == 0 || time_ns < totals->time_first_ns) {
+        totals->time_first_ns = time_ns;
+    }
+    if (time_ns > totals->time_last_ns) {
+        totals->time_last_ns = time_ns;
+    }
+}
