@@ -274,6 +274,51 @@ def case_relative():
     assert b"its from differ" in run("replay", data, "--out", out, "--from", "2025-03-02", *FIXED, code=2).stderr
 
 
+def case_verdicts():
+    """Which rules run, and what the exit code says."""
+    folder = Folder()
+    folder.put("sev.json", records(json.dumps(event(7, eventName="StopLogging",
+                                                    eventSource="cloudtrail.amazonaws.com")).encode()))
+    (WORK / "rules").mkdir()
+    for number, (level, tag) in enumerate((("low", "attack.t1"), ("high", "attack.t2"), ("critical", "attack.t2"))):
+        (WORK / f"rules/{level}.yml").write_text(
+            f"title: {level}\nid: 0b0cbb4b-5a3c-4f8e-9a34-0d9c2f6f3a1{number}\ntags: [{tag}]\nlevel: {level}\n"
+            "logsource: {product: aws, service: cloudtrail}\n"
+            "detection: {s: {eventName: StopLogging}, condition: s}\n")
+    count = iter(range(100))
+
+    def told(*args, code=0):
+        return replay(folder.root, WORK / f"out{next(count)}", "--rules", WORK / "rules", *args, code=code)
+
+    def severities(summary):
+        return {name for name, n in summary["signals"]["by_severity"].items() if n}
+
+    assert severities(told()) == {"low", "high", "critical"}
+    assert severities(told("--min-level", "high")) == {"high", "critical"}
+    assert severities(told("--tag", "attack.t1")) == {"low"}
+    assert severities(told("--tag", "attack.t2", "--min-level", "critical")) == {"critical"}
+    assert told("--tag", "attack.none")["rules"]["loaded"] == 0
+    assert told("--fail-on", "critical", code=8)["status"] == "done"
+    told("--fail-on", "high", "--tag", "attack.t1")
+    told("--fail-on", "low", "--tag", "attack.t1", code=8)
+    # damaged and unknown objects are gaps with --strict alone
+    (folder.root / "odd.txt").write_bytes(b"just words")
+    assert told()["objects"]["unknown"] == 1
+    told("--strict", code=7)
+    told("--strict", "--allow-gaps")
+    (WORK / "rules/bad.yml").write_text("title: bad\n")
+    assert told(code=7)["rules"]["rejected"] == 1
+    told("--allow-gaps")
+    told("--allow-gaps", "--fail-on", "high", code=8)
+    done = told("--signals-only", "--allow-gaps")
+    assert done["signals"]["opened"] == 3, done
+    # several sources are one job; each must be there
+    other = Folder("other")
+    both = run("replay", folder.root, other.root, "--out", WORK / "both", "--no-rules", "--json", *FIXED)
+    assert json.loads(both.stdout)["objects"]["listed"] == 6, both.stdout
+    run("replay", folder.root, WORK / "none", "--out", WORK / "gone", code=1)
+
+
 def case_help():
     """--help fits a screen; main lists every command that there is."""
     for command in ("replay", "search", "signals", "rules", "version", "check", "types", "coverage", "bench"):
