@@ -19,6 +19,15 @@ int cmd_bench_rules(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */
 int cli_fail(const struct pen_err *err);
+/*
+ * cli_cache_dir - the folder of compiled rule databases: $XDG_CACHE_HOME/penstock, or penstock in
+ * ~/.cache.  Made when it is not there.  NULL: there is no such place, or others may write to it;
+ * then rules are compiled at each start.  Borrows cache.
+ */
+struct cli_cache {
+    char path[4096];
+};
+const char *cli_cache_dir(struct cli_cache *cache);
 /* A time of --from, --to: a date, RFC 3339, -7d, -24h, now, today. */
 PEN_MUST_USE bool cli_time(const char *text, int64_t *ns);
 

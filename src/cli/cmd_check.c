@@ -87,7 +87,9 @@ static int args_read(struct replay_args *args, int argc, char **argv)
 static pen_status look(const struct replay_args *args, struct check *check, struct pen_err *err)
 {
     const uint64_t before = pen_host_rss();
-    const struct pen_program_options program = {.rules = args->options.rules,
+    struct cli_cache cache;
+    const struct pen_program_options program = {.cache_dir = cli_cache_dir(&cache),
+                                                .rules = args->options.rules,
                                                 .types_dir = args->options.types_dir};
     PEN_TRY(pen_program_new(&program, &check->program, err));
     const uint64_t after = pen_host_rss();

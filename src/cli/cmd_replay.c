@@ -51,6 +51,8 @@ int replay_run(struct replay_args *args)
 {
     struct pen_err err = {0};
     struct pen_replay_result result = {.status = "failed"};
+    struct cli_cache cache;
+    args->options.cache_dir = cli_cache_dir(&cache);
     const struct sigaction action = {.sa_handler = on_interrupt};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);

@@ -186,7 +186,9 @@ static int look(struct run *run)
 {
     struct pen_err err = {0};
     struct pen_program *program = NULL;
-    struct pen_program_options build = {.rules = rules_pick_made(&run->rules)};
+    struct cli_cache cache;
+    struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;
     const pen_status st = pen_program_new(&build, &program, &err);
     if (st == PEN_E_RULE) {

@@ -208,7 +208,9 @@ static int match(struct run *run)
 {
     struct pen_err err = {0};
     struct pen_program *program = NULL;
-    const struct pen_program_options build = {.rules = rules_pick_made(&run->rules)};
+    struct cli_cache cache;
+    const struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                              .cache_dir = cli_cache_dir(&cache)};
     if (pen_program_new(&build, &program, &err) != PEN_OK) {
         return cli_fail(&err);
     }

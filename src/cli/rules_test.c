@@ -186,7 +186,9 @@ static int test(struct run *run)
     if (tests_load(run, &err) != PEN_OK) {
         return cli_fail(&err);
     }
-    struct pen_program_options build = {.rules = rules_pick_made(&run->rules)};
+    struct cli_cache cache;
+    struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;
     if (pen_program_new(&build, &program, &err) != PEN_OK) {
         return cli_fail(&err);
