@@ -47,15 +47,17 @@ PEN_MUST_USE pen_status pen_bench_generate(const struct pen_generate_options *op
 /* ---- rules ---- */
 
 #define PEN_BENCH_RULES_MAX 100000U
+#define PEN_BENCH_RULES_FILE 1000U
 /*
- * pen_bench_rules - writes FILE with count Sigma rules for CloudTrail as one multi-document file.
+ * pen_bench_rules - writes count Sigma rules for CloudTrail to DIR (which is there): files
+ * rules-00000.yml and so on of PEN_BENCH_RULES_FILE rules each.
  *
  * The mix is that of published packs: most rules name a service and some calls, a part adds
  * substrings, prefixes, exceptions, networks or a regular expression.  The same count and seed give
  * the same bytes, and the first n rules of a larger count are those of n.
  * Returns  PEN_OK | PEN_E_USAGE (count) | PEN_E_IO | PEN_E_NOMEM
  */
-PEN_MUST_USE pen_status pen_bench_rules(const char *file, uint32_t count, uint64_t seed,
+PEN_MUST_USE pen_status pen_bench_rules(const char *dir, uint32_t count, uint64_t seed,
                                         struct pen_err *err);
 
 /* ---- limit ---- */

@@ -3,6 +3,7 @@
 #include "generate_internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 /* tested by tests/e2e/test_bench.py */
@@ -95,7 +96,7 @@ static pen_status put_rule(struct writer *w, uint32_t n)
                            "%stitle: Generated rule %u\nid: 00000000-0000-4000-8000-%012u\n"
                            "status: test\nlevel: %s\nlogsource:\n  product: aws\n"
                            "  service: cloudtrail\ndetection:\n  selection:\n",
-                           n == 0 ? "" : "---\n", n, n, PICK(w, levels)));
+                           n % PEN_BENCH_RULES_FILE == 0 ? "" : "---\n", n, n, PICK(w, levels)));
     PEN_TRY(put_calls(w));
     PEN_TRY(put_more(w, kind, n));
     if (has_filter) {
@@ -118,8 +119,9 @@ static pen_status write_all(const char *path, pen_slice text, struct pen_err *er
     return PEN_OK;
 }
 
-pen_status pen_bench_rules(const char *file, uint32_t count, uint64_t seed, struct pen_err *err)
+pen_status pen_bench_rules(const char *dir, uint32_t count, uint64_t seed, struct pen_err *err)
 {
+    char path[PATH_MAX];
     if (count == 0 || count > PEN_BENCH_RULES_MAX) {
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "bench: 1 to %u rules",
                         PEN_BENCH_RULES_MAX);
@@ -129,9 +131,14 @@ pen_status pen_bench_rules(const char *file, uint32_t count, uint64_t seed, stru
     pen_status status = PEN_OK;
     for (uint32_t n = 0; status == PEN_OK && n < count; n++) {
         status = put_rule(&w, n);
+        if (status != PEN_OK) {
+            (void)PEN_FAIL(err, status, PEN_NO_OFFSET, "bench: rules");
+        } else if (n + 1 == count || (n + 1) % PEN_BENCH_RULES_FILE == 0) {
+            (void)snprintf(path, sizeof(path), "%s/rules-%05u.yml", dir, n / PEN_BENCH_RULES_FILE);
+            status = write_all(path, pen_buf_slice(&w.text), err);
+            w.text.len = 0;
+        }
     }
-    status = status == PEN_OK ? write_all(file, pen_buf_slice(&w.text), err)
-                              : PEN_FAIL(err, status, PEN_NO_OFFSET, "bench: rules");
     pen_buf_fini(&w.text);
     return status;
 }

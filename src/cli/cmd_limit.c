@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RULES_DEFAULT 300U
@@ -109,7 +110,7 @@ static bool remove_tree(const char *dir)
 
 struct bench_rules {
     char dir[256];
-    char file[272];
+    char rules[272]; /* generated */
     const char *path;
 };
 
@@ -123,11 +124,14 @@ static pen_status rules_begin(const char *rules, struct bench_rules *out, struct
         return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: no folder for generated rules",
                         out->dir);
     }
-    (void)snprintf(out->file, sizeof(out->file), "%s/rules.yml", out->dir);
+    (void)snprintf(out->rules, sizeof(out->rules), "%s/rules", out->dir);
     out->path = rules;
     if (pen_parse_u64(pen_slice_str(rules), &count) && count <= PEN_BENCH_RULES_MAX) {
-        out->path = out->file;
-        return pen_bench_rules(out->file, (uint32_t)count, 1, err);
+        out->path = out->rules;
+        if (mkdir(out->rules, 0700) != 0) {
+            return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s cannot be made", out->rules);
+        }
+        return pen_bench_rules(out->rules, (uint32_t)count, 1, err);
     }
     return PEN_OK;
 }
@@ -142,7 +146,13 @@ static pen_status program_of(const struct bench_rules *rules, struct pen_program
 {
     const struct pen_program_options options = {.rules = {.paths = &rules->path, .path_count = 1},
                                                 .cache_dir = rules->dir};
-    return pen_program_new(&options, program, err);
+    PEN_TRY(pen_program_new(&options, program, err));
+    if (pen_rules_rejected((*program)->rules) > 0) {
+        return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET,
+                        "bench: %u rules were rejected; `penstock rules check %s` tells why",
+                        pen_rules_rejected((*program)->rules), rules->path);
+    }
+    return PEN_OK;
 }
 
 /* ---- limit ---- */
