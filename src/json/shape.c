@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define TABLE_SIZE (SHAPES_MAX * 4)
-#define KEY_BYTES_MAX ((size_t)16 << 20)
+#define KEY_BYTES_MAX ((size_t)8 << 20)
 #define SHAPE_KEY_PADDING 16U
 
 static void shape_root(struct shapes *shapes)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define WHOLE_BYTES_MAX ((size_t)256 << 10) /* beyond, a window that stays in the cache wins */
-#define WINDOW_BYTES_FIRST ((size_t)128 << 10)
+#define WINDOW_BYTES_FIRST ((size_t)256 << 10)
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
 #define RATIO_MAX 1000U /* logs reach 100; deflate itself ends at 1,032 */

@@ -207,7 +207,7 @@ def on_terminal(*args):
 
 def harmless(said):
     text = said.replace(b"\r\x1b[K", b"").replace(b"\r\n", b"\n").decode("utf-8", "strict")
-    odd = [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or
+    odd = [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 or
            c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"]
     assert not odd, (odd, text)
     return text

@@ -206,7 +206,8 @@ def case_bombs():
     print(time.monotonic() - started, "s")
     rows = dead(WORK / "out")
     for name in ("bomb.json.zst", "bomb in bomb.json.gz", "blanks.json.zst", "bomb.json.gz"):
-        row = rows[name][0]
+        row = rows[name][-1]  # zeros are a bad record as well
+        assert len(rows[name]) <= 2, rows[name]
         assert (row["stage"], row["status"]) == ("decode", "E_LIMIT"), rows[name]
         assert "inflates" in row["reason"] and row["offset"] > 0, row
     only(rows, "window.json.zst", "decode", "E_LIMIT", "window of the frame is larger than 32 MiB")
