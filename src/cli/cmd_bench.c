@@ -113,5 +113,15 @@ int cmd_bench(int argc, char **argv)
     if (pen_slice_eq(what, PEN_SLICE_LIT("rules"))) {
         return cmd_bench_rules(argc, argv);
     }
-    return usage(stderr, 2);
+    if (what.len == 0) {
+        return usage(stderr, 2);
+    }
+    const bool is_later =
+        pen_slice_eq(what, PEN_SLICE_LIT("sink")) || pen_slice_eq(what, PEN_SLICE_LIT("s3"));
+    (void)fprintf(
+        stderr,
+        is_later ? "penstock: `bench %s` is not built yet; penstock bench --help lists what is\n"
+                 : "penstock: no command `bench %s`; penstock bench --help lists them\n",
+        argv[1]);
+    return 2;
 }

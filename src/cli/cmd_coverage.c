@@ -279,7 +279,8 @@ static bool take(struct run *run, int id, char *value)
         return false;
     case CLI_OPERAND:
         if (strncmp(value, "s3:", 3) == 0 || strcmp(value, "-") == 0) {
-            (void)fprintf(stderr, "penstock: coverage lists folders and files, not `%s`\n", value);
+            (void)fprintf(stderr, "penstock: coverage lists folders and files, not `%s`%s\n", value,
+                          value[0] == 's' ? ": s3 sources are not built yet" : "");
             return false;
         }
         run->sources[run->options.source_count++] = value;

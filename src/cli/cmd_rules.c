@@ -34,7 +34,11 @@ int cmd_rules(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    (void)fprintf(stderr, "penstock: no command `rules %s`; penstock rules --help lists them\n",
-                  argv[1]);
+    (void)fprintf(
+        stderr,
+        strcmp(argv[1], "diff") == 0
+            ? "penstock: `rules %s` is not built yet; penstock rules --help lists what is\n"
+            : "penstock: no command `rules %s`; penstock rules --help lists them\n",
+        argv[1]);
     return 2;
 }

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_search.py */
 #include "penstock/query.h"
 
+#include "config.h"
 #include "search.h"
 #include "told.h"
 
@@ -181,7 +182,7 @@ static bool read_args(struct run *run, int argc, char **argv)
                       run->query == NULL ? ": penstock search --help" : "; - is standard input");
         return false;
     }
-    return cli_pick_done(&run->pick);
+    return config_sources_usable(run->sources, run->source_count) && cli_pick_done(&run->pick);
 }
 
 /* ---- output ---- */

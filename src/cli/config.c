@@ -57,6 +57,18 @@ pen_status config_source_check(const char *source, struct pen_err *err)
                              : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "a source without a name");
 }
 
+bool config_sources_usable(const char *const *sources, uint32_t count)
+{
+    struct pen_err err;
+    for (uint32_t i = 0; i < count; i++) {
+        if (config_source_check(sources[i], &err) != PEN_OK) {
+            (void)cli_fail(&err);
+            return false;
+        }
+    }
+    return true;
+}
+
 pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind, struct pen_err *err)
 {
     static const char *const later[] = {"opensearch:", "datadog:"};

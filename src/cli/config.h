@@ -31,6 +31,8 @@ PEN_MUST_USE pen_status config_read(struct config *config, const char *path,
                                     struct pen_replay_options *options, struct pen_buf *problems);
 /* Whether a source or sink can be used by what is built: PEN_OK, or PEN_E_USAGE with a sentence. */
 PEN_MUST_USE pen_status config_source_check(const char *source, struct pen_err *err);
+/* The same for sources of a command line; says on standard error what cannot be used. */
+PEN_MUST_USE bool config_sources_usable(const char *const *sources, uint32_t count);
 PEN_MUST_USE pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind,
                                           struct pen_err *err);
 

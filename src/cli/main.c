@@ -20,10 +20,11 @@ static const char help[] =
     "  penstock coverage SOURCE                what is there, by type, account, region and day\n"
     "  penstock types list | show | test       log types\n"
     "  penstock check                          config, rules, types, memory: what a run would use\n"
-    "  penstock bench generate --out DIR       makes an organisation's CloudTrail\n"
+    "  penstock bench generate | limit | stages | rules sample logs; what the pipeline costs\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
-    "penstock COMMAND --help tells the options of a command.\n";
+    "penstock COMMAND --help tells the options of a command.  Reserved, and not built yet:\n"
+    "follow, sink, state, rules diff, types import.\n";
 
 int cli_fail(const struct pen_err *err)
 {
@@ -96,7 +97,8 @@ int main(int argc, char **argv)
             continue;
         }
         if (commands[i].run == NULL) {
-            (void)fprintf(stderr, "penstock: `%s` is not built yet\n", name);
+            (void)fprintf(stderr,
+                          "penstock: `%s` is not built yet; penstock --help lists what is\n", name);
             return 2;
         }
         return commands[i].run(argc - 1, argv + 1);

@@ -114,7 +114,8 @@ static bool read_args(struct run *run, int argc, char **argv)
                     stderr);
         return false;
     }
-    return run->wants_help || cli_pick_done(&run->pick);
+    return run->wants_help ||
+           (config_sources_usable(run->sources, run->source_count) && cli_pick_done(&run->pick));
 }
 
 /* ---- verdicts ---- */

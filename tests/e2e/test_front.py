@@ -329,5 +329,20 @@ def case_help():
     assert len(shown) <= 24, shown
 
 
+def case_reserved():
+    """What is not built says so, what does not exist is named, both with exit 2."""
+    top = run("--help").stdout.decode()
+    for command in (("follow",), ("sink", "setup", "x"), ("state", "show", "x"), ("rules", "diff"),
+                    ("types", "import", "x")):
+        assert "not built yet" in words(*command), command
+        assert " ".join(command[:2 if command[0] in ("rules", "types") else 1]) in top, command
+    for command in (("bench", "sink"), ("bench", "s3"), ("check", "--aws"), ("search", "x", "s3://b/p"),
+                    ("rules", "match", "s3://b/p"), ("coverage", "s3://b/p"), ("replay", "s3://b/p")):
+        assert "not built yet" in words(*command), command
+    for command in (("bench", "x"), ("rules", "x"), ("x",)):
+        text = words(*command)
+        assert f"no command `{' '.join(command)}`" in text and text.count("\n") == 1, text
+
+
 if __name__ == "__main__":
     main(globals())
