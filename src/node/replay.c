@@ -109,7 +109,8 @@ static void threads_stop(struct control *c)
     for (uint32_t i = 0; i < c->shards; i++) {
         struct shard_slot *slot = &c->slots[i];
         /* The shard may still want to say something: its mailbox must not stay full. */
-        while (slot->thread != NULL && !edge_flush(&c->topology.to_shard[i], c->ring)) {
+        while (slot->thread != NULL && slot->ring != NULL && /* else it has ended, or will */
+               !edge_flush(&c->topology.to_shard[i], c->ring)) {
             (void)drain(c);
             (void)pen_ring_turn(c->ring, true, TURN_NS / 10);
         }

@@ -781,8 +781,9 @@ void shard_main(void *ctx)
         .shared = start->shared, .index = start->index, .shards = start->shared->topology->shards};
     struct pen_err err = {0};
     shard_edges(&shard);
-    shard.to_control->target = start->control_ring;
     const pen_status st = shard_stages(&shard, &err);
+    /* Only a ring can wake another; control looks into its mailboxes from time to time as well. */
+    shard.to_control->target = shard.ring == NULL ? NULL : start->control_ring;
     PEN_CHECK(st == PEN_OK || err.status != PEN_OK);
     if (shard_hello(&shard, &err)) {
         shard_loop(&shard);

@@ -30,10 +30,12 @@ pen_status pen_ring_new(uint32_t entries, struct pen_ring **out, struct pen_err 
     if (got < 0) {
         free(ring);
         (void)PEN_FAIL(
-            err, PEN_E_HOST, PEN_NO_OFFSET,
-            "io_uring cannot be used (%s): it needs Linux 6.1 or later, "
-            "kernel.io_uring_disabled=0 and a seccomp profile that allows io_uring_setup",
-            strerrordesc_np(-got));
+            err, PEN_E_HOST, PEN_NO_OFFSET, "io_uring cannot be used (%s): it needs %s",
+            strerrordesc_np(-got),
+            got == -ENOMEM
+                ? "more locked memory: ulimit -l 8192, LimitMEMLOCK=8M, or --ulimit memlock=8388608"
+                : "Linux 6.1 or later, kernel.io_uring_disabled=0 and a seccomp profile that "
+                  "allows io_uring_setup");
         if (err != NULL) {
             err->os_errno = -got;
         }

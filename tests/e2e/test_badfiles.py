@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pty
+import resource
 import socket
 import subprocess
 import sys
@@ -151,6 +152,29 @@ def without_root(test):
     done = subprocess.run(["setpriv", "--inh-caps=-all", "--bounding-set=-all", *sys.orig_argv],
                           check=False, env={**os.environ, "PENSTOCK_NO_CAPS": "1"})
     return sys.exit(done.returncode) if done.returncode else None
+
+
+def case_locked_memory():
+    without_root(locked_memory)
+
+
+def locked_memory():
+    """A limit of locked memory that is too small for the rings, of any of them: exit 5, and what to raise."""
+    f = Folder()
+    f.put("a.json.gz", gzip.compress(records(5)))
+    codes = set()
+    for kib in (0, 64, 96, 128, 192):
+        for more in ((), ("--set", "mailbox.capacity=1")):
+            limit = (kib << 10, kib << 10)
+            done = run("replay", f.root, "--out", WORK / "out", "--no-rules", "--no-progress", "--shards", "2",
+                       "--fresh", *more, code=None,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, limit))
+            assert done.returncode in (0, 5), (kib, done)
+            if done.returncode == 5:
+                assert b"locked memory" in done.stderr and b"ulimit -l" in done.stderr, done.stderr
+            codes.add(done.returncode)
+    if 5 not in codes:
+        print("skipped: this kernel does not count rings as locked memory")
 
 
 def case_denied():
