@@ -20,11 +20,17 @@ say "replay it"
 say "the signals"
 sqlite3 -box "$work/out/signals.db" \
     "select severity, rule_name, min(first_seen) as first_seen, count(*) as signals from signals_view
-     group by rule_name order by severity = 'high' desc, rule_name"
+     group by rule_name order by instr('critical high medium low info', severity), first_seen"
+say "one of them"
+signal=$(sqlite3 "$work/out/signals.db" \
+    "select substr(id, 1, 10) from signals order by severity = 'high' desc, first_seen_ns limit 1")
+"$penstock" signals show "$signal" --out "$work/out"
 say "look further"
 cat <<EOF
-  $penstock rules list
-  $penstock replay --help
+  $penstock signals list --out $work/out --min-severity high
+  $penstock search --sort time --fields eventTime,eventName,sourceIPAddress @userIdentity.userName:mallory $work/AWSLogs
   sqlite3 -box $work/out/signals.db 'select * from signals_view limit 1'
   zstd -dcq $work/out/documents/*.zst | head -n 1
+  $penstock rules list
+  $penstock replay --help
 EOF
