@@ -298,6 +298,7 @@ struct pen_replay_result {
     uint64_t signals_opened, signals_by_severity[5];
     struct pen_gap gaps[64];
     uint32_t gap_count;
+    uint64_t records_before, plain_before; /* of the totals: what earlier runs of the job read */
     double wall_s, cpu_s;
     double work_s; /* of wall_s: from the first object dealt to the last commit */
     uint64_t rss_bytes_max;

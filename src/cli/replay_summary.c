@@ -100,7 +100,8 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
                      "retry", r->retried, r->retry_left, r->retry_refused);
     }
     (void)printf("\n%-10s %s, %.1f s, %.0f records/s, %.0f MB/s\n", "run", r->status, r->wall_s,
-                 (double)t->records_in / r->wall_s, (double)t->bytes_plain / 1e6 / r->wall_s);
+                 (double)(t->records_in - r->records_before) / r->wall_s,
+                 (double)(t->bytes_plain - r->plain_before) / 1e6 / r->wall_s);
     (void)printf("%-10s %" PRIu64 " read, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64
                  " unknown, %" PRIu64 " unreadable\n",
                  "objects", t->objects_read, t->objects_empty, t->objects_damaged,

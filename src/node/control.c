@@ -358,10 +358,10 @@ void progress(struct control *c, bool is_last)
           " records (%.0f/s, %.0f MB/s), signals %" PRIu64 " critical %" PRIu64 " high %" PRIu64
           " medium %" PRIu64 " low%s%s",
           c->objects_done, c->planner.files, (double)c->bytes_done / 1e6, records,
-          (double)records / seconds, (double)plain / 1e6 / seconds,
-          signals.by_severity[PEN_CRITICAL], signals.by_severity[PEN_HIGH],
-          signals.by_severity[PEN_MEDIUM], signals.by_severity[PEN_LOW], eta,
-          c->options->is_terminal && !is_last ? "" : "\n");
+          (double)(records - c->records_before) / seconds,
+          (double)(plain - c->plain_before) / 1e6 / seconds, signals.by_severity[PEN_CRITICAL],
+          signals.by_severity[PEN_HIGH], signals.by_severity[PEN_MEDIUM],
+          signals.by_severity[PEN_LOW], eta, c->options->is_terminal && !is_last ? "" : "\n");
 }
 
 /* ---- the loop ---- */

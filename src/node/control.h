@@ -61,6 +61,7 @@ struct control {
     char accounts[4096][13];
     char regions[256][24];
     struct pen_err failure;
+    uint64_t records_before, plain_before; /* of earlier runs: they are not this run's speed */
     int64_t started_ns, wall_started_ns, progress_at_ns;
 };
 

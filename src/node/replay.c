@@ -139,6 +139,8 @@ static pen_status control_resume(struct control *c, struct pen_err *err)
     }
     free(text);
     c->shipped_base = c->committed.totals.bytes_shipped;
+    c->records_before = c->committed.totals.records_in;
+    c->plain_before = c->committed.totals.bytes_plain;
     c->epoch = c->job.epoch + 1;
     return st;
 }
@@ -221,6 +223,8 @@ static void result_fill(struct control *c, bool is_good)
     r->totals = c->committed.totals;
     totals_merge(&r->totals, &c->open_totals);
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
+    r->records_before = c->records_before;
+    r->plain_before = c->plain_before;
     r->skipped = c->planner.skipped;
     r->totals.objects_listed =
         r->totals.objects_read + r->totals.objects_unreadable + c->objects_open;
