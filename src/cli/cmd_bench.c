@@ -76,12 +76,16 @@ static int generate(int argc, char **argv)
                                            .plain_bytes = (uint64_t)64 << 20};
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 == argc || !take(&options, argv[i], argv[i + 1])) {
-            (void)fprintf(stderr, "penstock: bench generate does not take `%s`\n", argv[i]);
-            return usage(stderr, 2);
+            (void)fprintf(stderr,
+                          "penstock: bench generate does not take `%s%s%s`; penstock bench "
+                          "--help lists its options\n",
+                          argv[i], i + 1 == argc ? "" : " ", i + 1 == argc ? "" : argv[i + 1]);
+            return 2;
         }
     }
     if (options.dir == NULL) {
-        return usage(stderr, 2);
+        (void)fputs("penstock: bench generate wants --out DIR: where the objects go\n", stderr);
+        return 2;
     }
     struct pen_generate_result made = {0};
     struct pen_err err = {0};

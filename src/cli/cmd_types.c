@@ -152,7 +152,8 @@ int cmd_types(int argc, char **argv)
         is_known |= strcmp(verb, verbs[i]) == 0;
     }
     if (!is_known) {
-        (void)fputs(help, stderr);
+        (void)fprintf(stderr, "%s%s%s", argc > 1 ? "penstock: no command `types " : help, verb,
+                      argc > 1 ? "`; penstock types --help lists them\n" : "");
         return 2;
     }
     char *value = NULL;
@@ -167,7 +168,10 @@ int cmd_types(int argc, char **argv)
         return 2;
     }
     if ((strcmp(verb, "list") == 0) != (test.file == NULL)) {
-        (void)fputs(help, stderr);
+        (void)fprintf(stderr, "penstock: types %s%s\n", verb,
+                      test.file != NULL ? " takes no name"
+                      : verb[0] == 's'  ? " wants the NAME of a log type: types list has them"
+                                        : " wants a FILE; - is standard input");
         return 2;
     }
     return run(verb, &test);

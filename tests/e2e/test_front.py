@@ -339,9 +339,13 @@ def case_reserved():
     for command in (("bench", "sink"), ("bench", "s3"), ("check", "--aws"), ("search", "x", "s3://b/p"),
                     ("rules", "match", "s3://b/p"), ("coverage", "s3://b/p"), ("replay", "s3://b/p")):
         assert "not built yet" in words(*command), command
-    for command in (("bench", "x"), ("rules", "x"), ("x",)):
+    for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("signals", "x"), ("dead-letters", "x"), ("x",)):
         text = words(*command)
         assert f"no command `{' '.join(command)}`" in text and text.count("\n") == 1, text
+    for command, told in ((("bench", "generate"), "--out DIR"), (("bench", "generate", "--shape", "x"), "`--shape x`"),
+                          (("types", "show"), "NAME"), (("types", "test"), "FILE")):
+        text = words(*command)
+        assert told in text and text.count("\n") == 1, text
 
 
 if __name__ == "__main__":
