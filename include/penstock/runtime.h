@@ -86,6 +86,9 @@ enum pen_read {
 /* The oldest open file.  After END or FAIL call pen_reader_close. */
 enum pen_read pen_reader_front(struct pen_reader *reader, void **tag, pen_slice *data,
                                struct pen_err *err);
+/* After DATA, before done: these bytes are the file's last, and size and mtime are still as
+ * expected; END would follow.  False also when they are not: then FAIL follows. */
+bool pen_reader_is_last(struct pen_reader *reader);
 void pen_reader_done(struct pen_reader *reader); /* the data of the front is used */
 /* Ends the front file (also early); its slot is free once the kernel is done with it. */
 void pen_reader_close(struct pen_reader *reader);

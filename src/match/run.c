@@ -2,8 +2,10 @@
 
 #include "engine.h"
 
+#include <emmintrin.h>
 #include <stdlib.h>
 
+#define LANE 16U
 #define SCAN_BYTES_MAX ((size_t)256 << 20)
 
 /* What is known of a predicate on this record; kept with the stamp in one word. */
@@ -122,12 +124,25 @@ static void fire(struct pen_matcher *m, uint32_t id, bool is_certain)
 static bool lower_ascii(pen_slice text, uint8_t *out)
 {
     uint8_t seen = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const uint8_t c = text.ptr[i];
-        seen |= c;
-        out[i] = (uint8_t)(c + ((uint8_t)(c - 'A') < 26 ? 32 : 0));
+    if (text.len < LANE) {
+        for (size_t i = 0; i < text.len; i++) {
+            const uint8_t c = text.ptr[i];
+            seen |= c;
+            out[i] = (uint8_t)(c + ((uint8_t)(c - 'A') < 26 ? 32 : 0));
+        }
+        return seen < 0x80;
     }
-    return seen < 0x80;
+    __m128i all = _mm_setzero_si128();
+    for (size_t i = 0; i < text.len; i += LANE) {
+        const size_t at = i < text.len - LANE ? i : text.len - LANE; /* the last lane ends there */
+        const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + at));
+        const __m128i from_a = _mm_sub_epi8(c, _mm_set1_epi8('A'));
+        const __m128i is_upper = _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8(25)), from_a);
+        const __m128i low = _mm_or_si128(c, _mm_and_si128(is_upper, _mm_set1_epi8(32)));
+        _mm_storeu_si128((__m128i *)(void *)(out + at), low);
+        all = _mm_or_si128(all, c);
+    }
+    return _mm_movemask_epi8(all) == 0;
 }
 
 static bool fold_value(struct pen_matcher *m, pen_slice text, pen_slice *folded)

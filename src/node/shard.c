@@ -343,7 +343,7 @@ static bool object_input(struct shard *shard)
     case PEN_READ_DATA:
         shard->object_totals.bytes_read += data.len;
         shard->holds_data = true;
-        pen_scan_feed(shard->scan, data, false);
+        pen_scan_feed(shard->scan, data, pen_reader_is_last(shard->reader));
         return true;
     case PEN_READ_END:
         pen_scan_feed(shard->scan, (pen_slice){0}, true);

@@ -335,6 +335,14 @@ enum pen_read pen_reader_front(struct pen_reader *reader, void **tag, pen_slice 
     return got;
 }
 
+bool pen_reader_is_last(struct pen_reader *reader)
+{
+    struct file *file = front_file(reader);
+    PEN_CHECK(file != NULL && file->first != NULL && file->first->is_filled);
+    return file->first->next == NULL && file->next_offset == file->expected.size &&
+           front_end(file) == PEN_READ_END;
+}
+
 void pen_reader_done(struct pen_reader *reader)
 {
     struct file *file = front_file(reader);

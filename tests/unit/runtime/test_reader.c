@@ -25,6 +25,7 @@ static struct pen_file_id file(const char *path, size_t bytes)
 static int64_t read_front(struct pen_ring *ring, struct pen_reader *reader)
 {
     int64_t bytes = 0;
+    bool is_last = false; /* the bytes before were the file's last */
     for (;;) {
         void *tag = NULL;
         pen_slice data;
@@ -35,12 +36,15 @@ static int64_t read_front(struct pen_ring *ring, struct pen_reader *reader)
                 assert_int_equal(data.ptr[i], ((size_t)bytes + i) % 251);
             }
             bytes += (int64_t)data.len;
+            assert_false(is_last);
+            is_last = pen_reader_is_last(reader);
             pen_reader_done(reader);
             break;
         case PEN_READ_WAIT:
             (void)pen_ring_turn(ring, true, PEN_NS_PER_S);
             break;
         case PEN_READ_END:
+            assert_int_equal(is_last, bytes > 0);
             pen_reader_close(reader);
             return bytes;
         case PEN_READ_FAIL:
