@@ -72,9 +72,17 @@ def undisturbed(root):
     return replay(root, whole), content(whole)
 
 
-def as_undisturbed(root, out, summary, wanted=None):
+def without_closings(signals):
+    """A made-up time that was committed may have closed signals early; a retry does not open them."""
+    rows, events, lines = signals
+    return [row[:-2] + row[-1:] for row in rows], events, [x for x in lines if '"change":"closed"' not in x]
+
+
+def as_undisturbed(root, out, summary, wanted=None, with_closings=True):
     want, expected = wanted or undisturbed(root)
     got = content(out)
+    if not with_closings:
+        got, expected = ((c[0], without_closings(c[1])) for c in (got, expected))
     assert got[0] == expected[0], (len(got[0]), len(expected[0]),
                                    list((collections.Counter(got[0]) - collections.Counter(expected[0])))[:2],
                                    list((collections.Counter(expected[0]) - collections.Counter(got[0])))[:2])
@@ -248,7 +256,7 @@ def case_dead_flips():
         f.put(name, mended[name])
     last = retry(WORK / "out")
     assert last["retry"] == {"objects": len(refused), "left": 0, "refused": 0}, last["retry"]
-    as_undisturbed(f.root, WORK / "out", last)
+    as_undisturbed(f.root, WORK / "out", last, with_closings=False)
     assert made_up - {d["_id"] for d in documents(WORK / "out")}, "no flip made up an id: the test shows nothing"
 
 
@@ -381,8 +389,10 @@ def case_dead_kill():
     replay(f.root, WORK / "first")
     f.mend()
     wanted = undisturbed(f.root)
-    kills = 0
-    for turn in range(int(os.environ.get("PENSTOCK_KILLS", "10"))):
+    kills = turn = 0
+    while kills < int(os.environ.get("PENSTOCK_KILLS", "5")):
+        turn += 1
+        assert turn < 100 * (1 + kills), "it ends before it can be killed"
         out = WORK / f"out{turn}"
         subprocess.run(["cp", "-a", WORK / "first", out], check=True)
         child = subprocess.Popen([BINARY, "dead-letters", "retry", "--out", out, "--no-progress"],
@@ -399,7 +409,6 @@ def case_dead_kill():
             replay(f.root, out)  # reads what was taken back; what was not yet stays refused
         as_undisturbed(f.root, out, retry(out), wanted)
         subprocess.run(["rm", "-rf", out], check=True)
-    assert kills > 2, kills
 
 
 assert CASE
