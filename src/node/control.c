@@ -21,6 +21,7 @@
 #define WORDS_BYTES_MAX ((size_t)64 << 10)
 #define PROGRESS_LINE_NS (INT64_C(10) * PEN_NS_PER_S)
 
+/* Written by handlers and read by the control thread alone: other threads block signals. */
 volatile sig_atomic_t g_signal_pending;
 
 void pen_replay_interrupt(void)

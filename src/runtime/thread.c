@@ -1,4 +1,3 @@
-/* tested by tests/unit/runtime/test_reader.c */
 #include "penstock/runtime.h"
 
 #ifdef PEN_JEMALLOC
@@ -8,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +76,23 @@ static void *thread_main(void *ctx)
     return NULL;
 }
 
+/* Signals from outside go to the thread that started the others: its handlers then interrupt no
+ * shard.  What a fault of a thread raises stays with that thread. */
+static int create_without_signals(struct pen_thread *thread)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF};
+    sigset_t blocked;
+    sigset_t before;
+    (void)sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        (void)sigdelset(&blocked, own[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    const int got = pthread_create(&thread->handle, NULL, thread_main, thread);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return got;
+}
+
 pen_status pen_thread_start(struct pen_thread **out, uint32_t core_index, const char *name,
                             pen_thread_fn *fn, void *ctx, struct pen_err *err)
 {
@@ -87,7 +104,7 @@ pen_status pen_thread_start(struct pen_thread **out, uint32_t core_index, const 
     thread->fn = fn;
     thread->ctx = ctx;
     (void)snprintf(thread->name, sizeof(thread->name), "%s", name);
-    const int got = pthread_create(&thread->handle, NULL, thread_main, thread);
+    const int got = create_without_signals(thread);
     if (got != 0) {
         free(thread);
         return PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET, "cannot start thread %s: %s", name,
