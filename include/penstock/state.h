@@ -105,9 +105,9 @@ typedef pen_status pen_signal_fn(void *ctx, enum pen_signal_change change,
  *
  * Release time is max(event time, promise): an event older than its object's promise is late and
  * does not depend on who read it when.  INT64_MAX releases everything and closes every signal whose
- * bounds lie at or before the largest event time seen.  OPENED once, CLOSED once, UPDATED at most
- * once a call and signal (for the database).  Bounded: at most `steps` observations a call;
- * *more tells whether to call again.
+ * bounds lie at or before the largest event time seen.  No other watermark closes one whose bounds
+ * lie behind that time.  OPENED once, CLOSED once, UPDATED at most once a call and signal (for the
+ * database).  Bounded: at most `steps` observations a call; *more tells whether to call again.
  */
 PEN_MUST_USE pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns,
                                           uint32_t steps, pen_signal_fn *fn, void *ctx, bool *more,
@@ -116,9 +116,9 @@ struct pen_state_counters {
     uint64_t appended, released, duplicates, late, signals_opened, signals_open, log_bytes, evicted;
 };
 /*
- * Tells the largest event time of the whole replay, matched or not, over all shards.  Call it
- * before the release with INT64_MAX: what a state saw itself depends on the shard count, this does
- * not.
+ * Tells the largest event time of the whole replay so far, matched or not, over all shards.  Call
+ * it before each release, always before the one with INT64_MAX: what a state saw itself depends on
+ * the shard count, this does not.
  */
 void pen_state_seen(struct pen_state *state, int64_t event_time_ns);
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state);

@@ -326,8 +326,12 @@ static pen_status release_due(struct pen_state *s, int64_t watermark_ns, uint32_
     if (*more) {
         return PEN_OK;
     }
-    return watermark_ns == INT64_MAX ? pen_state_signals_end(&s->signals, s->time_max)
-                                     : pen_state_signals_expire(&s->signals, watermark_ns);
+    if (watermark_ns == INT64_MAX) {
+        return pen_state_signals_end(&s->signals, s->time_max);
+    }
+    /* A watermark may lie behind the last event there will ever be: when it moved must not show. */
+    return pen_state_signals_expire(&s->signals,
+                                    watermark_ns < s->time_max ? watermark_ns : s->time_max);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): the contract has these seven parameters */

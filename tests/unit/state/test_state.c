@@ -459,7 +459,8 @@ static void release(struct world *w, int64_t watermark)
 {
     for (uint32_t i = 0; i < w->shards; i++) {
         bool more = true;
-        pen_state_seen(w->states[i], w->end);
+        /* Before the end a shard may know of its own events only. */
+        pen_state_seen(w->states[i], watermark == INT64_MAX ? w->end : INT64_MIN);
         while (more) {
             const uint32_t steps = 1 + below(&w->rng, 300);
             struct pen_err err = {.text = ""};
@@ -506,7 +507,7 @@ static void run_world(struct world *w, struct obs *all, uint32_t count)
             commit(w, all, count);
         }
         if (below(&w->rng, 12) == 0) {
-            int64_t legal = w->end;
+            int64_t legal = INT64_MAX - 1; /* all that there is may be committed before the end */
             for (uint32_t i = 0; i < count; i++) {
                 legal = all[i].fed != 2 && rel(&all[i]) < legal ? rel(&all[i]) : legal;
             }
@@ -708,6 +709,33 @@ static void nothing_is_released_before_its_commit(void **unused)
     remove_dir(dir);
 }
 
+/* A folder of a later day that holds nothing later, or a commit of all before the last one. */
+static void a_watermark_behind_the_last_event_closes_nothing(void **unused)
+{
+    (void)unused;
+    char dir[] = "/tmp/penstock-state-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    const int64_t watermarks[] = {PEN_NS_PER_DAY * 30, INT64_MAX - 1, INT64_MAX};
+    char name[STATE_RUN_NAME_MAX];
+    uint32_t counts[4] = {0};
+    bool more = false;
+    struct pen_state *s = one_state(dir, 1 << 30);
+    append_many(s, 0, 10, 2, 0);
+    cut_commit(s, 0, name);
+    for (size_t i = 0; i < PEN_COUNT(watermarks); i++) {
+        assert_int_equal(
+            pen_state_release(s, watermarks[i], 99, count_changes, counts, &more, NULL), PEN_OK);
+        assert_int_equal(counts[PEN_SIGNAL_OPENED], 2);
+        assert_int_equal(counts[PEN_SIGNAL_CLOSED], 0);
+    }
+    pen_state_seen(s, PEN_NS_PER_DAY * 2); /* an event that no rule saw */
+    assert_int_equal(
+        pen_state_release(s, PEN_NS_PER_DAY * 30, 99, count_changes, counts, &more, NULL), PEN_OK);
+    assert_int_equal(counts[PEN_SIGNAL_CLOSED], 2);
+    pen_state_free(s);
+    remove_dir(dir);
+}
+
 static void memory_bound_evicts_and_counts(void **unused)
 {
     (void)unused;
@@ -803,6 +831,7 @@ int main(void)
         cmocka_unit_test(signals_depend_on_the_observations_alone),
         cmocka_unit_test(more_runs_than_files_may_be_open_are_merged),
         cmocka_unit_test(nothing_is_released_before_its_commit),
+        cmocka_unit_test(a_watermark_behind_the_last_event_closes_nothing),
         cmocka_unit_test(memory_bound_evicts_and_counts),
         cmocka_unit_test(every_flipped_byte_of_a_run_is_noticed),
         cmocka_unit_test(cost_of_an_observation_is_printed),
