@@ -113,6 +113,7 @@ struct pen_engine_options {
     const char *cache_dir;    /* NULL: no cache on disk */
     uint32_t regex_steps_max; /* PCRE2 match limit a value; 0: the default 100,000 */
     bool in_process;          /* compile without the child process (tests, tools) */
+    bool (*is_stopped)(void); /* asked again and again while the child compiles; NULL: never */
 };
 struct pen_engine_stats {
     uint32_t queries, predicates, eq_keys, patterns, regexes, always_run;
@@ -126,7 +127,8 @@ struct pen_engine;
  * pen_engine_compile - all queries of one log type to one engine.
  *
  * queries  borrowed until return
- * Returns  PEN_OK | PEN_E_RULE (names the query) | PEN_E_NOMEM | PEN_E_HOST (CPU lacks SSSE3)
+ * Returns  PEN_OK | PEN_E_RULE (names the query) | PEN_E_NOMEM | PEN_E_HOST (CPU lacks SSSE3) |
+ *          PEN_E_STOPPED
  * Cost     milliseconds to seconds; not on the data path.
  */
 PEN_MUST_USE pen_status pen_engine_compile(const struct pen_query *queries, uint32_t count,

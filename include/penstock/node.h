@@ -43,6 +43,7 @@ struct pen_program_options {
     pen_status (*build)(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
                         struct pen_expr **out, struct pen_err *err);
     void *build_ctx;
+    bool (*is_stopped)(void); /* while rules compile: true ends it with PEN_E_STOPPED; or NULL */
 };
 PEN_MUST_USE pen_status pen_program_new(const struct pen_program_options *options,
                                         struct pen_program **out, struct pen_err *err);
@@ -280,6 +281,7 @@ struct pen_gap {
 struct pen_replay_result {
     const char *status; /* "done", "stopped" or "failed" */
     char reason[256];   /* why it stopped */
+    bool is_unbegun;    /* it stopped before the first object: what is below may not be known */
     char job[33];
     uint32_t shards;
     struct pen_totals totals;
@@ -308,7 +310,8 @@ struct pen_replay_result {
  * stopped (result->status). */
 PEN_MUST_USE pen_status pen_replay(const struct pen_replay_options *options,
                                    struct pen_replay_result *result, struct pen_err *err);
-/* For signal handlers: asks the running replay to drain (1) or to stop at once (2). */
+/* For signal handlers: asks the running replay or survey to stop: a replay that reads drains.  The
+ * second call ends the process at once, with words and exit code 6. */
 void pen_replay_interrupt(void);
 
 /* ---- dead letters ---- */
@@ -477,8 +480,8 @@ struct pen_survey_calls {
  * pen_survey - lists the sources of a run, in the order of days, and reads nothing.
  *
  * options  sources, the choice of objects and as_type; the output folder is left out, never made
- * Returns  PEN_OK | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE (a log type) | PEN_E_NOMEM | what
- *          on_object failed with
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE (a log type) | PEN_E_NOMEM |
+ *          PEN_E_STOPPED | what on_object failed with
  */
 PEN_MUST_USE pen_status pen_survey(const struct pen_replay_options *options,
                                    const struct pen_survey_calls *calls,

@@ -30,6 +30,13 @@ static void on_interrupt(int number)
     pen_replay_interrupt();
 }
 
+void replay_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
 char *replay_command_line(int argc, char **argv)
 {
     char *line = NULL;
@@ -53,9 +60,7 @@ int replay_run(struct replay_args *args)
     struct pen_replay_result result = {.status = "failed"};
     struct cli_cache cache;
     args->options.cache_dir = cli_cache_dir(&cache);
-    const struct sigaction action = {.sa_handler = on_interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    replay_signals();
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file size is then an error like a full disk */
     pen_status st = pen_host_check(&err);
     if (st == PEN_OK) {
@@ -66,7 +71,7 @@ int replay_run(struct replay_args *args)
     }
     if (args->json) {
         replay_summary_json(&result);
-    } else {
+    } else if (!result.is_unbegun) { /* else the words say it all */
         replay_summary_table(&result, args->options.out_dir);
     }
     return exit_code(args, &result);

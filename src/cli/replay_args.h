@@ -37,6 +37,8 @@ PEN_MUST_USE bool cli_severity(const char *text, int *out);
 /* KEY=VALUE into options; words on stderr and false when it is wrong. */
 PEN_MUST_USE bool cli_set(struct pen_replay_options *options, const char *text);
 
+/* From here on SIGINT and SIGTERM ask a run to stop. */
+void replay_signals(void);
 /* --plan: lists and estimates.  The exit code. */
 int replay_plan(const struct replay_args *args);
 /* Runs it and prints the summary.  The exit code. */

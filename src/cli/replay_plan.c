@@ -109,6 +109,7 @@ int replay_plan(const struct replay_args *args)
     struct pen_err err = {0};
     const struct pen_survey_calls calls = {
         .on_object = on_object, .on_folder = on_folder, .ctx = &plan};
+    replay_signals();
     if (pen_survey(&args->options, &calls, &totals, &err) != PEN_OK) {
         return cli_fail(&err);
     }

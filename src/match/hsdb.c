@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define CHILD_CPU_SECONDS 60
 #define CHILD_MEMORY_BYTES ((rlim_t)8 << 30)
+#define STOP_LOOK_MS 100 /* a signal may come just before the wait */
 #define PAYLOAD_MAX ((size_t)1 << 30)
 /* A sanitizer's shadow memory alone is larger than the limit. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -157,10 +159,29 @@ static bool write_all(int fd, pen_slice rest)
     return true;
 }
 
-static bool read_all(int fd, struct pen_buf *out)
+typedef bool stopped_fn(void);
+
+static bool asks_stop(stopped_fn *is_stopped)
+{
+    return is_stopped != NULL && is_stopped();
+}
+
+/* Waits for bytes or the end.  False when asked to stop. */
+static bool wait_readable(int fd, stopped_fn *is_stopped)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN};
+    do {
+        if (asks_stop(is_stopped)) {
+            return false;
+        }
+    } while (poll(&input, 1, is_stopped == NULL ? -1 : STOP_LOOK_MS) <= 0);
+    return true;
+}
+
+static bool read_all(int fd, stopped_fn *is_stopped, struct pen_buf *out)
 {
     for (;;) {
-        if (pen_buf_reserve(out, 65536) != PEN_OK) {
+        if (pen_buf_reserve(out, 65536) != PEN_OK || !wait_readable(fd, is_stopped)) {
             return false;
         }
         const ssize_t n = read(fd, out->ptr + out->len, 65536);
@@ -176,6 +197,8 @@ static bool read_all(int fd, struct pen_buf *out)
 
 static _Noreturn void child_main(struct pen_engine *engine, int fd)
 {
+    (void)signal(SIGINT, SIG_IGN); /* the parent hears them too, and kills */
+    (void)signal(SIGTERM, SIG_IGN);
     const struct rlimit cpu = {CHILD_CPU_SECONDS, CHILD_CPU_SECONDS};
     bool is_good = setrlimit(RLIMIT_CPU, &cpu) == 0;
 #ifndef HAS_SHADOW_MEMORY
@@ -189,8 +212,9 @@ static _Noreturn void child_main(struct pen_engine *engine, int fd)
     _exit(is_good ? 0 : 1);
 }
 
-/* False when the child died or was refused by its limits. */
-static bool compile_in_child(struct pen_engine *engine, struct pen_buf *payload)
+/* False when the child died, was refused by its limits, or was not waited for. */
+static bool compile_in_child(struct pen_engine *engine, stopped_fn *is_stopped,
+                             struct pen_buf *payload)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
@@ -203,8 +227,11 @@ static bool compile_in_child(struct pen_engine *engine, struct pen_buf *payload)
         child_main(engine, fds[1]);
     }
     (void)close(fds[1]);
-    const bool is_read = pid > 0 && read_all(fds[0], payload);
+    const bool is_read = pid > 0 && read_all(fds[0], is_stopped, payload);
     (void)close(fds[0]);
+    if (pid > 0 && !is_read) {
+        (void)kill(pid, SIGKILL);
+    }
     int state = -1;
     pid_t got = -1;
     while (pid > 0 && (got = waitpid(pid, &state, 0)) < 0 && errno == EINTR) {
@@ -219,18 +246,22 @@ static void drop_user_patterns(struct pen_engine *engine)
     }
 }
 
-static bool compile_payload(struct pen_engine *engine, bool in_process, struct pen_buf *payload)
+static bool compile_payload(struct pen_engine *engine, const struct pen_engine_options *options,
+                            struct pen_buf *payload)
 {
-    if (in_process) {
+    if (options->in_process) {
         return make_payload(engine, payload) == PEN_OK;
     }
-    if (compile_in_child(engine, payload)) {
+    if (compile_in_child(engine, options->is_stopped, payload)) {
         return true;
+    }
+    if (asks_stop(options->is_stopped)) {
+        return false;
     }
     /* The limits stopped it: only regexes of rules can be that costly, so go on without them. */
     drop_user_patterns(engine);
     payload->len = 0;
-    return compile_in_child(engine, payload);
+    return compile_in_child(engine, options->is_stopped, payload);
 }
 
 /* Key of the cache: patterns, flags, library and processor. */
@@ -266,7 +297,7 @@ static bool cache_load(struct pen_engine *engine, const char *path)
     }
     struct pen_buf bytes;
     pen_buf_init(&bytes, PAYLOAD_MAX);
-    bool is_good = read_all(fd, &bytes);
+    bool is_good = read_all(fd, NULL, &bytes);
     (void)futimens(fd, NULL); /* used: not the next to be thrown away */
     (void)close(fd);
     struct cache_header header = {0};
@@ -329,12 +360,15 @@ pen_status pen_match_hsdb_build(struct pen_engine *engine, const struct pen_engi
     }
     struct pen_buf payload;
     pen_buf_init(&payload, PAYLOAD_MAX);
-    const bool is_good = compile_payload(engine, options->in_process, &payload) &&
-                         load_payload(engine, pen_buf_slice(&payload));
+    const bool is_good =
+        compile_payload(engine, options, &payload) && load_payload(engine, pen_buf_slice(&payload));
     if (is_good && path[0] != '\0') {
         cache_store(path, pen_buf_slice(&payload));
     }
     pen_buf_fini(&payload);
+    if (!is_good && asks_stop(options->is_stopped)) {
+        return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "stopped while rules were compiled");
+    }
     return is_good ? PEN_OK
                    : PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET,
                               "the patterns of all rules do not compile within the limits");

@@ -167,7 +167,7 @@ static pen_status file_frames(struct rewriter *r, pen_slice file, struct pen_err
             return fail(r, err, PEN_E_CORRUPT, ZSTD_getErrorName(len));
         }
         if (is_interrupted()) {
-            return fail(r, err, PEN_E_AGAIN, "interrupted; nothing was changed");
+            return fail(r, err, PEN_E_STOPPED, "interrupted; nothing was changed");
         }
         PEN_TRY(frame_do(r, file, at, len, err));
         at += len;

@@ -21,7 +21,7 @@ struct swapped_files {
  * on; the old ones stay, and until a commit names the new ones nothing has happened: opening the
  * job removes them.
  * swapped  its items are malloc'd, also after an error; the caller frees them
- * Returns  PEN_OK | PEN_E_NOSPACE | PEN_E_IO | PEN_E_CORRUPT | PEN_E_NOMEM | PEN_E_AGAIN (the run
+ * Returns  PEN_OK | PEN_E_NOSPACE | PEN_E_IO | PEN_E_CORRUPT | PEN_E_NOMEM | PEN_E_STOPPED (the run
  *          was interrupted)
  * Cost     inflates all documents of the job
  */

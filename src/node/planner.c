@@ -3,6 +3,7 @@
 
 #include "penstock/node.h"
 
+#include "control.h"
 #include "spool.h"
 
 #include <dirent.h>
@@ -15,7 +16,6 @@
 
 /* Late delivery: an object of day D may hold events of the day before, and the reverse. */
 #define DAY_SLACK_NS PEN_NS_PER_DAY
-#define NAMES_BYTES_FIRST ((size_t)64 << 10)
 
 struct folder_stack {
     char **paths;
@@ -134,35 +134,12 @@ static pen_status unit_add(struct planner *planner, char *path, char *key, bool 
     return PEN_OK;
 }
 
-/*
- * What an entry is: DT_REG, DT_DIR or DT_UNKNOWN for what is skipped.  Links to files are followed;
- * one that leads nowhere counts as a file, so that reading it fails by name.
- */
-static unsigned char entry_type(int dir_fd, const struct dirent *entry)
-{
-    if (entry->d_type == DT_REG || entry->d_type == DT_DIR) {
-        return entry->d_type;
-    }
-    struct stat st;
-    if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return DT_UNKNOWN;
-    }
-    if (S_ISLNK(st.st_mode)) {
-        const bool is_other = fstatat(dir_fd, entry->d_name, &st, 0) == 0 && !S_ISREG(st.st_mode);
-        return is_other ? DT_UNKNOWN : DT_REG;
-    }
-    if (S_ISDIR(st.st_mode)) {
-        return DT_DIR;
-    }
-    return S_ISREG(st.st_mode) ? DT_REG : DT_UNKNOWN;
-}
-
 static pen_status folder_entry(struct planner *planner, struct folder_stack *stack,
                                const struct dirent *entry, int dir_fd, const char *path,
                                const char *key, uint64_t *files)
 {
     struct stat st;
-    switch (entry_type(dir_fd, entry)) {
+    switch (names_entry_type(dir_fd, entry)) {
     case DT_DIR: {
         if (fstatat(dir_fd, entry->d_name, &st, 0) == 0 && st.st_dev == planner->out_dev &&
             st.st_ino == planner->out_ino) {
@@ -200,7 +177,9 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
         if (entry == NULL || st != PEN_OK) {
             break;
         }
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+        if (is_interrupted()) {
+            st = PEN_E_STOPPED;
+        } else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             st = folder_entry(planner, stack, entry, dirfd(dir), path, key, &files);
         }
     }
@@ -208,6 +187,9 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
     planner->files += files;
     if (st == PEN_OK && files > 0) {
         st = unit_add(planner, strdup(path), strdup(key), false);
+    }
+    if (st == PEN_E_STOPPED) {
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "stopped while folders were listed");
     }
     return st == PEN_OK ? PEN_OK
                         : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory for the plan", path);
@@ -337,74 +319,6 @@ static void object_stat(struct pen_object *object)
     }
 }
 
-static void names_close(struct folder_names *names)
-{
-    free(names->text);
-    free(names->starts);
-    *names = (struct folder_names){0};
-}
-
-static pen_status names_add(struct folder_names *names, const char *name)
-{
-    const size_t len = strlen(name) + 1;
-    if (names->len + len > names->cap) {
-        const size_t cap = names->cap == 0 ? NAMES_BYTES_FIRST : names->cap * 2;
-        char *bigger = realloc(names->text, cap); /* a name has at most 255 bytes */
-        if (bigger == NULL) {
-            return PEN_E_NOMEM;
-        }
-        names->text = bigger;
-        names->cap = cap;
-    }
-    if (!grow((void **)&names->starts, &names->starts_cap, names->count, sizeof(size_t))) {
-        return PEN_E_NOMEM;
-    }
-    names->starts[names->count++] = names->len;
-    memcpy(names->text + names->len, name, len);
-    names->len += len;
-    return PEN_OK;
-}
-
-static int names_order(const void *a, const void *b, void *text)
-{
-    const size_t *x = a;
-    const size_t *y = b;
-    return strcmp((const char *)text + *x, (const char *)text + *y);
-}
-
-/* Reads all names of a folder; a million of them take some 100 MB, its objects would take four. */
-static pen_status names_open(struct folder_names *names, const char *path, struct pen_err *err)
-{
-    DIR *dir = opendir(path);
-    if (dir == NULL) {
-        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", path, strerrordesc_np(errno));
-    }
-    pen_status st = PEN_OK;
-    while (st == PEN_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
-        if (entry == NULL) {
-            break;
-        }
-        if (entry_type(dirfd(dir), entry) == DT_REG) {
-            st = names_add(names, entry->d_name);
-        }
-    }
-    const int code = errno;
-    (void)closedir(dir);
-    if (st != PEN_OK) {
-        return PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: out of memory for its names", path);
-    }
-    if (code != 0) {
-        return PEN_FAIL(err, PEN_E_DENIED, PEN_NO_OFFSET, "%s: %s", path, strerrordesc_np(code));
-    }
-    if (names->count > 0) {
-        qsort_r(names->starts, names->count, sizeof(size_t), names_order, names->text);
-    }
-    names->is_open = true;
-    return PEN_OK;
-}
-
 /* Takes path and key. */
 static pen_status object_add(struct planner *planner, struct object_list *list, char *path,
                              char *key, const char *name, uint32_t unit)
@@ -432,21 +346,31 @@ static pen_status object_add(struct planner *planner, struct object_list *list, 
 }
 
 static pen_status folder_list(struct planner *planner, uint32_t unit, uint32_t room,
-                              struct object_list *list, struct pen_err *err)
+                              struct object_list *list, bool *is_done, struct pen_err *err)
 {
     const struct unit *folder = &planner->units[unit];
-    struct folder_names *names = &planner->names;
-    if (!names->is_open) {
-        PEN_TRY(names_open(names, folder->path, err));
-    }
-    for (const uint32_t end = list->count + room; names->next < names->count && list->count < end;
-         names->next++) {
-        const char *name = names->text + names->starts[names->next];
+    const char *name = NULL;
+    *is_done = false;
+    for (uint32_t i = 0; i < room; i++) {
+        /* A file takes a call to the kernel, and storage far away answers slowly. */
+        if (is_interrupted()) {
+            return PEN_OK;
+        }
+        const pen_status st = names_next(&planner->names, folder->path, &name, err);
+        if (st != PEN_OK) {
+            *is_done = st != PEN_E_STOPPED;
+            return *is_done ? st : PEN_OK;
+        }
+        if (name == NULL) {
+            break;
+        }
         if (object_add(planner, list, path_join(folder->path, name), path_join(folder->key, name),
                        name, unit) != PEN_OK) {
+            *is_done = true;
             return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", folder->path);
         }
     }
+    *is_done = !names_left(&planner->names);
     return PEN_OK;
 }
 
@@ -461,9 +385,8 @@ pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
                    ? PEN_OK
                    : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", of->path);
     }
-    const pen_status st = folder_list(planner, unit, room, list, err);
-    if (st == PEN_OK && planner->names.next < planner->names.count) {
-        *is_done = false;
+    const pen_status st = folder_list(planner, unit, room, list, is_done, err);
+    if (st == PEN_OK && !*is_done) {
         return PEN_OK;
     }
     names_close(&planner->names);

@@ -4,6 +4,8 @@
 
 #include "penstock/node.h"
 
+#include "names.h"
+
 #include <sys/types.h>
 
 struct unit {   /* a folder that holds files, or one file named as a source */
@@ -14,14 +16,6 @@ struct unit {   /* a folder that holds files, or one file named as a source */
     bool is_file;
     bool is_listed;
     uint32_t open_objects; /* listed, not yet in a commit */
-};
-
-struct folder_names { /* of the unit that is being listed: sorted, one blob */
-    char *text;
-    size_t len, cap;
-    size_t *starts;
-    uint32_t count, starts_cap, next;
-    bool is_open;
 };
 
 struct planner {
@@ -55,6 +49,7 @@ struct object_list { /* owns its objects until they are taken */
  *
  * room     at least 1: objects at most; what is left comes with the next call for the same unit
  * *is_done all of the unit were given (also on an error): go on to the next one
+ * An interrupted run is given fewer, or none, and *is_done is false.
  * Pruned objects are counted only.  Names are held for the one unit that is being listed.
  */
 PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,

@@ -51,7 +51,8 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
         return st;
     }
     const struct pen_engine_options engine = {.cache_dir = options->cache_dir,
-                                              .in_process = options->build != NULL};
+                                              .in_process = options->build != NULL,
+                                              .is_stopped = options->is_stopped};
     return pen_engine_compile(entry->queries, entry->query_count, &engine, &entry->engine, err);
 }
 

@@ -165,8 +165,10 @@ static void range_keep(struct control *c)
 static pen_status control_open(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
-    const struct pen_program_options program = {
-        .rules = o->rules, .types_dir = o->types_dir, .cache_dir = o->cache_dir};
+    const struct pen_program_options program = {.rules = o->rules,
+                                                .types_dir = o->types_dir,
+                                                .cache_dir = o->cache_dir,
+                                                .is_stopped = is_interrupted};
     struct pen_budget budget;
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
@@ -340,9 +342,31 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     return st;
 }
 
+/* Stopped before anything could be read: there is no more to tell than what was known by then. */
+static pen_status replay_unbegun(struct control *c, const struct pen_err *err)
+{
+    words("\npenstock: %s; the same command goes on\n", err->text);
+    stop(c, "interrupted");
+    struct pen_replay_result *r = c->result;
+    r->status = "stopped";
+    memcpy(r->reason, c->reason, sizeof(r->reason));
+    memcpy(r->job, c->job.id, sizeof(r->job));
+    r->is_unbegun = true;
+    r->totals = c->committed.totals;
+    r->records_before = c->records_before;
+    r->plain_before = c->plain_before;
+    r->wall_s = (double)(pen_clock_mono_ns() - c->started_ns) / 1e9;
+    r->rss_bytes_max = pen_host_rss_max();
+    return PEN_OK;
+}
+
 static pen_status replay_body(struct control *c, struct pen_err *err)
 {
-    PEN_TRY(control_open(c, err));
+    const pen_status opened = control_open(c, err);
+    if (opened == PEN_E_STOPPED) {
+        return replay_unbegun(c, err);
+    }
+    PEN_TRY(opened);
     const pen_status st = control_run(c, err);
     if (st != PEN_OK) {
         *err = c->failure;

@@ -59,7 +59,7 @@ static pen_status wait_readable(struct pen_err *err)
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     while (poll(&input, 1, WAIT_MS) <= 0) {
         if (is_interrupted()) {
-            return PEN_FAIL(err, PEN_E_AGAIN, PEN_NO_OFFSET,
+            return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET,
                             "stopped while standard input was read: nothing of it is kept");
         }
     }

@@ -19,7 +19,7 @@ void spool_dir(const char *dir, char *out, size_t cap);
  * spool_take - reads standard input to its end into the folder.
  *
  * Blocking, on the control thread before the shards start.
- * Returns  PEN_OK | PEN_E_AGAIN (interrupted: nothing is kept) | PEN_E_NOSPACE | PEN_E_IO
+ * Returns  PEN_OK | PEN_E_STOPPED (interrupted: nothing is kept) | PEN_E_NOSPACE | PEN_E_IO
  */
 PEN_MUST_USE pen_status spool_take(const char *dir, struct pen_err *err);
 /* Removes what the job has delivered. */

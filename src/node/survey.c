@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_front.py */
+#include "control.h"
 #include "planner.h"
 #include "wanted.h"
 
@@ -39,7 +40,8 @@ static pen_status unit_survey(struct planner *planner, uint32_t unit, struct obj
     bool is_done = false;
     pen_status st = PEN_OK;
     while (st == PEN_OK && !is_done) {
-        st = planner_list(planner, unit, ROUND_OBJECTS, list, &is_done, &err);
+        st = is_interrupted() ? PEN_E_STOPPED
+                              : planner_list(planner, unit, ROUND_OBJECTS, list, &is_done, &err);
         const bool is_gone = st == PEN_E_DENIED || st == PEN_E_NOT_FOUND;
         if (is_gone) {
             planner->folders_unreadable++;
@@ -65,7 +67,9 @@ pen_status pen_survey(const struct pen_replay_options *options,
         st = planner_init(&planner, options, types, on_folder, &borrowed, err);
         for (uint32_t i = 0; st == PEN_OK && i < planner.unit_count; i++) {
             st = unit_survey(&planner, i, &list, calls, totals);
-            if (st != PEN_OK) {
+            if (st == PEN_E_STOPPED) {
+                st = PEN_FAIL(err, st, PEN_NO_OFFSET, "stopped while folders were listed");
+            } else if (st != PEN_OK) {
                 st = PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: %s", planner.units[i].path,
                               pen_status_text(st));
             }

@@ -34,7 +34,7 @@
  * The job is open, nothing reads or writes its files.  Afterwards job is as job_open gives it.
  * retried, left   objects that were taken back; refused ones that are left as they are
  * Returns  PEN_OK | PEN_E_USAGE (an object's documents cannot be told from another's) | PEN_E_IO |
- *          PEN_E_NOSPACE | PEN_E_CORRUPT | PEN_E_AGAIN (interrupted); the job is unchanged then
+ *          PEN_E_NOSPACE | PEN_E_CORRUPT | PEN_E_STOPPED (interrupted); the job is unchanged then
  * Cost     inflates all documents when one of the objects gave some
  */
 PEN_MUST_USE pen_status withdraw(struct job *job, const struct pen_replay_options *options,

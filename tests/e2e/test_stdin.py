@@ -66,7 +66,7 @@ def case_stdin_killed():
     finally:
         child.kill()
     words = child.stderr.read().decode()
-    assert code == 1 and "nothing of it is kept" in words, (code, words)
+    assert code == 6 and "nothing of it is kept" in words, (code, words)
     assert os.listdir(out / "stdin") == []
     child.stdin.close()
 

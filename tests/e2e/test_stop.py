@@ -4,14 +4,16 @@ lose nothing, and the same command goes on to what an undisturbed run leaves."""
 import gzip
 import json
 import os
+import pathlib
 import random
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
-from kit import BINARY, FIXED, WORK, Folder, event, generate, lines_of, main, paused_replay, replay, run, state_of
+from kit import BINARY, FIXED, IS_SANITIZED, WORK, Folder, event, generate, lines_of, main, numbers, paused_replay, replay, run, state_of
 
 SEED = int(os.environ.get("PENSTOCK_SEED", "20250304"))
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "20"))
@@ -280,6 +282,81 @@ def case_interrupt():
     assert "stopped at once" in words, words
     same_summary(replay(data, out), whole)
     assert state_of(out) == want
+
+
+def interrupted(*args, until, env=None):
+    """Sends SIGINT as soon as `until` holds of the process: seconds to its end, stdout, words."""
+    child = subprocess.Popen([BINARY, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    hears = lambda: int(only_line(child, "SigCgt:"), 16) >> (signal.SIGINT - 1) & 1
+    while child.poll() is None and not (hears() and until(child)):
+        time.sleep(0.001)
+    started = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    try:
+        said, words = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    took = time.monotonic() - started
+    assert child.returncode == 6, (child.returncode, said, words)
+    assert took < (10 if IS_SANITIZED else 1), f"it took {took:.1f} s"
+    return said, words.decode()
+
+
+def only_line(child, name):
+    lines = pathlib.Path(f"/proc/{child.pid}/status").read_text().splitlines()
+    return next((line.split()[1] for line in lines if line.startswith(name)), "0")
+
+
+def children(child):
+    path = pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children")
+    return path.read_text().split() if path.exists() else []
+
+
+def costly_rules(folder):
+    """Rules that compile for many seconds."""
+    rng = random.Random(SEED)
+    word = lambda length: "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=length))
+    folder.mkdir()
+    rules = (f"title: r{n}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n"
+             f"  s: {{eventName|contains: {word(8)}, userAgent|re: '(?i){word(4)}[-/ ][0-9]+\\.{word(5)}'}}\n"
+             "  condition: s\n" for n in range(5000))
+    (folder / "costly.yml").write_text("---\n".join(rules))
+    return folder
+
+
+def case_interrupt_compile():
+    """Ctrl-C while rules compile ends the run and the compiler at once, and claims nothing."""
+    f = Folder()
+    found = []
+
+    def compiles(child):
+        found[:] = children(child)
+        return found
+
+    said, words = interrupted("replay", f.root, "--out", WORK / "out", "--rules", costly_rules(WORK / "rules"),
+                              "--json", until=compiles, env={**os.environ, "XDG_CACHE_HOME": str(WORK / "cache")})
+    assert found and not any(pathlib.Path(f"/proc/{pid}").exists() for pid in found), found
+    summary = json.loads(said)
+    assert (summary["status"], summary["reason"]) == ("stopped", "interrupted"), summary
+    assert "stopped while rules were compiled" in words and "the same command goes on" in words, words
+    replay(f.root, WORK / "out", "--no-rules")
+
+
+def case_interrupt_listing():
+    """Ctrl-C while folders are listed, of a run and of --plan, is heard at once; the run goes on later."""
+    f = Folder()
+    for i in range(30_000):
+        os.close(os.open(f.day / f"{i:08d}.json", os.O_WRONLY | os.O_CREAT, 0o600))
+    out = WORK / "out"
+    said, words = interrupted("replay", f.root, "--out", out, "--no-rules", "--json", "--no-progress", *FIXED,
+                              until=lambda _: (out / "checkpoint.db").exists())
+    summary = json.loads(said)
+    assert (summary["status"], summary["reason"]) == ("stopped", "interrupted"), summary
+    assert "stopped while folders were listed" in words or "stopping after a commit" in words, words
+    replay(f.root, out, "--no-rules")
+    assert numbers(out) == [1, 2], numbers(out)
+    said, words = interrupted("replay", "--plan", f.root, until=lambda _: True)
+    assert said == b"" and "stopped while folders were listed" in words, (said, words)
 
 
 if __name__ == "__main__":
