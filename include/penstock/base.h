@@ -215,6 +215,7 @@ void pen_hash128_hex(struct pen_hash128 h, char out[33]); /* 32 lower-case digit
 /* ---- numbers; no locale, whole slice or failure ---- */
 
 PEN_MUST_USE bool pen_parse_u64(pen_slice s, uint64_t *out);
+PEN_MUST_USE bool pen_parse_i64(pen_slice s, int64_t *out);     /* "-5"; no "+" */
 PEN_MUST_USE bool pen_parse_size(pen_slice s, uint64_t *bytes); /* "8MiB" "64KB" "100" */
 PEN_MUST_USE bool pen_parse_duration(pen_slice s, int64_t *ns); /* "250ms" "1h" "7d" "0" */
 

@@ -18,6 +18,18 @@ bool pen_parse_u64(pen_slice s, uint64_t *out)
     return true;
 }
 
+bool pen_parse_i64(pen_slice s, int64_t *out)
+{
+    const bool is_negative = s.len > 0 && s.ptr[0] == '-';
+    const uint64_t size_max = (uint64_t)INT64_MAX + (is_negative ? 1 : 0);
+    uint64_t size = 0;
+    if (!pen_parse_u64(pen_slice_sub(s, is_negative ? 1 : 0, s.len), &size) || size > size_max) {
+        return false;
+    }
+    *out = (int64_t)(is_negative ? 0 - size : size);
+    return true;
+}
+
 struct unit {
     pen_slice name;
     uint64_t factor;

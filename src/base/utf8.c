@@ -5,17 +5,17 @@
 static size_t sequence(uint8_t first, uint32_t *bits, uint32_t *least)
 {
     if (first >= 0xc2 && first <= 0xdf) {
-        *bits = first & 0x1fu;
+        *bits = first & 0x1fU;
         *least = 0x80;
         return 2;
     }
     if (first >= 0xe0 && first <= 0xef) {
-        *bits = first & 0x0fu;
+        *bits = first & 0x0fU;
         *least = 0x800;
         return 3;
     }
     if (first >= 0xf0 && first <= 0xf4) {
-        *bits = first & 0x07u;
+        *bits = first & 0x07U;
         *least = 0x10000;
         return 4;
     }
@@ -41,7 +41,7 @@ static uint32_t decode(pen_slice *s)
         if ((s->ptr[i] & 0xc0) != 0x80) {
             return UINT32_MAX;
         }
-        point = point << 6 | (s->ptr[i] & 0x3fu);
+        point = point << 6 | (s->ptr[i] & 0x3fU);
     }
     if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
         return UINT32_MAX;
@@ -113,21 +113,26 @@ static bool is_printable(uint32_t point)
     return !is_control && !is_bidi && !is_line;
 }
 
+/* The bytes of one code point (UINT32_MAX: of none), or their escape. */
+static pen_status escape_point(struct pen_buf *out, pen_slice bytes, uint32_t point)
+{
+    if (point == UINT32_MAX) {
+        return pen_buf_printf(out, "\\x%02x", bytes.ptr[0]);
+    }
+    if (is_printable(point)) {
+        return pen_buf_add(out, bytes);
+    }
+    return pen_buf_printf(out, point < 0x80 ? "\\x%02x" : "\\u{%x}", point);
+}
+
 pen_status pen_escape_terminal(struct pen_buf *out, pen_slice s)
 {
     while (s.len > 0) {
         const pen_slice before = s;
         const uint32_t point = decode(&s);
-        if (point == UINT32_MAX) {
-            PEN_TRY(pen_buf_printf(out, "\\x%02x", before.ptr[0]));
-            s = pen_slice_sub(before, 1, before.len);
-        } else if (is_printable(point)) {
-            PEN_TRY(pen_buf_add(out, (pen_slice){before.ptr, before.len - s.len}));
-        } else if (point < 0x80) {
-            PEN_TRY(pen_buf_printf(out, "\\x%02x", point));
-        } else {
-            PEN_TRY(pen_buf_printf(out, "\\u{%x}", point));
-        }
+        const size_t used = point == UINT32_MAX ? 1 : before.len - s.len;
+        PEN_TRY(escape_point(out, pen_slice_sub(before, 0, used), point));
+        s = pen_slice_sub(before, used, before.len);
     }
     return PEN_OK;
 }

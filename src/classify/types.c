@@ -206,7 +206,7 @@ static pen_status add_file(struct loader *l, pen_slice text)
         return PEN_FAIL(l->err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", l->file);
     }
     for (uint32_t i = 0; i < docs.count; i++) {
-        struct pen_type type;
+        struct pen_type type = {0};
         PEN_TRY(read_type(l, docs.roots[i], &type));
         type.file = name;
         type.text = copy;
@@ -238,6 +238,7 @@ static pen_status add_path(struct loader *l, const char *path)
         const size_t len = fread(text, 1, FILE_BYTES_MAX + 1, file);
         st = add_file(l, (pen_slice){text, len});
     }
+    l->file = NULL; /* path is the caller's */
     if (file != NULL) {
         (void)fclose(file);
     }

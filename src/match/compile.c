@@ -247,6 +247,20 @@ static pen_status add_pattern(struct builder *b, uint32_t id)
     return PEN_OK;
 }
 
+/* What the database does not take is searched for one by one; regexes of users are verified. */
+static void settle_patterns(struct pen_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->pattern_count; i++) {
+        const struct engine_pattern *pattern = &engine->patterns[i];
+        if (pattern->is_dropped) {
+            engine->preds[pattern->pred].cls = CLASS_LAZY;
+        } else if (pattern->is_user) {
+            engine->scan_regexes[engine->scan_regex_count++] = pattern->pred;
+        }
+        engine->stats.regexes += pattern->is_user ? 1 : 0;
+    }
+}
+
 static pen_status build_patterns(struct builder *b, const struct pen_engine_options *options)
 {
     struct pen_engine *engine = b->engine;
@@ -257,20 +271,10 @@ static pen_status build_patterns(struct builder *b, const struct pen_engine_opti
         return no_memory(b->err);
     }
     for (uint32_t i = 0; i < engine->pred_count; i++) {
-        if (engine->preds[i].cls == CLASS_SCAN) {
-            PEN_TRY(add_pattern(b, i));
-        }
+        PEN_TRY(engine->preds[i].cls == CLASS_SCAN ? add_pattern(b, i) : PEN_OK);
     }
     PEN_TRY(pen_match_hsdb_build(engine, options, b->err));
-    for (uint32_t i = 0; i < engine->pattern_count; i++) {
-        const struct engine_pattern *pattern = &engine->patterns[i];
-        if (pattern->is_dropped) {
-            engine->preds[pattern->pred].cls = CLASS_LAZY;
-        } else if (pattern->is_user) {
-            engine->scan_regexes[engine->scan_regex_count++] = pattern->pred;
-        }
-        engine->stats.regexes += pattern->is_user ? 1 : 0;
-    }
+    settle_patterns(engine);
     return PEN_OK;
 }
 
@@ -370,16 +374,9 @@ static pen_status link_queries(struct builder *b)
     return PEN_OK;
 }
 
-static pen_status build(struct builder *b, const struct pen_query *queries, uint32_t count,
-                        const struct pen_engine_options *options)
+static pen_status add_queries(struct builder *b, uint32_t count)
 {
     struct pen_engine *engine = b->engine;
-    PEN_TRY(check_queries(b, queries, count));
-    PEN_TRY(copy_preds(b));
-    PEN_TRY(mark_fields(b));
-    PEN_TRY(build_eq(b));
-    PEN_TRY(build_patterns(b, options));
-    PEN_TRY(weigh(b));
     engine->query_count = count;
     engine->queries = PEN_NEW_N(&engine->arena, struct engine_query, (size_t)count + 1);
     engine->always = PEN_NEW_N(&engine->arena, uint32_t, (size_t)count + 1);
@@ -389,6 +386,19 @@ static pen_status build(struct builder *b, const struct pen_query *queries, uint
     for (uint32_t i = 0; i < count; i++) {
         PEN_TRY(add_query(b, i));
     }
+    return PEN_OK;
+}
+
+static pen_status build(struct builder *b, const struct pen_query *queries, uint32_t count,
+                        const struct pen_engine_options *options)
+{
+    PEN_TRY(check_queries(b, queries, count));
+    PEN_TRY(copy_preds(b));
+    PEN_TRY(mark_fields(b));
+    PEN_TRY(build_eq(b));
+    PEN_TRY(build_patterns(b, options));
+    PEN_TRY(weigh(b));
+    PEN_TRY(add_queries(b, count));
     return link_queries(b);
 }
 

@@ -138,10 +138,9 @@ pen_status pen_expr_check(const struct pen_expr *expr, struct pen_err *err)
     uint32_t nodes = 0;
     while (depth > 0) {
         struct frame *top = &stack[depth - 1];
-        if (top->next_kid == 0) {
-            PEN_TRY(check_node(top->node, err));
-            nodes++;
-        }
+        const bool is_first_visit = top->next_kid == 0;
+        PEN_TRY(is_first_visit ? check_node(top->node, err) : PEN_OK);
+        nodes += is_first_visit ? 1 : 0;
         if (top->next_kid >= top->node->kid_count) {
             depth--;
             continue;

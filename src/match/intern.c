@@ -58,7 +58,7 @@ static pen_status grow(struct match_intern *intern)
     const uint32_t capacity = intern->capacity == 0 ? 256 : intern->capacity * 2;
     const uint64_t size = (uint64_t)capacity * 2;
     struct intern_slot *slots = calloc(size, sizeof(*slots));
-    const struct pen_pred **preds = calloc(capacity, sizeof(*preds));
+    const struct pen_pred **preds = calloc(capacity, sizeof(const struct pen_pred *));
     if (slots == NULL || preds == NULL) {
         free(slots);
         free((void *)preds);
@@ -109,9 +109,7 @@ pen_status pen_match_intern_add(struct match_intern *intern, const struct pen_ex
     stack[depth++] = (struct place){.node = expr};
     while (depth > 0) {
         struct place *top = &stack[depth - 1];
-        if (top->node->kind == PEN_EXPR_PRED) {
-            PEN_TRY(add_pred(intern, top->node->pred));
-        }
+        PEN_TRY(top->node->kind == PEN_EXPR_PRED ? add_pred(intern, top->node->pred) : PEN_OK);
         if (top->next_kid == top->node->kid_count) {
             depth--;
             continue;

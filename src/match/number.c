@@ -46,6 +46,7 @@ static struct decimal read_decimal(pen_slice s)
         (void)take_byte(&s, '+', '+');
     }
     d.whole = take_digits(&s);
+    d.fraction = pen_slice_sub(s, 0, 0);
     if (take_byte(&s, '.', '.')) {
         d.fraction = take_digits(&s);
     }

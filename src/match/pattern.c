@@ -19,11 +19,8 @@ static pen_status put_literal(struct pen_buf *out, pen_slice text)
     for (size_t i = 0; i < text.len; i++) {
         const uint8_t c = text.ptr[i];
         const uint8_t low = c | 0x20U;
-        if ((c >= '0' && c <= '9') || (low >= 'a' && low <= 'z')) {
-            PEN_TRY(pen_buf_add_byte(out, c));
-        } else {
-            PEN_TRY(pen_buf_printf(out, "\\x%02x", c));
-        }
+        const bool is_plain = (c >= '0' && c <= '9') || (low >= 'a' && low <= 'z');
+        PEN_TRY(is_plain ? pen_buf_add_byte(out, c) : pen_buf_printf(out, "\\x%02x", c));
     }
     return PEN_OK;
 }

@@ -47,6 +47,27 @@ static struct frame kid_frame(const struct frame *parent, uint32_t behind)
     return made;
 }
 
+/* Emits a node whose kids are emitted; entry, that of its first kid, becomes its own. */
+static pen_status emit_node(struct pen_buf *code, const struct match_intern *intern,
+                            const struct frame *frame, uint32_t *entry)
+{
+    switch (frame->node->kind) {
+    case PEN_EXPR_PRED:
+        return emit_leaf(code, intern, frame, entry);
+    case PEN_EXPR_TRUE:
+        *entry = frame->if_true;
+        return PEN_OK;
+    case PEN_EXPR_FALSE:
+        *entry = frame->if_false;
+        return PEN_OK;
+    case PEN_EXPR_AND:
+    case PEN_EXPR_OR:
+    case PEN_EXPR_NOT:
+        break;
+    }
+    return PEN_OK;
+}
+
 pen_status pen_match_program(struct pen_buf *code, const struct match_intern *intern,
                              const struct pen_expr *expr, uint32_t *entry)
 {
@@ -62,13 +83,7 @@ pen_status pen_match_program(struct pen_buf *code, const struct match_intern *in
             top->kids_left--;
             continue;
         }
-        if (top->node->kind == PEN_EXPR_PRED) {
-            PEN_TRY(emit_leaf(code, intern, top, &last));
-        } else if (top->node->kind == PEN_EXPR_TRUE) {
-            last = top->if_true;
-        } else if (top->node->kind == PEN_EXPR_FALSE) {
-            last = top->if_false;
-        }
+        PEN_TRY(emit_node(code, intern, top, &last));
         depth--;
     }
     *entry = last;

@@ -87,6 +87,14 @@ static const char *const identity_name[ID_COUNT] = {"sources", "from",          
                                                     "regions", "types",         "as", "sink",
                                                     "rules",   "signal options"};
 
+static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
+                             const char *const *no, uint32_t no_count)
+{
+    PEN_TRY(text_list(out, yes, yes_count));
+    PEN_TRY(pen_buf_add_byte(out, ';'));
+    return text_list(out, no, no_count);
+}
+
 static pen_status identity_text(struct pen_buf *out, enum identity which,
                                 const struct pen_replay_options *o,
                                 const struct pen_program *program)
@@ -101,17 +109,12 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
     case ID_TO:
         return pen_buf_printf(out, "%" PRId64, o->to_ns);
     case ID_ACCOUNTS:
-        PEN_TRY(text_list(out, o->accounts, o->account_count));
-        PEN_TRY(pen_buf_add_byte(out, ';'));
-        return text_list(out, o->not_accounts, o->not_account_count);
+        return text_lists(out, o->accounts, o->account_count, o->not_accounts,
+                          o->not_account_count);
     case ID_REGIONS:
-        PEN_TRY(text_list(out, o->regions, o->region_count));
-        PEN_TRY(pen_buf_add_byte(out, ';'));
-        return text_list(out, o->not_regions, o->not_region_count);
+        return text_lists(out, o->regions, o->region_count, o->not_regions, o->not_region_count);
     case ID_TYPES:
-        PEN_TRY(text_list(out, o->types, o->type_count));
-        PEN_TRY(pen_buf_add_byte(out, ';'));
-        return text_list(out, o->not_types, o->not_type_count);
+        return text_lists(out, o->types, o->type_count, o->not_types, o->not_type_count);
     case ID_TYPE:
         return pen_buf_printf(out, "%s", o->as_type == NULL ? "by key" : o->as_type);
     case ID_SINK:
@@ -152,7 +155,7 @@ static pen_status ends_read(struct job *job, struct pen_err *err)
     PEN_TRY(checkpoint_get(job->checkpoint, "ends", text, sizeof(text), err));
     for (char *part = strtok_r(text, ",", &save); part != NULL; part = strtok_r(NULL, ",", &save)) {
         if (job->end_count == JOB_ENDS_MAX ||
-            sscanf(part, "%" SCNd64, &job->ends_ns[job->end_count++]) != 1) {
+            !pen_parse_i64(pen_slice_str(part), &job->ends_ns[job->end_count++])) {
             return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad ends");
         }
     }
@@ -204,11 +207,11 @@ static pen_status identity_range(struct job *job, enum identity which, const cha
     const bool is_relative = which == ID_FROM ? o->from_is_relative : o->to_is_relative;
     PEN_TRY(checkpoint_get(job->checkpoint, identity_name[which], before, sizeof(before), err));
     if (is_relative && (!job->was_done || o->retry != NULL) &&
-        sscanf(before, "%" SCNd64, end) == 1) {
+        pen_parse_i64(pen_slice_str(before), end)) {
         return PEN_OK;
     }
     int64_t was = 0;
-    if (which == ID_TO && sscanf(before, "%" SCNd64, &was) == 1 && o->to_ns > was) {
+    if (which == ID_TO && pen_parse_i64(pen_slice_str(before), &was) && o->to_ns > was) {
         return end_later(job, was, err);
     }
     return identity_check(job, which, now, err);
@@ -402,26 +405,28 @@ static pen_status number_set(struct job *job, const char *name, uint64_t value, 
     return checkpoint_set(job->checkpoint, name, text, err);
 }
 
-static pen_status job_values(struct job *job, const struct pen_replay_options *o,
-                             struct pen_err *err)
+/* What the interrupted run had. */
+static pen_status values_resume(struct job *job, struct pen_err *err)
 {
     uint64_t ingested = 0;
     PEN_TRY(number_get(job, "dead_bytes", &job->dead_bytes, err));
     PEN_TRY(number_get(job, "hash_key", &job->hash_key, err));
     PEN_TRY(number_get(job, "ingested_ns", &ingested, err));
-    if (o->arguments != NULL) {
-        PEN_TRY(checkpoint_set(job->checkpoint, "arguments", o->arguments, err));
-    }
-    if (!job->is_resumed) {
-        job->hash_key = pen_hash64(pen_slice_str(job->id), 7);
-        const int64_t now = pen_clock_wall_ns() / PEN_NS_PER_S * PEN_NS_PER_S;
-        ingested = (uint64_t)(o->ingested_ns == INT64_MIN ? now : o->ingested_ns);
-        PEN_TRY(number_set(job, "hash_key", job->hash_key, err));
-        PEN_TRY(number_set(job, "ingested_ns", ingested, err));
-        PEN_TRY(checkpoint_set(job->checkpoint, "job", job->id, err));
-    }
     job->ingested_ns = (int64_t)ingested;
     return PEN_OK;
+}
+
+/* What a new job goes by in all of its runs. */
+static pen_status values_begin(struct job *job, const struct pen_replay_options *o,
+                               struct pen_err *err)
+{
+    const int64_t now = pen_clock_wall_ns() / PEN_NS_PER_S * PEN_NS_PER_S;
+    job->hash_key = pen_hash64(pen_slice_str(job->id), 7);
+    job->ingested_ns = o->ingested_ns == INT64_MIN ? now : o->ingested_ns;
+    PEN_TRY(number_get(job, "dead_bytes", &job->dead_bytes, err));
+    PEN_TRY(number_set(job, "hash_key", job->hash_key, err));
+    PEN_TRY(number_set(job, "ingested_ns", (uint64_t)job->ingested_ns, err));
+    return checkpoint_set(job->checkpoint, "job", job->id, err);
 }
 
 /* --fresh: everything of the old job but signals.db, whose triage is kept. */
@@ -450,29 +455,44 @@ static pen_status job_folders(struct job *job, struct pen_err *err)
     return folder_make(job->state_dir, err);
 }
 
+/* From here on the folder holds this run, which is not done. */
+static pen_status run_begin(struct job *job, const struct pen_replay_options *o,
+                            struct pen_err *err)
+{
+    PEN_TRY(job->is_longer ? ends_write(job, err) : number_set(job, "done", 0, err));
+    PEN_TRY(o->arguments == NULL ? PEN_OK
+                                 : checkpoint_set(job->checkpoint, "arguments", o->arguments, err));
+    return job->is_resumed ? values_resume(job, err) : values_begin(job, o, err);
+}
+
+/* What the checkpoint tells of the run before, when there was one. */
+static pen_status job_before(struct job *job, struct pen_err *err)
+{
+    char id[40];
+    uint64_t was_done = 0;
+    PEN_TRY(checkpoint_get(job->checkpoint, "job", id, sizeof(id), err));
+    PEN_TRY(number_get(job, "epoch", &job->epoch, err));
+    PEN_TRY(number_get(job, "done", &was_done, err));
+    PEN_TRY(ends_read(job, err));
+    (void)snprintf(job->id, sizeof(job->id), "%.32s", id);
+    job->is_resumed = id[0] != '\0' && job->epoch > 0; /* without a commit nothing is there */
+    job->was_done = was_done != 0;
+    return PEN_OK;
+}
+
 pen_status job_open(struct job *job, const struct pen_replay_options *options,
                     const struct pen_program *program, struct pen_err *err)
 {
-    *job = (struct job){.dir = options->out_dir, .lock_fd = -1};
+    *job = (struct job){.dir = options->out_dir,
+                        .lock_fd = -1,
+                        .from_ns = options->from_ns,
+                        .to_ns = options->to_ns};
     PEN_TRY(job_folders(job, err));
-    if (options->fresh) {
-        PEN_TRY(job_wipe(job, err));
-    }
+    PEN_TRY(options->fresh ? job_wipe(job, err) : PEN_OK);
     PEN_TRY(checkpoint_open(job->dir, &job->checkpoint, err));
-    char before[40];
-    uint64_t was_done = 0;
-    PEN_TRY(checkpoint_get(job->checkpoint, "job", before, sizeof(before), err));
-    PEN_TRY(number_get(job, "epoch", &job->epoch, err));
-    job->is_resumed = before[0] != '\0' && job->epoch > 0; /* without a commit nothing is there */
-    (void)snprintf(job->id, sizeof(job->id), "%.32s", before);
-    job->from_ns = options->from_ns;
-    job->to_ns = options->to_ns;
-    PEN_TRY(number_get(job, "done", &was_done, err));
-    job->was_done = was_done != 0;
-    PEN_TRY(ends_read(job, err));
+    PEN_TRY(job_before(job, err));
     PEN_TRY(identity_all(job, options, program, err));
-    PEN_TRY(job->is_longer ? ends_write(job, err) : number_set(job, "done", 0, err));
-    PEN_TRY(job_values(job, options, err));
+    PEN_TRY(run_begin(job, options, err));
     return job_restore(job, err);
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LINE_BYTES_MAX 128U
+
 struct total_row {
     const char *name;
     size_t offset;
@@ -227,7 +229,9 @@ void ledger_subtract(struct ledger *to, const struct ledger *from)
     }
 }
 
-pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out)
+/* ---- as text: a line a counter ---- */
+
+static pen_status totals_write(const struct ledger *ledger, struct pen_buf *out)
 {
     for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
         PEN_TRY(pen_buf_printf(out, "%s %" PRIu64 "\n", total_rows[i].name,
@@ -235,79 +239,122 @@ pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out)
     }
     PEN_TRY(pen_buf_printf(out, "time %" PRId64 " %" PRId64 "\n", ledger->totals.time_first_ns,
                            ledger->totals.time_last_ns));
-    PEN_TRY(pen_buf_printf(out, "sound %" PRId64 " %" PRId64 "\n", ledger->sound_first_ns,
-                           ledger->sound_last_ns));
+    return pen_buf_printf(out, "sound %" PRId64 " %" PRId64 "\n", ledger->sound_first_ns,
+                          ledger->sound_last_ns);
+}
+
+static pen_status types_write(const struct ledger *ledger, struct pen_buf *out)
+{
     for (size_t i = 0; i < PEN_COUNT(ledger->by_type); i++) {
         const struct pen_type_totals *type = &ledger->by_type[i];
-        if (type->objects > 0 || type->records > 0) {
-            PEN_TRY(pen_buf_printf(out, "type %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", i,
-                                   type->objects, type->records, type->dead));
+        if (type->objects == 0 && type->records == 0) {
+            continue;
         }
+        PEN_TRY(pen_buf_printf(out, "type %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", i,
+                               type->objects, type->records, type->dead));
     }
+    return PEN_OK;
+}
+
+static pen_status gaps_write(const struct ledger *ledger, struct pen_buf *out)
+{
     for (uint32_t i = 0; i < ledger->gap_count; i++) {
         const struct pen_gap *gap = &ledger->gaps[i];
         PEN_TRY(pen_buf_printf(out, "gap %s %s %" PRIu64 "\n", gap->cause,
                                gap->account[0] == '\0' ? "-" : gap->account, gap->count));
     }
+    return PEN_OK;
+}
+
+pen_status ledger_write(const struct ledger *ledger, struct pen_buf *out)
+{
+    PEN_TRY(totals_write(ledger, out));
+    PEN_TRY(types_write(ledger, out));
+    PEN_TRY(gaps_write(ledger, out));
     return pen_buf_add_byte(out, '\0');
 }
 
-static bool line_read(struct ledger *ledger, const char *line)
+static pen_slice word_take(pen_slice *line)
 {
-    struct pen_gap gap = {0};
+    pen_slice word = {0};
+    (void)pen_slice_split(line, ' ', &word);
+    return word;
+}
+
+static bool range_read(pen_slice words, int64_t *first_ns, int64_t *last_ns)
+{
+    return pen_parse_i64(word_take(&words), first_ns) && pen_parse_i64(word_take(&words), last_ns);
+}
+
+static bool type_read(struct ledger *ledger, pen_slice words)
+{
     struct pen_type_totals type = {0};
-    unsigned at = 0;
-    char name[32];
-    uint64_t value = 0;
-    if (sscanf(line, "time %" SCNd64 " %" SCNd64,
-               &ledger->totals.time_first_ns, // NOLINT(cert-err34-c)
-               &ledger->totals.time_last_ns) == 2) {
-        return true;
-    }
-    if (sscanf(line, "sound %" SCNd64 " %" SCNd64, &ledger->sound_first_ns, // NOLINT(cert-err34-c)
-               &ledger->sound_last_ns) == 2) {
-        return true;
-    }
-    if (sscanf(line, "type %u %" SCNu64 " %" SCNu64 " %" SCNu64, &at, // NOLINT(cert-err34-c)
-               &type.objects, &type.records, &type.dead) == 4) {
-        if (at < PEN_COUNT(ledger->by_type)) {
-            ledger->by_type[at] = type;
-        }
-        return at < PEN_COUNT(ledger->by_type);
-    }
-    if (sscanf(line, "gap %31s %15s %" SCNu64, gap.cause, gap.account, // NOLINT(cert-err34-c)
-               &gap.count) == 3) {
-        if (strcmp(gap.account, "-") == 0) {
-            gap.account[0] = '\0';
-        }
-        gap_add(ledger, &gap);
-        return true;
-    }
-    if (sscanf(line, "%31s %" SCNu64, name, &value) != 2) { // NOLINT(cert-err34-c)
+    uint64_t at = 0;
+    if (!pen_parse_u64(word_take(&words), &at) || at >= PEN_COUNT(ledger->by_type) ||
+        !pen_parse_u64(word_take(&words), &type.objects) ||
+        !pen_parse_u64(word_take(&words), &type.records) ||
+        !pen_parse_u64(word_take(&words), &type.dead)) {
         return false;
     }
+    ledger->by_type[at] = type;
+    return true;
+}
+
+static bool gap_read(struct ledger *ledger, pen_slice words)
+{
+    struct pen_gap gap = {0};
+    const pen_slice cause = word_take(&words);
+    const pen_slice account = word_take(&words);
+    if (cause.len == 0 || cause.len >= sizeof(gap.cause) || account.len == 0 ||
+        account.len >= sizeof(gap.account) || !pen_parse_u64(word_take(&words), &gap.count)) {
+        return false;
+    }
+    memcpy(gap.cause, cause.ptr, cause.len);
+    if (!pen_slice_eq(account, PEN_SLICE_LIT("-"))) {
+        memcpy(gap.account, account.ptr, account.len);
+    }
+    gap_add(ledger, &gap);
+    return true;
+}
+
+static bool total_read(struct ledger *ledger, pen_slice name, pen_slice words)
+{
     for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
-        if (strcmp(total_rows[i].name, name) == 0) {
-            *total_at(&ledger->totals, &total_rows[i]) = value;
-            return true;
+        if (pen_slice_eq(name, pen_slice_str(total_rows[i].name))) {
+            return pen_parse_u64(word_take(&words), total_at(&ledger->totals, &total_rows[i]));
         }
     }
     return false;
+}
+
+static bool line_read(struct ledger *ledger, pen_slice words)
+{
+    const pen_slice name = word_take(&words);
+    if (pen_slice_eq(name, PEN_SLICE_LIT("time"))) {
+        return range_read(words, &ledger->totals.time_first_ns, &ledger->totals.time_last_ns);
+    }
+    if (pen_slice_eq(name, PEN_SLICE_LIT("sound"))) {
+        return range_read(words, &ledger->sound_first_ns, &ledger->sound_last_ns);
+    }
+    if (pen_slice_eq(name, PEN_SLICE_LIT("type"))) {
+        return type_read(ledger, words);
+    }
+    if (pen_slice_eq(name, PEN_SLICE_LIT("gap"))) {
+        return gap_read(ledger, words);
+    }
+    return total_read(ledger, name, words);
 }
 
 pen_status ledger_read(struct ledger *ledger, pen_slice text, struct pen_err *err)
 {
     pen_slice line;
     while (text.len > 0 && pen_slice_split(&text, '\n', &line)) {
-        char copy[128];
-        if (line.len == 0 || line.len >= sizeof(copy)) {
+        if (line.len == 0 || line.len >= LINE_BYTES_MAX) {
             continue;
         }
-        memcpy(copy, line.ptr, line.len);
-        copy[line.len] = '\0';
-        if (!line_read(ledger, copy)) {
-            return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint: bad counter line: %s",
-                            copy);
+        if (!line_read(ledger, line)) {
+            return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint: bad counter line: %.*s",
+                            PEN_SLICE_FMT(line));
         }
     }
     return PEN_OK;

@@ -134,24 +134,30 @@ static pen_status unit_add(struct planner *planner, char *path, char *key, bool 
     return PEN_OK;
 }
 
+struct open_folder {
+    const char *path, *key;
+    int fd;
+    uint64_t files;
+};
+
 static pen_status folder_entry(struct planner *planner, struct folder_stack *stack,
-                               const struct dirent *entry, int dir_fd, const char *path,
-                               const char *key, uint64_t *files)
+                               struct open_folder *folder, const struct dirent *entry)
 {
     struct stat st;
-    switch (names_entry_type(dir_fd, entry)) {
+    switch (names_entry_type(folder->fd, entry)) {
     case DT_DIR: {
-        if (fstatat(dir_fd, entry->d_name, &st, 0) == 0 && st.st_dev == planner->out_dev &&
+        if (fstatat(folder->fd, entry->d_name, &st, 0) == 0 && st.st_dev == planner->out_dev &&
             st.st_ino == planner->out_ino) {
             return PEN_OK; /* our own output */
         }
-        return stack_push(stack, path_join(path, entry->d_name), path_join(key, entry->d_name))
+        return stack_push(stack, path_join(folder->path, entry->d_name),
+                          path_join(folder->key, entry->d_name))
                    ? PEN_OK
                    : PEN_E_NOMEM;
     }
     case DT_REG:
-        (*files)++;
-        if (fstatat(dir_fd, entry->d_name, &st, 0) == 0) {
+        folder->files++;
+        if (fstatat(folder->fd, entry->d_name, &st, 0) == 0) {
             planner->bytes += (uint64_t)st.st_size;
         }
         return PEN_OK;
@@ -170,7 +176,7 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
         return PEN_FAIL(err, errno == EACCES ? PEN_E_DENIED : PEN_E_NOT_FOUND, PEN_NO_OFFSET,
                         "%s: %s", path, strerrordesc_np(errno));
     }
-    uint64_t files = 0;
+    struct open_folder folder = {.path = path, .key = key, .fd = dirfd(dir)};
     pen_status st = PEN_OK;
     for (;;) {
         const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): own DIR
@@ -180,12 +186,12 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
         if (is_interrupted()) {
             st = PEN_E_STOPPED;
         } else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            st = folder_entry(planner, stack, entry, dirfd(dir), path, key, &files);
+            st = folder_entry(planner, stack, &folder, entry);
         }
     }
     (void)closedir(dir);
-    planner->files += files;
-    if (st == PEN_OK && files > 0) {
+    planner->files += folder.files;
+    if (st == PEN_OK && folder.files > 0) {
         st = unit_add(planner, strdup(path), strdup(key), false);
     }
     if (st == PEN_E_STOPPED) {
@@ -332,7 +338,7 @@ static pen_status object_add(struct planner *planner, struct object_list *list, 
     }
     struct pen_object *object = calloc(1, sizeof(*object));
     if (object == NULL || path == NULL || key == NULL ||
-        !grow((void **)&list->items, &list->cap, list->count, sizeof(*list->items))) {
+        !grow((void **)&list->items, &list->cap, list->count, sizeof(struct pen_object *))) {
         free(path);
         free(key);
         free(object);

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
-#define RING_ENTRIES 256u
+#define RING_ENTRIES 256U
 
 /* ---- start and end ---- */
 
@@ -59,6 +59,46 @@ static pen_status state_rules(struct control *c, struct pen_err *err)
     return PEN_OK;
 }
 
+/* The first word of a shard, when it came by now: its ring, or why it cannot work. */
+static bool hello_take(struct control *c, uint32_t shard)
+{
+    void *got = NULL;
+    if (c->slots[shard].ring != NULL || !pen_mailbox_pop(c->topology.to_control[shard].box, &got)) {
+        return false;
+    }
+    struct message *hello = got;
+    c->slots[shard].ring = hello->ring;
+    if (hello->err.status != PEN_OK) {
+        c->failure = hello->err;
+    }
+    message_free(hello);
+    return true;
+}
+
+static void hellos_wait(struct control *c)
+{
+    uint32_t hellos = 0;
+    while (hellos < c->shards) {
+        for (uint32_t i = 0; i < c->shards; i++) {
+            hellos += hello_take(c, i) ? 1 : 0;
+        }
+        if (hellos < c->shards) {
+            (void)pen_ring_turn(c->ring, true, TURN_NS);
+        }
+    }
+}
+
+/* Every edge wakes the ring of the shard that it leads to. */
+static void edges_aim(struct control *c)
+{
+    for (uint32_t i = 0; i < c->shards; i++) {
+        c->topology.to_shard[i].target = c->slots[i].ring;
+        for (uint32_t j = 0; j < c->shards; j++) {
+            c->topology.between[j * c->shards + i].target = c->slots[i].ring;
+        }
+    }
+}
+
 static pen_status threads_start(struct control *c, struct pen_err *err)
 {
     for (uint32_t i = 0; i < c->shards; i++) {
@@ -69,30 +109,8 @@ static pen_status threads_start(struct control *c, struct pen_err *err)
         PEN_TRY(
             pen_thread_start(&c->slots[i].thread, i, name, shard_main, &c->slots[i].start, err));
     }
-    uint32_t hellos = 0;
-    while (hellos < c->shards) {
-        for (uint32_t i = 0; i < c->shards; i++) {
-            void *got = NULL;
-            if (c->slots[i].ring == NULL && pen_mailbox_pop(c->topology.to_control[i].box, &got)) {
-                struct message *hello = got;
-                c->slots[i].ring = hello->ring;
-                if (hello->err.status != PEN_OK) {
-                    c->failure = hello->err;
-                }
-                hellos++;
-                message_free(hello);
-            }
-        }
-        if (hellos < c->shards) {
-            (void)pen_ring_turn(c->ring, true, TURN_NS);
-        }
-    }
-    for (uint32_t i = 0; i < c->shards; i++) {
-        c->topology.to_shard[i].target = c->slots[i].ring;
-        for (uint32_t j = 0; j < c->shards; j++) {
-            c->topology.between[j * c->shards + i].target = c->slots[i].ring;
-        }
-    }
+    hellos_wait(c);
+    edges_aim(c);
     const bool is_failed = c->failure.status != PEN_OK;
     broadcast(c, is_failed ? MSG_STOP : MSG_START, 0, 0);
     if (is_failed && err != NULL) {
@@ -162,7 +180,17 @@ static void range_keep(struct control *c)
         from, to);
 }
 
-static pen_status control_open(struct control *c, struct pen_err *err)
+static void rules_notices_say(const struct control *c)
+{
+    for (uint32_t i = 0; i < pen_rules_notice_count(c->program->rules); i++) {
+        const struct pen_notice *n = pen_rules_notice(c->program->rules, i);
+        SAY(c, WARN, "%.*s:%u:%u: %s%.*s\n", PEN_SLICE_FMT(n->file), n->line, n->column,
+            n->level == PEN_NOTICE_WARNING ? "warning: " : "", PEN_SLICE_FMT(n->text));
+    }
+}
+
+/* The compiled rules and log types, and that the host has the memory that they need. */
+static pen_status program_open(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
     const struct pen_program_options program = {.rules = o->rules,
@@ -172,29 +200,36 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     struct pen_budget budget;
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
-    for (uint32_t i = 0; i < pen_rules_notice_count(c->program->rules); i++) {
-        const struct pen_notice *n = pen_rules_notice(c->program->rules, i);
-        SAY(c, WARN, "%.*s:%u:%u: %s%.*s\n", PEN_SLICE_FMT(n->file), n->line, n->column,
-            n->level == PEN_NOTICE_WARNING ? "warning: " : "", PEN_SLICE_FMT(n->text));
-    }
+    rules_notices_say(c);
     pen_budget_plan(o, c->program, pen_host_rss(), &budget);
-    PEN_TRY(pen_budget_check(&budget, err));
+    return pen_budget_check(&budget, err);
+}
+
+/* The output folder at its last commit, without what is to be read again. */
+static pen_status job_begin(struct control *c, struct pen_err *err)
+{
+    const struct pen_replay_options *o = c->options;
     PEN_TRY(job_open(&c->job, o, c->program, err));
     if (c->job.from_ns != o->from_ns || c->job.to_ns != o->to_ns) {
         range_keep(c);
     }
     PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
-    if (o->retry != NULL) {
-        PEN_TRY(withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err));
-    }
-    PEN_TRY(control_resume(c, err));
-    PEN_TRY(state_rules(c, err));
-    PEN_TRY(planner_init(&c->planner, o, c->program->types, on_folder_gap, c, err));
+    PEN_TRY(o->retry != NULL
+                ? withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err)
+                : PEN_OK);
+    return control_resume(c, err);
+}
+
+static pen_status plan_open(struct control *c, struct pen_err *err)
+{
+    PEN_TRY(planner_init(&c->planner, c->options, c->program->types, on_folder_gap, c, err));
     again_name_units(&c->planner, &c->job);
-    PEN_TRY(space_check(c, err));
-    const struct signals_db_options signals = {
-        .dir = o->out_dir, .job_id = c->job.id, .rules = c->program->rules};
-    PEN_TRY(signals_db_open(&signals, &c->signals, err));
+    return space_check(c, err);
+}
+
+static void shards_plan(struct control *c)
+{
+    const struct pen_replay_options *o = c->options;
     c->shards = o->shards == 0 ? pen_host_cores() : pen_u32(o->shards);
     if (c->shards > SHARDS_MAX) {
         c->shards = SHARDS_MAX;
@@ -211,8 +246,20 @@ static pen_status control_open(struct control *c, struct pen_err *err)
                                       .adopted_count = c->job.run_count};
     memcpy(c->shared.documents_dir, c->job.documents_dir, sizeof(c->shared.documents_dir));
     memcpy(c->shared.state_dir, c->job.state_dir, sizeof(c->shared.state_dir));
+}
+
+static pen_status control_open(struct control *c, struct pen_err *err)
+{
+    PEN_TRY(program_open(c, err));
+    PEN_TRY(job_begin(c, err));
+    PEN_TRY(state_rules(c, err));
+    PEN_TRY(plan_open(c, err));
+    const struct signals_db_options signals = {
+        .dir = c->options->out_dir, .job_id = c->job.id, .rules = c->program->rules};
+    PEN_TRY(signals_db_open(&signals, &c->signals, err));
+    shards_plan(c);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));
-    return topology_init(&c->topology, c->shards, pen_u32(o->mailbox_capacity), err);
+    return topology_init(&c->topology, c->shards, pen_u32(c->options->mailbox_capacity), err);
 }
 
 static void result_fill(struct control *c, bool is_good)

@@ -285,31 +285,43 @@ static pen_status line_list(struct signals_db *db, const char *name, const pen_s
     return json_list(&db->text, items, count);
 }
 
+static pen_status line_time(struct signals_db *db, const char *name, int64_t ns)
+{
+    char text[PEN_TIME_MAX];
+    const size_t len = pen_format_time(ns, text);
+    return line_text(db, name, (pen_slice){(const uint8_t *)text, len});
+}
+
+static pen_status line_rule(struct signals_db *db, const struct pen_rule *rule)
+{
+    PEN_TRY(line_text(db, "rule_id", rule->id));
+    PEN_TRY(line_text(db, "rule_name", rule->title));
+    return line_text(db, "severity", pen_slice_str(pen_severity_name(rule->severity)));
+}
+
+/* What is known of a signal when it is closed only. */
+static pen_status line_gathered(struct signals_db *db, const struct pen_signal *s)
+{
+    PEN_TRY(pen_buf_printf(&db->text, ",\"events_matched\":%" PRIu64, s->events_matched));
+    PEN_TRY(line_list(db, "accounts", s->accounts, s->account_count));
+    PEN_TRY(line_list(db, "regions", s->regions, s->region_count));
+    PEN_TRY(line_list(db, "actors", s->actors, s->actor_count));
+    return line_list(db, "source_ips", s->source_ips, s->source_ip_count);
+}
+
 /* One line of signals.ndjson; what it holds does not depend on when the watermark moved. */
 static pen_status line_build(struct signals_db *db, bool is_opening, const struct pen_signal *s,
                              const struct pen_rule *rule)
 {
-    char first[PEN_TIME_MAX];
-    char last[PEN_TIME_MAX];
-    const size_t first_len = pen_format_time(s->first_seen_ns, first);
-    const size_t last_len = pen_format_time(is_opening ? s->first_seen_ns : s->last_seen_ns, last);
     db->text.len = 0;
     PEN_TRY(pen_buf_printf(&db->text, "{\"change\":\"%s\",\"id\":\"%s\"",
                            is_opening ? "opened" : "closed", s->id));
-    PEN_TRY(line_text(db, "rule_id", rule->id));
-    PEN_TRY(line_text(db, "rule_name", rule->title));
-    PEN_TRY(line_text(db, "severity", pen_slice_str(pen_severity_name(rule->severity))));
-    PEN_TRY(line_text(db, "first_seen", (pen_slice){(const uint8_t *)first, first_len}));
-    PEN_TRY(line_text(db, "last_seen", (pen_slice){(const uint8_t *)last, last_len}));
+    PEN_TRY(line_rule(db, rule));
+    PEN_TRY(line_time(db, "first_seen", s->first_seen_ns));
+    PEN_TRY(line_time(db, "last_seen", is_opening ? s->first_seen_ns : s->last_seen_ns));
     PEN_TRY(pen_buf_printf(&db->text, ",\"group_by\":%.*s", (int)s->group.len,
                            (const char *)s->group.ptr));
-    if (!is_opening) {
-        PEN_TRY(pen_buf_printf(&db->text, ",\"events_matched\":%" PRIu64, s->events_matched));
-        PEN_TRY(line_list(db, "accounts", s->accounts, s->account_count));
-        PEN_TRY(line_list(db, "regions", s->regions, s->region_count));
-        PEN_TRY(line_list(db, "actors", s->actors, s->actor_count));
-        PEN_TRY(line_list(db, "source_ips", s->source_ips, s->source_ip_count));
-    }
+    PEN_TRY(is_opening ? PEN_OK : line_gathered(db, s));
     return pen_buf_add(&db->text, PEN_SLICE_LIT("}\n"));
 }
 

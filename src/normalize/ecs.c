@@ -225,7 +225,7 @@ pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
             PEN_DCHECK(depth < NRM_STEPS_MAX);
             status = open_object(op, out, &open[depth++]);
         } else {
-            PEN_DCHECK(depth > 0);
+            PEN_CHECK(depth > 0);
             status = close_object(out, &open[--depth]);
         }
     }

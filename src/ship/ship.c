@@ -127,7 +127,7 @@ static pen_status pack_gzip(struct pen_ship *ship, pen_slice body, struct pen_er
     stream->level_buf_size = LEVEL_BUFFER_BYTES;
     stream->gzip_flag = IGZIP_GZIP;
     stream->end_of_stream = 1;
-    stream->next_in = (uint8_t *)(uintptr_t)body.ptr; /* igzip does not write there */
+    stream->next_in = pen_unconst(body.ptr); /* igzip does not write there */
     stream->avail_in = pen_u32(body.len);
     stream->next_out = ship->packed;
     stream->avail_out = pen_u32(ship->packed_cap);
@@ -146,7 +146,10 @@ static pen_status file_open(struct pen_ship *ship, struct body *body, struct pen
         const char c = body->index[i];
         const bool is_safe = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
                              c == '_' || (c == '.' && i > 0);
-        safe[i] = is_safe ? c : '_';
+        safe[i] = '_';
+        if (is_safe) {
+            safe[i] = c;
+        }
     }
     (void)snprintf(body->file.name, sizeof(body->file.name), "%.*s.%03u-%06u.ndjson.zst",
                    (int)body->index_len, safe, ship->options.shard, ship->sequence);
@@ -239,66 +242,90 @@ static void changed_note(struct pen_ship *ship, struct body *body)
     ship->changed[ship->changed_count++] = body->file;
 }
 
-/* Makes the least used body free for another index. */
-static pen_status body_evict(struct pen_ship *ship, struct body **out, struct pen_err *err)
+static struct body *body_least_used(const struct pen_ship *ship)
 {
     struct body *oldest = &ship->bodies[0];
     for (uint32_t i = 1; i < ship->body_count; i++) {
         oldest = ship->bodies[i].used_at < oldest->used_at ? &ship->bodies[i] : oldest;
     }
-    PEN_TRY(body_seal(ship, oldest, err));
-    if (oldest->fd >= 0) {
-        if (fdatasync(oldest->fd) != 0) {
-            return write_fail(err, oldest->file.name);
+    return oldest;
+}
+
+/* Makes a body free for another index. */
+static pen_status body_evict(struct pen_ship *ship, struct body *body, struct pen_err *err)
+{
+    PEN_TRY(body_seal(ship, body, err));
+    if (body->fd >= 0) {
+        if (fdatasync(body->fd) != 0) {
+            return write_fail(err, body->file.name);
         }
-        changed_note(ship, oldest);
-        (void)close(oldest->fd);
-        oldest->fd = -1;
+        changed_note(ship, body);
+        (void)close(body->fd);
+        body->fd = -1;
     }
-    *out = oldest;
     return PEN_OK;
 }
 
-static pen_status body_find(struct pen_ship *ship, pen_slice index, struct body **out,
-                            struct pen_err *err)
+static struct body *body_known(const struct pen_ship *ship, pen_slice index)
 {
     for (uint32_t i = 0; i < ship->body_count; i++) {
         struct body *body = &ship->bodies[i];
         if (body->index_len == index.len && memcmp(body->index, index.ptr, index.len) == 0) {
-            *out = body;
-            return PEN_OK;
+            return body;
         }
     }
-    if (index.len == 0 || index.len >= INDEX_BYTES_MAX) {
-        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "an index name of %zu bytes", index.len);
+    return NULL;
+}
+
+/* A body that no index has yet, else the one that is used least. */
+static struct body *body_spare(struct pen_ship *ship)
+{
+    if (ship->body_count == ship->options.bodies_max) {
+        return body_least_used(ship);
     }
-    struct body *body = NULL;
-    if (ship->body_count < ship->options.bodies_max) {
-        body = &ship->bodies[ship->body_count++];
-        body->fd = -1;
-        pen_buf_init(&body->bytes, body_max(ship));
-    } else {
-        PEN_TRY(body_evict(ship, &body, err));
-    }
+    struct body *body = &ship->bodies[ship->body_count++];
+    body->fd = -1;
+    pen_buf_init(&body->bytes, body_max(ship));
+    return body;
+}
+
+static pen_status body_assign(struct pen_ship *ship, struct body *body, pen_slice index,
+                              struct pen_err *err)
+{
+    PEN_TRY(body->index_len > 0 ? body_evict(ship, body, err) : PEN_OK);
     memcpy(body->index, index.ptr, index.len);
     body->index_len = (uint32_t)index.len;
-    *out = body;
     return PEN_OK;
+}
+
+/* What stands before, between and behind index, id and source of a document. */
+struct envelope {
+    pen_slice index, id, source, end;
+};
+static const struct envelope bulk_envelope = {PEN_SLICE_LIT("{\"create\":{\"_index\":\""),
+                                              PEN_SLICE_LIT("\",\"_id\":\""),
+                                              PEN_SLICE_LIT("\"}}\n"), PEN_SLICE_LIT("\n")};
+static const struct envelope file_envelope = {
+    PEN_SLICE_LIT("{\"_index\":\""), PEN_SLICE_LIT("\",\"_id\":\""),
+    PEN_SLICE_LIT("\",\"_source\":"), PEN_SLICE_LIT("}\n")};
+
+static pen_status text_add(struct pen_buf *to, pen_slice before, pen_slice text)
+{
+    PEN_TRY(pen_buf_add(to, before));
+    return pen_json_escape(to, text);
 }
 
 static pen_status document_add(const struct pen_ship *ship, struct pen_buf *to, pen_slice index,
                                pen_slice id, pen_slice source)
 {
-    const bool is_bulk = ship->options.kind == PEN_SINK_NULL;
+    const struct envelope *envelope =
+        ship->options.kind == PEN_SINK_NULL ? &bulk_envelope : &file_envelope;
     PEN_TRY(pen_buf_reserve(to, source.len + index.len * 6 + id.len * 6 + 64));
-    PEN_TRY(pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("{\"create\":{\"_index\":\"")
-                                    : PEN_SLICE_LIT("{\"_index\":\"")));
-    PEN_TRY(pen_json_escape(to, index));
-    PEN_TRY(pen_buf_add(to, PEN_SLICE_LIT("\",\"_id\":\"")));
-    PEN_TRY(pen_json_escape(to, id));
-    PEN_TRY(pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("\"}}\n") : PEN_SLICE_LIT("\",\"_source\":")));
+    PEN_TRY(text_add(to, envelope->index, index));
+    PEN_TRY(text_add(to, envelope->id, id));
+    PEN_TRY(pen_buf_add(to, envelope->source));
     PEN_TRY(pen_buf_add(to, source));
-    return pen_buf_add(to, is_bulk ? PEN_SLICE_LIT("\n") : PEN_SLICE_LIT("}\n"));
+    return pen_buf_add(to, envelope->end);
 }
 
 pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id, pen_slice source,
@@ -308,8 +335,15 @@ pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id, pe
         ship->counters.documents++;
         return PEN_OK;
     }
-    struct body *body = NULL;
-    PEN_TRY(body_find(ship, index, &body, err));
+    struct body *body = body_known(ship, index);
+    if (body == NULL) {
+        if (index.len == 0 || index.len >= INDEX_BYTES_MAX) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "an index name of %zu bytes",
+                            index.len);
+        }
+        body = body_spare(ship);
+        PEN_TRY(body_assign(ship, body, index, err));
+    }
     if (body->bytes.len >= ship->options.body_bytes_max) {
         PEN_TRY(body_seal(ship, body, err));
     }

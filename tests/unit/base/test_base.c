@@ -42,6 +42,15 @@ static void numbers_sizes_and_durations_take_whole_texts_only(void **state)
     assert_true(n == UINT64_MAX);
     assert_false(pen_parse_u64(PEN_SLICE_LIT("18446744073709551616"), &n));
     assert_false(pen_parse_u64(PEN_SLICE_LIT("1 "), &n));
+    int64_t i = 0;
+    assert_true(pen_parse_i64(PEN_SLICE_LIT("-9223372036854775808"), &i));
+    assert_int_equal(i, INT64_MIN);
+    assert_true(pen_parse_i64(PEN_SLICE_LIT("9223372036854775807"), &i));
+    assert_int_equal(i, INT64_MAX);
+    assert_false(pen_parse_i64(PEN_SLICE_LIT("9223372036854775808"), &i));
+    assert_false(pen_parse_i64(PEN_SLICE_LIT("-9223372036854775809"), &i));
+    assert_false(pen_parse_i64(PEN_SLICE_LIT("-"), &i));
+    assert_false(pen_parse_i64(PEN_SLICE_LIT("--1"), &i));
     assert_true(pen_parse_size(PEN_SLICE_LIT("8MiB"), &n) && n == 8388608);
     assert_false(pen_parse_size(PEN_SLICE_LIT("8Mib"), &n));
     assert_true(pen_parse_duration(PEN_SLICE_LIT("250ms"), &ns) && ns == 250000000);
