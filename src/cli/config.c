@@ -357,7 +357,8 @@ static pen_status file_read(const char *path, uint8_t **text, size_t *len, struc
     *text = malloc(FILE_BYTES_MAX);
     PEN_CHECK(*text != NULL);
     if (file == NULL) {
-        return pen_buf_printf(problems, "%s:1:1: %s\n", path, strerrordesc_np(errno)) == PEN_OK
+        return pen_buf_printf(problems, "penstock: cannot open %s: %s\n", path,
+                              strerrordesc_np(errno)) == PEN_OK
                    ? PEN_E_CONFIG
                    : PEN_E_NOMEM;
     }

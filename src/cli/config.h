@@ -23,7 +23,8 @@ void config_fini(struct config *config);
  * config_read - takes a file whole.
  *
  * options   the settings that the file names are changed
- * problems  every mistake as a line "file:line:column: message"
+ * problems  every mistake as a line "file:line:column: message"; a file that cannot be opened as a
+ *           line without a place
  * Paths in the file are relative to its folder.
  * Returns  PEN_OK | PEN_E_CONFIG (problems tells; options and config are half filled)
  */

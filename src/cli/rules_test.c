@@ -164,7 +164,7 @@ static pen_status tests_run(struct run *run, const struct pen_program *program, 
 static int finish(struct run *run, const struct pen_program *program)
 {
     const struct report *report = &run->report;
-    if (report->passed + report->failed == 0) {
+    if (report->passed + report->failed == 0 && run->wrong_files == 0) {
         (void)fputs("penstock: there are no tests beside these rules\n", stderr);
     }
     if (!(run->json ? report_json(report, stdout) : report_text(report, stdout))) {

@@ -138,7 +138,9 @@ def case_config():
         assert message in got and str(WORK / "penstock.yaml") in got, (text, got)
     got = words("replay", "--config", config("shard: 1\nsinks: [x]\n"), code=3)
     assert len(got.splitlines()) == 2, got  # every mistake is told
-    assert ":1:1: " in words("replay", "--config", WORK / "no such file", code=3)
+    for command in ("replay", "check", "rules list"):
+        got = words(*command.split(), "--config", WORK / "no such file", code=3)
+        assert got == f"penstock: cannot open {WORK}/no such file: No such file or directory\n", got
     assert not (WORK / "none").exists()
 
 
