@@ -17,6 +17,7 @@ struct file {
     const struct pen_yaml *previous; /* for `action: repeat` */
     uint32_t nodes_left;
     uint32_t index; /* of the document */
+    bool is_told;   /* why the document is left out */
     struct builder b;
 };
 
@@ -25,6 +26,13 @@ static void warn(void *ctx, uint32_t line, uint32_t column, const char *text)
     const struct file *f = ctx;
     const struct builder at = {.line = line, .column = column};
     rules_notice(f->rules, PEN_NOTICE_WARNING, f->name, &at, text);
+}
+
+static void tell_error(void *ctx, uint32_t line, uint32_t column, const char *text)
+{
+    const struct file *f = ctx;
+    const struct builder at = {.line = line, .column = column};
+    rules_notice(f->rules, PEN_NOTICE_ERROR, f->name, &at, text);
 }
 
 /* ---- which rules are kept ---- */
@@ -120,7 +128,11 @@ static pen_status add_rule(struct file *f, const struct pen_yaml *root)
 {
     struct pen_rules *rules = f->rules;
     struct pen_rule rule = {.file = f->name};
-    PEN_TRY(sigma_rule(&f->b, root, &rule));
+    const pen_status st = sigma_rule(&f->b, root, &rule);
+    if (st != PEN_OK) {
+        f->is_told = sigma_rule_tell(&f->b, root, tell_error) > 0;
+        return st;
+    }
     PEN_TRY(claim(f, root, &rule, rule.impl->name));
     if (is_selected(&rules->options, &rule)) {
         rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
@@ -294,7 +306,13 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
         const struct pen_yaml *root = docs.roots[f.index];
         f.b.line = root->line;
         f.b.column = root->column;
-        if (add_document(&f, root) != PEN_OK) {
+        f.is_told = false;
+        if (add_document(&f, root) == PEN_OK) {
+            continue;
+        }
+        if (f.is_told) {
+            rules->rejected++;
+        } else {
             rules_reject(rules, f.name, &f.b);
         }
     }

@@ -86,6 +86,11 @@ PEN_MUST_USE pen_status sigma_tags(struct builder *b, const struct pen_yaml *roo
 /* A detection rule; b->field is never kept. */
 PEN_MUST_USE pen_status sigma_rule(struct builder *b, const struct pen_yaml *root,
                                    struct pen_rule *rule);
+/* Reads a rule that was refused once more and tells each of its errors that no other one causes;
+ * error is given b->warn_ctx.  How many were told: 0 when reading finds none. */
+uint32_t sigma_rule_tell(struct builder *b, const struct pen_yaml *root,
+                         void (*error)(void *ctx, uint32_t line, uint32_t column,
+                                       const char *text));
 /* One tree for each condition, filters included; out has PEN_RULE_QUERIES_MAX places. */
 PEN_MUST_USE pen_status sigma_rule_build(struct builder *b, const struct pen_rule *rule,
                                          struct pen_expr **out, uint32_t *count);

@@ -13,7 +13,8 @@
 #define SIGMA_MODIFIERS_MAX 8u
 #define SIGMA_VALUE_BYTES_MAX ((size_t)4 << 20) /* of all values of a rule, aliases resolved */
 #define SIGMA_CONDITION_BYTES_MAX 65536u
-#define SIGMA_TEXTS_MAX 200u /* texts that one value may become: placeholders, dashes, offsets */
+#define SIGMA_ERRORS_MAX 100U /* that are told of one rule */
+#define SIGMA_TEXTS_MAX 200u  /* texts that one value may become: placeholders, dashes, offsets */
 
 /* Building of trees: where nodes go, how names become fields, what went wrong. */
 struct builder {
@@ -24,12 +25,19 @@ struct builder {
     /* Hears of what is accepted but looks wrong; NULL when the rule was read before. */
     void (*warn)(void *ctx, uint32_t line, uint32_t column, const char *text);
     void *warn_ctx;
+    /* Hears of each part's error when all errors of a rule are asked for; NULL: the first error
+     * ends the reading. */
+    void (*error)(void *ctx, uint32_t line, uint32_t column, const char *text);
+    uint32_t error_count;
     size_t value_bytes;    /* of the values read so far */
     uint32_t line, column; /* of the error */
     struct pen_err *err;
 };
 PEN_MUST_USE pen_status sigma_fail(struct builder *b, const struct pen_yaml *at, const char *fmt,
                                    ...) PEN_PRINTF(3, 4);
+/* What came of one part of a rule: an error is told, when all are asked for, and the parts behind
+ * it are read; what was made of the part is then not to be used. */
+PEN_MUST_USE pen_status sigma_part(struct builder *b, pen_status st);
 void sigma_warn(struct builder *b, const struct pen_yaml *at, const char *fmt, ...)
     PEN_PRINTF(3, 4);
 /* Counts bytes of values against their limit. */

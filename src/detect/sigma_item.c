@@ -18,6 +18,16 @@ pen_status sigma_fail(struct builder *b, const struct pen_yaml *at, const char *
     return PEN_FAIL(b->err, PEN_E_RULE, PEN_NO_OFFSET, "%s", text);
 }
 
+pen_status sigma_part(struct builder *b, pen_status st)
+{
+    if (st != PEN_E_RULE || b->error == NULL || b->error_count == SIGMA_ERRORS_MAX) {
+        return st;
+    }
+    b->error_count++;
+    b->error(b->warn_ctx, b->line, b->column, b->err->text);
+    return PEN_OK;
+}
+
 void sigma_warn(struct builder *b, const struct pen_yaml *at, const char *fmt, ...)
 {
     char text[sizeof(b->err->text)];
@@ -98,7 +108,7 @@ static pen_status item_values(struct builder *b, const struct item *item,
     struct pen_expr *list = expr_new(b, item->all ? PEN_EXPR_AND : PEN_EXPR_OR, node->count);
     uint32_t i = 0;
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
-        PEN_TRY(sigma_value(b, item, kid, node->key->text, &list->kids[i++]));
+        PEN_TRY(sigma_part(b, sigma_value(b, item, kid, node->key->text, &list->kids[i++])));
     }
     *out = list;
     return PEN_OK;
@@ -129,7 +139,7 @@ static pen_status identifier_map(struct builder *b, const struct pen_yaml *node,
     struct pen_expr *all = expr_new(b, PEN_EXPR_AND, node->count);
     uint32_t i = 0;
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
-        PEN_TRY(map_item(b, kid, &all->kids[i++]));
+        PEN_TRY(sigma_part(b, map_item(b, kid, &all->kids[i++])));
     }
     *out = all;
     return PEN_OK;

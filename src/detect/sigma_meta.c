@@ -261,7 +261,7 @@ static pen_status read_related(struct builder *b, const struct pen_yaml *root)
         return sigma_fail(b, node, "`related` is a list");
     }
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
-        PEN_TRY(read_related_item(b, kid));
+        PEN_TRY(sigma_part(b, read_related_item(b, kid)));
     }
     return PEN_OK;
 }
@@ -293,15 +293,15 @@ pen_status sigma_meta(struct builder *b, const struct pen_yaml *root, struct pen
 {
     rule->language = "sigma";
     rule->line = root->line;
-    PEN_TRY(read_title(b, root, rule));
-    PEN_TRY(read_id(b, root, rule));
-    PEN_TRY(read_name(b, root, name));
-    PEN_TRY(read_taxonomy(b, root));
-    PEN_TRY(read_status(b, root, rule));
-    PEN_TRY(read_level(b, root, rule));
-    PEN_TRY(read_dates(b, root, rule));
-    PEN_TRY(read_related(b, root));
-    return read_texts(b, root, rule);
+    PEN_TRY(sigma_part(b, read_title(b, root, rule)));
+    PEN_TRY(sigma_part(b, read_id(b, root, rule)));
+    PEN_TRY(sigma_part(b, read_name(b, root, name)));
+    PEN_TRY(sigma_part(b, read_taxonomy(b, root)));
+    PEN_TRY(sigma_part(b, read_status(b, root, rule)));
+    PEN_TRY(sigma_part(b, read_level(b, root, rule)));
+    PEN_TRY(sigma_part(b, read_dates(b, root, rule)));
+    PEN_TRY(sigma_part(b, read_related(b, root)));
+    return sigma_part(b, read_texts(b, root, rule));
 }
 
 /* ---- logsource ---- */

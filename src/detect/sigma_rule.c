@@ -97,13 +97,62 @@ pen_status sigma_rule_check(struct builder *b, const struct pen_rule *rule)
     return st;
 }
 
+/* Identifiers for themselves, then conditions as if all that they name were right. */
+static pen_status tell_detection(struct builder *b, const struct pen_yaml *detection)
+{
+    struct scope scope = sigma_scope(b, detection, false);
+    const struct pen_yaml *condition = pen_yaml_get(detection, "condition");
+    uint32_t index = 0;
+    b->value_bytes = 0;
+    for (const struct pen_yaml *kid = detection->child; kid != NULL; kid = kid->next, index++) {
+        struct pen_expr *unused = NULL;
+        PEN_TRY(sigma_is_reserved(&scope, kid) ? PEN_OK
+                                               : sigma_part(b, sigma_identifier(b, kid, &unused)));
+        scope.built[index] = expr_new(b, PEN_EXPR_TRUE, 0);
+    }
+    const bool is_list = condition->kind == PEN_YAML_SEQ && condition->count > 0;
+    for (const struct pen_yaml *one = is_list ? condition->child : condition; one != NULL;
+         one = is_list ? one->next : NULL) {
+        struct pen_expr *unused = NULL;
+        PEN_TRY(sigma_part(b, sigma_condition(b, &scope, one, &unused)));
+    }
+    return PEN_OK;
+}
+
+/* Warnings were told when the first error was found. */
+static void not_again(void *ctx, uint32_t line, uint32_t column, const char *text)
+{
+    (void)ctx;
+    (void)line;
+    (void)column;
+    (void)text;
+}
+
+uint32_t sigma_rule_tell(struct builder *b, const struct pen_yaml *root,
+                         void (*error)(void *ctx, uint32_t line, uint32_t column, const char *text))
+{
+    struct pen_arena scratch;
+    struct pen_err err = {0};
+    struct pen_rule unused = {0};
+    pen_arena_init(&scratch, b->arena->max_bytes);
+    struct builder all = *b;
+    all.arena = &scratch;
+    all.err = &err;
+    all.warn = not_again;
+    all.error = error;
+    all.error_count = 0;
+    const pen_status st = sigma_part(&all, sigma_rule(&all, root, &unused));
+    pen_arena_fini(&scratch);
+    return st == PEN_OK ? all.error_count : 0;
+}
+
 pen_status sigma_rule(struct builder *b, const struct pen_yaml *root, struct pen_rule *rule)
 {
     const struct pen_yaml *detection = pen_yaml_get(root, "detection");
     rule->impl = PEN_NEW(b->arena, struct pen_rule_impl);
     PEN_CHECK(rule->impl != NULL);
     PEN_TRY(sigma_meta(b, root, rule, &rule->impl->name));
-    PEN_TRY(sigma_logsource(b, root, &rule->logsource));
+    PEN_TRY(sigma_part(b, sigma_logsource(b, root, &rule->logsource)));
     if (detection == NULL || detection->kind != PEN_YAML_MAP) {
         return sigma_fail(b, detection == NULL ? root : detection,
                           "`detection` is missing or no map");
@@ -117,5 +166,5 @@ pen_status sigma_rule(struct builder *b, const struct pen_yaml *root, struct pen
     }
     PEN_TRY(sigma_no_merge_keys(b, detection));
     rule->impl->detection = detection;
-    return sigma_rule_check(b, rule);
+    return b->error != NULL ? tell_detection(b, detection) : sigma_rule_check(b, rule);
 }

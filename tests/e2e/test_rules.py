@@ -207,6 +207,8 @@ def case_rules_test_wrong():
     done = run("rules", "test", WORK / "b", "builtin", code=4)
     assert f"{WORK}/b/good.test.yml:2:" in words(done), done
     assert text(done).endswith(" passed, 0 failed\n"), done
+    done = run("rules", "test", WORK / "b", code=4)
+    assert text(done) == "0 passed, 0 failed\n" and "no tests" not in words(done), done
     run("rules", "test", WORK / "none", code=1)
     run("rules", "test", "--junit", WORK / "none/x.xml", code=1)
     assert "--junit" in words(run("rules", "test", "--junti", "x", code=2))
@@ -350,6 +352,16 @@ def case_rules_check():
     assert json.loads(text(run("rules", "check", "--json", "builtin")))["notices"] == []
     assert len(text(run("rules", "list", "--min-level", "high", "builtin")).splitlines()) < \
         len(text(run("rules", "list")).splitlines())
+    # Every mistake of one rule that another does not cause.
+    many = rule("many/many.yml", "many", ["s: {a|nope: b, c|gt: [x, 1, y], e: f}", "t: {g|re: '('}",
+                                          "condition: [s and u, s and, t]"], level="worst")
+    many.write_text(re.sub("status: .*", "status: odd", many.read_text()))
+    lines = text(run("rules", "check", WORK / "many", code=4)).splitlines()
+    assert len(lines) == 8 and all(re.match(rf"{many}:[0-9]+:[0-9]+: ", line) for line in lines), lines
+    for line, wanted in zip(lines, ["odd", "worst", "nope", "number", "number", "regular|regex|parenthesis", "'u'", "operand"]):
+        assert re.search(wanted, line), (wanted, lines)
+    done = run("rules", "check", WORK / "many", code=4)
+    assert "0 rules are good, 1 were rejected" in words(done), done
     assert "sarif" in words(run("rules", "check", "--format", "xml", "builtin", code=2))
     run("rules", "check", code=2)
     run("rules", "check", WORK / "none", code=1)
