@@ -268,15 +268,10 @@ static void print_json(const struct run *run)
 
 /* ---- the whole ---- */
 
-static bool take(struct run *run, int id, char *value)
+static bool take(void *ctx, int id, char *value)
 {
-    bool is_good = false;
-    if (cli_pick_take(&run->pick, id, value, &is_good)) {
-        return is_good;
-    }
+    struct run *run = ctx;
     switch (id) {
-    case CLI_WRONG:
-        return false;
     case CLI_OPERAND:
         if (strncmp(value, "s3:", 3) == 0 || strcmp(value, "-") == 0) {
             (void)fprintf(stderr, "penstock: coverage lists folders and files, not `%s`%s\n", value,
@@ -337,13 +332,9 @@ int cmd_coverage(int argc, char **argv)
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, cli_pick_options},
+                                .pick = &run->pick,
                                 .at = 1};
-    char *value = NULL;
-    bool is_good = true;
-    for (int id = cli_next(&parser, &value); is_good && id != CLI_END;) {
-        is_good = take(run, id, value);
-        id = is_good ? cli_next(&parser, &value) : CLI_END;
-    }
+    const bool is_good = cli_read(&parser, take, run);
     int code = 2;
     if (is_good && run->wants_help) {
         (void)fputs(help, stdout);

@@ -97,26 +97,20 @@ static bool form_take(struct run *run, enum search_form form)
     return true;
 }
 
-static bool number_take(const char *name, const char *value, uint64_t max, uint64_t *out)
+static bool take(void *ctx, int id, char *value)
 {
-    if (!pen_parse_u64(pen_slice_str(value), out) || *out == 0 || *out > max) {
-        (void)fprintf(stderr, "penstock: %s takes a number from 1 to %" PRIu64 ", not `%s`\n", name,
-                      max, value);
-        return false;
-    }
-    return true;
-}
-
-static bool take(struct run *run, int id, char *value)
-{
+    struct run *run = ctx;
     switch (id) {
+    case CLI_OPERAND:
+        run->sources[run->source_count++] = value;
+        return true;
     case OPT_QUERY:
         run->query = value;
         return true;
     case OPT_COUNT:
         return form_take(run, SEARCH_COUNT);
     case OPT_LIMIT:
-        return number_take("--limit", value, UINT64_MAX, &run->limit);
+        return cli_number("--limit", value, UINT64_MAX, &run->limit);
     case OPT_FIELDS:
         if (!search_fields_take(&run->search, value)) {
             (void)fprintf(stderr, "penstock: --fields takes 1 to %u names: a,b,c\n",
@@ -137,7 +131,7 @@ static bool take(struct run *run, int id, char *value)
         run->search.is_json = strcmp(value, "json") == 0;
         return true;
     case OPT_WORKERS:
-        return number_take("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
+        return cli_number("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
     default:
         run->search.as_rule |= id == OPT_AS_RULE;
         run->strict |= id == OPT_STRICT;
@@ -155,18 +149,10 @@ static bool read_args(struct run *run, int argc, char **argv)
                                 .tables = {options, cli_pick_options},
                                 .dash_hint =
                                     "; a query that begins with - is given with -q or behind --",
+                                .pick = &run->pick,
                                 .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = id != CLI_WRONG;
-        if (id == CLI_OPERAND) {
-            run->sources[run->source_count++] = value;
-        } else if (is_good && !cli_pick_take(&run->pick, id, value, &is_good)) {
-            is_good = take(run, id, value);
-        }
-        if (!is_good) {
-            return false;
-        }
+    if (!cli_read(&parser, take, run)) {
+        return false;
     }
     if (run->wants_help) {
         return true;

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_search.py */
-#include "options.h"
+#include "rules.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define NAME_MAX_BYTES 32U
@@ -130,6 +131,31 @@ int cli_next(struct cli_parser *p, char **value)
     }
     *value = equals != NULL ? equals + 1 : p->argv[p->at++];
     return option->id;
+}
+
+bool cli_read(struct cli_parser *p, bool (*take)(void *ctx, int id, char *value), void *ctx)
+{
+    char *value = NULL;
+    for (int id = cli_next(p, &value); id != CLI_END; id = cli_next(p, &value)) {
+        bool is_good = id != CLI_WRONG;
+        const bool is_taken = !is_good ||
+                              (p->pick != NULL && cli_pick_take(p->pick, id, value, &is_good)) ||
+                              (p->rules != NULL && rules_pick_take(p->rules, id, value, &is_good));
+        if (!is_good || (!is_taken && !take(ctx, id, value))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cli_number(const char *name, const char *value, uint64_t max, uint64_t *out)
+{
+    if (!pen_parse_u64(pen_slice_str(value), out) || *out == 0 || *out > max) {
+        (void)fprintf(stderr, "penstock: %s takes a number from 1 to %" PRIu64 ", not `%s`\n", name,
+                      max, value);
+        return false;
+    }
+    return true;
 }
 
 int cli_bad_value(const struct cli_parser *p, const char *value, const char *wanted)

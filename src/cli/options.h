@@ -11,6 +11,8 @@ struct cli_option {
     bool has_value;
 };
 #define CLI_TABLES 3U
+struct cli_pick;
+struct rules_pick;
 struct cli_parser { /* filled by the command; argv[0] is its name */
     const char *command;
     int argc;
@@ -20,6 +22,10 @@ struct cli_parser { /* filled by the command; argv[0] is its name */
     const char *last;                            /* name of the option that cli_next found */
     int at;                                      /* 1 at first */
     bool only_operands;                          /* behind "--" */
+    /* For cli_read: what takes the options of cli_pick_options and rules_pick_options, when these
+     * are among the tables. */
+    struct cli_pick *pick;
+    struct rules_pick *rules;
 };
 enum { CLI_END = 0, CLI_OPERAND = -1, CLI_WRONG = -2 };
 /*
@@ -28,6 +34,17 @@ enum { CLI_END = 0, CLI_OPERAND = -1, CLI_WRONG = -2 };
  * *value is the option's value ("--name value" or "--name=value") or the operand, in argv.
  */
 int cli_next(struct cli_parser *parser, char **value);
+/*
+ * cli_read - the whole command line.
+ *
+ * take  is given ctx, each id that the parser's pick and rules do not take, or CLI_OPERAND, and the
+ *       value as cli_next gives it; false, after words on stderr, ends the reading
+ * Returns  false after words on stderr
+ */
+PEN_MUST_USE bool cli_read(struct cli_parser *parser, bool (*take)(void *ctx, int id, char *value),
+                           void *ctx);
+/* A number from 1 to max for the option name; false after words. */
+PEN_MUST_USE bool cli_number(const char *name, const char *value, uint64_t max, uint64_t *out);
 /* Says that the last option does not take the value, and what it wants; gives CLI_WRONG. */
 int cli_bad_value(const struct cli_parser *parser, const char *value, const char *wanted);
 /* The word that is most like text, or NULL when none is near. */

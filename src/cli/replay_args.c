@@ -237,19 +237,19 @@ static bool source_take(struct replay_args *args, const char *source)
     return true;
 }
 
-static bool take(struct replay_args *args, const struct cli_parser *parser, int id, char *value)
+struct reading {
+    struct replay_args *args;
+    struct cli_parser parser;
+};
+
+static bool take(void *ctx, int id, char *value)
 {
-    bool is_good = false;
-    if (id == CLI_WRONG) {
-        return false;
-    }
+    const struct reading *reading = ctx;
+    struct replay_args *args = reading->args;
     if (id == CLI_OPERAND) {
         return source_take(args, value);
     }
-    return cli_pick_take(&args->pick, id, value, &is_good) ||
-                   rules_pick_take(&args->rules, id, value, &is_good)
-               ? is_good
-               : flag_take(args, id) || value_take(args, id, parser->last, value);
+    return flag_take(args, id) || value_take(args, id, reading->parser.last, value);
 }
 
 /* ---- the whole ---- */
@@ -353,18 +353,18 @@ int replay_args_finish(struct replay_args *args)
 
 int replay_args_read(struct replay_args *args, int argc, char **argv)
 {
-    struct cli_parser parser = {.command = "replay",
-                                .argc = argc,
-                                .argv = argv,
-                                .tables = {options, cli_pick_options, rules_pick_options},
-                                .at = 1};
-    char *value = NULL;
+    struct reading reading = {.args = args,
+                              .parser = {.command = "replay",
+                                         .argc = argc,
+                                         .argv = argv,
+                                         .tables = {options, cli_pick_options, rules_pick_options},
+                                         .pick = &args->pick,
+                                         .rules = &args->rules,
+                                         .at = 1}};
     args->sources = calloc((size_t)argc + 1, sizeof(char *));
     PEN_CHECK(args->sources != NULL);
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        if (!take(args, &parser, id, value)) {
-            return 2;
-        }
+    if (!cli_read(&reading.parser, take, &reading)) {
+        return 2;
     }
     if (args->wants_help) {
         (void)fputs(replay_help, stdout);

@@ -31,11 +31,10 @@ struct run {
     struct notices notices;
 };
 
-static bool take(struct run *run, int id, const char *value)
+static bool take(void *ctx, int id, char *value)
 {
+    struct run *run = ctx;
     switch (id) {
-    case CLI_WRONG:
-        return false;
     case CLI_OPERAND:
         return rules_pick_path(&run->rules, value);
     case OPT_FORMAT:
@@ -53,16 +52,10 @@ static bool read_args(struct run *run, int argc, char **argv)
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, rules_pick_options},
+                                .rules = &run->rules,
                                 .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = true;
-        if (!rules_pick_take(&run->rules, id, value, &is_good)) {
-            is_good = take(run, id, value);
-        }
-        if (!is_good) {
-            return false;
-        }
+    if (!cli_read(&parser, take, run)) {
+        return false;
     }
     if (!run->wants_help && run->rules.path_count == 0) {
         (void)fputs("penstock: rules check wants a path: a rule file, a folder, or `builtin`\n",

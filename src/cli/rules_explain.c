@@ -46,11 +46,10 @@ struct run {
 
 /* ---- the command line ---- */
 
-static bool take(struct run *run, int id, const char *value)
+static bool take(void *ctx, int id, char *value)
 {
+    struct run *run = ctx;
     switch (id) {
-    case CLI_WRONG:
-        return false;
     case CLI_OPERAND:
         if (run->event != NULL) {
             (void)fputs("penstock: rules explain takes one EVENT\n", stderr);
@@ -83,16 +82,10 @@ static bool read_args(struct run *run, int argc, char **argv)
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, rules_pick_options},
+                                .rules = &run->rules,
                                 .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = true;
-        if (!rules_pick_take(&run->rules, id, value, &is_good)) {
-            is_good = take(run, id, value);
-        }
-        if (!is_good) {
-            return false;
-        }
+    if (!cli_read(&parser, take, run)) {
+        return false;
     }
     if (!run->wants_help && (run->rule == NULL || run->event == NULL)) {
         (void)fprintf(stderr, "penstock: rules explain wants %s\n",

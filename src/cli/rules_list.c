@@ -29,27 +29,23 @@ struct run {
     bool json, wants_help;
 };
 
+static bool take(void *ctx, int id, char *value)
+{
+    struct run *run = ctx;
+    run->json |= id == OPT_JSON;
+    run->wants_help |= id == OPT_HELP;
+    return id != CLI_OPERAND || rules_pick_path(&run->rules, value);
+}
+
 static bool read_args(struct run *run, int argc, char **argv)
 {
     struct cli_parser parser = {.command = "rules list",
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, rules_pick_options},
+                                .rules = &run->rules,
                                 .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = id != CLI_WRONG;
-        if (id == CLI_OPERAND) {
-            is_good = rules_pick_path(&run->rules, value);
-        } else if (is_good && !rules_pick_take(&run->rules, id, value, &is_good)) {
-            run->json |= id == OPT_JSON;
-            run->wants_help |= id == OPT_HELP;
-        }
-        if (!is_good) {
-            return false;
-        }
-    }
-    return true;
+    return cli_read(&parser, take, run);
 }
 
 /* ---- lines ---- */

@@ -66,20 +66,18 @@ struct run {
 
 /* ---- the command line ---- */
 
-static bool take(struct run *run, int id, const char *value)
+static bool take(void *ctx, int id, char *value)
 {
+    struct run *run = ctx;
     switch (id) {
+    case CLI_OPERAND:
+        run->sources[run->source_count++] = value;
+        return true;
     case OPT_AS:
         run->as_type = value;
         return true;
     case OPT_WORKERS:
-        if (!pen_parse_u64(pen_slice_str(value), &run->workers) || run->workers == 0 ||
-            run->workers > PEN_PASS_WORKERS_MAX) {
-            (void)fprintf(stderr, "penstock: --workers takes a number from 1 to %u, not `%s`\n",
-                          PEN_PASS_WORKERS_MAX, value);
-            return false;
-        }
-        return true;
+        return cli_number("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
     default: /* --json changes nothing: there is no other form */
         run->count_only |= id == OPT_COUNT;
         run->strict |= id == OPT_STRICT;
@@ -95,19 +93,11 @@ static bool read_args(struct run *run, int argc, char **argv)
                                 .argc = argc,
                                 .argv = argv,
                                 .tables = {options, cli_pick_options, rules_pick_options},
+                                .pick = &run->pick,
+                                .rules = &run->rules,
                                 .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        bool is_good = id != CLI_WRONG;
-        if (id == CLI_OPERAND) {
-            run->sources[run->source_count++] = value;
-        } else if (is_good && !cli_pick_take(&run->pick, id, value, &is_good) &&
-                   !rules_pick_take(&run->rules, id, value, &is_good)) {
-            is_good = take(run, id, value);
-        }
-        if (!is_good) {
-            return false;
-        }
+    if (!cli_read(&parser, take, run)) {
+        return false;
     }
     if (!run->wants_help && run->source_count == 0) {
         (void)fputs("penstock: rules match wants at least one source; - is standard input\n",

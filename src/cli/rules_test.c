@@ -44,11 +44,10 @@ struct run {
     struct report report;
 };
 
-static bool take(struct run *run, int id, const char *value)
+static bool take(void *ctx, int id, char *value)
 {
+    struct run *run = ctx;
     switch (id) {
-    case CLI_WRONG:
-        return false;
     case CLI_OPERAND:
         if (run->path_count == RULES_NAMES_MAX) {
             (void)fprintf(stderr, "penstock: more than %u paths\n", RULES_NAMES_MAX);
@@ -78,11 +77,8 @@ static bool read_args(struct run *run, int argc, char **argv)
 {
     struct cli_parser parser = {
         .command = "rules test", .argc = argc, .argv = argv, .tables = {options}, .at = 1};
-    char *value = NULL;
-    for (int id = cli_next(&parser, &value); id != CLI_END; id = cli_next(&parser, &value)) {
-        if (!take(run, id, value)) {
-            return false;
-        }
+    if (!cli_read(&parser, take, run)) {
+        return false;
     }
     if (run->path_count == 0) {
         run->paths[run->path_count++] = "builtin";
