@@ -23,6 +23,8 @@ enum part { PART_FIXED, PART_EXTRA_LEN, PART_EXTRA, PART_NAME, PART_COMMENT, PAR
 #define METHOD_DEFLATE 8U
 #define FIXED_BYTES 10U
 
+static const uint8_t zeros[IGZIP_HIST_SIZE];
+
 struct gzip_layer {
     struct inflate_state state;
     enum part part; /* of the header: the one that the next byte belongs to */
@@ -80,6 +82,11 @@ static enum layer_result between(struct gzip_layer *layer, pen_slice *in, bool i
     isal_inflate_reset(&layer->state);
     isal_inflate_init(&layer->state);
     layer->state.crc_flag = ISAL_GZIP_NO_HDR_VER;
+    /* igzip 2.30 does not see every distance that reaches before the member, and then copies what
+     * lies before its buffer, memory of ours.  With a window of zeros there it copies those. */
+    const int got =
+        isal_inflate_set_dict(&layer->state, (uint8_t *)(uintptr_t)zeros, sizeof(zeros));
+    PEN_CHECK(got == ISAL_DECOMP_OK);
     layer->part = PART_FIXED;
     layer->at = 0;
     layer->crc = 0;

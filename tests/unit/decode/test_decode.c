@@ -183,6 +183,34 @@ static void headers_of_every_kind_may_be_cut_anywhere(void **state)
     }
 }
 
+/* Distances of 32 bytes and more, ten bytes into the member: igzip lets them pass. */
+static void a_distance_before_the_member_gives_nothing_of_other_objects(void **state)
+{
+    (void)state;
+    static const uint8_t damaged[] = {
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xcb, 0x48, 0xcd,
+        0xc9, 0x38, 0x00, 0x86, 0xf8, 0xa6, 0x10, 0x44, 0x05, 0x00, 0x00, 0x00, 0x1f,
+        0x8b, 0x08, 0x00, 0x70, 0x6c, 0x61, 0x69, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
+        0x2b, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0xcb, 0x00, 0x00, 0x00, 0x00, 0x00};
+    uint8_t first[200];
+    uint8_t second[200];
+    uint32_t fails = 0;
+    struct pen_err err;
+    struct pen_decoder *d = decoder(CAP, 100000);
+    const struct bytes other = gzip(PEN_SLICE_LIT("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"));
+    for (size_t step = 1; step < 100; step += 18) {
+        const size_t a =
+            run(d, (pen_slice){damaged, sizeof(damaged)}, step, step, first, &fails, &err);
+        assert_true(fails > 0);
+        (void)run(d, slice(&other), 7, 7, second, &fails, &err);
+        const size_t b =
+            run(d, (pen_slice){damaged, sizeof(damaged)}, 100, 100, second, &fails, &err);
+        assert_memory_equal(first, second, a < b ? a : b);
+        assert_memory_equal(second, "helh\xc0h\xc0h\xc0h\0\0\0\0\0\0\0\0", 18);
+    }
+    pen_decoder_free(d);
+}
+
 static void a_damaged_header_is_told(void **state)
 {
     (void)state;
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(members_follow_each_other_and_zeros_are_padding),
         cmocka_unit_test(headers_of_every_kind_may_be_cut_anywhere),
         cmocka_unit_test(a_damaged_header_is_told),
+        cmocka_unit_test(a_distance_before_the_member_gives_nothing_of_other_objects),
         cmocka_unit_test(a_wrong_checksum_is_told_and_later_members_follow),
         cmocka_unit_test(damage_of_the_inner_layer_ends_the_object),
         cmocka_unit_test(a_cut_at_every_byte_is_told_once),
