@@ -51,10 +51,11 @@ struct pen_ring;
 /* Made by the thread that will use it (SINGLE_ISSUER, DEFER_TASKRUN). */
 PEN_MUST_USE pen_status pen_ring_new(uint32_t entries, struct pen_ring **out, struct pen_err *err);
 void pen_ring_free(struct pen_ring *ring);
-/* Submits what is queued, reaps completions and runs their done.  With wait, sleeps until there is
- * one or timeout_ns (0: none) passed.  Returns completions handled. */
+/* Submits what is queued, wakes included, reaps completions and runs their done.  With wait, sleeps
+ * until there is one or timeout_ns (0: none) passed.  Returns completions handled. */
 uint32_t pen_ring_turn(struct pen_ring *ring, bool wait, int64_t timeout_ns);
-/* Wakes another ring's wait (IORING_OP_MSG_RING); from the thread that owns ring. */
+/* Wakes another ring's wait (IORING_OP_MSG_RING) with the next turn of ring, however often it is
+ * called before; from the thread that owns ring. */
 void pen_ring_wake(struct pen_ring *ring, const struct pen_ring *target);
 
 /* ---- file reads: open, many reads in flight, in order ---- */

@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #define PARKED_NS INT64_C(200000)
-#define ROUND_OBJECTS 4096u /* dealt largest first; the next round begins at once */
-#define CREDIT_OBJECTS 32u  /* below SHARD_READ_SLOTS */
+#define ROUND_OBJECTS 4096u   /* dealt largest first; the next round begins at once */
+#define LIST_STEP_OBJECTS 64u /* between looks at the mailboxes: below a millisecond */
+#define CREDIT_OBJECTS 32u    /* below SHARD_READ_SLOTS */
 #define CREDIT_BYTES ((uint64_t)8 << 20)
 #define DEAD_BYTES_MAX ((size_t)8 << 20)
 #define WORDS_BYTES_MAX ((size_t)64 << 10)
@@ -124,14 +125,15 @@ static pen_status object_before(struct control *c, struct pen_object *object, st
 }
 
 /* Drops what an earlier run finished; gives what it left open its committed prefix. */
-static pen_status round_resume(struct control *c, uint32_t first, struct pen_err *err)
+static pen_status list_resume(struct control *c, struct object_list *list, uint32_t first,
+                              struct pen_err *err)
 {
     const struct unit *unit = &c->planner.units[c->next_unit];
     PEN_TRY(again_load(&c->again, &c->job, unit, err));
     uint32_t kept = first;
     pen_status st = PEN_OK;
-    for (uint32_t i = first; i < c->round.count; i++) {
-        struct pen_object *object = c->round.items[i];
+    for (uint32_t i = first; i < list->count; i++) {
+        struct pen_object *object = list->items[i];
         if (again_is_finished(&c->again, &c->job, unit, object)) {
             object_free(object);
             continue;
@@ -147,35 +149,36 @@ static pen_status round_resume(struct control *c, uint32_t first, struct pen_err
             object->mtime_ns = open.mtime_ns;
             st = object_before(c, object, err);
         }
-        c->round.items[kept++] = object;
+        list->items[kept++] = object;
     }
-    c->round.count = kept;
+    list->count = kept;
     return st;
 }
 
-static pen_status round_unit(struct control *c, struct pen_err *err)
+/* The next objects of the unit that is listed, room of them at most. */
+static pen_status list_unit(struct control *c, struct object_list *list, uint32_t room,
+                            struct pen_err *err)
 {
     struct unit *unit = &c->planner.units[c->next_unit];
-    const uint32_t first = c->round.count;
-    const uint64_t pruned = c->round.pruned;
+    const uint32_t first = list->count;
+    const uint64_t pruned = list->pruned;
     bool is_done = true;
-    const pen_status st =
-        planner_list(&c->planner, c->next_unit, ROUND_OBJECTS - first, &c->round, &is_done, err);
+    const pen_status st = planner_list(&c->planner, c->next_unit, room, list, &is_done, err);
     if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND) {
         SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
         c->folder_gaps++;
     } else if (st != PEN_OK) {
         return st;
     }
-    c->objects_pruned += c->round.pruned - pruned;
-    for (uint32_t i = first; i < c->round.count; i++) {
-        origin_note(c, c->round.items[i]);
+    c->objects_pruned += list->pruned - pruned;
+    for (uint32_t i = first; i < list->count; i++) {
+        origin_note(c, list->items[i]);
     }
     if (c->job.is_resumed) {
-        PEN_TRY(round_resume(c, first, err));
+        PEN_TRY(list_resume(c, list, first, err));
     }
-    c->objects_open += c->round.count - first;
-    unit->open_objects += c->round.count - first;
+    c->objects_open += list->count - first;
+    unit->open_objects += list->count - first;
     if (is_done) {
         unit->is_listed = true;
         c->next_unit++;
@@ -194,25 +197,47 @@ static int size_order(const void *a, const void *b)
     return strcmp((*x)->path, (*y)->path);
 }
 
-/* Lists folders until a round is full.  False when nothing is left to deal. */
-static bool round_fill(struct control *c, struct pen_err *err)
+/* True when objects were added to the list, or units without objects passed. */
+static bool list_step(struct control *c, struct object_list *list, uint32_t room,
+                      struct pen_err *err)
+{
+    if (list->count >= ROUND_OBJECTS || c->next_unit == c->planner.unit_count || is_interrupted()) {
+        return false;
+    }
+    const uint32_t left = ROUND_OBJECTS - list->count;
+    if (list_unit(c, list, room < left ? room : left, err) != PEN_OK) {
+        c->failure = *err;
+        return false;
+    }
+    return true;
+}
+
+/* The next round, or as much of it as was listed ahead.  False when nothing is left to deal. */
+static bool round_next(struct control *c, struct pen_err *err)
 {
     if (c->round_next < c->round.count) {
         return true;
     }
-    c->round.count = 0;
+    const bool is_first = c->round.items == NULL; /* dealt whole, largest first */
+    const struct object_list dealt = c->round;
+    c->round = c->ahead;
+    c->ahead = dealt;
+    c->ahead.count = 0;
     c->round_next = 0;
-    while (c->round.count < ROUND_OBJECTS && c->next_unit < c->planner.unit_count &&
-           !is_interrupted()) {
-        if (round_unit(c, err) != PEN_OK) {
-            c->failure = *err;
-            return false;
-        }
+    while ((is_first || c->round.count == 0) && list_step(c, &c->round, ROUND_OBJECTS, err)) {
     }
     if (c->round.count > 1) {
         qsort(c->round.items, c->round.count, sizeof(struct pen_object *), size_order);
     }
-    return c->round.count > 0;
+    return c->round.count > 0 && c->failure.status == PEN_OK;
+}
+
+/* A part of the next round while shards read this one: they do not wait for a listing. */
+static bool list_ahead(struct control *c)
+{
+    struct pen_err err = {0};
+    return c->failure.status == PEN_OK && c->round.count > 0 && !c->is_draining &&
+           list_step(c, &c->ahead, LIST_STEP_OBJECTS, &err);
 }
 
 static bool has_credit(const struct control *c, const struct shard_slot *slot)
@@ -235,7 +260,7 @@ static void deal(struct control *c)
                 least = slot;
             }
         }
-        if (least == NULL || !round_fill(c, &err)) {
+        if (least == NULL || !round_next(c, &err)) {
             return;
         }
         struct pen_object *object = c->round.items[c->round_next++];
@@ -396,7 +421,7 @@ static bool slot_released(const struct control *c, uint32_t i)
 
 static bool all_read(const struct control *c)
 {
-    return c->outstanding == 0 && c->round_next == c->round.count &&
+    return c->outstanding == 0 && c->round_next == c->round.count && c->ahead.count == 0 &&
            c->next_unit == c->planner.unit_count;
 }
 
@@ -452,6 +477,7 @@ bool loop_turn(struct control *c)
     interrupts(c);
     log_limit(c);
     deal(c);
+    busy |= list_ahead(c);
     if (c->is_committing && all_slots(c, slot_ready)) {
         commit_end(c);
         busy = true;

@@ -39,7 +39,8 @@ struct control {
     struct pen_ring *ring;
     struct pen_state_rule *state_rules;
 
-    struct object_list round;
+    struct object_list round; /* being dealt */
+    struct object_list ahead; /* the next round, listed while this one is read */
     struct again again; /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
     uint64_t outstanding;

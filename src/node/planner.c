@@ -25,12 +25,19 @@ struct folder_stack {
 
 static char *path_join(const char *a, const char *b)
 {
-    if (a[0] == '\0') {
-        return strdup(b);
+    const size_t a_len = strlen(a);
+    const size_t b_len = strlen(b);
+    const bool has_slash = a_len == 0 || a[a_len - 1] == '/';
+    char *joined = malloc(a_len + b_len + 2);
+    if (joined == NULL) {
+        return NULL;
     }
-    char *joined = NULL;
-    const char *slash = a[strlen(a) - 1] == '/' ? "" : "/";
-    return asprintf(&joined, "%s%s%s", a, slash, b) < 0 ? NULL : joined;
+    memcpy(joined, a, a_len);
+    if (!has_slash) {
+        joined[a_len] = '/';
+    }
+    memcpy(joined + a_len + !has_slash, b, b_len + 1);
+    return joined;
 }
 
 static bool grow(void **items, uint32_t *cap, uint32_t count, size_t size)

@@ -133,6 +133,9 @@ static void threads_stop(struct control *c)
             (void)pen_ring_turn(c->ring, true, TURN_NS / 10);
         }
     }
+    if (c->ring != NULL) {
+        (void)pen_ring_turn(c->ring, false, 0); /* a join turns no ring: the wakes go out now */
+    }
     for (uint32_t i = 0; i < c->shards; i++) {
         if (c->slots[i].thread != NULL) {
             pen_thread_join(&c->slots[i].thread);
@@ -329,7 +332,11 @@ static void control_close(struct control *c)
     for (uint32_t i = c->round_next; i < c->round.count; i++) {
         object_free(c->round.items[i]);
     }
+    for (uint32_t i = 0; i < c->ahead.count; i++) {
+        object_free(c->ahead.items[i]);
+    }
     free(c->round.items);
+    free(c->ahead.items);
     again_clear(&c->again);
     topology_fini(&c->topology);
     if (c->ring != NULL) {

@@ -18,6 +18,8 @@
 #define DAMAGE_BYTES_MAX (DAMAGE_LETTERS_MAX * ((size_t)64 << 10))
 #define STEP_RECORDS 256u /* between looks at the mailboxes */
 #define RELEASE_STEPS 4096u
+#define NEWS_OBJECTS 8u /* finished ones that control may hear of later, well below its credit */
+#define NEWS_BYTES ((uint64_t)1 << 20)
 #define PARKED_NS INT64_C(200000)
 #define OBSERVATION_BATCH_BYTES ((size_t)64 << 10)
 
@@ -58,13 +60,38 @@ struct shard {
     bool is_stopped;
     bool is_failed;
     struct pen_scan_item item;
-    bool holds_data; /* the scan reads the reader's front buffer */
+    bool holds_data;       /* the scan reads the reader's front buffer */
+    uint32_t news_objects; /* finished since control was woken, */
+    uint64_t news_bytes;   /* and their size */
 };
 
 static void send_control(struct shard *shard, struct message *message)
 {
     message->from = shard->index;
     (void)edge_send(shard->to_control, shard->ring, message);
+}
+
+/*
+ * Control deals objects by the dozen, so it need not wake for each that is finished: after some of
+ * them, or before this shard sleeps.  A wake costs two switches between threads where cores are
+ * few.
+ */
+static void send_done(struct shard *shard, struct message *message)
+{
+    message->from = shard->index;
+    shard->news_objects++;
+    shard->news_bytes += message->object->size;
+    (void)edge_send_quietly(shard->to_control, message);
+}
+
+static void news_tell(struct shard *shard, bool is_busy)
+{
+    if (shard->news_objects > 0 && shard->to_control->target != NULL &&
+        (!is_busy || shard->news_objects >= NEWS_OBJECTS || shard->news_bytes >= NEWS_BYTES)) {
+        pen_ring_wake(shard->ring, shard->to_control->target);
+        shard->news_objects = 0;
+        shard->news_bytes = 0;
+    }
 }
 
 static void shard_fail(struct shard *shard, const struct pen_err *err)
@@ -288,7 +315,7 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
     if (err != NULL) {
         message->err = *err;
     }
-    send_control(shard, message);
+    send_done(shard, message);
     shard->object = NULL;
     pen_reader_close(shard->reader);
 }
@@ -401,22 +428,30 @@ static bool scan_turn(struct shard *shard)
     pen_panic(PEN_HERE, "scan verdict");
 }
 
-/* Up to STEP_RECORDS records.  True when something was done. */
+/* Makes the oldest open file the object that is scanned.  False: none is open. */
+static bool object_next(struct shard *shard)
+{
+    void *tag = NULL;
+    pen_slice data = {0};
+    struct pen_err err = {0};
+    if (pen_reader_front(shard->reader, &tag, &data, &err) == PEN_READ_NONE) {
+        return false;
+    }
+    object_begin(shard, tag);
+    return true;
+}
+
+/* Up to STEP_RECORDS records, of several objects when they are small.  True when something was
+ * done. */
 static bool step_scan(struct shard *shard)
 {
-    if (shard->object == NULL) {
-        void *tag = NULL;
-        pen_slice data = {0};
-        struct pen_err err = {0};
-        if (pen_reader_front(shard->reader, &tag, &data, &err) == PEN_READ_NONE) {
-            return false;
-        }
-        object_begin(shard, tag);
-    }
     bool busy = false;
     for (uint32_t i = 0; i < STEP_RECORDS; i++) {
-        if (!scan_turn(shard)) {
-            return busy || shard->object == NULL;
+        if (shard->object == NULL && !object_next(shard)) {
+            return busy;
+        }
+        if (!scan_turn(shard) && shard->object != NULL) {
+            return busy; /* its next bytes are still to come */
         }
         busy = true;
     }
@@ -667,6 +702,7 @@ static void shard_loop(struct shard *shard)
                 busy |= step_scan(shard);
             }
         }
+        news_tell(shard, busy);
         /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
         (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? 0 : PARKED_NS);
     }

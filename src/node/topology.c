@@ -25,7 +25,8 @@ void message_free(struct message *message)
     }
 }
 
-bool edge_flush(struct edge *edge, struct pen_ring *own)
+/* True when the consumer got something. */
+static bool edge_push(struct edge *edge)
 {
     bool sent = false;
     while (edge->head != NULL) {
@@ -39,13 +40,18 @@ bool edge_flush(struct edge *edge, struct pen_ring *own)
     if (edge->head == NULL) {
         edge->tail = NULL;
     }
-    if (sent && edge->target != NULL) {
+    return sent;
+}
+
+bool edge_flush(struct edge *edge, struct pen_ring *own)
+{
+    if (edge_push(edge) && edge->target != NULL) {
         pen_ring_wake(own, edge->target);
     }
     return edge->head == NULL;
 }
 
-bool edge_send(struct edge *edge, struct pen_ring *own, struct message *message)
+static void edge_queue(struct edge *edge, struct message *message)
 {
     message->next = NULL;
     if (edge->tail == NULL) {
@@ -54,7 +60,19 @@ bool edge_send(struct edge *edge, struct pen_ring *own, struct message *message)
         edge->tail->next = message;
     }
     edge->tail = message;
+}
+
+bool edge_send(struct edge *edge, struct pen_ring *own, struct message *message)
+{
+    edge_queue(edge, message);
     return edge_flush(edge, own);
+}
+
+bool edge_send_quietly(struct edge *edge, struct message *message)
+{
+    edge_queue(edge, message);
+    (void)edge_push(edge);
+    return edge->head == NULL;
 }
 
 static pen_status edges_new(struct edge **edges, uint32_t count, uint32_t capacity,

@@ -81,6 +81,8 @@ struct edge {
 };
 /* Queues and flushes; takes message.  True when the outbox is empty afterwards. */
 bool edge_send(struct edge *edge, struct pen_ring *own, struct message *message);
+/* The same for news that may wait: the consumer is not woken, the caller does that later. */
+bool edge_send_quietly(struct edge *edge, struct message *message);
 bool edge_flush(struct edge *edge, struct pen_ring *own);
 
 /* What shards share for reading and their edges.  Written before they start, then constant. */

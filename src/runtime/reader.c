@@ -32,7 +32,7 @@ struct file {
     struct pen_reader *reader;
     enum file_state state;
     bool is_closed_by_caller;
-    bool is_ended; /* size and time were checked at the end */
+    bool is_checked; /* size and time were compared after the last read */
     int fd;
     struct pen_file_id expected;
     void *tag;
@@ -152,6 +152,11 @@ static void reads_start(struct pen_reader *reader)
     }
 }
 
+static bool is_one_read(const struct file *file)
+{
+    return file->expected.size > 0 && file->expected.size <= file->reader->options.buffer_bytes;
+}
+
 static void open_done(struct pen_op *op, int32_t res)
 {
     struct file *file = PEN_CONTAINER_OF(op, struct file, op);
@@ -161,7 +166,8 @@ static void open_done(struct pen_op *op, int32_t res)
     }
     file->fd = res;
     file->state = FILE_READING;
-    if (file_check(file)) {
+    /* What one read takes whole is compared once, when it is there. */
+    if (is_one_read(file) || file_check(file)) {
         reads_start(file->reader);
     }
 }
@@ -217,7 +223,7 @@ void pen_reader_open(struct pen_reader *reader, const char *path, struct pen_fil
     file->reader = reader;
     file->state = FILE_OPENING;
     file->is_closed_by_caller = false;
-    file->is_ended = false;
+    file->is_checked = false;
     file->fd = -1;
     file->expected = expected;
     file->tag = tag;
@@ -240,8 +246,8 @@ void pen_reader_open(struct pen_reader *reader, const char *path, struct pen_fil
 
 static enum pen_read front_end(struct file *file)
 {
-    if (!file->is_ended) {
-        file->is_ended = true;
+    if (!file->is_checked) {
+        file->is_checked = true;
         if (!file_check(file)) {
             return PEN_READ_FAIL;
         }
@@ -254,6 +260,9 @@ static enum pen_read front_data(struct file *file, pen_slice *data)
     const struct buffer *buffer = file->first;
     if (!buffer->is_filled) {
         return PEN_READ_WAIT;
+    }
+    if (is_one_read(file) && front_end(file) == PEN_READ_FAIL) {
+        return PEN_READ_FAIL;
     }
     if (buffer->got < 0) {
         file_fail(file, -buffer->got);

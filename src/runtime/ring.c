@@ -13,8 +13,12 @@
 #define WORKERS_BOUNDED 8u
 #define WORKERS_UNBOUNDED 4u
 
+#define WAKES_MAX 128u /* targets kept for one turn; more go out at once */
+
 struct pen_ring {
     struct io_uring uring;
+    uint32_t wake_count;
+    int wakes[WAKES_MAX]; /* rings to wake with the next turn, each once */
 };
 
 pen_status pen_ring_new(uint32_t entries, struct pen_ring **out, struct pen_err *err)
@@ -24,7 +28,8 @@ pen_status pen_ring_new(uint32_t entries, struct pen_ring **out, struct pen_err 
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ring: out of memory");
     }
     struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER |
-                                              IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+                                              IORING_SETUP_DEFER_TASKRUN |
+                                              IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
                                      .cq_entries = entries * 4};
     const int got = io_uring_queue_init_params(entries, &ring->uring, &params);
     if (got < 0) {
@@ -91,10 +96,33 @@ static uint32_t ring_reap(struct pen_ring *ring)
     return count;
 }
 
+static void wakes_queue(struct pen_ring *ring)
+{
+    for (uint32_t i = 0; i < ring->wake_count; i++) {
+        struct io_uring_sqe *sqe = ring_sqe(ring);
+        io_uring_prep_msg_ring(sqe, ring->wakes[i], 0, 0, 0);
+        io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+        io_uring_sqe_set_data(sqe, NULL);
+    }
+    ring->wake_count = 0;
+}
+
+/* Whether entering the kernel would submit or complete anything. */
+static bool has_kernel_work(const struct pen_ring *ring)
+{
+    const uint32_t flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED); // lint: atomic
+    return io_uring_sq_ready(&ring->uring) > 0 ||
+           (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 uint32_t pen_ring_turn(struct pen_ring *ring, bool wait, int64_t timeout_ns)
 {
     uint32_t count = ring_reap(ring);
+    wakes_queue(ring);
     if (!wait || count > 0) {
+        if (!has_kernel_work(ring)) {
+            return count;
+        }
         /* DEFER_TASKRUN: completions are made when the kernel is entered with GETEVENTS. */
         (void)io_uring_submit_and_get_events(&ring->uring);
         return count + ring_reap(ring);
@@ -112,9 +140,13 @@ uint32_t pen_ring_turn(struct pen_ring *ring, bool wait, int64_t timeout_ns)
 
 void pen_ring_wake(struct pen_ring *ring, const struct pen_ring *target)
 {
-    struct io_uring_sqe *sqe = ring_sqe(ring);
-    io_uring_prep_msg_ring(sqe, target->uring.ring_fd, 0, 0, 0);
-    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-    io_uring_sqe_set_data(sqe, NULL);
-    (void)io_uring_submit(&ring->uring);
+    for (uint32_t i = 0; i < ring->wake_count; i++) {
+        if (ring->wakes[i] == target->uring.ring_fd) {
+            return;
+        }
+    }
+    if (ring->wake_count == WAKES_MAX) {
+        wakes_queue(ring);
+    }
+    ring->wakes[ring->wake_count++] = target->uring.ring_fd;
 }
