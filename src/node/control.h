@@ -41,7 +41,7 @@ struct control {
 
     struct object_list round; /* being dealt */
     struct object_list ahead; /* the next round, listed while this one is read */
-    struct again again; /* of the unit being listed */
+    struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;

@@ -36,7 +36,8 @@ static char *path_join(const char *a, const char *b)
     if (!has_slash) {
         joined[a_len] = '/';
     }
-    memcpy(joined + a_len + !has_slash, b, b_len + 1);
+    memcpy(joined + a_len + !has_slash, b, b_len);
+    joined[a_len + !has_slash + b_len] = '\0';
     return joined;
 }
 

@@ -1,0 +1,367 @@
+/* tested by tests/e2e/test_replay.py */
+#include "penstock/node.h"
+
+#include "observe.h"
+#include "shard_own.h"
+#include "wanted.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STEP_RECORDS 256u /* between looks at the mailboxes */
+#define OBSERVATION_BATCH_BYTES ((size_t)64 << 10)
+
+/* ---- dead letters ---- */
+
+static pen_status dead_line(struct pen_buf *out, const struct shard *shard,
+                            const struct pen_record *record, const char *stage,
+                            const struct pen_err *err)
+{
+    char time[PEN_TIME_MAX];
+    const size_t time_len = pen_format_time(shard->shared->ingested_ns, time);
+    const pen_slice excerpt = pen_slice_sub(record->raw, 0, 512);
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"object\":\"")));
+    PEN_TRY(pen_json_escape(out, pen_slice_str(shard->object->key)));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\",\"type\":\"")));
+    PEN_TRY(pen_json_escape(out, pen_scan_type(shard->scan)->name));
+    PEN_TRY(pen_buf_printf(out,
+                           "\",\"record\":%" PRIu64 ",\"offset\":%" PRIu64
+                           ",\"stage\":\"%s\",\"status\":\"%s\",\"reason\":\"",
+                           record->ordinal, record->offset, stage, pen_status_name(err->status)));
+    PEN_TRY(pen_json_escape(out, pen_slice_str(err->text)));
+    PEN_TRY(pen_buf_printf(out, "\",\"time\":\"%.*s\",\"excerpt\":\"", (int)time_len, time));
+    PEN_TRY(pen_json_escape(out, excerpt));
+    return pen_buf_add(out, PEN_SLICE_LIT("\"}\n"));
+}
+
+static void dead_letter(struct shard *shard, const struct pen_record *record, const char *stage,
+                        const struct pen_err *err)
+{
+    if (shard->object->is_again) {
+        return; /* it has its letters */
+    }
+    struct pen_buf line;
+    pen_buf_init(&line, (size_t)64 << 10);
+    const pen_status st = dead_line(&line, shard, record, stage, err);
+    PEN_CHECK(st == PEN_OK); /* all parts are bounded */
+    struct message *message = message_new(MSG_DEAD);
+    message->bytes = line.ptr;
+    message->byte_count = line.len;
+    message->err = *err;
+    send_control(shard, message);
+}
+
+/* ---- observations ---- */
+
+void batch_send(struct shard *shard, uint32_t to)
+{
+    struct batch *batch = &shard->batches[to];
+    if (batch->count == 0) {
+        return;
+    }
+    struct message *message = message_new(MSG_OBSERVATIONS);
+    message->from = shard->index;
+    message->bytes = batch->bytes.ptr;
+    message->byte_count = batch->bytes.len;
+    message->item_count = batch->count;
+    pen_buf_init(&batch->bytes, SIZE_MAX);
+    batch->count = 0;
+    (void)edge_send(&shard->out[to], shard->ring, message);
+}
+
+static int64_t object_promise(const struct shard *shard)
+{
+    const int64_t day = pen_scan_key(shard->scan)->day_ns;
+    return day == INT64_MIN ? INT64_MIN : day - shard->shared->options->slack_ns;
+}
+
+static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag,
+                          struct pen_err *err)
+{
+    uint32_t rule_index = 0;
+    uint32_t query = 0;
+    const struct pen_rule *rule =
+        pen_program_rule(shard->shared->program, tag, &rule_index, &query);
+    char id[PEN_EVENT_ID_MAX];
+    const pen_slice key = pen_slice_str(shard->object->key);
+    const struct pen_observation o = {.rule = rule_index,
+                                      .rule_id = rule->id,
+                                      .query = query,
+                                      .time_ns = item->doc.time_ns,
+                                      .promise_ns = object_promise(shard),
+                                      .event_id =
+                                          pen_event_id(&item->doc, key, item->record.ordinal, id),
+                                      .group = pen_buf_slice(&shard->group),
+                                      .account = item->doc.account,
+                                      .region = item->doc.region,
+                                      .actor = item->doc.identity,
+                                      .source_ip = item->doc.source_ip,
+                                      .index_name = item->doc.index,
+                                      .object = key,
+                                      .record = item->record.ordinal,
+                                      .event = pen_buf_slice(&shard->compact)};
+    const uint32_t owner =
+        pen_observation_partition(o.rule_id, o.group, shard->shared->hash_key) % shard->shards;
+    if (owner == shard->index) {
+        return pen_state_append(shard->state, shard->epoch, &o, err);
+    }
+    struct batch *batch = &shard->batches[owner];
+    if (pen_observation_encode(&batch->bytes, &o) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    batch->count++;
+    if (batch->bytes.len >= OBSERVATION_BATCH_BYTES) {
+        batch_send(shard, owner);
+    }
+    return PEN_OK;
+}
+
+static pen_status observe_all(struct shard *shard, const struct pen_scan_item *item,
+                              struct pen_err *err)
+{
+    shard->compact.len = 0;
+    if (item->record.raw.len <= shard->shared->options->event_bytes_max &&
+        pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    if (observe_group(&shard->group, &item->doc) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    }
+    for (uint32_t i = 0; i < item->tag_count; i++) {
+        PEN_TRY(observe(shard, item, item->tags[i], err));
+    }
+    return PEN_OK;
+}
+
+/* ---- records ---- */
+
+static bool record_ship(struct shard *shard)
+{
+    const struct pen_scan_item *item = &shard->item;
+    struct pen_err err = {0};
+    const pen_status st =
+        pen_ship_add(shard->ship, item->doc.index, item->doc.id, item->doc.source, &err);
+    if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
+        shard_fail(shard, &err);
+        return false;
+    }
+    if (shard->object->is_again) { /* it was filtered when the job ended earlier */
+        shard->again_totals.records_delivered++;
+        shard->again_totals.records_filtered--;
+        shard->again_totals.matches += item->tag_count;
+        record_time(&shard->again_totals, item->doc.time_ns);
+    }
+    return true;
+}
+
+/* Ships and observes item.  False when the shard cannot go on (it said so). */
+static bool record_deliver(struct shard *shard)
+{
+    const struct pen_scan_item *item = &shard->item;
+    const struct pen_replay_options *o = shard->shared->options;
+    const int64_t t = item->doc.time_ns;
+    if (!record_wanted(o, pen_scan_key(shard->scan), pen_scan_type(shard->scan), &item->doc)) {
+        shard->object_totals.records_filtered++;
+    } else {
+        const bool is_new = !shard->object->is_again || t >= shard->object->again_from_ns;
+        if (is_new && !record_ship(shard)) {
+            return false;
+        }
+        shard->object_totals.records_delivered++;
+        shard->object_totals.matches += item->tag_count;
+        record_time(&shard->object_totals, t);
+    }
+    shard->object_totals.records_in++;
+    shard->next_record = item->record.ordinal + 1;
+    return true;
+}
+
+static void record_bad(struct shard *shard, const struct pen_err *err)
+{
+    dead_letter(shard, &shard->item.record, "parse", err);
+    shard->object_totals.records_in++;
+    shard->object_totals.records_dead++;
+    shard->next_record = shard->item.record.ordinal + 1;
+}
+
+static void object_damage(struct shard *shard, const struct pen_err *err)
+{
+    shard->is_damaged = true;
+    const struct pen_record nothing = {.offset = err->offset == PEN_NO_OFFSET ? 0 : err->offset,
+                                       .ordinal = shard->scanned};
+    const char *stage = strncmp(err->text, "crc", 3) == 0 ? "crc" : "decode";
+    if (shard->damage_count++ < DAMAGE_LETTERS_MAX) {
+        const pen_status st = dead_line(&shard->damage, shard, &nothing, stage, err);
+        PEN_CHECK(st == PEN_OK); /* all parts are bounded */
+    }
+}
+
+/* Not before the object ends: a commit in between would tell of the damage, a resume once more. */
+static void damage_send(struct shard *shard)
+{
+    if (shard->damage.len > 0) {
+        struct message *message = message_new(MSG_DEAD);
+        message->bytes = shard->damage.ptr;
+        message->byte_count = shard->damage.len;
+        send_control(shard, message);
+        pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
+    }
+}
+
+static void object_end(struct shard *shard, enum object_outcome outcome, const struct pen_err *err)
+{
+    damage_send(shard);
+    struct message *message = message_new(MSG_DONE);
+    shard->object_totals.bytes_plain = pen_scan_plain_bytes(shard->scan);
+    message->object = shard->object;
+    message->outcome = outcome;
+    message->whole = shard->object_totals;
+    message->totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
+    message->type = pen_scan_type(shard->scan)->id;
+    message->epoch = shard->epoch;
+    if (err != NULL) {
+        message->err = *err;
+    }
+    send_done(shard, message);
+    shard->object = NULL;
+    pen_reader_close(shard->reader);
+}
+
+static void object_begin(struct shard *shard, struct pen_object *object)
+{
+    shard->object = object;
+    shard->object_totals = (struct pen_totals){0};
+    shard->again_totals = (struct pen_totals){0};
+    shard->next_record = object->skip_records;
+    shard->scanned = 0;
+    shard->is_damaged = false;
+    shard->damage.len = 0;
+    shard->damage_count = 0;
+    pen_scan_begin(shard->scan, pen_slice_str(object->key));
+}
+
+static void object_finish(struct shard *shard)
+{
+    const bool is_unknown =
+        pen_slice_eq(pen_scan_type(shard->scan)->name, PEN_SLICE_LIT("unknown"));
+    struct pen_err err = {0};
+    if (pen_scan_plain_bytes(shard->scan) == 0 && !shard->is_damaged) {
+        object_end(shard, OBJECT_EMPTY, NULL);
+    } else if (is_unknown && !pen_scan_key(shard->scan)->is_digest) {
+        const struct pen_record nothing = {0};
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
+        dead_letter(shard, &nothing, "classify", &err);
+        object_end(shard, OBJECT_UNKNOWN, NULL);
+    } else {
+        object_end(shard, shard->is_damaged ? OBJECT_DAMAGED : OBJECT_OK, NULL);
+    }
+}
+
+void data_done(struct shard *shard)
+{
+    if (shard->holds_data) {
+        pen_reader_done(shard->reader);
+        shard->holds_data = false;
+    }
+}
+
+/* Gives the scan its next bytes.  False: nothing there yet, or the object ended by a failed read.
+ */
+static bool object_input(struct shard *shard)
+{
+    void *tag = NULL;
+    pen_slice data = {0};
+    struct pen_err err = {0};
+    data_done(shard);
+    switch (pen_reader_front(shard->reader, &tag, &data, &err)) {
+    case PEN_READ_DATA:
+        shard->object_totals.bytes_read += data.len;
+        shard->holds_data = true;
+        pen_scan_feed(shard->scan, data, pen_reader_is_last(shard->reader));
+        return true;
+    case PEN_READ_END:
+        pen_scan_feed(shard->scan, (pen_slice){0}, true);
+        return true;
+    case PEN_READ_FAIL: {
+        const struct pen_record nothing = {.ordinal = shard->next_record};
+        dead_letter(shard, &nothing, "fetch", &err);
+        object_end(shard, OBJECT_UNREADABLE, &err);
+        return false;
+    }
+    case PEN_READ_NONE:
+    case PEN_READ_WAIT:
+        return false;
+    }
+    pen_panic(PEN_HERE, "reader verdict");
+}
+
+static bool scan_record(struct shard *shard)
+{
+    if (shard->item.record.ordinal < shard->object->skip_records) {
+        return true;
+    }
+    if (shard->item.doc.kind == PEN_DOC_DIGEST) {
+        shard->object_totals.objects_digest++;
+        shard->next_record = shard->item.record.ordinal + 1;
+        return true;
+    }
+    return record_deliver(shard);
+}
+
+/* One verdict of the scan.  False when the step is over. */
+static bool scan_turn(struct shard *shard)
+{
+    struct pen_err err = {0};
+    switch (pen_scan_next(shard->scan, &shard->item, &err)) {
+    case PEN_SCAN_RECORD:
+        shard->scanned = shard->item.record.ordinal + 1;
+        return scan_record(shard);
+    case PEN_SCAN_BAD:
+        shard->scanned = shard->item.record.ordinal + 1;
+        if (shard->item.record.ordinal >= shard->object->skip_records) {
+            record_bad(shard, &err);
+        }
+        return true;
+    case PEN_SCAN_DAMAGE:
+        object_damage(shard, &err);
+        return true;
+    case PEN_SCAN_INPUT:
+        return object_input(shard);
+    case PEN_SCAN_END:
+        data_done(shard);
+        object_finish(shard);
+        return false;
+    }
+    pen_panic(PEN_HERE, "scan verdict");
+}
+
+/* Makes the oldest open file the object that is scanned.  False: none is open. */
+static bool object_next(struct shard *shard)
+{
+    void *tag = NULL;
+    pen_slice data = {0};
+    struct pen_err err = {0};
+    if (pen_reader_front(shard->reader, &tag, &data, &err) == PEN_READ_NONE) {
+        return false;
+    }
+    object_begin(shard, tag);
+    return true;
+}
+
+/* Up to STEP_RECORDS records, of several objects when they are small.  True when something was
+ * done. */
+bool step_scan(struct shard *shard)
+{
+    bool busy = false;
+    for (uint32_t i = 0; i < STEP_RECORDS; i++) {
+        if (shard->object == NULL && !object_next(shard)) {
+            return busy;
+        }
+        if (!scan_turn(shard) && shard->object != NULL) {
+            return busy; /* its next bytes are still to come */
+        }
+        busy = true;
+    }
+    return busy;
+}

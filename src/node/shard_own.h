@@ -1,0 +1,68 @@
+/* shard_own.h - what the two files of a shard share. */
+#ifndef PEN_NODE_SHARD_OWN_H
+#define PEN_NODE_SHARD_OWN_H
+
+#include "shard.h"
+
+/* Of one object: each of its members may have a wrong checksum. */
+#define DAMAGE_LETTERS_MAX 1000U
+#define DAMAGE_BYTES_MAX (DAMAGE_LETTERS_MAX * ((size_t)64 << 10))
+
+struct batch { /* observations for one other shard */
+    struct pen_buf bytes;
+    uint32_t count;
+};
+
+struct shard {
+    const struct shard_shared *shared;
+    uint32_t index, shards;
+    struct pen_ring *ring;
+    struct pen_reader *reader;
+    struct pen_scan *scan;
+    struct pen_ship *ship;
+    struct pen_state *state;
+    struct edge *to_control;
+    struct edge *out;        /* [j] */
+    struct pen_mailbox **in; /* [j] */
+    struct pen_mailbox *from_control;
+    struct batch *batches; /* [j] */
+    struct pen_buf group;
+    struct pen_buf compact;
+    uint64_t epoch;       /* of what is made now */
+    uint64_t *peer_epoch; /* [j]: of what arrives from j */
+    uint64_t cut_epoch;   /* a cut waits for marks; 0: none */
+    int64_t watermark_ns;
+    uint64_t release_epoch;          /* a release is under way; 0: none */
+    struct pen_object *object;       /* being scanned */
+    struct pen_totals object_totals; /* of the object, and what of it is new */
+    struct pen_totals again_totals;  /* the new part of an object that is read again */
+    uint64_t next_record;  /* ordinal after the last record of object that is accounted for */
+    uint64_t scanned;      /* ordinal after the last record of object, skipped or not */
+    struct pen_buf damage; /* dead letters of object's damage, sent when it ends */
+    uint32_t damage_count;
+    bool is_damaged;
+    bool is_draining;
+    bool is_stopped;
+    bool is_failed;
+    struct pen_scan_item item;
+    bool holds_data;       /* the scan reads the reader's front buffer */
+    uint32_t news_objects; /* finished since control was woken, */
+    uint64_t news_bytes;   /* and their size */
+};
+
+/* shard.c: messages to control.  They take the message. */
+void send_control(struct shard *shard, struct message *message);
+/* An object ended; control may hear of it later. */
+void send_done(struct shard *shard, struct message *message);
+/* The first failure is told to control; the shard makes nothing more. */
+void shard_fail(struct shard *shard, const struct pen_err *err);
+
+/* shard_object.c: scans what was read.  Some hundred records at most, of several objects when they
+ * are small.  True when something was done. */
+bool step_scan(struct shard *shard);
+/* Observations that wait for another shard go out. */
+void batch_send(struct shard *shard, uint32_t to);
+/* The reader's bytes that the scan still held are given back. */
+void data_done(struct shard *shard);
+
+#endif
