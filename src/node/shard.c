@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define RING_ENTRIES 512u
+#define RING_ENTRIES 512U
 #define RELEASE_STEPS 4096u
 #define NEWS_OBJECTS 8u /* finished ones that control may hear of later, well below its credit */
 #define NEWS_BYTES ((uint64_t)1 << 20)
@@ -351,14 +351,14 @@ static void shard_edges(struct shard *shard)
     struct topology *topology = shard->shared->topology;
     shard->to_control = &topology->to_control[shard->index];
     shard->from_control = topology->to_shard[shard->index].box;
-    shard->out = &topology->between[shard->index * shard->shards];
+    shard->out = &topology->between[(size_t)shard->index * shard->shards];
     shard->batches = calloc(shard->shards, sizeof(*shard->batches));
     shard->in = calloc(shard->shards, sizeof(struct pen_mailbox *));
     shard->peer_epoch = calloc(shard->shards, sizeof(*shard->peer_epoch));
     PEN_CHECK(shard->batches != NULL && shard->in != NULL && shard->peer_epoch != NULL);
     for (uint32_t j = 0; j < shard->shards; j++) {
         pen_buf_init(&shard->batches[j].bytes, SIZE_MAX);
-        shard->in[j] = topology->between[j * shard->shards + shard->index].box;
+        shard->in[j] = topology->between[(size_t)j * shard->shards + shard->index].box;
         shard->peer_epoch[j] = shard->shared->first_epoch;
     }
     shard->epoch = shard->shared->first_epoch;
