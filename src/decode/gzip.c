@@ -82,8 +82,12 @@ static enum layer_result between(struct gzip_layer *layer, pen_slice *in, bool i
     isal_inflate_reset(&layer->state);
     isal_inflate_init(&layer->state);
     layer->state.crc_flag = ISAL_GZIP_NO_HDR_VER;
-    /* igzip 2.30 does not see every distance that reaches before the member, and then copies what
-     * lies before its buffer, memory of ours.  With a window of zeros there it copies those. */
+    /* igzip 2.30 does not see every distance that reaches before the member, and takes two codes of
+     * fixed blocks that mean nothing for a distance of zero: it then copies what lies before its
+     * buffer, or in it, memory of ours.  Zeros are there instead, or what this member left. (Behind
+     * the first 32 KiB igzip works in the caller's buffer: a distance of zero repeats its bytes.)
+     */
+    memset(layer->state.tmp_out_buffer, 0, sizeof(layer->state.tmp_out_buffer));
     const int got =
         isal_inflate_set_dict(&layer->state, (uint8_t *)(uintptr_t)zeros, sizeof(zeros));
     PEN_CHECK(got == ISAL_DECOMP_OK);
