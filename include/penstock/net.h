@@ -1,0 +1,119 @@
+/*
+ * penstock/net.h - what is said to AWS over HTTP: so far, how a request is signed.
+ *
+ * Signature Version 4, for headers (presigned URLs are not made).  A signer belongs to one thread;
+ * it keeps the signing keys of the days, regions and services that it met.  Nothing here does I/O
+ * or reads the clock.
+ */
+#ifndef PEN_NET_H
+#define PEN_NET_H
+
+#include "penstock/base.h"
+
+/* ---- percent encoding (RFC 3986) ---- */
+
+enum pen_uri_keep {
+    PEN_URI_KEEP_NONE,  /* only A-Z a-z 0-9 - . _ ~ stay: names and values of a query */
+    PEN_URI_KEEP_SLASH, /* "/" stays as well: paths */
+};
+/* Appends s; every other byte becomes %XX with upper-case digits.  Status of the buffer. */
+PEN_MUST_USE pen_status pen_uri_encode(struct pen_buf *out, pen_slice s, enum pen_uri_keep keep);
+/*
+ * pen_uri_normalise - appends the path as services other than S3 sign it: segments "." and those
+ * before ".." removed, empty segments too.  An empty path becomes "/".  Status of the buffer.
+ */
+PEN_MUST_USE pen_status pen_uri_normalise(struct pen_buf *out, pen_slice path);
+
+/* ---- signing ---- */
+
+#define PEN_SIGV4_QUERY_MAX 32              /* parameters of a request */
+#define PEN_SIGV4_HEADERS_MAX 32            /* headers that are signed, ours included */
+#define PEN_SIGV4_KEYS_MAX 16               /* signing keys that a signer keeps */
+#define PEN_SIGV4_SCOPE_MAX 64              /* bytes of a region, of a service */
+#define PEN_SIGV4_ACCESS_KEY_MAX 128        /* bytes */
+#define PEN_SIGV4_SECRET_MAX 256            /* bytes */
+#define PEN_SIGV4_TOKEN_MAX 16384           /* bytes of a session token */
+#define PEN_SIGV4_BYTES_MAX ((size_t)65536) /* of all that is written for one request */
+#define PEN_SHA256_HEX 64                   /* digits */
+
+/* The hash of an empty body, and the word for a body that is not signed (S3, over TLS). */
+#define PEN_SIGV4_EMPTY \
+    PEN_SLICE_LIT("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+#define PEN_SIGV4_UNSIGNED PEN_SLICE_LIT("UNSIGNED-PAYLOAD")
+
+struct pen_credentials {
+    pen_slice access_key;
+    pen_slice secret_key;
+    pen_slice session_token; /* empty: none */
+};
+
+struct pen_pair { /* of a query, or a header */
+    pen_slice name;
+    pen_slice value;
+};
+
+enum pen_sigv4_path {
+    PEN_SIGV4_BY_SERVICE, /* ONCE for s3 and its kin, TWICE for others */
+    PEN_SIGV4_ONCE,       /* encoded once, every byte of it kept */
+    PEN_SIGV4_TWICE,      /* sent encoded; signed normalised and encoded twice */
+    PEN_SIGV4_NORMAL,     /* sent encoded; signed normalised and encoded once */
+};
+
+/* Everything is borrowed until pen_sigv4_sign returns. */
+struct pen_sigv4_request {
+    const struct pen_credentials *credentials;
+    int64_t time_ns;      /* when it is sent, by the server's clock */
+    pen_slice region;     /* "eu-west-1" */
+    pen_slice service;    /* "s3", "es", "aoss", "sqs", "sts" */
+    pen_slice method;     /* "GET" */
+    pen_slice host;       /* of the endpoint; with ":port" where that is not the scheme's own */
+    pen_slice bucket;     /* S3; empty: none, or already part of host or path */
+    bool is_virtual_host; /* the bucket goes before the host, else before the path */
+    enum pen_sigv4_path path_form;
+    pen_slice path; /* not encoded, any bytes; begins with "/" or is empty.  S3: "/" and the key */
+    const struct pen_pair *query; /* not encoded, in any order; no value is an empty value */
+    uint32_t query_count;
+    /* All others that are to be signed ("range", "if-match"); names in any case, values may have
+     * blanks around.  Equal names are signed as one, in this order.  Not: host, authorization and
+     * the x-amz- headers of pen_sigv4_signed. */
+    const struct pen_pair *headers;
+    uint32_t header_count;
+    pen_slice payload; /* 64 lower-case digits or PEN_SIGV4_UNSIGNED; empty: PEN_SIGV4_EMPTY */
+    bool has_payload_header; /* x-amz-content-sha256 is sent; s3 and aoss always have it */
+};
+
+/* What is to be sent beside the caller's headers.  Lies in the caller's buffer until that changes.
+ */
+struct pen_sigv4_signed {
+    pen_slice target;        /* path and query of the request line */
+    pen_slice host;          /* Host */
+    pen_slice date;          /* X-Amz-Date */
+    pen_slice payload;       /* X-Amz-Content-Sha256; empty: do not send */
+    pen_slice token;         /* X-Amz-Security-Token; empty: do not send */
+    pen_slice authorization; /* Authorization */
+    pen_slice canonical; /* for a server's SignatureDoesNotMatch: what we signed; has the token */
+    pen_slice string_to_sign; /* its form that is hashed with the key */
+};
+
+struct pen_sigv4;
+PEN_MUST_USE pen_status pen_sigv4_new(struct pen_sigv4 **out, struct pen_err *err);
+/* Wipes keys and secrets. */
+void pen_sigv4_free(struct pen_sigv4 *signer);
+/*
+ * pen_sigv4_sign - empties *buf and writes the request there.  buf is the caller's; no more memory
+ * is taken once it has grown to the size of such requests.  The signing key is made once per day,
+ * region, service and credentials (five hashes more), the least recently used one goes.
+ *
+ * PEN_OK | PEN_E_LIMIT: one of the limits above, or buf's | PEN_E_CORRUPT: a byte or a header that
+ * cannot be sent, a payload that is no hash, an empty field | PEN_E_NOMEM.  Then *out is empty.
+ */
+PEN_MUST_USE pen_status pen_sigv4_sign(struct pen_sigv4 *signer,
+                                       const struct pen_sigv4_request *request, struct pen_buf *buf,
+                                       struct pen_sigv4_signed *out, struct pen_err *err);
+/* The SHA-256 of a body, for payload. */
+void pen_sigv4_hash(pen_slice body, char out[PEN_SHA256_HEX]);
+
+/* Appends "openssl VERSION\n". */
+PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);
+
+#endif
