@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define SNIFF_BYTES 4u
+#define SNIFF_BYTES 4U
 #define MIDDLE_BYTES ((size_t)64 << 10) /* between the outer layer and the inner one */
 #define RATIO_FREE_BYTES ((uint64_t)1 << 20)
 
@@ -112,26 +112,27 @@ static enum format sniff(const uint8_t *head, uint32_t len)
 }
 
 static enum layer_result layer_format(struct layer *layer, pen_slice *in, bool is_last,
-                                      uint8_t *out, size_t cap, size_t *len, struct pen_err *err)
+                                      const struct layer_out *out, struct pen_err *err)
 {
     if (layer->format == FORMAT_GZIP) {
-        return gzip_layer_run(layer->gzip, in, is_last, out, cap, len, err);
+        return gzip_layer_run(layer->gzip, in, is_last, out, err);
     }
     if (layer->format == FORMAT_ZSTD) {
-        return zstd_layer_run(layer->zstd, in, is_last, out, cap, len, err);
+        return zstd_layer_run(layer->zstd, in, is_last, out, err);
     }
-    const size_t n = in->len < cap - *len ? in->len : cap - *len;
+    const size_t room = out->cap - *out->len;
+    const size_t n = in->len < room ? in->len : room;
     if (n > 0) {
-        memcpy(out + *len, in->ptr, n);
-        *len += n;
+        memcpy(out->ptr + *out->len, in->ptr, n);
+        *out->len += n;
         in->ptr += n;
         in->len -= n;
     }
     return in->len > 0 ? LAYER_OUTPUT : is_last ? LAYER_END : LAYER_INPUT;
 }
 
-static enum layer_result layer_run(struct layer *layer, pen_slice *in, bool is_last, uint8_t *out,
-                                   size_t cap, size_t *len, struct pen_err *err)
+static enum layer_result layer_run(struct layer *layer, pen_slice *in, bool is_last,
+                                   const struct layer_out *out, struct pen_err *err)
 {
     if (layer->format == FORMAT_UNKNOWN) {
         while (layer->head_len < SNIFF_BYTES && in->len > 0) {
@@ -147,13 +148,13 @@ static enum layer_result layer_run(struct layer *layer, pen_slice *in, bool is_l
     if (layer->head_used < layer->head_len) {
         pen_slice head = {layer->head + layer->head_used, layer->head_len - layer->head_used};
         const bool is_all = is_last && in->len == 0;
-        const enum layer_result got = layer_format(layer, &head, is_all, out, cap, len, err);
+        const enum layer_result got = layer_format(layer, &head, is_all, out, err);
         layer->head_used = layer->head_len - (uint32_t)head.len;
         if (got != LAYER_INPUT || is_all) {
             return got;
         }
     }
-    return layer_format(layer, in, is_last, out, cap, len, err);
+    return layer_format(layer, in, is_last, out, err);
 }
 
 static enum pen_decode decoder_fail(struct pen_decoder *decoder)
@@ -191,13 +192,13 @@ static bool is_direct(const struct pen_decoder *decoder)
 }
 
 static enum pen_decode direct_run(struct pen_decoder *decoder, pen_slice *in, bool is_last,
-                                  uint8_t *out, size_t cap, size_t *len, struct pen_err *err)
+                                  const struct layer_out *out, struct pen_err *err)
 {
     const size_t before_in = in->len;
-    const size_t before = *len;
-    const enum layer_result got = layer_run(&decoder->outer, in, is_last, out, cap, len, err);
+    const size_t before = *out->len;
+    const enum layer_result got = layer_run(&decoder->outer, in, is_last, out, err);
     decoder->stored += before_in - in->len;
-    decoder->plain += *len - before;
+    decoder->plain += *out->len - before;
     switch (got) {
     case LAYER_INPUT:
         return limits(decoder, PEN_DECODE_INPUT, err);
@@ -221,8 +222,8 @@ static enum pen_decode outer_run(struct pen_decoder *decoder, pen_slice *in, boo
     const size_t before = in->len;
     decoder->middle_len = 0;
     decoder->middle_used = 0;
-    const enum layer_result got = layer_run(&decoder->outer, in, is_last, decoder->middle,
-                                            MIDDLE_BYTES, &decoder->middle_len, err);
+    const struct layer_out out = {decoder->middle, MIDDLE_BYTES, &decoder->middle_len};
+    const enum layer_result got = layer_run(&decoder->outer, in, is_last, &out, err);
     decoder->stored += before - in->len;
     switch (got) {
     case LAYER_INPUT:
@@ -265,12 +266,16 @@ static enum pen_decode inner_done(struct pen_decoder *decoder, enum layer_result
     return PEN_DECODE_END;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are those of the contract */
 enum pen_decode pen_decode(struct pen_decoder *decoder, pen_slice *in, bool is_last, uint8_t *out,
                            size_t out_cap, size_t *out_len, struct pen_err *err)
 {
+    struct layer_out to = {.cap = out_cap};
+    to.ptr = out;
+    to.len = out_len;
     while (!decoder->is_ended) {
         if (is_direct(decoder)) {
-            return direct_run(decoder, in, is_last, out, out_cap, out_len, err);
+            return direct_run(decoder, in, is_last, &to, err);
         }
         if (decoder->middle_used == decoder->middle_len && !decoder->is_outer_ended &&
             !decoder->has_crc) {
@@ -284,8 +289,7 @@ enum pen_decode pen_decode(struct pen_decoder *decoder, pen_slice *in, bool is_l
         const size_t before = *out_len;
         /* Cut off by damage of the outer layer is not the inner layer's end. */
         const bool is_end = decoder->is_outer_ended && !decoder->is_failed;
-        const enum layer_result got =
-            layer_run(&decoder->inner, &rest, is_end, out, out_cap, out_len, err);
+        const enum layer_result got = layer_run(&decoder->inner, &rest, is_end, &to, err);
         decoder->middle_used = decoder->middle_len - rest.len;
         decoder->plain += *out_len - before;
         if (got == LAYER_CRC) {

@@ -13,12 +13,19 @@ enum layer_result {
     LAYER_FAIL,   /* *err */
 };
 
+/* Where a layer writes: from ptr + *len on, to ptr + cap at most; *len grows with what it wrote. */
+struct layer_out {
+    uint8_t *ptr;
+    size_t cap;
+    size_t *len;
+};
+
 struct gzip_layer;
 struct gzip_layer *gzip_layer_new(void);
 void gzip_layer_free(struct gzip_layer *layer);
 void gzip_layer_reset(struct gzip_layer *layer);
 enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool is_last,
-                                 uint8_t *out, size_t cap, size_t *len, struct pen_err *err);
+                                 const struct layer_out *out, struct pen_err *err);
 
 /* Objects of one gzip member that are at hand as a whole. */
 struct whole;
@@ -34,6 +41,6 @@ struct zstd_layer *zstd_layer_new(void);
 void zstd_layer_free(struct zstd_layer *layer);
 void zstd_layer_reset(struct zstd_layer *layer);
 enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool is_last,
-                                 uint8_t *out, size_t cap, size_t *len, struct pen_err *err);
+                                 const struct layer_out *out, struct pen_err *err);
 
 #endif

@@ -88,8 +88,8 @@ static enum layer_result between(struct gzip_layer *layer, pen_slice *in, bool i
      * the first 32 KiB igzip works in the caller's buffer: a distance of zero repeats its bytes.)
      */
     memset(layer->state.tmp_out_buffer, 0, sizeof(layer->state.tmp_out_buffer));
-    const int got =
-        isal_inflate_set_dict(&layer->state, (uint8_t *)(uintptr_t)zeros, sizeof(zeros));
+    uint8_t *dict = (uint8_t *)(uintptr_t)zeros; // NOLINT(performance-no-int-to-ptr): only read
+    const int got = isal_inflate_set_dict(&layer->state, dict, sizeof(zeros));
     PEN_CHECK(got == ISAL_DECOMP_OK);
     layer->part = PART_FIXED;
     layer->at = 0;
@@ -207,8 +207,10 @@ static enum layer_result inflate_error(struct gzip_layer *layer, int code, struc
 }
 
 enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool is_last,
-                                 uint8_t *out, size_t cap, size_t *len, struct pen_err *err)
+                                 const struct layer_out *out, struct pen_err *err)
 {
+    const size_t cap = out->cap;
+    size_t *len = out->len;
     for (;;) {
         const enum layer_result got = header_run(layer, in, is_last, err);
         if (got != LAYER_OUTPUT) {
@@ -216,9 +218,10 @@ enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool i
         }
         const uint32_t given = in->len > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)in->len;
         const uint32_t room = cap - *len > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)(cap - *len);
-        layer->state.next_in = (uint8_t *)(uintptr_t)in->ptr; /* igzip does not write there */
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): igzip does not write there */
+        layer->state.next_in = (uint8_t *)(uintptr_t)in->ptr;
         layer->state.avail_in = given;
-        layer->state.next_out = out + *len;
+        layer->state.next_out = out->ptr + *len;
         layer->state.avail_out = room;
         const int code = isal_inflate(&layer->state);
         /* Of damaged input igzip counts a byte more than it was given. */

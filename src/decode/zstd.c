@@ -62,7 +62,7 @@ static enum layer_result frame_fail(const struct zstd_layer *layer, size_t code,
 }
 
 enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool is_last,
-                                 uint8_t *out, size_t cap, size_t *len, struct pen_err *err)
+                                 const struct layer_out *out, struct pen_err *err)
 {
     for (;;) {
         if (in->len == 0 && !layer->is_flushing) {
@@ -76,9 +76,9 @@ enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool i
             return LAYER_FAIL;
         }
         ZSTD_inBuffer input = {in->len == 0 ? (const uint8_t *)"" : in->ptr, in->len, 0};
-        ZSTD_outBuffer output = {out, cap, *len};
+        ZSTD_outBuffer output = {out->ptr, out->cap, *out->len};
         const size_t code = ZSTD_decompressStream(layer->context, &output, &input);
-        *len = output.pos;
+        *out->len = output.pos;
         in->ptr += input.pos;
         in->len -= input.pos;
         layer->offset += input.pos;
@@ -86,8 +86,8 @@ enum layer_result zstd_layer_run(struct zstd_layer *layer, pen_slice *in, bool i
             return frame_fail(layer, code, err);
         }
         layer->in_frame = code != 0;
-        layer->is_flushing = output.pos == cap && code != 0;
-        if (*len == cap) {
+        layer->is_flushing = output.pos == out->cap && code != 0;
+        if (output.pos == out->cap) {
             return LAYER_OUTPUT;
         }
     }

@@ -187,7 +187,8 @@ static bool ends_in_string(const struct pen_walker *w)
 static const uint32_t *stage1_with_end(struct pen_walker *w)
 {
     static const char ends[2][3] = {{'}', '{', ' '}, {'"', '}', '{'}};
-    uint8_t *behind = (uint8_t *)(uintptr_t)w->text + w->len; /* the contract lets us write there */
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the contract lets us write behind the window */
+    uint8_t *behind = (uint8_t *)(uintptr_t)w->text + w->len;
     uint8_t kept[3];
     memcpy(kept, behind, sizeof(kept));
     memcpy(behind, ends[ends_in_string(w)], sizeof(kept));
@@ -397,6 +398,7 @@ static enum pen_next event_record(struct pen_walker *w, struct pen_record *recor
             return PEN_NEXT_BAD;
         }
     }
+    PEN_CHECK(w->sub != NULL);
     size_t len = w->event_text.len;
     memcpy(w->sub_text, w->event_text.ptr, len);
     if (w->event_escaped) {
@@ -411,7 +413,9 @@ static enum pen_next event_record(struct pen_walker *w, struct pen_record *recor
     return got;
 }
 
-static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, struct pen_err *err)
+/* The record at the position; of a lookup-events element the element itself. */
+static enum pen_next record_walk(struct pen_walker *w, struct pen_record *record,
+                                 struct pen_err *err)
 {
     const uint32_t start = w->at;
     const uint32_t from = w->index[start];
@@ -439,7 +443,7 @@ static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, 
                            w->options.record_bytes_max);
             return PEN_NEXT_BAD;
         }
-        return w->event_text.ptr != NULL ? event_record(w, record, err) : PEN_NEXT_RECORD;
+        return PEN_NEXT_RECORD;
     case WALK_INCOMPLETE:
         return is_oversize(w, from) ? oversize(w, from, record, err) : cut_off(w, from);
     case WALK_BAD:
@@ -454,6 +458,12 @@ static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, 
         return PEN_NEXT_MORE; /* told apart by the caller: nothing was consumed yet */
     }
     pen_panic(PEN_HERE, "walk result");
+}
+
+static enum pen_next record_at(struct pen_walker *w, struct pen_record *record, struct pen_err *err)
+{
+    const enum pen_next got = record_walk(w, record, err);
+    return got == PEN_NEXT_RECORD && w->event_text.ptr != NULL ? event_record(w, record, err) : got;
 }
 
 static uint8_t byte_here(const struct pen_walker *w)
@@ -676,7 +686,11 @@ enum pen_next pen_walker_one(struct pen_walker *w, pen_slice raw, struct pen_rec
     pen_walker_window(w, raw, true);
     enum pen_next got = PEN_NEXT_BAD;
     if (byte_here(w) == '{') {
-        got = pen_walker_next(w, record, err);
+        /* Without a key for the array of records there is no envelope, and no text of an event. */
+        got = record_walk(w, record, err);
+        if (got == PEN_NEXT_END) {
+            *err = w->ended;
+        }
         if (got == PEN_NEXT_RECORD && w->index[w->at] < w->len) {
             (void)PEN_FAIL(err, PEN_E_CORRUPT, w->index[w->at], "more than one value");
             got = PEN_NEXT_BAD;

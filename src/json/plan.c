@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PLAN_NODES_MAX 65536u
-#define DOTS_MAX 8u
+#define PLAN_NODES_MAX 65536U
+#define DOTS_MAX 8U
 
 struct pen_plan *pen_plan_new(void)
 {
@@ -16,7 +16,8 @@ struct pen_plan *pen_plan_new(void)
     plan->node_cap = 256;
     plan->nodes = calloc(plan->node_cap, sizeof(*plan->nodes));
     if (plan->nodes == NULL) {
-        pen_plan_free(plan);
+        pen_arena_fini(&plan->arena);
+        free(plan);
         return NULL;
     }
     plan->node_count = 1; /* the root */
@@ -136,7 +137,7 @@ static uint32_t split_by(pen_slice name, const size_t *dots, uint32_t dot_count,
     uint32_t count = 0;
     size_t from = 0;
     for (uint32_t i = 0; i < dot_count; i++) {
-        if ((mask >> i & 1u) != 0) {
+        if ((mask >> i & 1U) != 0) {
             steps[count++] = pen_slice_sub(name, from, dots[i]);
             from = dots[i] + 1;
         }
@@ -175,7 +176,7 @@ pen_status pen_plan_dotted(struct pen_plan *plan, uint32_t field, pen_slice name
         }
         dots[dot_count++] = i;
     }
-    for (uint32_t mask = 0; mask < 1u << dot_count; mask++) {
+    for (uint32_t mask = 0; mask < 1U << dot_count; mask++) {
         pen_slice steps[DOTS_MAX + 1];
         const uint32_t count = split_by(name, dots, dot_count, mask, steps);
         PEN_TRY(pen_plan_path(plan, field, steps, count));

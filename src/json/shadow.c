@@ -52,7 +52,7 @@ static uint64_t key_hash(struct pen_walker *w, uint32_t i)
 static uint32_t keys_collect(struct pen_walker *w, struct key_place *keys)
 {
     uint32_t objects[PEN_JSON_DEPTH_MAX];
-    bool is_object[PEN_JSON_DEPTH_MAX];
+    bool is_object[PEN_JSON_DEPTH_MAX] = {false};
     uint32_t depth = 0;
     uint32_t made = 0;
     uint32_t count = 0;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define TABLE_SIZE (SHAPES_MAX * 4)
+#define TABLE_SIZE ((size_t)SHAPES_MAX * 4)
 #define KEY_BYTES_MAX ((size_t)8 << 20)
 #define SHAPE_KEY_PADDING 16U
 
@@ -59,8 +59,11 @@ static bool shape_fields(struct shapes *shapes, struct shape *shape)
     for (uint8_t i = 0; i < shape->plan_count; i++) {
         count += shapes->plan->nodes[shape->plans[i]].field_count;
     }
-    uint32_t *fields = count == 0 ? NULL : PEN_NEW_N(&shapes->keys, uint32_t, count);
-    if (count > 0 && fields == NULL) {
+    if (count == 0) {
+        return true; /* a new shape has none */
+    }
+    uint32_t *fields = PEN_NEW_N(&shapes->keys, uint32_t, count);
+    if (fields == NULL) {
         return false;
     }
     count = 0;

@@ -8,7 +8,7 @@ static uint32_t hex4(const uint8_t *p)
     for (uint32_t i = 0; i < 4; i++) {
         const uint8_t c = p[i];
         const uint32_t digit = c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 0x20) - 'a') + 10;
-        value = value << 4 | (digit & 15u);
+        value = value << 4 | (digit & 15U);
     }
     return value;
 }
@@ -96,26 +96,38 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+static size_t plain_len(pen_slice text)
+{
+    size_t len = 0;
+    while (len < text.len && is_plain(text.ptr[len])) {
+        len++;
+    }
+    return len;
+}
+
+/* Writes what comes next of the text, plain bytes or one character, and steps over it. */
+static pen_status escape_next(struct pen_buf *out, pen_slice *text)
+{
+    const size_t plain = plain_len(*text);
+    if (plain > 0) {
+        const pen_slice piece = pen_slice_sub(*text, 0, plain);
+        *text = pen_slice_sub(*text, plain, text->len);
+        return pen_buf_add(out, piece);
+    }
+    const uint8_t c = text->ptr[0];
+    if (c < 0x80) {
+        *text = pen_slice_sub(*text, 1, text->len);
+        return escape_one(out, c);
+    }
+    uint8_t utf8[4];
+    const size_t n = pen_utf8_put(pen_utf8_next(text), utf8);
+    return pen_buf_add(out, (pen_slice){utf8, n});
+}
+
 pen_status pen_json_escape(struct pen_buf *out, pen_slice text)
 {
     while (text.len > 0) {
-        size_t plain = 0;
-        while (plain < text.len && is_plain(text.ptr[plain])) {
-            plain++;
-        }
-        if (plain > 0) {
-            PEN_TRY(pen_buf_add(out, pen_slice_sub(text, 0, plain)));
-            text = pen_slice_sub(text, plain, text.len);
-            continue;
-        }
-        if (text.ptr[0] < 0x80) {
-            PEN_TRY(escape_one(out, text.ptr[0]));
-            text = pen_slice_sub(text, 1, text.len);
-            continue;
-        }
-        uint8_t utf8[4];
-        const size_t n = pen_utf8_put(pen_utf8_next(&text), utf8);
-        PEN_TRY(pen_buf_add(out, (pen_slice){utf8, n}));
+        PEN_TRY(escape_next(out, &text));
     }
     return PEN_OK;
 }

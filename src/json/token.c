@@ -8,7 +8,7 @@ void pen_tokens_init(struct pen_tokens *tokens, pen_slice json)
 
 static bool in_object(const struct pen_tokens *t)
 {
-    return t->depth > 0 && (t->in_object[(t->depth - 1) / 64] >> ((t->depth - 1) % 64) & 1u) != 0;
+    return t->depth > 0 && (t->in_object[(t->depth - 1) / 64] >> ((t->depth - 1) % 64) & 1U) != 0;
 }
 
 static void skip(struct pen_tokens *t, size_t n)

@@ -340,6 +340,19 @@ static bool run_program(struct pen_matcher *m, uint32_t entry)
     return entry == GO_TRUE;
 }
 
+/* Runs the queued queries of one word; found: how many tags there are before and behind. */
+static inline uint32_t run_word(struct pen_matcher *m, uint32_t w, uint32_t found)
+{
+    for (; m->pending[w] != 0; m->pending[w] &= m->pending[w] - 1) {
+        const uint32_t q = w * 64 + (uint32_t)__builtin_ctzll(m->pending[w]);
+        m->counters.programs_run++;
+        if (run_program(m, m->engine->queries[q].entry)) {
+            m->tags[found++] = m->engine->queries[q].tag;
+        }
+    }
+    return found;
+}
+
 /* Runs the queued queries in the order of their tags and empties the queue. */
 static uint32_t run_pending(struct pen_matcher *m)
 {
@@ -347,14 +360,7 @@ static uint32_t run_pending(struct pen_matcher *m)
     const uint32_t groups = m->engine->query_count / 4096 + 1;
     for (uint32_t g = 0; g < groups; g++) {
         for (; m->summary[g] != 0; m->summary[g] &= m->summary[g] - 1) {
-            const uint32_t w = g * 64 + (uint32_t)__builtin_ctzll(m->summary[g]);
-            for (; m->pending[w] != 0; m->pending[w] &= m->pending[w] - 1) {
-                const uint32_t q = w * 64 + (uint32_t)__builtin_ctzll(m->pending[w]);
-                m->counters.programs_run++;
-                if (run_program(m, m->engine->queries[q].entry)) {
-                    m->tags[found++] = m->engine->queries[q].tag;
-                }
-            }
+            found = run_word(m, g * 64 + (uint32_t)__builtin_ctzll(m->summary[g]), found);
         }
     }
     return found;

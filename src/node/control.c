@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #define PARKED_NS INT64_C(200000)
-#define ROUND_OBJECTS 4096u   /* dealt largest first; the next round begins at once */
-#define LIST_STEP_OBJECTS 64u /* between looks at the mailboxes: below a millisecond */
-#define CREDIT_OBJECTS 32u    /* below SHARD_READ_SLOTS */
+#define ROUND_OBJECTS 4096U   /* dealt largest first; the next round begins at once */
+#define LIST_STEP_OBJECTS 64U /* between looks at the mailboxes: below a millisecond */
+#define CREDIT_OBJECTS 32U    /* below SHARD_READ_SLOTS */
 #define CREDIT_BYTES ((uint64_t)8 << 20)
 #define DEAD_BYTES_MAX ((size_t)8 << 20)
 #define WORDS_BYTES_MAX ((size_t)64 << 10)
