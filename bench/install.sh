@@ -7,7 +7,7 @@ packages=(build-essential cmake ninja-build pkg-config python3 liburing-dev libi
     libdeflate-dev libzstd-dev libhyperscan-dev libsimdjson-dev libjemalloc-dev libyaml-dev
     libsqlite3-dev libxxhash-dev libpcre2-dev libssl-dev libcmocka-dev sqlite3 zstd)
 if [ "${1:-}" = --tests ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils)
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils python3-botocore)
 fi
 
 missing=()
