@@ -124,34 +124,67 @@ static pen_status object_before(struct control *c, struct pen_object *object, st
     return st;
 }
 
-/* Drops what an earlier run finished; gives what it left open its committed prefix. */
-static pen_status list_resume(struct control *c, struct object_list *list, uint32_t first,
-                              struct pen_err *err)
+/* False when an earlier run finished it; what that run left open gets its committed prefix. */
+static bool object_resume(struct control *c, struct pen_object *object, pen_status *st,
+                          struct pen_err *err)
 {
-    const struct unit *unit = &c->planner.units[c->next_unit];
-    PEN_TRY(again_load(&c->again, &c->job, unit, err));
+    const struct unit *unit = &c->planner.units[object->unit];
+    struct checkpoint_open_object open;
+    bool found = false;
+    if (*st == PEN_OK) {
+        *st = again_load(&c->again, &c->job, unit, err);
+    }
+    if (*st == PEN_OK && again_is_finished(&c->again, &c->job, unit, object)) {
+        return false;
+    }
+    if (*st == PEN_OK) {
+        *st = checkpoint_open_object(c->job.checkpoint, object->path, &open, &found, err);
+    }
+    if (found) {
+        object->skip_records = open.records;
+        object->size = open.size; /* when the file is another now, the reader says `changed` */
+        object->mtime_ns = open.mtime_ns;
+        *st = object_before(c, object, err);
+    }
+    return true;
+}
+
+/* Counts what was listed; of a job that goes on, only what is left stays in the list. */
+static pen_status list_take(struct control *c, struct object_list *list, uint32_t first,
+                            struct pen_err *err)
+{
     uint32_t kept = first;
     pen_status st = PEN_OK;
     for (uint32_t i = first; i < list->count; i++) {
         struct pen_object *object = list->items[i];
-        if (again_is_finished(&c->again, &c->job, unit, object)) {
+        origin_note(c, object);
+        if (c->job.is_resumed && !object_resume(c, object, &st, err)) {
             object_free(object);
             continue;
         }
-        struct checkpoint_open_object open;
-        bool found = false;
-        if (st == PEN_OK) {
-            st = checkpoint_open_object(c->job.checkpoint, object->path, &open, &found, err);
-        }
-        if (found) {
-            object->skip_records = open.records;
-            object->size = open.size; /* when the file is another now, the reader says `changed` */
-            object->mtime_ns = open.mtime_ns;
-            st = object_before(c, object, err);
-        }
         list->items[kept++] = object;
+        c->objects_open++;
+        c->planner.units[object->unit].open_objects++;
     }
     list->count = kept;
+    return st;
+}
+
+/* The few large objects that go before all others. */
+static pen_status list_early(struct control *c, struct pen_err *err)
+{
+    struct object_list all = {0};
+    pen_status st = planner_early(&c->planner, &all, err);
+    c->round = (struct object_list){.items = all.items, .cap = all.cap};
+    for (uint32_t i = 0; i < all.count; i++) {
+        const uint32_t first = c->round.count;
+        c->round.items[c->round.count++] = all.items[i];
+        if (st == PEN_OK) {
+            st = list_take(c, &c->round, first, err);
+        }
+        again_clear(&c->again); /* each is of another unit */
+    }
+    c->objects_pruned += all.pruned;
     return st;
 }
 
@@ -171,14 +204,7 @@ static pen_status list_unit(struct control *c, struct object_list *list, uint32_
         return st;
     }
     c->objects_pruned += list->pruned - pruned;
-    for (uint32_t i = first; i < list->count; i++) {
-        origin_note(c, list->items[i]);
-    }
-    if (c->job.is_resumed) {
-        PEN_TRY(list_resume(c, list, first, err));
-    }
-    c->objects_open += list->count - first;
-    unit->open_objects += list->count - first;
+    PEN_TRY(list_take(c, list, first, err));
     if (is_done) {
         unit->is_listed = true;
         c->next_unit++;
@@ -217,6 +243,15 @@ static bool round_next(struct control *c, struct pen_err *err)
 {
     if (c->round_next < c->round.count) {
         return true;
+    }
+    if (!c->planner.early.is_out) {
+        if (list_early(c, err) != PEN_OK) {
+            c->failure = *err;
+            return false;
+        }
+        if (c->round.count > 0) {
+            return true;
+        }
     }
     const bool is_first = c->round.items == NULL; /* dealt whole, largest first */
     const struct object_list dealt = c->round;

@@ -167,6 +167,7 @@ static pen_status folder_entry(struct planner *planner, struct folder_stack *sta
         folder->files++;
         if (fstatat(folder->fd, entry->d_name, &st, 0) == 0) {
             planner->bytes += (uint64_t)st.st_size;
+            return early_note(&planner->early, folder->path, entry->d_name, (uint64_t)st.st_size);
         }
         return PEN_OK;
     default:
@@ -255,6 +256,10 @@ static pen_status source_walk(struct planner *planner, const char *source, plann
         planner->files++;
         planner->bytes += (uint64_t)st.st_size;
         const char *name = strrchr(real, '/');
+        if (early_note(&planner->early, real, "", (uint64_t)st.st_size) != PEN_OK) {
+            free(real);
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", source);
+        }
         return unit_add(planner, real, strdup(name == NULL ? real : name + 1), true);
     }
     struct folder_stack stack = {0};
@@ -378,6 +383,9 @@ static pen_status folder_list(struct planner *planner, uint32_t unit, uint32_t r
         if (name == NULL) {
             break;
         }
+        if (planner->early.is_out && early_has(&planner->early, unit, name)) {
+            continue;
+        }
         if (object_add(planner, list, path_join(folder->path, name), path_join(folder->key, name),
                        name, unit) != PEN_OK) {
             *is_done = true;
@@ -394,6 +402,9 @@ pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
     const struct unit *of = &planner->units[unit];
     PEN_CHECK(room > 0);
     *is_done = true;
+    if (of->is_file && planner->early.is_out && early_has(&planner->early, unit, "")) {
+        return PEN_OK;
+    }
     if (of->is_file) {
         return object_add(planner, list, strdup(of->path), strdup(of->key), of->key, unit) == PEN_OK
                    ? PEN_OK
@@ -407,8 +418,43 @@ pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
     return st;
 }
 
+/* The unit of a path; of two sources that overlap the one that has not given this object yet. */
+static uint32_t early_unit(const struct planner *planner, const struct early_object *object)
+{
+    for (uint32_t i = 0; i < planner->unit_count; i++) {
+        const struct unit *unit = &planner->units[i];
+        if (strcmp(unit->path, object->folder) == 0 && unit->is_file == (object->name[0] == '\0') &&
+            !early_has(&planner->early, i, object->name)) {
+            return i;
+        }
+    }
+    return EARLY_NONE;
+}
+
+pen_status planner_early(struct planner *planner, struct object_list *list, struct pen_err *err)
+{
+    struct early *early = &planner->early;
+    PEN_CHECK(!early->is_out);
+    early->is_out = true;
+    early_settle(early, planner->bytes);
+    for (uint32_t i = 0; i < early->count; i++) {
+        struct early_object *object = &early->objects[i];
+        object->unit = early_unit(planner, object);
+        PEN_CHECK(object->unit != EARLY_NONE);
+        const struct unit *unit = &planner->units[object->unit];
+        const char *name = unit->is_file ? unit->key : object->name;
+        char *path = unit->is_file ? strdup(unit->path) : path_join(unit->path, name);
+        char *key = unit->is_file ? strdup(unit->key) : path_join(unit->key, name);
+        if (object_add(planner, list, path, key, name, object->unit) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", unit->path);
+        }
+    }
+    return PEN_OK;
+}
+
 void planner_fini(struct planner *planner)
 {
+    early_fini(&planner->early);
     for (uint32_t i = 0; i < planner->unit_count; i++) {
         if (planner->units[i].name != planner->units[i].path) {
             free(planner->units[i].name);

@@ -4,6 +4,7 @@
 
 #include "penstock/node.h"
 
+#include "early.h"
 #include "names.h"
 
 #include <sys/types.h>
@@ -29,6 +30,7 @@ struct planner {
     dev_t out_dev;
     ino_t out_ino;
     struct folder_names names;
+    struct early early;
 };
 
 /* Walks all sources: unit table sorted by day, then path.  on_gap hears of unreadable folders. */
@@ -54,6 +56,13 @@ struct object_list { /* owns its objects until they are taken */
  */
 PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
                                      struct object_list *list, bool *is_done, struct pen_err *err);
+/*
+ * planner_early - appends what is left of the objects that are to be read before all others because
+ * one of them alone takes a good part of the run; object->unit is theirs.  Called once, before
+ * planner_list, which then leaves them out.
+ */
+PEN_MUST_USE pen_status planner_early(struct planner *planner, struct object_list *list,
+                                      struct pen_err *err);
 void object_free(struct pen_object *object);
 /* Whether a name is on the first list (when there is one) and not on the second.  An empty value,
  * of which the key says nothing, is. */

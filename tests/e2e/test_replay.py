@@ -150,6 +150,35 @@ def case_open_twice():
     assert "records    60000 in" in again and ", 0 records/s, 0 MB/s\n" in again, again
 
 
+def case_early():
+    """An object that is a large part of all bytes is read first, whatever its day; once, also after a stop."""
+    root = WORK / "data/AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03"
+    for day in range(1, 6):
+        (root / f"{day:02}").mkdir(parents=True)
+        (root / f"{day:02}/small.json").write_bytes(many_records(day * 100000, 10))
+    (root / "04/huge.json").write_bytes(many_records(5000000, 9000))
+    (root / "05/large.json").write_bytes(many_records(9000000, 6000))
+    assert (root / "05/large.json").stat().st_size > 8 << 20
+
+    def order(out):
+        texts = [subprocess.run(["zstd", "-dcq", path], capture_output=True, check=True).stdout
+                 for path in sorted((out / "documents").iterdir())]
+        return [int(json.loads(line)["_id"][:8]) for line in b"".join(texts).splitlines()]
+
+    replay(WORK / "data", WORK / "out", "--shards", "1")
+    huge, large = list(range(5000000, 5009000)), list(range(9000000, 9006000))
+    small = [day * 100000 + i for day in range(1, 6) for i in range(10)]
+    assert order(WORK / "out") == huge + large + small, order(WORK / "out")[:3]
+    # named alone and in a folder that is a source as well, an object is read for each of them, as ever
+    done = run("replay", WORK / "data", root / "05/large.json", WORK / "data", "--out", WORK / "both", "--json",
+               "--no-progress", *FIXED)
+    both = json.loads(done.stdout.splitlines()[-1])
+    assert both["objects"]["listed"] == 15, both["objects"]
+    assert stopped_while_open(WORK / "data", WORK / "stopped") == ["huge.json"]
+    adds_up(replay(WORK / "data", WORK / "stopped", "--shards", "2"))
+    assert sorted(order(WORK / "stopped")) == sorted(huge + large + small)
+
+
 def event(number):
     return {"eventTime": "2025-03-04T05:06:07Z", "eventSource": "s3.amazonaws.com", "eventName": "GetObject",
             "eventID": f"{number:08d}-0000-4000-8000-000000000000", "awsRegion": "eu-west-1",
