@@ -1,9 +1,9 @@
 /*
- * penstock/net.h - what is said to AWS over HTTP: so far, how a request is signed.
+ * penstock/net.h - what is said to AWS over HTTP: how a request is signed, what a bucket lists.
  *
  * Signature Version 4, for headers (presigned URLs are not made).  A signer belongs to one thread;
- * it keeps the signing keys of the days, regions and services that it met.  Nothing here does I/O
- * or reads the clock.
+ * it keeps the signing keys of the days, regions and services that it met.  Neither signing nor
+ * encoding does I/O or reads the clock.
  */
 #ifndef PEN_NET_H
 #define PEN_NET_H
@@ -23,6 +23,11 @@ PEN_MUST_USE pen_status pen_uri_encode(struct pen_buf *out, pen_slice s, enum pe
  * before ".." removed, empty segments too.  An empty path becomes "/".  Status of the buffer.
  */
 PEN_MUST_USE pen_status pen_uri_normalise(struct pen_buf *out, pen_slice path);
+
+/* Decodes %XX, in either case, and "+" as a blank: as S3 writes keys in listings and notifications.
+ * In place; *len becomes the length.  False: a "%" that no two digits follow; text is spoilt then.
+ */
+PEN_MUST_USE bool pen_uri_decode(uint8_t *text, size_t *len);
 
 /* ---- signing ---- */
 
@@ -113,7 +118,17 @@ PEN_MUST_USE pen_status pen_sigv4_sign(struct pen_sigv4 *signer,
 /* The SHA-256 of a body, for payload. */
 void pen_sigv4_hash(pen_slice body, char out[PEN_SHA256_HEX]);
 
-/* Appends "openssl VERSION\n". */
+/* ---- listing: what a page of ListObjectsV2 tells ---- */
+
+struct pen_s3_object {
+    pen_slice key;           /* decoded: the bytes of the key, never empty */
+    pen_slice etag;          /* without the quotes around it; empty: not told */
+    pen_slice storage_class; /* "STANDARD", "GLACIER"; empty: not told */
+    uint64_t size;           /* bytes */
+    int64_t modified_ns;
+};
+
+/* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);
 
 #endif

@@ -29,11 +29,6 @@ void pen_sigv4_hash(pen_slice body, char out[PEN_SHA256_HEX])
     pen_sha256_hex(sum, out);
 }
 
-pen_status pen_net_libraries(struct pen_buf *out)
-{
-    return pen_buf_printf(out, "openssl %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
-}
-
 static pen_status hex_add(struct pen_buf *buf, const uint8_t sum[SHA256_DIGEST_LENGTH])
 {
     PEN_TRY(pen_buf_reserve(buf, SHA256_HEX));

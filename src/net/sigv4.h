@@ -10,20 +10,8 @@
 #include "penstock/net.h"
 
 #include "sha.h"
+#include "span.h"
 
-struct span { /* of the buffer */
-    size_t from;
-    size_t len;
-};
-static inline pen_slice span_slice(const struct pen_buf *buf, struct span span)
-{
-    PEN_DCHECK(span.from + span.len <= buf->len);
-    return (pen_slice){buf->ptr + span.from, span.len};
-}
-static inline struct span span_since(const struct pen_buf *buf, size_t from)
-{
-    return (struct span){from, buf->len - from};
-}
 /* Appends a part of the buffer to it. */
 PEN_MUST_USE pen_status pen_span_add(struct pen_buf *buf, struct span span);
 

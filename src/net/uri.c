@@ -61,3 +61,33 @@ pen_status pen_uri_normalise(struct pen_buf *out, pen_slice path)
     }
     return PEN_OK;
 }
+
+static uint32_t digit_of(uint8_t c)
+{
+    const uint32_t lower = c | 0x20U;
+    if (c >= '0' && c <= '9') {
+        return c - (uint32_t)'0';
+    }
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : UINT32_MAX;
+}
+
+bool pen_uri_decode(uint8_t *text, size_t *len)
+{
+    size_t to = 0; /* never ahead of what is read */
+    for (size_t i = 0; i < *len; i++) {
+        uint32_t byte = text[i] == '+' ? (uint32_t)' ' : text[i];
+        if (byte == '%') {
+            const bool is_whole = *len - i > 2;
+            const uint32_t high = is_whole ? digit_of(text[i + 1]) : UINT32_MAX;
+            const uint32_t low = is_whole ? digit_of(text[i + 2]) : UINT32_MAX;
+            if (high == UINT32_MAX || low == UINT32_MAX) {
+                return false;
+            }
+            byte = high * 16 + low;
+            i += 2;
+        }
+        text[to++] = (uint8_t)byte;
+    }
+    *len = to;
+    return true;
+}

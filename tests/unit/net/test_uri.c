@@ -34,6 +34,40 @@ static void every_byte_but_the_unreserved_is_encoded(void **state)
     pen_buf_fini(&buf);
 }
 
+static void every_byte_that_is_encoded_is_decoded(void **state)
+{
+    (void)state;
+    uint8_t all[256];
+    struct pen_buf buf;
+    pen_buf_init(&buf, 1000);
+    for (uint32_t b = 0; b < 256; b++) {
+        all[b] = (uint8_t)b;
+    }
+    assert_int_equal(pen_uri_encode(&buf, (pen_slice){all, sizeof(all)}, PEN_URI_KEEP_NONE),
+                     PEN_OK);
+    assert_true(pen_uri_decode(buf.ptr, &buf.len));
+    assert_int_equal(buf.len, sizeof(all));
+    assert_memory_equal(buf.ptr, all, sizeof(all));
+    pen_buf_fini(&buf);
+}
+
+static void decoding_takes_either_case_and_plus_and_refuses_half_an_escape(void **state)
+{
+    (void)state;
+    uint8_t text[] = "a+b%2b%2Fc%c3%A9";
+    size_t len = sizeof(text) - 1;
+    assert_true(pen_uri_decode(text, &len));
+    assert_int_equal(len, 8);
+    assert_memory_equal(text, "a b+/c\xc3\xa9", 8);
+    static const char *const bad[] = {"%", "%4", "a%", "a%4", "%g0", "%0g", "%%41", "% 1", "%+1"};
+    for (uint32_t i = 0; i < PEN_COUNT(bad); i++) {
+        uint8_t copy[8];
+        len = strlen(bad[i]);
+        memcpy(copy, bad[i], len);
+        assert_false(pen_uri_decode(copy, &len));
+    }
+}
+
 static void encoding_stops_at_the_limit_of_the_buffer(void **state)
 {
     (void)state;
@@ -83,6 +117,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_but_the_unreserved_is_encoded),
+        cmocka_unit_test(every_byte_that_is_encoded_is_decoded),
+        cmocka_unit_test(decoding_takes_either_case_and_plus_and_refuses_half_an_escape),
         cmocka_unit_test(encoding_stops_at_the_limit_of_the_buffer),
         cmocka_unit_test(paths_are_normalised),
     };
