@@ -118,6 +118,64 @@ PEN_MUST_USE pen_status pen_sigv4_sign(struct pen_sigv4 *signer,
 /* The SHA-256 of a body, for payload. */
 void pen_sigv4_hash(pen_slice body, char out[PEN_SHA256_HEX]);
 
+/* ---- endpoints: where a bucket is ---- */
+
+#define PEN_S3_BUCKET_MAX 255  /* bytes; names of today have 63 at most */
+#define PEN_S3_PREFIX_MAX 1024 /* bytes, as of a key */
+#define PEN_S3_HOST_MAX 253    /* bytes of an endpoint's name */
+
+struct pen_s3_url { /* lies in the text */
+    pen_slice bucket;
+    pen_slice prefix; /* the bytes behind the bucket and a slash; not decoded; may be empty */
+};
+/* "s3://bucket", "s3://bucket/prefix".  PEN_E_USAGE: another scheme, an ARN, a name that no bucket
+ * can have, a prefix too long. */
+PEN_MUST_USE pen_status pen_s3_url_parse(pen_slice url, struct pen_s3_url *out,
+                                         struct pen_err *err);
+
+/* What is configured; what is not is empty.  The first of the three endpoints that is set counts.
+ */
+struct pen_s3_place {
+    pen_slice bucket;
+    pen_slice region;          /* empty: that of the endpoint, else us-east-1 */
+    pen_slice endpoint_url;    /* the option: "https://host", "http://host:port" */
+    pen_slice env_endpoint_s3; /* AWS_ENDPOINT_URL_S3 */
+    pen_slice env_endpoint;    /* AWS_ENDPOINT_URL */
+    bool is_path_style;        /* never virtual-host style */
+    bool is_fips;              /* AWS's own endpoints: those of FIPS 140 */
+    bool is_dualstack;         /* AWS's own endpoints: those with IPv6 addresses */
+};
+
+struct pen_s3_endpoint { /* has no pointers: may be copied */
+    bool is_tls;
+    bool is_given;        /* configured, so it stays where it is when another region is learned */
+    bool is_virtual_host; /* the bucket goes before the host, else before the path */
+    bool is_fips;
+    bool is_dualstack;
+    uint16_t port;
+    char host[PEN_S3_HOST_MAX + 1];      /* lower case, without the bucket; IPv6 in brackets */
+    char authority[PEN_S3_HOST_MAX + 7]; /* host, and ":port" where that is not the scheme's own */
+    char region[PEN_SIGV4_SCOPE_MAX];
+    char bucket[PEN_S3_BUCKET_MAX + 1];
+};
+/*
+ * pen_s3_endpoint_of - path style is taken where the style cannot be virtual-host: names with a dot
+ * over TLS (no certificate covers them), names that are none of DNS, and endpoints that are an
+ * address or localhost.  PEN_E_USAGE, with the reason: a URL, bucket or region of no such form, a
+ * partition that must be given by endpoint.
+ */
+PEN_MUST_USE pen_status pen_s3_endpoint_of(const struct pen_s3_place *place,
+                                           struct pen_s3_endpoint *out, struct pen_err *err);
+/* The bucket was found to be in this region: AWS's own host follows, a given one stays.
+ * PEN_E_CORRUPT, and no change: no region has such a name. */
+PEN_MUST_USE pen_status pen_s3_endpoint_move(struct pen_s3_endpoint *endpoint, pen_slice region,
+                                             struct pen_err *err);
+/* The region in a host name of AWS, also of a VPC endpoint and with a bucket before it; lies in
+ * host, or is static.  False: none can be told. */
+PEN_MUST_USE bool pen_s3_region_of_host(pen_slice host, pen_slice *region);
+/* "aws", "aws-cn", "aws-us-gov": as ARNs of the region have it. */
+const char *pen_s3_partition(pen_slice region);
+
 /* ---- listing: what a page of ListObjectsV2 tells ---- */
 
 struct pen_s3_object {
