@@ -1,5 +1,5 @@
 /* tested by tests/unit/decode/test_decode.c */
-#include "decode.h"
+#include "body.h"
 
 #include <zstd.h>
 
@@ -23,10 +23,8 @@ enum part { PART_FIXED, PART_EXTRA_LEN, PART_EXTRA, PART_NAME, PART_COMMENT, PAR
 #define METHOD_DEFLATE 8U
 #define FIXED_BYTES 10U
 
-static const uint8_t zeros[IGZIP_HIST_SIZE];
-
 struct gzip_layer {
-    struct inflate_state state;
+    struct gzip_body body;
     enum part part; /* of the header: the one that the next byte belongs to */
     uint32_t at;    /* bytes of the part that were read */
     uint32_t extra_len;
@@ -79,18 +77,7 @@ static enum layer_result between(struct gzip_layer *layer, pen_slice *in, bool i
         (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset, "gzip: garbage after a member");
         return LAYER_FAIL;
     }
-    isal_inflate_reset(&layer->state);
-    isal_inflate_init(&layer->state);
-    layer->state.crc_flag = ISAL_GZIP_NO_HDR_VER;
-    /* igzip 2.30 does not see every distance that reaches before the member, and takes two codes of
-     * fixed blocks that mean nothing for a distance of zero: it then copies what lies before its
-     * buffer, or in it, memory of ours.  Zeros are there instead, or what this member left. (Behind
-     * the first 32 KiB igzip works in the caller's buffer: a distance of zero repeats its bytes.)
-     */
-    memset(layer->state.tmp_out_buffer, 0, sizeof(layer->state.tmp_out_buffer));
-    uint8_t *dict = (uint8_t *)(uintptr_t)zeros; // NOLINT(performance-no-int-to-ptr): only read
-    const int got = isal_inflate_set_dict(&layer->state, dict, sizeof(zeros));
-    PEN_CHECK(got == ISAL_DECOMP_OK);
+    gzip_body_begin(&layer->body);
     layer->part = PART_FIXED;
     layer->at = 0;
     layer->crc = 0;
@@ -183,59 +170,46 @@ static enum layer_result header_run(struct gzip_layer *layer, pen_slice *in, boo
     return LAYER_OUTPUT;
 }
 
-static enum layer_result inflate_error(struct gzip_layer *layer, int code, struct pen_err *err)
+/* LAYER_OUTPUT: the member goes on or another may follow. */
+static enum layer_result body_run(struct gzip_layer *layer, pen_slice *in,
+                                  const struct layer_out *out, struct pen_err *err)
 {
-    if (code == ISAL_INCORRECT_CHECKSUM) {
-        (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset,
-                       "crc: checksum or length of the gzip member is wrong");
+    const size_t before = in->len;
+    const enum body_result got = gzip_body_run(&layer->body, in, out);
+    layer->offset += before - in->len;
+    if (got == BODY_DAMAGED) {
+        uint32_t behind = 0;
+        const char *text = gzip_body_damage(&layer->body, &behind);
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset - behind, "gzip: %s", text);
+        return LAYER_FAIL;
+    }
+    if (got != BODY_MORE) {
         layer->in_member = false;
         layer->had_member = true;
+    }
+    if (got == BODY_CRC) {
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset,
+                       "crc: checksum or length of the gzip member is wrong");
         return LAYER_CRC;
     }
-    static const struct {
-        int code;
-        const char *text;
-    } names[] = {{ISAL_INVALID_BLOCK, "invalid block"},
-                 {ISAL_INVALID_SYMBOL, "invalid symbol"},
-                 {ISAL_INVALID_LOOKBACK, "invalid distance"}};
-    const char *text = "damaged";
-    for (size_t i = 0; i < PEN_COUNT(names); i++) {
-        text = names[i].code == code ? names[i].text : text;
-    }
-    (void)PEN_FAIL(err, PEN_E_CORRUPT, layer->offset, "gzip: %s", text);
-    return LAYER_FAIL;
+    return LAYER_OUTPUT;
 }
 
 enum layer_result gzip_layer_run(struct gzip_layer *layer, pen_slice *in, bool is_last,
                                  const struct layer_out *out, struct pen_err *err)
 {
-    const size_t cap = out->cap;
-    size_t *len = out->len;
     for (;;) {
-        const enum layer_result got = header_run(layer, in, is_last, err);
+        enum layer_result got = header_run(layer, in, is_last, err);
+        if (got == LAYER_OUTPUT) {
+            got = body_run(layer, in, out, err);
+        }
         if (got != LAYER_OUTPUT) {
             return got;
         }
-        const uint32_t given = in->len > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)in->len;
-        const uint32_t room = cap - *len > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)(cap - *len);
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): igzip does not write there */
-        layer->state.next_in = (uint8_t *)(uintptr_t)in->ptr;
-        layer->state.avail_in = given;
-        layer->state.next_out = out->ptr + *len;
-        layer->state.avail_out = room;
-        const int code = isal_inflate(&layer->state);
-        /* Of damaged input igzip counts a byte more than it was given. */
-        take(layer, in, layer->state.avail_in > given ? given : given - layer->state.avail_in);
-        *len += room - layer->state.avail_out;
-        if (code < 0 || code > ISAL_OUT_OVERFLOW) {
-            return inflate_error(layer, code, err);
-        }
-        if (layer->state.block_state == ISAL_BLOCK_FINISH) {
-            layer->in_member = false;
-            layer->had_member = true;
+        if (!layer->in_member) {
             continue;
         }
-        if (*len == cap) {
+        if (*out->len == out->cap) {
             return LAYER_OUTPUT;
         }
         if (in->len == 0) {

@@ -57,21 +57,20 @@ static inline void decode_run(pen_slice in, size_t step, struct decoded *d)
 }
 
 /*
- * Any bytes in pieces of two sizes: the same plain bytes as far as both go, and the same end.  Of
- * damaged gzip only the end is the same: behind some damage igzip repeats what its buffer happens
- * to hold (gzip.c), which depends on the pieces.
+ * Any bytes in pieces of two sizes: the same plain bytes, up to the same end.  Of a damaged zstd
+ * frame libzstd drops what the call that met the damage had written, so there one may go further.
  */
 static inline void decode_any(pen_slice in, size_t step, struct decoded *a, struct decoded *b)
 {
     decode_run(in, step, a);
     decode_run(in, 65536, b);
-    const bool is_sound = a->end == PEN_DECODE_END && !a->has_crc;
-    const bool has_gzip = strstr(pen_decoder_format(decoder_once()), "gzip") != NULL;
     const size_t common = a->len < b->len ? a->len : b->len;
-    PEN_CHECK((has_gzip && !is_sound) || memcmp(a->out, b->out, common) == 0);
+    PEN_CHECK(memcmp(a->out, b->out, common) == 0);
     if (a->len < OUT_MAX && b->len < OUT_MAX) {
         PEN_CHECK((a->end == PEN_DECODE_END) == (b->end == PEN_DECODE_END));
-        PEN_CHECK(a->end != PEN_DECODE_END || (a->len == b->len && a->has_crc == b->has_crc));
+        const bool has_zstd = strstr(pen_decoder_format(decoder_once()), "zstd") != NULL;
+        const bool is_whole = !has_zstd || a->end == PEN_DECODE_END;
+        PEN_CHECK(!is_whole || (a->len == b->len && a->has_crc == b->has_crc));
     }
 }
 
