@@ -1,4 +1,3 @@
-/* tested by tests/unit/state/test_state.c */
 #include "penstock/state.h"
 
 #include "state_internal.h"
