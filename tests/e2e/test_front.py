@@ -11,7 +11,8 @@ import time
 from kit import BINARY, FIXED, WORK, Folder, dead, documents, event, main, only, records, replay, run
 
 SOURCE = pathlib.Path(__file__).parents[2]
-LIBRARIES = {"hyperscan", "pcre2", "simdjson", "isa-l", "zstd", "libyaml", "sqlite", "xxhash", "liburing"}
+LIBRARIES = {"hyperscan", "pcre2", "simdjson", "isa-l", "zstd", "libyaml", "sqlite", "xxhash", "liburing",
+             "openssl", "expat"}
 
 
 def linked_version(soname):
