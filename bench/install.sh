@@ -8,7 +8,8 @@ packages=(build-essential cmake ninja-build pkg-config python3 liburing-dev libi
     libsqlite3-dev libxxhash-dev libpcre2-dev libssl-dev libexpat1-dev libcmocka-dev
     sqlite3 zstd)
 if [ "${1:-}" = --tests ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils python3-botocore)
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils python3-botocore
+        python3-venv openssl)
 fi
 
 missing=()

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""parts_install.py [moto] [nginx] [versitygw] - puts the servers that tests talk to into the cache.
+
+Without names: moto and nginx, which every run can afford.  They go below
+$XDG_CACHE_HOME/penstock/parts (~/.cache/penstock/parts), each into a folder named by what is in it, so
+that a change of versions installs anew; nothing else on the machine is changed.  versitygw is built
+with go, which takes minutes; radosgw is used when it is installed, never installed here.
+"""
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+MOTO = pathlib.Path(__file__).with_name("moto.txt")
+VERSITYGW = "v1.8.0"
+STEP_MAX_S = 1800  # one command; a network that stalls
+
+
+class Missing(Exception):
+    """A part that cannot be had here, and why."""
+
+
+def cache():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(base) / "penstock" / "parts"
+
+
+def _run(what, *command, **options):
+    """Runs a step; its last words are the reason when it fails."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=STEP_MAX_S, check=False, **options)
+    except FileNotFoundError as e:
+        raise Missing(f"{what} cannot be installed: {command[0]} is not there") from e
+    except subprocess.TimeoutExpired as e:
+        raise Missing(f"{what} cannot be installed: {command[0]} took over {STEP_MAX_S} s") from e
+    if done.returncode != 0:
+        said = done.stdout.decode("utf-8", "replace").strip().splitlines() or [f"status {done.returncode}"]
+        raise Missing(f"{what} cannot be installed: {said[-1]}")
+
+
+def _make(what, folder, build):
+    """folder, built once: several tests may ask at the same time, and one may be killed half way."""
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f".lock-{what}", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return folder
+        began = time.monotonic()
+        print(f"install: {what} goes to {folder}", flush=True)
+        fresh = folder.parent / f"{folder.name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        try:
+            build(fresh)
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        print(f"install: {what} is there after {time.monotonic() - began:.0f} s", flush=True)
+    return folder
+
+
+def moto():
+    """Folder of packages for this interpreter: moto's server and boto3.  Not a virtual environment:
+    that holds its own path and could not be put in place as a whole."""
+    key = hashlib.sha256(MOTO.read_bytes() + sys.version.encode()).hexdigest()[:12]
+
+    def build(fresh):
+        python = sys.executable
+        if importlib.util.find_spec("pip") is None:
+            _run("moto", python, "-m", "venv", fresh / "pip")
+            python = fresh / "pip" / "bin" / "python"
+        _run("moto", python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
+             "--target", fresh / "packages", "--requirement", MOTO)
+        shutil.rmtree(fresh / "pip", ignore_errors=True)
+
+    return _make("moto", cache() / f"moto-{key}", build) / "packages"
+
+
+def nginx():
+    """nginx's binary: the one that is installed, else Debian's, unpacked and not installed (that
+    would start it on port 80)."""
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if found:
+        return pathlib.Path(found)
+
+    def build(fresh):
+        _run("nginx", "apt-get", "download", "nginx", cwd=fresh)
+        packages = list(fresh.glob("nginx_*.deb"))
+        if len(packages) != 1:
+            raise Missing("nginx cannot be installed: apt-get downloaded no package of it")
+        _run("nginx", "dpkg-deb", "-x", packages[0], fresh / "root")
+        _run("nginx", fresh / "root/usr/sbin/nginx", "-v")
+
+    return _make("nginx", cache() / "nginx", build) / "root/usr/sbin/nginx"
+
+
+def versitygw(may_build=False):
+    """versitygw's binary: from PATH or built before; built now only when that is asked for."""
+    folder = cache() / f"versitygw-{VERSITYGW}"
+    found = shutil.which("versitygw")
+    if found:
+        return pathlib.Path(found)
+    if not folder.is_dir() and not may_build:
+        raise Missing("versitygw is not there: build it once with tests/e2e/parts_install.py versitygw")
+
+    def build(fresh):
+        _run("versitygw", "go", "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}",
+             env={**os.environ, "GOBIN": str(fresh)})
+
+    return _make("versitygw", folder, build) / "versitygw"
+
+
+def main(names):
+    makers = {"moto": moto, "nginx": nginx, "versitygw": lambda: versitygw(may_build=True)}
+    if not set(names) <= set(makers):
+        sys.exit(__doc__)
+    status = 0
+    for name in names or ("moto", "nginx"):
+        try:
+            print(f"install: {name}: {makers[name]()}")
+        except Missing as e:
+            print(f"skipped: {e}", file=sys.stderr)
+            status = 77
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
