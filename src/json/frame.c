@@ -63,6 +63,7 @@ static void walker_release(struct pen_walker *w)
     free(w->heads);
     free(w->patches);
     free(w->shadows);
+    free(w->keys);
     free(w->copy);
     free(w->sub_text);
     free(w);
@@ -714,5 +715,5 @@ uint64_t pen_walker_memory(const struct pen_walker_options *options)
         2 * window * sizeof(uint32_t); /* stage 1, and what stands in for it */
     return sizeof(struct pen_walker) + positions + (options->want_copy ? window : 0) +
            VALUES_MAX * sizeof(struct pen_value) + PATCHES_MAX * sizeof(struct pen_patch) +
-           SHADOWS_MAX * sizeof(uint32_t) + shapes_memory();
+           shadows_memory() + shapes_memory();
 }

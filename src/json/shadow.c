@@ -13,24 +13,48 @@ struct key_place {
     uint32_t object, position;
 };
 
-static int key_order(const void *a, const void *b)
+#define KEY_BYTES 256U /* longer escaped keys are rare enough for an allocation each */
+
+static bool is_before(const struct key_place *x, const struct key_place *y)
 {
-    const struct key_place *x = a;
-    const struct key_place *y = b;
     if (x->object != y->object) {
-        return x->object < y->object ? -1 : 1;
+        return x->object < y->object;
     }
     if (x->hash != y->hash) {
-        return x->hash < y->hash ? -1 : 1;
+        return x->hash < y->hash;
     }
-    return x->position < y->position ? -1 : x->position > y->position;
+    return x->position < y->position;
 }
 
-static int position_order(const void *a, const void *b)
+/* The place at the root goes down to where both below come before it. */
+static void sift(struct key_place *keys, uint32_t root, uint32_t count)
 {
-    const uint32_t x = *(const uint32_t *)a;
-    const uint32_t y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
+    const struct key_place place = keys[root];
+    for (uint32_t below = 2 * root + 1; below < count; below = 2 * root + 1) {
+        if (below + 1 < count && is_before(&keys[below], &keys[below + 1])) {
+            below++;
+        }
+        if (!is_before(&place, &keys[below])) {
+            break;
+        }
+        keys[root] = keys[below];
+        root = below;
+    }
+    keys[root] = place;
+}
+
+/* A heapsort: qsort asks for memory, for each record. */
+static void keys_sort(struct key_place *keys, uint32_t count)
+{
+    for (uint32_t i = count / 2; i > 0; i--) {
+        sift(keys, i - 1, count);
+    }
+    for (uint32_t left = count; left > 1; left--) {
+        const struct key_place last = keys[0];
+        keys[0] = keys[left - 1];
+        keys[left - 1] = last;
+        sift(keys, 0, left - 1);
+    }
 }
 
 static uint64_t key_hash(struct pen_walker *w, uint32_t i)
@@ -41,10 +65,13 @@ static uint64_t key_hash(struct pen_walker *w, uint32_t i)
     if (memchr(raw.ptr, '\\', raw.len) == NULL) {
         return pen_hash64(raw, 3);
     }
-    uint8_t *text = malloc(raw.len + 1);
+    uint8_t small[KEY_BYTES];
+    uint8_t *text = raw.len < sizeof(small) ? small : malloc(raw.len + 1);
     PEN_CHECK(text != NULL);
     const uint64_t hash = pen_hash64((pen_slice){text, pen_json_unescape(raw, text)}, 3);
-    free(text);
+    if (text != small) {
+        free(text);
+    }
     return hash;
 }
 
@@ -82,7 +109,10 @@ static uint32_t keys_collect(struct pen_walker *w, struct key_place *keys)
 
 bool shadows_find(struct pen_walker *w)
 {
-    struct key_place *keys = malloc(SHADOWS_MAX * sizeof(*keys));
+    if (w->keys == NULL) {
+        w->keys = malloc(SHADOWS_MAX * sizeof(*w->keys));
+    }
+    struct key_place *keys = w->keys;
     if (keys == NULL) {
         return false;
     }
@@ -90,18 +120,24 @@ bool shadows_find(struct pen_walker *w)
     w->shadow_count = 0;
     w->shadow_at = 0;
     if (count == UINT32_MAX) {
-        free(keys);
         return false;
     }
-    qsort(keys, count, sizeof(*keys), key_order);
+    keys_sort(keys, count);
     for (uint32_t i = 0; i + 1 < count; i++) {
         if (keys[i].object == keys[i + 1].object && keys[i].hash == keys[i + 1].hash) {
-            w->shadows[w->shadow_count++] = keys[i].position;
+            keys[w->shadow_count++] = (struct key_place){.position = keys[i].position};
         }
     }
-    qsort(w->shadows, w->shadow_count, sizeof(*w->shadows), position_order);
-    free(keys);
+    keys_sort(keys, w->shadow_count); /* by position alone */
+    for (uint32_t i = 0; i < w->shadow_count; i++) {
+        w->shadows[i] = keys[i].position;
+    }
     return true;
+}
+
+uint64_t shadows_memory(void)
+{
+    return SHADOWS_MAX * (sizeof(uint32_t) + sizeof(struct key_place));
 }
 
 static bool is_structural(uint8_t c)

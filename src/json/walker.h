@@ -111,6 +111,7 @@ struct pen_walker {
     bool has_duplicate; /* walk again with shadows */
     uint32_t *shadows;  /* positions of keys that a later equal key replaces, ascending */
     uint32_t shadow_count, shadow_at;
+    struct key_place *keys; /* scratch to find them, made for the first record that needs it */
     bool with_shadows;
     pen_slice event_text; /* CloudTrailEvent of a lookup-events element */
     bool event_escaped;
@@ -123,6 +124,7 @@ struct pen_walker {
 enum walk_result walk_record(struct pen_walker *walker, bool may_be_envelope);
 /* Keys of the object at index[at] that later equal keys replace.  False: too many. */
 bool shadows_find(struct pen_walker *walker);
+uint64_t shadows_memory(void); /* bytes of a walker */
 /* Structural positions as stage 1 gives them, without checking strings. */
 void scalar_index(struct pen_walker *walker);
 /* End of the token at index[i]: one past its last byte, blanks before the next structural cut off.
