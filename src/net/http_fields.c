@@ -48,7 +48,7 @@ static pen_status length_read(struct http_head *head, const struct http_field *f
 {
     pen_slice rest = value_of(head, f);
     pen_slice item = {0};
-    bool is_sound = !f->is_folded && rest.len > 0;
+    bool is_sound = !f->is_folded;
     while (is_sound && pen_slice_split(&rest, ',', &item)) {
         uint64_t length = 0;
         is_sound = pen_parse_u64(blanks_cut(item), &length) &&

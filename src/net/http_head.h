@@ -81,7 +81,7 @@ void pen_http_head_init(struct http_head *head, bool is_head_request);
  * done     the head is complete: results are set.  Not to be fed again then
  * Returns  PEN_OK | PEN_E_CORRUPT (no HTTP response, or one that is refused) | PEN_E_LIMIT.
  *          err->offset counts from the first byte after init.  After an error only init may follow
- * Cost     about 1 us for a head of S3
+ * Cost     about 1.5 us for the 500 bytes of a head of S3
  */
 PEN_MUST_USE pen_status pen_http_head_feed(struct http_head *head, pen_slice in, size_t *used,
                                            bool *done, struct pen_err *err);
