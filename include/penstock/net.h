@@ -186,6 +186,106 @@ struct pen_s3_object {
     int64_t modified_ns;
 };
 
+/*
+ * A lister runs many listings at once, each page by page, over kept connections.  A listing waits
+ * with its next request until its page was given back: memory is one page a listing (at most 5 MB,
+ * 0.3 MB for a thousand keys of CloudTrail), whatever is in the bucket.
+ *
+ * What can be mended is: connections that fail, stall or are cut, 5xx, 429 and SlowDown are tried
+ * again after a random time up to a bound that doubles; a bucket of another region is asked there,
+ * and listings of it that begin later too; a request that is signed with the time of a wrong clock
+ * is signed again by the server's clock, and so are all after it.  While a server says SlowDown
+ * fewer requests are in flight.  Certificates and host names are always verified; proxies are those
+ * of the environment.
+ *
+ * One thread owns a lister and makes all calls, but for pen_s3_list_wake.
+ */
+#define PEN_S3_LISTINGS_MAX 64
+#define PEN_S3_PAGE_KEYS_MAX 1000
+#define PEN_S3_DELIMITER_MAX 16 /* bytes */
+
+struct pen_s3_list_options { /* 0 is what stands in brackets */
+    const char *ca_file;     /* PEM; NULL: the system's authorities */
+    uint32_t listings_max;   /* [64] open at once, so also requests in flight */
+    uint32_t attempts_max;   /* [10] requests for one page */
+    uint32_t retries_max;    /* [500] of all listings; each page that comes gives one back */
+    int64_t backoff_ns;      /* [100 ms] bound of the first wait */
+    int64_t backoff_max_ns;  /* [20 s] bound of every wait */
+    int64_t connect_ns;      /* [5 s] to a connection, TLS included */
+    int64_t stall_ns;        /* [20 s] without a byte of the response */
+    int64_t request_ns;      /* [120 s] a request in all */
+    /* What was mended and should be known, one line without newline; may be NULL. */
+    void (*notice)(void *ctx, const char *text);
+    void *notice_ctx;
+};
+
+struct pen_s3_list;
+/* PEN_E_CONFIG: the CA file cannot be read | PEN_E_NOMEM. */
+PEN_MUST_USE pen_status pen_s3_list_new(const struct pen_s3_list_options *options,
+                                        struct pen_s3_list **out, struct pen_err *err);
+void pen_s3_list_free(struct pen_s3_list *list); /* listings that are open end; pages with them */
+
+struct pen_s3_list_request {
+    const struct pen_s3_endpoint *endpoint; /* copied, as the slices are */
+    /* Borrowed until the listing ends; NULL: not signed, for public buckets.  May be changed
+     * between turns: every request is signed with what is there then. */
+    const struct pen_credentials *credentials;
+    pen_slice prefix;      /* any bytes, at most PEN_S3_PREFIX_MAX */
+    pen_slice delimiter;   /* usually empty, or "/": keys with it behind the prefix are folded */
+    pen_slice start_after; /* keys up to this one, included, are left out */
+    uint32_t page_keys;    /* asked for; 0: PEN_S3_PAGE_KEYS_MAX */
+    bool is_requester_pays;
+    void *tag; /* comes back in each page */
+};
+/* Begins a listing.  PEN_E_AGAIN: listings_max are open | PEN_E_LIMIT: a slice too long |
+ * PEN_E_NOMEM. */
+PEN_MUST_USE pen_status pen_s3_list_start(struct pen_s3_list *list,
+                                          const struct pen_s3_list_request *request,
+                                          struct pen_err *err);
+uint32_t pen_s3_list_open(const struct pen_s3_list *list); /* listings that have not ended */
+
+/* Borrowed until it is given back.  Every listing ends with a page that is last or has failed. */
+struct pen_s3_page {
+    void *tag;
+    /* PEN_OK, or why the listing failed, with bucket and reason in err: PEN_E_DENIED (with the
+     * permission that is probably missing), PEN_E_NOT_FOUND, PEN_E_CONFIG (a certificate),
+     * PEN_E_IO, PEN_E_CORRUPT and PEN_E_TRUNCATED (tried again in vain).  Keys of earlier pages
+     * stand: another listing may go on with start_after. */
+    pen_status status;
+    struct pen_err err;
+    bool is_last; /* nothing follows; also when it failed */
+    const struct pen_s3_object *objects;
+    uint32_t object_count;
+    const pen_slice *prefixes; /* CommonPrefixes, decoded; those end with the delimiter */
+    uint32_t prefix_count;
+};
+/*
+ * pen_s3_list_turn - sends what is due, reads what came; sleeps up to timeout_ms (0: not) until
+ * something happens, unless there is a page to take.  PEN_E_INTERNAL: libcurl refused.
+ */
+PEN_MUST_USE pen_status pen_s3_list_turn(struct pen_s3_list *list, uint32_t timeout_ms,
+                                         struct pen_err *err);
+/* The page that has waited longest, or NULL.  Several may be taken before one is given back. */
+const struct pen_s3_page *pen_s3_list_take(struct pen_s3_list *list);
+/* Gives it back: the listing goes on, or ends if that was its last page.  The page is gone. */
+void pen_s3_list_done(struct pen_s3_list *list, const struct pen_s3_page *page);
+/* Gives it back and ends the listing. */
+void pen_s3_list_quit(struct pen_s3_list *list, const struct pen_s3_page *page);
+/* Ends the sleep of a turn, or of the next; on any thread while the lister lives. */
+void pen_s3_list_wake(struct pen_s3_list *list);
+
+struct pen_s3_list_stats { /* since the lister was made */
+    uint64_t requests;     /* sent, each of which AWS bills */
+    uint64_t pages;
+    uint64_t retries;
+    uint64_t throttled; /* SlowDown and its like */
+    uint64_t moved;     /* sent again to another region */
+    uint64_t bytes;     /* of bodies */
+    uint32_t window;    /* requests that may be in flight now */
+    int64_t skew_ns;    /* the servers' clock ahead of ours, as corrected */
+};
+struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
+
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);
 

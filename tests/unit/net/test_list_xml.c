@@ -307,6 +307,7 @@ static void the_libraries_are_named(void **state)
     assert_int_equal(pen_net_libraries(&buf), PEN_OK);
     assert_int_equal(pen_buf_add_byte(&buf, '\0'), PEN_OK);
     assert_non_null(strstr((const char *)buf.ptr, "openssl 3."));
+    assert_non_null(strstr((const char *)buf.ptr, "\nlibcurl 7."));
     assert_non_null(strstr((const char *)buf.ptr, "\nexpat 2."));
     pen_buf_fini(&buf);
 }
