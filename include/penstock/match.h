@@ -114,6 +114,10 @@ struct pen_engine_options {
     uint32_t regex_steps_max; /* PCRE2 match limit a value; 0: the default 100,000 */
     bool in_process;          /* compile without the child process (tests, tools) */
     bool (*is_stopped)(void); /* asked again and again while the child compiles; NULL: never */
+    /* Called about ten times a second while the child compiles, with the patterns that it was
+     * given; not called when the cache has them.  NULL: never. */
+    void (*is_compiling)(void *ctx, uint32_t patterns);
+    void *ctx;
 };
 struct pen_engine_stats {
     uint32_t queries, predicates, eq_keys, patterns, regexes, always_run;

@@ -35,6 +35,9 @@ struct pen_program {
     struct pen_program_type *by_type; /* by pen_type.id */
     uint32_t type_count;
 };
+/* What stderr is told of rules that take longer than a second to compile: nothing, a line when it
+ * is noticed and one at the end, or one line that is drawn again and cleared at the end. */
+enum pen_compile_words { PEN_COMPILE_QUIET, PEN_COMPILE_LINES, PEN_COMPILE_TERMINAL };
 struct pen_program_options {
     struct pen_rules_options rules; /* path_count 0: no rules */
     const char *types_dir;
@@ -44,6 +47,7 @@ struct pen_program_options {
                         struct pen_expr **out, struct pen_err *err);
     void *build_ctx;
     bool (*is_stopped)(void); /* while rules compile: true ends it with PEN_E_STOPPED; or NULL */
+    enum pen_compile_words words;
 };
 PEN_MUST_USE pen_status pen_program_new(const struct pen_program_options *options,
                                         struct pen_program **out, struct pen_err *err);

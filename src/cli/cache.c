@@ -78,3 +78,8 @@ const char *cli_cache_dir(struct cli_cache *cache)
     (void)mkdir(cache->path, 0700);
     return cache_open(cache->path) ? cache->path : NULL;
 }
+
+enum pen_compile_words cli_compile_words(void)
+{
+    return isatty(STDERR_FILENO) == 1 ? PEN_COMPILE_TERMINAL : PEN_COMPILE_LINES;
+}

@@ -28,6 +28,8 @@ struct cli_cache {
     char path[4096];
 };
 const char *cli_cache_dir(struct cli_cache *cache);
+/* How a command that is not a run says that rules compile: for a terminal or for a log. */
+enum pen_compile_words cli_compile_words(void);
 /* A time of --from, --to: a date, RFC 3339, -7d, -24h, now, today. */
 PEN_MUST_USE bool cli_time(const char *text, int64_t *ns);
 

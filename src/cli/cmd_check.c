@@ -88,7 +88,8 @@ static pen_status look(const struct replay_args *args, struct check *check, stru
 {
     const uint64_t before = pen_host_rss();
     struct cli_cache cache;
-    const struct pen_program_options program = {.cache_dir = cli_cache_dir(&cache),
+    const struct pen_program_options program = {.words = cli_compile_words(),
+                                                .cache_dir = cli_cache_dir(&cache),
                                                 .rules = args->options.rules,
                                                 .types_dir = args->options.types_dir};
     PEN_TRY(pen_program_new(&program, &check->program, err));

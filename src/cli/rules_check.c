@@ -181,6 +181,7 @@ static int look(struct run *run)
     struct pen_program *program = NULL;
     struct cli_cache cache;
     struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .words = cli_compile_words(),
                                         .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;
     const pen_status st = pen_program_new(&build, &program, &err);

@@ -225,6 +225,7 @@ static int with_rules(struct run *run)
     struct pen_program *program = NULL;
     struct cli_cache cache;
     struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .words = cli_compile_words(),
                                         .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;
     if (pen_program_new(&build, &program, &err) != PEN_OK) {

@@ -201,6 +201,7 @@ static int match(struct run *run)
     struct pen_program *program = NULL;
     struct cli_cache cache;
     const struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                              .words = cli_compile_words(),
                                               .cache_dir = cli_cache_dir(&cache)};
     if (pen_program_new(&build, &program, &err) != PEN_OK) {
         return cli_fail(&err);

@@ -184,6 +184,7 @@ static int test(struct run *run)
     }
     struct cli_cache cache;
     struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .words = cli_compile_words(),
                                         .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;
     if (pen_program_new(&build, &program, &err) != PEN_OK) {

@@ -18,7 +18,7 @@
 
 #define CHILD_CPU_SECONDS 60
 #define CHILD_MEMORY_BYTES ((rlim_t)8 << 30)
-#define STOP_LOOK_MS 100 /* a signal may come just before the wait */
+#define LOOK_MS 100 /* a signal may come just before the wait */
 #define PAYLOAD_MAX ((size_t)1 << 30)
 /* A sanitizer's shadow memory alone is larger than the limit. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -159,29 +159,35 @@ static bool write_all(int fd, pen_slice rest)
     return true;
 }
 
-typedef bool stopped_fn(void);
-
-static bool asks_stop(stopped_fn *is_stopped)
+static bool asks_stop(const struct pen_engine_options *options)
 {
-    return is_stopped != NULL && is_stopped();
+    return options->is_stopped != NULL && options->is_stopped();
 }
 
-/* Waits for bytes or the end.  False when asked to stop. */
-static bool wait_readable(int fd, stopped_fn *is_stopped)
+/* Waits for bytes or the end of what a child sends.  False when asked to stop. */
+static bool wait_readable(int fd, const struct pen_engine *engine,
+                          const struct pen_engine_options *options)
 {
     struct pollfd input = {.fd = fd, .events = POLLIN};
+    const bool has_ears = options->is_stopped != NULL || options->is_compiling != NULL;
     do {
-        if (asks_stop(is_stopped)) {
+        if (asks_stop(options)) {
             return false;
         }
-    } while (poll(&input, 1, is_stopped == NULL ? -1 : STOP_LOOK_MS) <= 0);
+        if (options->is_compiling != NULL) {
+            options->is_compiling(options->ctx, engine->pattern_count);
+        }
+    } while (poll(&input, 1, has_ears ? LOOK_MS : -1) <= 0);
     return true;
 }
 
-static bool read_all(int fd, stopped_fn *is_stopped, struct pen_buf *out)
+/* options: NULL for a file, which nobody need wait for. */
+static bool read_all(int fd, const struct pen_engine *engine,
+                     const struct pen_engine_options *options, struct pen_buf *out)
 {
     for (;;) {
-        if (pen_buf_reserve(out, 65536) != PEN_OK || !wait_readable(fd, is_stopped)) {
+        if (pen_buf_reserve(out, 65536) != PEN_OK ||
+            (options != NULL && !wait_readable(fd, engine, options))) {
             return false;
         }
         const ssize_t n = read(fd, out->ptr + out->len, 65536);
@@ -213,7 +219,7 @@ static _Noreturn void child_main(struct pen_engine *engine, int fd)
 }
 
 /* False when the child died, was refused by its limits, or was not waited for. */
-static bool compile_in_child(struct pen_engine *engine, stopped_fn *is_stopped,
+static bool compile_in_child(struct pen_engine *engine, const struct pen_engine_options *options,
                              struct pen_buf *payload)
 {
     int fds[2];
@@ -227,7 +233,7 @@ static bool compile_in_child(struct pen_engine *engine, stopped_fn *is_stopped,
         child_main(engine, fds[1]);
     }
     (void)close(fds[1]);
-    const bool is_read = pid > 0 && read_all(fds[0], is_stopped, payload);
+    const bool is_read = pid > 0 && read_all(fds[0], engine, options, payload);
     (void)close(fds[0]);
     if (pid > 0 && !is_read) {
         (void)kill(pid, SIGKILL);
@@ -252,16 +258,16 @@ static bool compile_payload(struct pen_engine *engine, const struct pen_engine_o
     if (options->in_process) {
         return make_payload(engine, payload) == PEN_OK;
     }
-    if (compile_in_child(engine, options->is_stopped, payload)) {
+    if (compile_in_child(engine, options, payload)) {
         return true;
     }
-    if (asks_stop(options->is_stopped)) {
+    if (asks_stop(options)) {
         return false;
     }
     /* The limits stopped it: only regexes of rules can be that costly, so go on without them. */
     drop_user_patterns(engine);
     payload->len = 0;
-    return compile_in_child(engine, options->is_stopped, payload);
+    return compile_in_child(engine, options, payload);
 }
 
 /* Key of the cache: patterns, flags, library and processor. */
@@ -297,7 +303,7 @@ static bool cache_load(struct pen_engine *engine, const char *path)
     }
     struct pen_buf bytes;
     pen_buf_init(&bytes, PAYLOAD_MAX);
-    bool is_good = read_all(fd, NULL, &bytes);
+    bool is_good = read_all(fd, engine, NULL, &bytes);
     (void)futimens(fd, NULL); /* used: not the next to be thrown away */
     (void)close(fd);
     struct cache_header header = {0};
@@ -366,7 +372,7 @@ pen_status pen_match_hsdb_build(struct pen_engine *engine, const struct pen_engi
         cache_store(path, pen_buf_slice(&payload));
     }
     pen_buf_fini(&payload);
-    if (!is_good && asks_stop(options->is_stopped)) {
+    if (!is_good && asks_stop(options)) {
         return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "stopped while rules were compiled");
     }
     return is_good ? PEN_OK

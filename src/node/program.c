@@ -1,6 +1,8 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/node.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FIELD_NAME_BYTES_MAX 1024U
@@ -41,6 +43,45 @@ static pen_status build_queries(struct pen_program *program,
     return PEN_OK;
 }
 
+/* ---- words while rules compile ---- */
+
+struct compiling {
+    enum pen_compile_words words;
+    int64_t began_ns, told_ns; /* told: 0 before the first word */
+    uint32_t patterns;
+};
+
+static void on_compiling(void *ctx, uint32_t patterns)
+{
+    struct compiling *c = ctx;
+    const int64_t now = pen_clock_mono_ns();
+    const bool is_told = c->told_ns != 0;
+    const int64_t since = is_told ? c->told_ns : c->began_ns;
+    if (now - since < PEN_NS_PER_S || (is_told && c->words == PEN_COMPILE_LINES)) {
+        return;
+    }
+    c->told_ns = now;
+    c->patterns = patterns;
+    const bool is_terminal = c->words == PEN_COMPILE_TERMINAL;
+    (void)fprintf(stderr, "%scompiling %u patterns of rules, %" PRId64 " s%s",
+                  is_terminal ? "\r\033[K" : "penstock: ", patterns,
+                  (now - c->began_ns) / PEN_NS_PER_S, is_terminal ? "" : " so far\n");
+    (void)fflush(stderr);
+}
+
+static void compiling_end(const struct compiling *c, bool is_good)
+{
+    if (c->told_ns == 0) {
+        return;
+    }
+    if (c->words == PEN_COMPILE_TERMINAL) {
+        (void)fputs("\r\033[K", stderr);
+    } else if (is_good) {
+        (void)fprintf(stderr, "penstock: compiled %u patterns of rules in %.1f s\n", c->patterns,
+                      (double)(pen_clock_mono_ns() - c->began_ns) / (double)PEN_NS_PER_S);
+    }
+}
+
 static pen_status build_type(struct pen_program *program, const struct pen_program_options *options,
                              struct pen_program_type *entry, struct pen_err *err)
 {
@@ -50,10 +91,17 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
     if (st != PEN_OK || entry->query_count == 0) {
         return st;
     }
+    struct compiling compiling = {.words = options->words, .began_ns = pen_clock_mono_ns()};
+    const bool is_told = options->words != PEN_COMPILE_QUIET;
     const struct pen_engine_options engine = {.cache_dir = options->cache_dir,
                                               .in_process = options->build != NULL,
-                                              .is_stopped = options->is_stopped};
-    return pen_engine_compile(entry->queries, entry->query_count, &engine, &entry->engine, err);
+                                              .is_stopped = options->is_stopped,
+                                              .is_compiling = is_told ? on_compiling : NULL,
+                                              .ctx = &compiling};
+    const pen_status made =
+        pen_engine_compile(entry->queries, entry->query_count, &engine, &entry->engine, err);
+    compiling_end(&compiling, made == PEN_OK);
+    return made;
 }
 
 static pen_status program_fill(struct pen_program *program,

@@ -196,10 +196,14 @@ static void rules_notices_say(const struct control *c)
 static pen_status program_open(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
+    const bool is_quiet = o->no_progress || o->log_level < PEN_LOG_INFO;
     const struct pen_program_options program = {.rules = o->rules,
                                                 .types_dir = o->types_dir,
                                                 .cache_dir = o->cache_dir,
-                                                .is_stopped = is_interrupted};
+                                                .is_stopped = is_interrupted,
+                                                .words = is_quiet         ? PEN_COMPILE_QUIET
+                                                         : o->is_terminal ? PEN_COMPILE_TERMINAL
+                                                                          : PEN_COMPILE_LINES};
     struct pen_budget budget;
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
