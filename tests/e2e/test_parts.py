@@ -286,6 +286,20 @@ def case_parts_chunks():
         assert Answer(proxy.port, "HEAD", linger=0).status == 200
 
 
+def case_parts_tcp():
+    """A connection of any protocol passes, or is cut where the log says, by a reset or by an end."""
+    plan = ["none", "tcp_reset", "tcp_close"]
+    with PlainServer() as server, FaultProxy(WORK, server.port, tcp=True, plan=plan) as proxy:
+        answer = Answer(proxy.port, linger=0.3)
+        assert whole(answer) and answer.end == "open", answer.end
+        for i, end in ((1, "reset"), (2, "closed")):
+            answer = Answer(proxy.port)
+            entry = proxy.wait_requests(i + 1)[-1]
+            assert answer.end == end and len(answer.raw) == entry["at"] == entry["sent"], (answer.end, entry)
+            assert 0 < entry["at"] <= 20_000
+        assert whole(Answer(proxy.port, linger=0))
+
+
 def faults_of(seed, server, order, rates):
     """What happens to requests for /0 to /39, three times each, in an order of connections."""
     with FaultProxy(WORK, server.port, seed=seed, rates=rates) as proxy:
