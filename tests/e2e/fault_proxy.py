@@ -22,6 +22,8 @@ import socket
 import struct
 import sys
 
+from fault_bulk import Partial
+
 HEAD_MAX = 1 << 17  # bytes of a head, either way
 PIECE = 1 << 16
 DRIP = 7  # bytes at a time of a slow answer
@@ -43,8 +45,9 @@ FAULTS = (
 )
 # Only to POST .../_bulk.
 BULK_FAULTS = (
-    "bulk_429",   # the whole request is rejected; the server does not see it
-    "bulk_502",   # a gateway's page, likewise
+    "bulk_429",  # the whole request is rejected; the server does not see it
+    "bulk_502",  # a gateway's page, likewise
+    "bulk_partial",  # some operations are rejected with 429 and not sent on; the others are done
     "bulk_lost",  # the server has done it, but no answer comes for --hold seconds, then a close
 )
 # With --tcp, after 1 to --cut-max bytes of the server.
@@ -226,6 +229,9 @@ class Client:
                 raise Close(is_reset=False)
             if fault in ANSWERS:
                 await self.answer(request, entry, *ANSWERS[fault])
+            if fault == "bulk_partial":
+                await self.bulk_part(request, entry, rng)
+                return
             await self.forward(request, entry, fault, rng)
         except (OSError, EOFError) as e:
             entry["error"] = str(e) or type(e).__name__
@@ -255,6 +261,34 @@ class Client:
         entry["status"] = int(status.split()[0])
         await self.send(entry, head.encode() + (b"" if request.first[0] == "HEAD" else body))
         raise Close(is_reset=False)
+
+    async def bulk_part(self, request, entry, rng):
+        """Not for servers that check a signature of the body: what they get is not what was signed."""
+        if "expect" in request.fields:
+            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = b"".join([piece async for piece in pieces(self.reader, request, False)])
+        path = request.first[1].split("?")[0].strip("/").split("/")
+        is_gzip = request.fields.get("content-encoding", "").lower() == "gzip"
+        partial = Partial(body, is_gzip, path[0] if len(path) > 1 else None, rng)
+        entry["rejected"] = len(partial.rejected)
+        served = b""
+        if partial.body:
+            host, port = self.options.upstream
+            up_reader, up_writer = await asyncio.open_connection(host, port, limit=HEAD_MAX)
+            changed = {"content-length", "content-encoding", "transfer-encoding", "accept-encoding", "connection", "expect"}
+            fields = "".join(f"{n}: {v}\r\n" for n, v in request.fields.items() if n not in changed)
+            up_writer.write(f"{' '.join(request.first)}\r\n{fields}content-length: {len(partial.body)}\r\n"
+                            "connection: close\r\n\r\n".encode("latin-1") + partial.body)
+            entry["forwarded"] = True
+            answer = await self.final_head(up_reader, entry)
+            served = b"".join([piece async for piece in exactly(up_reader, answer.length)])
+            up_writer.close()
+            if entry["status"] != 200:
+                raise ConnectionError(f"the server answered {entry['status']} to a part of a request")
+        text = partial.answer(served)
+        entry["status"] = 200
+        await self.send(entry, (f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                                f"content-length: {len(text)}\r\n\r\n").encode() + text)
 
     async def forward(self, request, entry, fault, rng):
         host, port = self.options.upstream
