@@ -45,7 +45,8 @@ typedef void pen_op_fn(struct pen_op *op, int32_t res);
 struct pen_op { /* one kernel operation in flight; embed it; its memory outlives the completion */
     pen_op_fn *done;
     const char *name;
-    bool in_kernel;
+    bool in_kernel; /* false in done, but for a receive that goes on */
+    uint32_t flags; /* of the completion */
 };
 struct pen_ring;
 /* Made by the thread that will use it (SINGLE_ISSUER, DEFER_TASKRUN). */
@@ -96,6 +97,42 @@ void pen_reader_done(struct pen_reader *reader); /* the data of the front is use
 void pen_reader_close(struct pen_reader *reader);
 /* Cancels everything; turn the ring until it is true. */
 bool pen_reader_cancel(struct pen_reader *reader);
+
+/* ---- sockets ---- */
+
+struct sockaddr;
+/* Begins to connect; res is 0 or -errno.  Borrows address until then. */
+void pen_ring_connect(struct pen_ring *ring, struct pen_op *op, int fd,
+                      const struct sockaddr *address, uint32_t address_bytes);
+/* Sends; res is what was taken (all of it unless the other side went away) or -errno.  Borrows
+ * bytes until then. */
+void pen_ring_send(struct pen_ring *ring, struct pen_op *op, int fd, pen_slice bytes);
+/* Has the kernel end an operation: its done comes with -ECANCELED, or with what came first. */
+void pen_ring_cancel(struct pen_ring *ring, struct pen_op *op);
+
+/*
+ * Receives go to buffers that a ring has in common: memory is held by what has arrived, not by
+ * every connection that waits.
+ */
+#define PEN_RECV_BUFFERS_MAX 32768U
+struct pen_recv_pool;
+/* buffers: a power of two up to PEN_RECV_BUFFERS_MAX, each of buffer_bytes.  PEN_E_NOMEM, or
+ * PEN_E_HOST when the kernel refuses. */
+PEN_MUST_USE pen_status pen_recv_pool_new(struct pen_ring *ring, uint32_t buffers,
+                                          uint32_t buffer_bytes, struct pen_recv_pool **out,
+                                          struct pen_err *err);
+/* No receive may be in the kernel. */
+void pen_recv_pool_free(struct pen_recv_pool *pool);
+uint64_t pen_recv_pool_memory(uint32_t buffers, uint32_t buffer_bytes);
+/*
+ * Receives until the socket ends: done is called for each arrival with its length, 0 at the end, or
+ * -errno.  Once op->in_kernel is false it has ended; after -ENOBUFS (no buffer was free) and after
+ * a length it can be started again.
+ */
+void pen_recv_start(struct pen_recv_pool *pool, struct pen_op *op, int fd);
+/* In done with res > 0: the bytes.  Give them back before done returns. */
+pen_slice pen_recv_bytes(struct pen_recv_pool *pool, const struct pen_op *op, int32_t res);
+void pen_recv_give(struct pen_recv_pool *pool, const struct pen_op *op);
 
 /* ---- mailbox: single producer, single consumer, fixed capacity ---- */
 

@@ -60,6 +60,11 @@ void pen_ring_free(struct pen_ring *ring)
     }
 }
 
+struct io_uring *ring_uring(struct pen_ring *ring)
+{
+    return &ring->uring;
+}
+
 struct io_uring_sqe *ring_sqe(struct pen_ring *ring)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
@@ -85,11 +90,13 @@ static uint32_t ring_reap(struct pen_ring *ring)
     while (io_uring_peek_cqe(&ring->uring, &cqe) == 0) {
         struct pen_op *op = io_uring_cqe_get_data(cqe);
         const int32_t res = cqe->res;
+        const uint32_t flags = cqe->flags;
         io_uring_cqe_seen(&ring->uring, cqe);
         count++;
         if (op != NULL) { /* NULL: somebody woke this ring, or a wake was sent */
             PEN_CHECK(op->in_kernel);
-            op->in_kernel = false;
+            op->in_kernel = (flags & IORING_CQE_F_MORE) != 0;
+            op->flags = flags;
             op->done(op, res);
         }
     }

@@ -4,7 +4,9 @@
 
 #include "penstock/runtime.h"
 
+struct io_uring;
 struct io_uring_sqe;
+struct io_uring *ring_uring(struct pen_ring *ring);
 /* A submission entry; submits what is queued when there is none.  Never NULL. */
 struct io_uring_sqe *ring_sqe(struct pen_ring *ring);
 /* Ties a prepared entry to its operation. */
