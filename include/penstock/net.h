@@ -10,6 +10,8 @@
 
 #include "penstock/base.h"
 
+struct pen_ring;
+
 /* ---- percent encoding (RFC 3986) ---- */
 
 enum pen_uri_keep {
@@ -285,6 +287,91 @@ struct pen_s3_list_stats { /* since the lister was made */
     int64_t skew_ns;    /* the servers' clock ahead of ours, as corrected */
 };
 struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
+
+/* ---- objects of buckets, fetched ---- */
+
+#define PEN_FETCH_SOURCES_MAX 64 /* buckets of one fetcher */
+#define PEN_FETCH_SLOTS_MAX 4096 /* objects open at once */
+#define PEN_FETCH_KEY_MAX 1024   /* bytes of a key (S3's own limit) */
+#define PEN_FETCH_ETAG_MAX 128   /* bytes */
+
+struct pen_fetcher; /* a shard's; everything is done on its thread and its ring */
+struct pen_fetch_options {
+    uint32_t slots;               /* objects open at once, 1.. */
+    uint32_t window_max;          /* requests in flight, 1..; it begins at 16 and adapts */
+    uint64_t range_bytes;         /* larger objects are read as ranges of this size */
+    uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
+    uint32_t tries_max;           /* of one request, 1.. */
+    int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
+    const char *ca_file; /* NULL: the system's */
+    bool is_requester_pays;
+};
+/* bytes_in_flight_max, receive buffers and connections. */
+uint64_t pen_fetcher_memory(const struct pen_fetch_options *options);
+PEN_MUST_USE pen_status pen_fetcher_new(struct pen_ring *ring,
+                                        const struct pen_fetch_options *options,
+                                        struct pen_fetcher **out, struct pen_err *err);
+void pen_fetcher_free(struct pen_fetcher *fetcher); /* no object open, and cancelled */
+
+struct pen_fetch_address { /* a struct sockaddr of either family */
+    uint32_t bytes;
+    _Alignas(8) uint8_t at[28];
+};
+/* A bucket; *source is its number.  The endpoint is copied. */
+PEN_MUST_USE pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
+                                               const struct pen_s3_endpoint *endpoint,
+                                               uint32_t *source, struct pen_err *err);
+/* Where its host is, and whose requests they are; both before the first open, and again whenever
+ * they change.  Copied. */
+void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
+                           const struct pen_fetch_address *addresses, uint32_t count);
+PEN_MUST_USE pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,
+                                                const struct pen_credentials *credentials,
+                                                struct pen_err *err);
+/* The server's clock less ours. */
+void pen_fetcher_clock(struct pen_fetcher *fetcher, int64_t skew_ns);
+
+struct pen_fetch_object { /* as listed; borrowed until pen_fetcher_open returns */
+    uint32_t source;
+    pen_slice key;  /* at most PEN_FETCH_KEY_MAX */
+    pen_slice etag; /* without quotes; empty: not known, then it is not compared */
+    uint64_t size;
+    void *tag;
+};
+bool pen_fetcher_has_slot(const struct pen_fetcher *fetcher);
+void pen_fetcher_open(struct pen_fetcher *fetcher, const struct pen_fetch_object *object);
+/*
+ * pen_fetcher_front - an object that has bytes, or has failed; the same one until it is closed.
+ * Objects come in the order in which their first bytes are whole, the bytes of one in order.
+ * As pen_reader_front: NONE nothing is open, WAIT, DATA (give back with pen_fetcher_taken), END,
+ * FAIL: *err NOT_FOUND, DENIED (403, archived storage classes), CHANGED (another ETag or size than
+ * listed), and what is left of others when tries_max is used up; the text names what the server
+ * said and its request id.
+ */
+enum pen_fetch {
+    PEN_FETCH_NONE,
+    PEN_FETCH_WAIT,
+    PEN_FETCH_DATA,
+    PEN_FETCH_END,
+    PEN_FETCH_FAIL,
+};
+enum pen_fetch pen_fetcher_front(struct pen_fetcher *fetcher, void **tag, pen_slice *data,
+                                 struct pen_err *err);
+bool pen_fetcher_is_last(const struct pen_fetcher *fetcher); /* after DATA: END would follow */
+void pen_fetcher_taken(struct pen_fetcher *fetcher);         /* the data of the front is used */
+/* Ends the front object (also early). */
+void pen_fetcher_close(struct pen_fetcher *fetcher);
+/* Deadlines, retries and new requests; after each turn of the ring, at least every 100 ms. */
+void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns);
+/* Ends everything; turn ring and fetcher until it is true. */
+bool pen_fetcher_cancel(struct pen_fetcher *fetcher);
+
+struct pen_fetch_counters {
+    uint64_t requests, retries, throttled, failed, bytes, connects;
+    uint32_t in_flight, window; /* now */
+    int64_t skew_ns;            /* learned from the server when it refused ours; 0: none */
+};
+struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);

@@ -1,0 +1,105 @@
+/*
+ * fetch.h - what the files of the fetcher have in common.  net only.
+ *
+ *   fetch.c         objects: open, which request next, front, close
+ *   fetch_get.c     one request: its text, what its answer means
+ *   fetch_window.c  how many requests are in flight
+ */
+#ifndef PEN_NET_FETCH_H
+#define PEN_NET_FETCH_H
+
+#include "penstock/net.h"
+
+#include "http_client.h"
+#include "list_xml.h"
+
+#define FETCH_AHEAD 4U                        /* ranges of the front object in flight or waiting */
+#define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
+#define FETCH_HEAD_BYTES_MAX ((size_t)131072) /* of a request: tokens are long */
+
+struct fetch_window {
+    uint32_t size, max;
+    uint32_t credit;        /* thousandths towards one more */
+    bool is_probing;        /* grows with every answer, until something speaks against it */
+    int64_t cut_ns;         /* when it was halved last */
+    int64_t epoch_ns;       /* when this stretch began */
+    uint64_t epoch_answers; /* in it */
+    bool was_full;          /* in it */
+    uint32_t size_before;   /* at the stretch before */
+    uint64_t rate_before;   /* answers a second then */
+};
+
+void fetch_window_init(struct fetch_window *window, uint32_t max);
+/* An answer came while in_flight were under way. */
+void fetch_window_answer(struct fetch_window *window, uint32_t in_flight);
+/* The server asked for less, or did not answer. */
+void fetch_window_cut(struct fetch_window *window, int64_t now_ns);
+/* Once a turn: what growing has brought. */
+void fetch_window_turn(struct fetch_window *window, int64_t now_ns);
+
+struct fetch_object;
+struct fetch_get { /* one request, the first or one more range of an object */
+    struct http_exchange exchange;
+    struct fetch_object *object;
+    struct fetch_get *next;    /* of the object's in order, or of the free ones */
+    struct fetch_get *waiting; /* next of those that wait to be tried again */
+    struct pen_buf head;       /* the request */
+    uint64_t offset, want;     /* bytes of the object */
+    int64_t retry_ns;
+    uint32_t tries;
+    bool is_range;
+    bool is_flying, is_ready;
+};
+
+struct fetch_object {
+    struct fetch_object *next; /* of those that have not begun, of those with bytes, of free ones */
+    uint32_t source;
+    bool is_used, is_closed, is_failed, is_listed_ready;
+    uint64_t size, next_offset; /* of the next request */
+    uint64_t handed;
+    struct fetch_get *first, *last;
+    void *tag;
+    struct pen_err err;
+    size_t key_len;
+    char etag[PEN_FETCH_ETAG_MAX + 1];
+    uint8_t path[1 + PEN_FETCH_KEY_MAX]; /* "/" and the key */
+};
+
+struct fetch_source {
+    struct http_client *client;
+    struct pen_s3_endpoint endpoint;
+    struct pen_buf secrets; /* the credentials' bytes */
+    struct pen_credentials credentials;
+};
+
+struct pen_fetcher {
+    struct pen_ring *ring;
+    struct pen_recv_pool *recv;
+    struct pen_sigv4 *signer;
+    struct list_xml *xml;
+    struct pen_fetch_options options;
+    struct fetch_source sources[PEN_FETCH_SOURCES_MAX];
+    uint32_t source_count;
+    struct fetch_object *objects;
+    struct fetch_object *free_objects;
+    struct fetch_object *begin_first, *begin_last; /* opened, no request yet */
+    struct fetch_object *ready_first, *ready_last; /* first bytes are whole, or failed */
+    struct fetch_object *front;
+    struct fetch_get *gets;
+    struct fetch_get *free_gets;
+    struct fetch_get *waiting; /* to be tried again */
+    uint32_t open;
+    uint64_t bytes_held; /* wanted by requests whose bytes were not taken yet */
+    struct fetch_window window;
+    struct pen_fetch_counters counters;
+    struct pen_buf signing;
+    uint64_t random;
+    bool is_cancelled;
+};
+
+/* Signs and sends.  False: it failed for good, get->object->err says why. */
+bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get);
+/* Looks at the answer: the get is ready, waits to be tried again, or its object has failed. */
+void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get);
+
+#endif
