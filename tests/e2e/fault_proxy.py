@@ -3,12 +3,16 @@
 
     fault_proxy.py --upstream HOST:PORT [--port N] [--seed N] [--rates FAULT=SHARE,...]
                    [--plan FAULT,FAULT,...] [--patience N] [--delay S] [--hold S] --log FILE
+    fault_proxy.py --tcp [--cut-max BYTES] ...
 
 Prints "ready PORT" when it listens.  A plan is used up first, one fault a request that it fits ("none"
 lets one pass); then each request has the faults of rates by chance.  The chance depends on the seed,
 the request (method, target, range) and how often it came, not on the order in which requests of several
 connections arrive.  After --patience faults the same request is served without any.  The log has a line
 of JSON for each request, written when it has ended.
+
+With --tcp connections pass whatever they speak, TLS for one, and the faults are those of TCP, chosen by
+the seed and the number of the connection.
 """
 import argparse
 import asyncio
@@ -17,6 +21,8 @@ import random
 import socket
 import struct
 import sys
+
+from fault_bulk import Partial
 
 HEAD_MAX = 1 << 17  # bytes of a head, either way
 PIECE = 1 << 16
@@ -39,9 +45,15 @@ FAULTS = (
 )
 # Only to POST .../_bulk.
 BULK_FAULTS = (
-    "bulk_429",   # the whole request is rejected; the server does not see it
-    "bulk_502",   # a gateway's page, likewise
+    "bulk_429",  # the whole request is rejected; the server does not see it
+    "bulk_502",  # a gateway's page, likewise
+    "bulk_partial",  # some operations are rejected with 429 and not sent on; the others are done
     "bulk_lost",  # the server has done it, but no answer comes for --hold seconds, then a close
+)
+# With --tcp, after 1 to --cut-max bytes of the server.
+TCP_FAULTS = (
+    "tcp_reset",  # both sides are reset
+    "tcp_close",  # both sides are closed: of TLS, without its own end
 )
 
 
@@ -161,6 +173,13 @@ class Chooser:
             self.done[key] = self.done.get(key, 0) + 1
         return fault, rng, attempt
 
+    def choose_stream(self, number):
+        """Fault or None of a connection, and a generator for its details."""
+        rng = random.Random(f"{self.seed} {number}")
+        fault = self._by_chance(rng, None, is_bulk=False)
+        fault = self.plan.pop(0) if self.plan else fault
+        return None if fault == "none" else fault, rng
+
     def _by_chance(self, rng, key, is_bulk):
         drawn = rng.random()
         if self.done.get(key, 0) >= self.patience:
@@ -190,10 +209,7 @@ class Client:
                 await self.exchange(request)
         except Close as e:
             if e.is_reset:
-                await asyncio.sleep(0.02)  # what was sent before is read before
-                self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                                                struct.pack("ii", 1, 0))
-                self.writer.transport.abort()
+                await reset(self.writer)
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             pass  # a client that went away or speaks no HTTP; what it asked is in the log
         finally:
@@ -213,6 +229,9 @@ class Client:
                 raise Close(is_reset=False)
             if fault in ANSWERS:
                 await self.answer(request, entry, *ANSWERS[fault])
+            if fault == "bulk_partial":
+                await self.bulk_part(request, entry, rng)
+                return
             await self.forward(request, entry, fault, rng)
         except (OSError, EOFError) as e:
             entry["error"] = str(e) or type(e).__name__
@@ -242,6 +261,34 @@ class Client:
         entry["status"] = int(status.split()[0])
         await self.send(entry, head.encode() + (b"" if request.first[0] == "HEAD" else body))
         raise Close(is_reset=False)
+
+    async def bulk_part(self, request, entry, rng):
+        """Not for servers that check a signature of the body: what they get is not what was signed."""
+        if "expect" in request.fields:
+            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = b"".join([piece async for piece in pieces(self.reader, request, False)])
+        path = request.first[1].split("?")[0].strip("/").split("/")
+        is_gzip = request.fields.get("content-encoding", "").lower() == "gzip"
+        partial = Partial(body, is_gzip, path[0] if len(path) > 1 else None, rng)
+        entry["rejected"] = len(partial.rejected)
+        served = b""
+        if partial.body:
+            host, port = self.options.upstream
+            up_reader, up_writer = await asyncio.open_connection(host, port, limit=HEAD_MAX)
+            changed = {"content-length", "content-encoding", "transfer-encoding", "accept-encoding", "connection", "expect"}
+            fields = "".join(f"{n}: {v}\r\n" for n, v in request.fields.items() if n not in changed)
+            up_writer.write(f"{' '.join(request.first)}\r\n{fields}content-length: {len(partial.body)}\r\n"
+                            "connection: close\r\n\r\n".encode("latin-1") + partial.body)
+            entry["forwarded"] = True
+            answer = await self.final_head(up_reader, entry)
+            served = b"".join([piece async for piece in exactly(up_reader, answer.length)])
+            up_writer.close()
+            if entry["status"] != 200:
+                raise ConnectionError(f"the server answered {entry['status']} to a part of a request")
+        text = partial.answer(served)
+        entry["status"] = 200
+        await self.send(entry, (f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                                f"content-length: {len(text)}\r\n\r\n").encode() + text)
 
     async def forward(self, request, entry, fault, rng):
         host, port = self.options.upstream
@@ -315,6 +362,63 @@ class Client:
             raise Close(is_reset=False)
 
 
+class Stream:
+    """A connection that passes as it is until it is cut."""
+
+    def __init__(self, proxy, reader, writer):
+        self.proxy, self.options = proxy, proxy.options
+        self.reader, self.writer = reader, writer
+        writer.transport.set_write_buffer_limits(high=0)
+
+    async def serve(self):
+        number = self.proxy.next_number()
+        fault, rng = self.proxy.chooser.choose_stream(number)
+        entry = {"n": number, "fault": fault, "sent": 0}
+        if fault:
+            entry["at"] = rng.randrange(1, self.options.cut_max + 1)
+        up = None
+        try:
+            up_reader, up = await asyncio.open_connection(*self.options.upstream)
+            there = asyncio.create_task(self.copy(self.reader, up))
+            await self.back(up_reader, entry)
+            there.cancel()
+            if entry.get("is_cut") and fault == "tcp_reset":
+                await reset(self.writer)
+        except OSError as e:
+            entry["error"] = str(e)
+        finally:
+            for writer in filter(None, (up, self.writer)):
+                writer.close()
+            self.proxy.log(entry)
+
+    @staticmethod
+    async def copy(reader, writer):
+        try:
+            while piece := await reader.read(PIECE):
+                writer.write(piece)
+                await writer.drain()
+            writer.write_eof()
+        except (OSError, RuntimeError):
+            pass  # the other direction tells
+
+    async def back(self, up_reader, entry):
+        while piece := await up_reader.read(PIECE):
+            entry["is_cut"] = "at" in entry and entry["sent"] + len(piece) >= entry["at"]
+            if entry["is_cut"]:
+                piece = piece[:entry["at"] - entry["sent"]]
+            self.writer.write(piece)
+            await self.writer.drain()
+            entry["sent"] += len(piece)
+            if entry["is_cut"]:
+                return
+
+
+async def reset(writer):
+    await asyncio.sleep(0.02)  # what was sent before is read before
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 async def nothing():
     for piece in ():
         yield piece
@@ -346,7 +450,7 @@ class Proxy:
         self.file.write(json.dumps(entry) + "\n")
 
     async def accept(self, reader, writer):
-        await Client(self, reader, writer).serve()
+        await (Stream if self.options.tcp else Client)(self, reader, writer).serve()
 
     async def run(self):
         server = await asyncio.start_server(self.accept, "127.0.0.1", self.options.port, limit=HEAD_MAX, backlog=1024)
@@ -356,8 +460,9 @@ class Proxy:
 
 
 def fault_name(text):
-    if text not in (*FAULTS, *BULK_FAULTS, "none"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join((*FAULTS, *BULK_FAULTS))}")
+    known = (*FAULTS, *BULK_FAULTS, *TCP_FAULTS, "none")
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(known)}")
     return text
 
 
@@ -381,6 +486,8 @@ def main():
     parser.add_argument("--upstream", type=address, required=True)
     parser.add_argument("--log", required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tcp", action="store_true")
+    parser.add_argument("--cut-max", type=int, default=20_000, help="bytes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rates", type=shares, default={})
     parser.add_argument("--plan", type=lambda t: [fault_name(f) for f in t.split(",") if f], default=[])
@@ -388,7 +495,10 @@ def main():
     parser.add_argument("--delay", type=float, default=0.5)
     parser.add_argument("--hold", type=float, default=5.0)
     parser.add_argument("--drip-rate", type=float, default=2000.0, help="bytes a second")
-    asyncio.run(Proxy(parser.parse_args()).run())
+    options = parser.parse_args()
+    if any((fault in TCP_FAULTS) != options.tcp for fault in {*options.rates, *options.plan} - {"none"}):
+        parser.error(f"with --tcp the faults are {', '.join(TCP_FAULTS)}, without it the others")
+    asyncio.run(Proxy(options).run())
 
 
 if __name__ == "__main__":

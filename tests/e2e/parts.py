@@ -246,7 +246,8 @@ class FaultProxy(Part):
     name = "fault_proxy"
 
     def __init__(self, work, upstream_port, **options):
-        """options: seed, rates (dict), plan (list), patience, delay, hold, drip_rate."""
+        """options: seed, rates (dict), plan (list), patience, delay, hold, drip_rate; or tcp=True, seed,
+        rates, plan, cut_max."""
         super().__init__(work)
         self.upstream_port = upstream_port
         self.log = self.folder / "requests.ndjson"
@@ -256,6 +257,9 @@ class FaultProxy(Part):
         words = [sys.executable, "-B", HERE / "fault_proxy.py", "--upstream", f"127.0.0.1:{self.upstream_port}",
                  "--port", str(self.port), "--log", self.log]
         for name, value in self.options.items():
+            if value is True:
+                words.append(f"--{name}")
+                continue
             if isinstance(value, dict):
                 value = ",".join(f"{fault}={share}" for fault, share in value.items())
             elif isinstance(value, (list, tuple)):

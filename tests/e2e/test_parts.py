@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """test_parts.py PENSTOCK CASE - the servers and the harm that other tests rely on are what they say."""
-import hashlib
+import gzip
 import http.client
 import json
 import os
@@ -148,11 +148,15 @@ class Plain(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self):
+        """As _bulk: every operation is a create and is done."""
         self.written.append(self.rfile.read(int(self.headers["Content-Length"])))
+        done = [{"create": {"_id": line["create"]["_id"], "status": 201}}
+                for line in map(json.loads, self.written[-1].splitlines()) if "create" in line]
+        answer = json.dumps({"took": 1, "errors": False, "items": done}).encode()
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(answer)
 
 
 class PlainServer:
@@ -240,9 +244,10 @@ SEEN = {
     "drip": lambda a: a.status == 200 and a.end == "timeout" and 0 < len(a.raw) < 4000,
     "bulk_429": lambda a: a.status == 429 and json.loads(a.body)["status"] == 429,
     "bulk_502": lambda a: a.status == 502 and a.body.startswith(b"<html>"),
+    "bulk_partial": lambda a: [item["create"]["status"] for item in json.loads(a.body)["items"]] == [429],
     "bulk_lost": lambda a: a.raw == b"" and a.end == "closed" and a.seconds >= 0.5,
 }
-NOT_FORWARDED = {"reset_before", "garbage", "slow_down", "error_500", "bulk_429", "bulk_502"}
+NOT_FORWARDED = {"reset_before", "garbage", "slow_down", "error_500", "bulk_429", "bulk_502", "bulk_partial"}
 
 
 def case_parts_faults():
@@ -267,12 +272,31 @@ def case_parts_bulk():
     with PlainServer() as server, FaultProxy(WORK, server.port, plan=plan, hold=0.5) as proxy:
         assert whole(Answer(proxy.port, linger=0)) and whole(Answer(proxy.port, target="/_bulk", linger=0))
         for i, fault in enumerate(BULK_FAULTS):
-            answer = Answer(proxy.port, "POST", "/i/_bulk?a=b", body)
+            answer = Answer(proxy.port, "POST", "/i/_bulk?a=b", body, linger=0 if fault == "bulk_partial" else 10)
             assert SEEN[fault](answer), (fault, answer.end, answer.raw)
             assert proxy.wait_requests(i + 3)[-1]["fault"] == fault
             assert len(Plain.written) == (1 if fault == "bulk_lost" else 0)
         assert Answer(proxy.port, "POST", "/i/_bulk?a=b", body, linger=0).status == 200
         assert Plain.written == [body, body]
+
+
+def case_parts_partial():
+    """Of a _bulk some operations are rejected: the answer tells which, the server has had the others."""
+    lines = [(b'{"create":{"_id":"%d"}}\n' % i, b'{"n":%d}\n' % i) for i in range(50)]
+    with PlainServer() as server, FaultProxy(WORK, server.port, plan=["bulk_partial"] * 2) as proxy:
+        for pack in (bytes, gzip.compress):
+            Plain.written.clear()
+            connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=10)
+            connection.request("POST", "/i/_bulk", pack(b"".join(a + b for a, b in lines)),
+                               {"Content-Encoding": "gzip"} if pack is gzip.compress else {})
+            answer = json.loads(connection.getresponse().read())
+            connection.close()
+            status = {item["create"]["_id"]: item["create"]["status"] for item in answer["items"]}
+            assert answer["errors"] and list(status) == [str(i) for i in range(50)], answer
+            assert 10 < sum(code == 429 for code in status.values()) < 40, status
+            served = b"".join(a + b for i, (a, b) in enumerate(lines) if status[str(i)] == 201)
+            assert Plain.written == [served], Plain.written
+        assert [e["fault"] for e in proxy.wait_requests(2)] == ["bulk_partial"] * 2
 
 
 def case_parts_chunks():
@@ -284,6 +308,20 @@ def case_parts_chunks():
             answer = Answer(proxy.port, target="/chunks")
             assert answer.end == end and 0 < len(answer.body) < 5, (answer.end, answer.body)
         assert Answer(proxy.port, "HEAD", linger=0).status == 200
+
+
+def case_parts_tcp():
+    """A connection of any protocol passes, or is cut where the log says, by a reset or by an end."""
+    plan = ["none", "tcp_reset", "tcp_close"]
+    with PlainServer() as server, FaultProxy(WORK, server.port, tcp=True, plan=plan) as proxy:
+        answer = Answer(proxy.port, linger=0.3)
+        assert whole(answer) and answer.end == "open", answer.end
+        for i, end in ((1, "reset"), (2, "closed")):
+            answer = Answer(proxy.port)
+            entry = proxy.wait_requests(i + 1)[-1]
+            assert answer.end == end and len(answer.raw) == entry["at"] == entry["sent"], (answer.end, entry)
+            assert 0 < entry["at"] <= 20_000
+        assert whole(Answer(proxy.port, linger=0))
 
 
 def faults_of(seed, server, order, rates):
