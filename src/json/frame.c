@@ -391,13 +391,16 @@ static enum pen_next event_record(struct pen_walker *w, struct pen_record *recor
                                   struct pen_err *err)
 {
     struct pen_err made = {0};
-    if (w->sub == NULL) {
+    if (w->sub_text == NULL) {
         w->sub_text = malloc(w->options.window_bytes_max + PEN_JSON_PADDING);
-        if (w->sub_text == NULL ||
-            pen_walker_new(w->shapes.plan, &w->options, &w->sub, &made) != PEN_OK) {
-            *err = made;
-            return PEN_NEXT_BAD;
-        }
+    }
+    if (w->sub_text == NULL) {
+        (void)PEN_FAIL(err, PEN_E_NOMEM, record->offset, "walker: out of memory");
+        return PEN_NEXT_BAD;
+    }
+    if (w->sub == NULL && pen_walker_new(w->shapes.plan, &w->options, &w->sub, &made) != PEN_OK) {
+        *err = made;
+        return PEN_NEXT_BAD;
     }
     PEN_CHECK(w->sub != NULL);
     size_t len = w->event_text.len;

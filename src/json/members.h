@@ -1,18 +1,24 @@
-/* members.h - the members of an object that look as they did in the record before. */
+/* members.h - objects that look as they did in the record before. */
 #ifndef PEN_JSON_MEMBERS_H
 #define PEN_JSON_MEMBERS_H
 
 #include "walker.h"
 
 enum members {
-    MEMBERS_NONE,    /* none was taken: index[at] is the name of the next, or what stands there */
-    MEMBERS_BETWEEN, /* some were: index[at] is the comma or brace behind the last */
+    MEMBERS_NAME,    /* index[at] stands where a name is wanted: that member is for the walk */
+    MEMBERS_BETWEEN, /* index[at] is what stands behind a value */
 };
 /*
- * Takes members with scalar values whose names come in the learned order, as far as they go.  The
- * walk sees to all others.  index[at] stands where a name is wanted, in the object of frame; stage
- * 1 took the window, there are no shadows and no member of the object has a meaning of its own.
+ * Takes members whose values are scalars or objects, in the learned order as far as it goes, down
+ * into objects and up again.  The walk sees to everything else.
+ *
+ * depth  of the open object whose member's name is wanted at index[at]; then of the container where
+ *        the walk goes on
+ * Wants  a window that stage 1 took, and a walk without shadows
  */
-enum members members_fast(struct pen_walker *walker, struct frame *frame);
+enum members members_fast(struct pen_walker *walker, uint32_t *depth);
+
+/* The shape of key, which follows the last one in the object of frame; 0: cannot be learned. */
+uint32_t members_learn(struct pen_walker *walker, const struct frame *frame, pen_slice key);
 
 #endif

@@ -5,12 +5,39 @@
 
 #define TABLE_SIZE ((size_t)SHAPES_MAX * 4)
 #define KEY_BYTES_MAX ((size_t)8 << 20)
-#define SHAPE_KEY_PADDING 16U
+#define NO_TEXT 0xffU /* a byte that no UTF-8 text has */
+
+/* A name that is written without escapes has a pattern. */
+static void shape_pattern(struct shape *shape)
+{
+    uint8_t written[SHAPE_KEY_MAX + 3];
+    uint32_t len = 0;
+    written[len++] = '"';
+    for (uint32_t i = 0; i < shape->key_len; i++) {
+        const uint8_t c = shape->key[i];
+        if (c < ' ' || c == '"' || c == '\\') {
+            len = 0; /* begins with what no text has */
+            written[len++] = NO_TEXT;
+            break;
+        }
+        written[len++] = c;
+    }
+    if (written[0] == '"') {
+        written[len++] = '"';
+        written[len++] = ':';
+    }
+    shape->is_long = len > SHAPE_PATTERN;
+    len = shape->is_long ? SHAPE_PATTERN : len;
+    memcpy(shape->pattern, written, len);
+    shape->pattern_mask = UINT32_MAX >> (SHAPE_PATTERN - len);
+}
 
 static void shape_root(struct shapes *shapes)
 {
-    shapes->items[0] = (struct shape){.key_len = UINT32_MAX}; /* no key is like it */
-    shapes->items[1] = (struct shape){.plan_count = 1};
+    static const struct shape none = {.pattern = {NO_TEXT}, .pattern_mask = 1};
+    shapes->items[0] = none;
+    shapes->items[1] = none;
+    shapes->items[1].plan_count = 1;
     shapes->count = 2;
 }
 
@@ -117,11 +144,10 @@ uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool
     if (shapes->count == SHAPES_MAX || key.len > SHAPE_KEY_MAX) {
         return 0;
     }
-    uint8_t *copy = pen_arena_alloc(&shapes->keys, key.len + SHAPE_KEY_PADDING, 1);
+    uint8_t *copy = pen_arena_alloc(&shapes->keys, key.len + 1, 1);
     if (copy == NULL) {
         return 0;
     }
-    memset(copy + key.len, 0, SHAPE_KEY_PADDING);
     if (key.len > 0) {
         memcpy(copy, key.ptr, key.len);
     }
@@ -129,6 +155,7 @@ uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool
     struct shape *shape = &shapes->items[at];
     *shape = (struct shape){
         .key = copy, .key_len = (uint32_t)key.len, .parent = parent, .is_index = is_index};
+    shape_pattern(shape);
     shape_plans(shapes, shape, &shapes->items[parent], key);
     if (!shape_fields(shapes, shape)) {
         return 0;

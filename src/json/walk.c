@@ -1,4 +1,4 @@
-#include "collect.h"
+#include "container.h"
 #include "members.h"
 
 #include <stdio.h>
@@ -169,18 +169,11 @@ static void container_open(struct pen_walker *w, const struct place *place, uint
     struct frame *frame = &w->frames[depth];
     const uint32_t from = w->index[w->at];
     const struct shape *shape = &w->shapes.items[place->shape];
-    const bool is_object = w->text[from] == '{';
-    *frame = (struct frame){.shape = place->shape,
-                            .raw_from = from,
-                            .is_object = is_object,
-                            .rollback = w->copy_len,
-                            .instance = ++w->shapes.instance,
-                            .value_from = w->value_count,
-                            .value_to = w->value_count,
-                            .is_muted = place->is_muted,
-                            .action = shape->action};
+    frame_open(w, frame, place->shape, from);
+    frame->is_object = w->text[from] == '{';
+    frame->is_muted = place->is_muted;
     if (shape->field_count > 0) {
-        const struct pen_value value = {.kind = is_object ? PEN_OBJECT : PEN_ARRAY,
+        const struct pen_value value = {.kind = frame->is_object ? PEN_OBJECT : PEN_ARRAY,
                                         .in_array = !place->frame->is_object};
         values_add(w, shape, &value);
         frame->value_to = w->value_count;
@@ -198,29 +191,11 @@ static void container_open(struct pen_walker *w, const struct place *place, uint
     w->at++;
 }
 
-/* The container that ends at index[at]; an empty member goes, with its key. */
+/* The container that ends at index[at]. */
 static void container_close(struct pen_walker *w, uint32_t depth)
 {
     struct frame *frame = &w->frames[depth];
-    struct frame *parent = &w->frames[depth - 1];
-    const uint32_t end = w->index[w->at] + 1;
-    const pen_slice raw = {w->text + frame->raw_from, end - frame->raw_from};
-    for (uint32_t i = frame->value_from; i < frame->value_to; i++) {
-        w->values[i].text = raw;
-    }
-    if (is_copying(w)) {
-        const bool is_empty = frame->members == 0 || (frame->elements == 1 && frame->only_empty);
-        if (is_empty && parent->is_object) {
-            copy_rollback(w, frame->rollback);
-            parent->members--;
-        } else {
-            copy_byte(w, w->text[end - 1]);
-            if (frame->action != 0 && parent->is_object) {
-                patch_add(w, frame->action, frame->copy_from,
-                          frame->is_object ? PEN_OBJECT : PEN_ARRAY, raw);
-            }
-        }
-    }
+    frame_close(w, frame, frame - 1, w->index[w->at] + 1, is_copying(w));
     w->muted -= frame->is_muted;
     w->at++;
 }
@@ -242,14 +217,7 @@ static uint32_t key_shape(struct pen_walker *w, struct frame *frame, pen_slice k
         if (is_escaped && key.len <= sizeof(text)) {
             key = (pen_slice){text, pen_json_unescape(key, text)};
         }
-        found = frame->shape == 0 ? 0 : shapes_find(shapes, frame->shape, key, false);
-        if (found != 0) { /* next time this is the guess */
-            if (frame->key_shape == 0) {
-                shapes->items[frame->shape].child = found;
-            } else {
-                shapes->items[frame->key_shape].next = found;
-            }
-        }
+        found = members_learn(w, frame, key);
     }
     if (found == 0) {
         w->has_duplicate |=
@@ -382,14 +350,24 @@ static enum step member(struct pen_walker *w, uint32_t depth, bool may_be_envelo
     return value(w, &place, depth);
 }
 
-/* Members as learned, or one that needs a closer look. */
-static enum step members(struct pen_walker *w, uint32_t depth, bool may_be_envelope)
+/* Members as learned, and then one that needs a closer look. */
+static enum step members(struct pen_walker *w, uint32_t *depth, bool may_be_envelope)
 {
-    const bool is_plain = !w->is_scalar && !w->with_shadows && !(depth == 1 && w->in_events);
-    if (PEN_LIKELY(is_plain) && members_fast(w, &w->frames[depth]) == MEMBERS_BETWEEN) {
-        return STEP_ON;
+    const bool is_plain = !w->is_scalar && !w->with_shadows && !(*depth == 1 && w->in_events);
+    if (PEN_LIKELY(is_plain)) {
+        const uint32_t from = w->index[w->at];
+        if (from < w->len) {
+            (void)has_backslash(w, from, from); /* those before are of no interest any more */
+        }
+        if (members_fast(w, depth) == MEMBERS_BETWEEN) {
+            return STEP_ON;
+        }
+        if (PEN_UNLIKELY(byte_at(w, w->at) == '}')) { /* behind a comma, which is told there */
+            w->at--;
+            return STEP_ON;
+        }
     }
-    return member(w, depth, may_be_envelope);
+    return member(w, *depth, may_be_envelope);
 }
 
 static enum step element(struct pen_walker *w, uint32_t depth)
@@ -473,8 +451,8 @@ enum walk_result walk_record(struct pen_walker *w, bool may_be_envelope)
             continue;
         }
         if (step == STEP_ON) {
-            step =
-                w->frames[depth].is_object ? members(w, depth, may_be_envelope) : element(w, depth);
+            step = w->frames[depth].is_object ? members(w, &depth, may_be_envelope)
+                                              : element(w, depth);
         }
         if (step == STEP_DOWN) {
             depth++;

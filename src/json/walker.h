@@ -12,26 +12,34 @@
 #define PATCHES_MAX 4096U
 #define SHADOWS_MAX 65536U
 
+/* Bytes of a name that one comparison takes. */
+#define SHAPE_PATTERN 32U
+
 /*
  * A key under a path, learned from the records: what the plan wants of it, and which key came next
  * last time.  Keys come in nearly the same order record after record, so that one compare finds
- * them.
+ * them.  What every member of a record needs stands in front, in as few lines of the cache as may
+ * be.
  */
 struct shape {
-    const uint8_t *key; /* unescaped; 16 readable bytes behind it */
+    uint8_t pattern[SHAPE_PATTERN]; /* the name as written, quotes and colon too, or its beginning;
+                                     * 0xff, which no text has: it cannot be written so */
+    uint32_t pattern_mask;          /* a bit for each byte of the pattern */
+    uint32_t next;                  /* the sibling that followed last time; 0: none */
+    uint32_t child;                 /* its first key last time; 0: none */
+    uint32_t field_count;
+    const uint32_t *fields; /* that want the value: those of all plans */
+    uint64_t stamp;         /* the object instance that last had this key */
+    uint32_t action;
     uint32_t key_len;
+    const uint8_t *key; /* unescaped */
     uint32_t parent;
-    uint32_t next;  /* the sibling that followed last time; 0: none */
-    uint32_t child; /* its first key last time; 0: none */
     uint32_t plans[SHAPE_PLANS_MAX];
     uint8_t plan_count;
-    bool is_index;          /* an element of an array by its number */
-    bool has_index;         /* elements of an array here need shapes of their own */
-    const uint32_t *fields; /* that want the value: those of all plans */
-    uint32_t field_count;
-    uint32_t action;
+    bool is_long;   /* the pattern is but the beginning */
+    bool is_index;  /* an element of an array by its number */
+    bool has_index; /* elements of an array here need shapes of their own */
     bool is_diverted;
-    uint64_t stamp; /* the object instance that last had this key */
 };
 
 struct shapes {
