@@ -373,6 +373,74 @@ struct pen_fetch_counters {
 };
 struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher);
 
+/* ---- credentials: who signs ---- */
+
+#define PEN_CREDENTIAL_MARGIN_NS (300 * PEN_NS_PER_S) /* before they expire, others are fetched */
+#define PEN_CREDENTIAL_RETRY_NS (30 * PEN_NS_PER_S)   /* after that failed, while they are valid */
+#define PEN_CREDENTIAL_REPORT_MAX ((size_t)4096)      /* bytes */
+
+/* Everything is copied.  What is not given is empty, or NULL. */
+struct pen_credential_options {
+    const char *(*env)(void *ctx, const char *name); /* NULL: getenv.  Not set: NULL */
+    void *env_ctx;
+    pen_slice profile;          /* before AWS_PROFILE; then keys of the environment do not count */
+    pen_slice role_arn;         /* a role that is assumed with what the chain gives */
+    pen_slice external_id;      /* for role_arn */
+    pen_slice session_name;     /* "penstock-PID" */
+    pen_slice region;           /* before AWS_REGION */
+    pen_slice ca_file;          /* PEM; for STS and https endpoints of containers */
+    int64_t process_timeout_ns; /* 0: 60 s; of a credential_process */
+    pen_slice sts_endpoint; /* before AWS_ENDPOINT_URL_STS: "https://host", "http://host:port" */
+};
+
+/*
+ * The chain of the AWS SDKs: environment, web identity of the environment, profile (a role with
+ * source_profile or credential_source, a web identity, keys, credential_process), container
+ * endpoint, instance metadata (IMDSv2 alone).  The first that is configured counts: when that one
+ * fails, so does the chain.  One thread, which blocks while a server or a process is asked: 1 s and
+ * 2 tries for instance metadata, 5 s and 3 tries for STS, 60 s for a
+ * process.  No message of it has
+ * a secret.
+ */
+struct pen_credential_chain;
+PEN_MUST_USE pen_status pen_credential_chain_new(struct pen_credential_chain **out,
+                                                 const struct pen_credential_options *options,
+                                                 struct pen_err *err);
+/* Wipes what it holds.  NULL is allowed. */
+void pen_credential_chain_free(struct pen_credential_chain *chain);
+/*
+ * pen_credential_chain_get - those that are held, or others when they expire within the margin: of
+ * PEN_CREDENTIAL_MARGIN_NS, or a quarter of their life when that is shorter.  When none can be
+ * fetched the held ones are given for as long as they are valid, and the next try is made
+ * PEN_CREDENTIAL_RETRY_NS later; the report then tells why.
+ *
+ * now_ns      wall clock, by the servers' time where that is known better
+ * *out        lies in the chain until the next call
+ * *expires_ns INT64_MAX: never, as far as is told
+ * Returns     PEN_E_CONFIG: no source is configured, or one is wrongly | PEN_E_DENIED: a server
+ *             refused | PEN_E_IO: it did not answer | PEN_E_CORRUPT: an answer of no such form |
+ *             PEN_E_LIMIT | PEN_E_NOMEM.  err has as much of the report as fits.
+ */
+PEN_MUST_USE pen_status pen_credential_chain_get(struct pen_credential_chain *chain, int64_t now_ns,
+                                                 struct pen_credentials *out, int64_t *expires_ns,
+                                                 struct pen_err *err);
+/* A server says that the held ones are not valid: the next get fetches others. */
+void pen_credential_chain_forget(struct pen_credential_chain *chain);
+/* Where the held ones are from: "environment", "web identity", "container", "instance metadata",
+ * "profile dev, " and "credentials file", "config file", "credential_process", "web identity" or
+ * "role ARN"; ", role ARN" of the options may follow.  Empty: none are held.  In the chain until
+ * the next get. */
+pen_slice pen_credential_chain_source(const struct pen_credential_chain *chain);
+/* Of the last get that asked sources: each that was tried, and why it gave nothing.  One line. */
+pen_slice pen_credential_chain_report(const struct pen_credential_chain *chain);
+/*
+ * pen_region_of - the option, AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's.
+ * PEN_E_NOT_FOUND: none tells, with the reasons; PEN_E_CONFIG: a file is wrong, or the region has
+ * no such form.  *region lies in the chain.  Asks once.
+ */
+PEN_MUST_USE pen_status pen_region_of(struct pen_credential_chain *chain, pen_slice *region,
+                                      struct pen_err *err);
+
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);
 
