@@ -225,6 +225,32 @@ static void a_value_is_given_to_a_field_once(void **state)
     teardown(&f);
 }
 
+#define LONG_NAME "a_name_that_is_longer_than_one_comparison"
+
+static void what_was_learned_of_objects_changes_no_verdict(void **state)
+{
+    (void)state;
+    static const char same[] =
+        "{\"a\":{\"b\":\"1\",\"c\":{\"d\":2}},\"e\":{},\"" LONG_NAME "\":3}\n";
+    static const char copy[] = "{\"a\":{\"b\":\"1\",\"c\":{\"d\":2}},\"" LONG_NAME "\":3};";
+    char text[2048];
+    char want[2048];
+    (void)snprintf(text, sizeof(text),
+                   "%s%s"
+                   "{\"a\":{\"b\":\"1\",},\"e\":{}}\n"
+                   "{\"a\":{\"b\":\"1\",\"b\":\"2\"}}\n"
+                   "{\"a\" : {\"b\": \"1\" ,\"c\":{ }} , \"" LONG_NAME "\" :4}\n"
+                   "{\"" LONG_NAME "s\":5,\"a\\u0022\":6,\"a\":{\"b\":\"1\" \"c\":7}}\n"
+                   "{\"c\":{\"d\":8},\"a\":{\"c\":{\"d\":{\"b\":9}},\"b\":\"\"}}\n%s",
+                   same, same, same);
+    (void)snprintf(want, sizeof(want),
+                   "0:%s1:%s2:bad;3:{\"a\":{\"b\":\"2\"}};"
+                   "4:{\"a\":{\"b\":\"1\"},\"" LONG_NAME "\":4};5:bad;"
+                   "6:{\"c\":{\"d\":8},\"a\":{\"c\":{\"d\":{\"b\":9}}}};7:%send",
+                   copy, copy, copy);
+    check(text, want);
+}
+
 static void escapes_are_seen_in_a_record_with_equal_keys(void **state)
 {
     (void)state;
@@ -341,6 +367,7 @@ int main(void)
         cmocka_unit_test(values_are_found_by_path_and_through_arrays),
         cmocka_unit_test(a_line_that_is_no_object_is_one_bad_record),
         cmocka_unit_test(a_value_is_given_to_a_field_once),
+        cmocka_unit_test(what_was_learned_of_objects_changes_no_verdict),
         cmocka_unit_test(escapes_are_seen_in_a_record_with_equal_keys),
         cmocka_unit_test(behind_a_lone_record_stands_nothing),
         cmocka_unit_test(an_oversize_record_is_skipped_alone),
