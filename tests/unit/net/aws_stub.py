@@ -100,7 +100,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if why:
             self.error(403, why, "The request is wrong & refused.")
         else:
-            self.reply(200, stub.xml(form), "text/xml")
+            caller = self.headers.get("Authorization", "/").partition("Credential=")[2].partition("/")[0]
+            self.reply(200, stub.xml(form, caller), "text/xml")
 
     def signer_is_wrong(self, body):
         stub = self.server.stub
@@ -132,6 +133,7 @@ class Stub:
         self.region, self.plan, self.seen = region, {}, []
         self.keys, self.web_tokens, self.container_token = {}, {"web-token"}, None
         self.life, self.made = 3600, 0
+        self.is_steady = False  # equal requests get equal keys
 
     def __enter__(self):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -145,10 +147,11 @@ class Stub:
         self.server.shutdown()
         self.server.server_close()
 
-    def new_keys(self, kind):
-        """Keys that were never given before: (access, secret, token)."""
+    def new_keys(self, kind, asked=""):
+        """Keys that were never given before, or those for what was asked: (access, secret, token)."""
         self.made += 1
-        access, secret, token = f"AK{kind}{self.made}", f"secret/{kind}+{self.made}", f"token={kind}{self.made}"
+        mark = hashlib.sha256(asked.encode()).hexdigest()[:12].upper() if self.is_steady else self.made
+        access, secret, token = f"AK{kind}{mark}", f"secret/{kind}+{mark}", f"token={kind}{mark}"
         self.keys[access] = (secret, token)
         return access, secret, token
 
@@ -157,8 +160,9 @@ class Stub:
         return json.dumps({"Code": "Success", "LastUpdated": time_text(0), "Type": "AWS-HMAC", "AccessKeyId": access,
                            "SecretAccessKey": secret, "Token": token, "Expiration": time_text(self.life)})
 
-    def xml(self, form):
-        access, secret, token = self.new_keys("ROLE" if form["Action"] == "AssumeRole" else "WEB")
+    def xml(self, form, caller):
+        asked = repr([form.get(name) for name in ("RoleArn", "ExternalId", "DurationSeconds")] + [caller])
+        access, secret, token = self.new_keys("ROLE" if form["Action"] == "AssumeRole" else "WEB", asked)
         name = form["Action"]
         return (f"<{name}Response{NS}><{name}Result><AssumedRoleUser><Arn>{form['RoleArn']}</Arn></AssumedRoleUser>"
                 f"<Credentials><AccessKeyId>{access}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>"
