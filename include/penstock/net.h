@@ -200,7 +200,8 @@ struct pen_s3_object {
  * fewer requests are in flight.  Certificates and host names are always verified; proxies are those
  * of the environment.
  *
- * One thread owns a lister and makes all calls, but for pen_s3_list_wake.
+ * One thread owns a lister and makes all calls, but for pen_s3_list_wake; SIGPIPE is blocked in it
+ * or ignored, as in threads of pen_thread_start.
  */
 #define PEN_S3_LISTINGS_MAX 64
 #define PEN_S3_PAGE_KEYS_MAX 1000

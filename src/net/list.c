@@ -1,4 +1,3 @@
-/* tested by tests/unit/net/test_list.py */
 #include "list.h"
 
 #include <stdlib.h>

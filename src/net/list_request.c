@@ -1,4 +1,4 @@
-/* tested by tests/unit/net/test_list.py */
+/* tested by tests/unit/net/test_list_server.py */
 #include "list.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* tested by tests/unit/net/test_list.py */
+/* tested by tests/unit/net/test_list_server.py */
 #include "list.h"
 
 #include <stdio.h>
@@ -287,9 +287,9 @@ static void refused(struct listing *l, const struct answer *a)
                        pen_s3_partition(pen_slice_str(l->endpoint.region)), SHOWN_BUCKET_MAX,
                        l->endpoint.bucket);
     } else if (region.len > 0) {
-        len = snprintf(hint, sizeof(hint), "the bucket is in region %.*s, not reached from %s",
+        len = snprintf(hint, sizeof(hint), "the bucket is in region %.*s, which %s does not serve",
                        (int)(region.len > 32 ? 32 : region.len), (const char *)region.ptr,
-                       l->endpoint.region);
+                       l->endpoint.authority);
     } else if (status == PEN_E_NOT_FOUND) {
         len = snprintf(hint, sizeof(hint), "there is no such bucket, or this is no S3");
     }

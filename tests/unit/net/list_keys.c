@@ -1,5 +1,5 @@
 /*
- * list_keys - lists URLs of S3 all at once and prints what is there, for test_list.py.
+ * list_keys - lists URLs of S3 all at once and prints what is there, for test_list_server.py.
  *
  * list_keys [NAME=VALUE].. s3://BUCKET/PREFIX..
  *

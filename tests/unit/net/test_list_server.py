@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_list.py LIST_KEYS [CASE..] - listings of a server that pages, refuses, moves and breaks down."""
+"""test_list_server.py LIST_KEYS [CASE..] - listings of a server that pages, refuses, moves and breaks down."""
 import os
 import pathlib
 import re
@@ -250,6 +250,9 @@ def a_region_that_leads_nowhere_is_told():
     server.reset(trail=Bucket([b"k"], faults=["moved-header", "moved-away", "moved-header", "moved-away"]))
     fails(run("s3://trail"), "E_IO", "HTTP 301 PermanentRedirect", "region eu-west-1")
     assert len(server.log) == 3
+    server.reset(trail=Bucket([b"k"], faults=["moved-header"] * 5))
+    fails(run("s3://trail"), "E_IO", f"is in region eu-west-1, which 127.0.0.1:{server.port} does not serve")
+    assert len(server.log) == 2
     server.reset(trail=Bucket([b"k"], faults=["moved-evil"]))
     fails(run("s3://trail"), "E_IO", "HTTP 301")
     assert len(server.log) == 1
