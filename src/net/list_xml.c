@@ -79,6 +79,7 @@ struct list_xml {
     struct pen_buf text; /* of the fields that are kept */
     struct span known_text[FIELD_COUNT];
     bool is_truncated;
+    bool is_encoded; /* keys and prefixes are */
     uint64_t key_count;
     struct entry object; /* that is read */
     struct span prefix_texts[LIST_XML_ENTRIES_MAX];
@@ -206,8 +207,9 @@ static bool parse_value(struct list_xml *xml, pen_slice s)
         return pen_parse_u64(s, &xml->object.size);
     case FIELD_MODIFIED:
         return pen_parse_time(s, &xml->object.modified_ns);
-    default:
-        return pen_slice_eq(s, PEN_SLICE_LIT("url"));
+    default: /* servers that do not encode leave the field out, or empty */
+        xml->is_encoded = pen_slice_eq(s, PEN_SLICE_LIT("url"));
+        return xml->is_encoded || s.len == 0;
     }
 }
 
@@ -341,6 +343,7 @@ static void forget(struct list_xml *xml)
     xml->seen = 0;
     xml->text.len = 0;
     xml->is_truncated = false;
+    xml->is_encoded = false;
     xml->key_count = UINT64_MAX;
     xml->object_count = 0;
     xml->prefix_count = 0;
@@ -503,7 +506,7 @@ pen_status pen_list_xml_end(struct list_xml *xml, struct list_xml_page *out, str
     if (xml->status == PEN_OK && XML_Parse(xml->parser, NULL, 0, XML_TRUE) != XML_STATUS_OK) {
         verdict_set(xml);
     }
-    if (xml->status == PEN_OK && (xml->seen & BIT(FIELD_ENCODING)) != 0 && !decode_all(xml)) {
+    if (xml->status == PEN_OK && xml->is_encoded && !decode_all(xml)) {
         STOP(xml, PEN_E_CORRUPT, "a key has a %% that no two digits follow");
     }
     if (xml->status == PEN_OK && xml->root == BOX_LIST && (xml->seen & BIT(FIELD_TRUNCATED)) == 0) {

@@ -147,6 +147,17 @@ static void keys_are_as_written_when_the_server_does_not_encode(void **state)
     assert_int_equal(f->page.objects[0].storage_class.len, 0);
 }
 
+static void an_empty_encoding_is_none(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(read_text(f, LIST(WHOLE OBJECT("a+b%2B%") "<EncodingType></EncodingType>")),
+                     PEN_OK);
+    is(f->page.objects[0].key, "a+b%2B%");
+    assert_int_equal(read_text(f, LIST(WHOLE OBJECT("a%2Bb") "<EncodingType>url</EncodingType>")),
+                     PEN_OK);
+    is(f->page.objects[0].key, "a+b");
+}
+
 static void names_may_have_a_prefix(void **state)
 {
     struct fixture *f = *state;
@@ -322,6 +333,7 @@ int main(void)
         CASE(a_changed_byte_never_gives_a_page_and_an_error),
         CASE(an_empty_listing_is_a_page),
         CASE(keys_are_as_written_when_the_server_does_not_encode),
+        CASE(an_empty_encoding_is_none),
         CASE(names_may_have_a_prefix),
         CASE(an_error_document_is_told),
         CASE(what_is_no_listing_is_refused_with_its_reason),
