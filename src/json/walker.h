@@ -78,6 +78,14 @@ struct value_head {
     uint32_t stamp, first, last;
 };
 
+enum state {
+    STATE_TOP,      /* between values at the top */
+    STATE_ARRAY,    /* in the array of records */
+    STATE_ENVELOPE, /* in the object around it, behind a value */
+    STATE_SKIP,     /* inside a record that is too large */
+    STATE_ENDED,
+};
+
 enum walk_result { WALK_RECORD, WALK_INCOMPLETE, WALK_BAD, WALK_ENVELOPE };
 
 struct pen_walker {
@@ -133,6 +141,9 @@ enum walk_result walk_record(struct pen_walker *walker, bool may_be_envelope);
 /* Keys of the object at index[at] that later equal keys replace.  False: too many. */
 bool shadows_find(struct pen_walker *walker);
 uint64_t shadows_memory(void); /* bytes of a walker */
+/* Skips the value at from, which is too large: what is here of it at once, the rest with the next
+ * windows. */
+void window_skip(struct pen_walker *walker, uint32_t from);
 /* Structural positions as stage 1 gives them, without checking strings. */
 void scalar_index(struct pen_walker *walker);
 /* End of the token at index[i]: one past its last byte, blanks before the next structural cut off.
