@@ -389,7 +389,7 @@ struct pen_credential_options {
     pen_slice external_id;      /* for role_arn */
     pen_slice session_name;     /* "penstock-PID" */
     pen_slice region;           /* before AWS_REGION */
-    pen_slice ca_file;          /* PEM; for STS and https endpoints of containers */
+    pen_slice ca_file;          /* PEM, before AWS_CA_BUNDLE; of STS and containers */
     int64_t process_timeout_ns; /* 0: 60 s; of a credential_process */
     pen_slice sts_endpoint; /* before AWS_ENDPOINT_URL_STS: "https://host", "http://host:port" */
 };

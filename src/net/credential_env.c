@@ -187,17 +187,26 @@ static pen_status region_ask(struct pen_credential_chain *chain, pen_slice *regi
     return status;
 }
 
-pen_status pen_region_of(struct pen_credential_chain *chain, pen_slice *region, struct pen_err *err)
+static pen_status region_find(struct pen_credential_chain *chain, pen_slice *region,
+                              struct pen_err *err)
 {
     pen_slice found;
-    *region = (pen_slice){NULL, 0};
-    if (chain->is_region_known) {
-        *region = pen_slice_str(chain->region);
-        return PEN_OK;
-    }
     if (pen_credential_region_near(chain, &found)) {
         return region_set(chain, found, region, err);
     }
     const pen_status status = pen_credential_profiles(chain, err);
     return status == PEN_OK ? region_ask(chain, region, err) : credential_status(err, PEN_E_CONFIG);
+}
+
+pen_status pen_region_of(struct pen_credential_chain *chain, pen_slice *region, struct pen_err *err)
+{
+    *region = (pen_slice){NULL, 0};
+    if (chain->is_region_known) {
+        *region = pen_slice_str(chain->region);
+        return PEN_OK;
+    }
+    const pen_status status = region_find(chain, region, err);
+    pen_profiles_free(chain->profiles); /* they have secrets */
+    chain->profiles = NULL;
+    return status;
 }

@@ -61,6 +61,13 @@ static bool texts_make(struct pen_credential_chain *chain)
             return false;
         }
     }
+    const char *bundle = pen_credential_env(chain, "AWS_CA_BUNDLE");
+    if (o->ca_file.len == 0 && bundle != NULL) {
+        o->ca_file = pen_arena_dup(&chain->texts, pen_slice_str(bundle));
+        if (o->ca_file.ptr == NULL) {
+            return false;
+        }
+    }
     chain->ca_file = o->ca_file.len == 0 ? NULL : (const char *)o->ca_file.ptr;
     return session_name_make(chain);
 }
