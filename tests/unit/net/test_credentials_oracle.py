@@ -3,12 +3,14 @@
 
 Not made: what we do otherwise on purpose (IMDSv1, SSO, a code of MFA, a section that stands twice, comments
 behind values, a web identity of the environment beside a profile with a role: the SDKs differ there)."""
+import atexit
 import collections
 import hashlib
 import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ if tuple(int(part) for part in botocore.__version__.split(".")[:2]) < (1, 32):
 SEED, COUNT = 20110615, 60
 NAMES = ("default", "a", "b b", "c")
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-oracle-"))
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 
 
 def keys(stub, rng, mark):

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """test_credentials_servers.py CREDENTIAL_LINES - the chain of credentials against a small server."""
+import atexit
 import hashlib
 import os
 import pathlib
+import shutil
 import socket
 import stat
 import subprocess
@@ -14,6 +16,7 @@ from aws_stub import ROLE, Stub, time_text
 
 DRIVER = sys.argv[1]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-creds-"))
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 SECRETS = ("secret/", "SECRET", "token=", "web-token", "T0KEN", "container-word")
 
 
