@@ -256,7 +256,8 @@ struct pen_s3_page {
      * stand: another listing may go on with start_after. */
     pen_status status;
     struct pen_err err;
-    bool is_last; /* nothing follows; also when it failed */
+    bool is_last;                           /* nothing follows; also when it failed */
+    const struct pen_s3_endpoint *endpoint; /* where it came from: another region may be learned */
     const struct pen_s3_object *objects;
     uint32_t object_count;
     const pen_slice *prefixes; /* CommonPrefixes, decoded; those end with the delimiter */
@@ -364,6 +365,8 @@ void pen_fetcher_taken(struct pen_fetcher *fetcher);         /* the data of the 
 void pen_fetcher_close(struct pen_fetcher *fetcher);
 /* Deadlines, retries and new requests; after each turn of the ring, at least every 100 ms. */
 void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns);
+/* Ends an object, any; *tag is its own.  False: none is open.  Nothing may be opened after that. */
+bool pen_fetcher_drop(struct pen_fetcher *fetcher, void **tag);
 /* Ends everything; turn ring and fetcher until it is true. */
 bool pen_fetcher_cancel(struct pen_fetcher *fetcher);
 

@@ -117,8 +117,10 @@ PEN_MUST_USE pen_status pen_scan_one(struct pen_scan *scan, const struct pen_typ
 
 struct pen_totals;
 struct pen_object {
-    char *path; /* to open */
-    char *key;  /* below the source */
+    char *path;      /* to open; in S3 "s3://BUCKET/" and the key */
+    char *key;       /* below the source; in S3 the whole key */
+    char *etag;      /* in S3; NULL: none */
+    uint32_t bucket; /* in S3: which, from 1; 0: a file */
     uint32_t unit;
     uint32_t shard;
     uint64_t size;
@@ -250,6 +252,10 @@ struct pen_replay_options {
     bool fresh;
     bool no_progress;
     bool is_terminal;
+    struct { /* of sources in S3; what is not given is NULL, and then the environment counts */
+        const char *endpoint_url, *region, *ca_file, *profile, *role_arn, *external_id;
+        bool is_path_style;
+    } s3;
     const char *kill_at; /* for tests: where to die, src/node/killpoint.h; or NULL */
     enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_front.py */
 #include "config.h"
 
+#include "penstock/net.h"
 #include "penstock/yaml.h"
 
 #include <errno.h>
@@ -48,10 +49,9 @@ static void problem_add(struct reading *r, const struct pen_yaml *at, const char
 
 pen_status config_source_check(const char *source, struct pen_err *err)
 {
+    struct pen_s3_url url;
     if (strncmp(source, "s3:", 3) == 0) {
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                        "%.200s: s3 sources are not built yet; aws s3 sync the objects to a folder",
-                        source);
+        return pen_s3_url_parse(pen_slice_str(source), &url, err);
     }
     return source[0] != '\0' ? PEN_OK
                              : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "a source without a name");
@@ -61,6 +61,12 @@ bool config_sources_usable(const char *const *sources, uint32_t count)
 {
     struct pen_err err;
     for (uint32_t i = 0; i < count; i++) {
+        if (strncmp(sources[i], "s3:", 3) == 0) {
+            (void)fprintf(stderr,
+                          "penstock: %s: s3 sources are not built yet here, only for replay\n",
+                          sources[i]);
+            return false;
+        }
         if (config_source_check(sources[i], &err) != PEN_OK) {
             (void)cli_fail(&err);
             return false;
@@ -144,7 +150,7 @@ static pen_slice source_name(struct reading *r, const struct pen_yaml *entry)
 {
     for (const struct pen_yaml *m = entry->child; m != NULL; m = m->next) {
         if (pen_slice_eq(m->key->text, PEN_SLICE_LIT("s3"))) {
-            PROBLEM(r, m->key, "s3 sources are not built yet");
+            PROBLEM(r, m->key, "s3 sources are not built yet here; name the bucket as SOURCE");
             return (pen_slice){0};
         }
         if (!pen_slice_eq(m->key->text, PEN_SLICE_LIT("path"))) {

@@ -7,7 +7,7 @@
 const char replay_help[] =
     "penstock replay [options] SOURCE...   history to documents and signals\n"
     "\n"
-    "  SOURCE               a file, a folder, or - (one object on standard input)\n"
+    "  SOURCE               a file, a folder, - (standard input), or s3://bucket[/prefix]\n"
     "  --out DIR            where everything goes (penstock-out); the same command resumes\n"
     "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, -24h, now, today;  --on DAY\n"
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
@@ -22,10 +22,13 @@ const char replay_help[] =
     "  --set KEY=VALUE      a limit or option: penstock check --example lists all\n"
     "  --json               the summary as JSON;  --no-progress;  --log-level LEVEL\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps: no exit 7\n"
+    "  --endpoint-url URL, --s3-path-style, --s3-region R, --ca FILE, --profile P, --role-arn "
+    "ARN,\n"
+    "  --external-id ID     as in the AWS CLI, whose variables and profiles count as well\n"
     "  --fail-on LEVEL      exit 8 when there is a signal of this severity or a higher one\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 usage, 3 config, 4 rules, 5 host, 6 stopped, 7 done with gaps,\n"
-    "8 --fail-on.  s3:// sources and the sinks opensearch: and datadog: are not built yet.\n";
+    "8 --fail-on.  The sinks opensearch: and datadog: are not built yet.\n";
 
 enum replay_option {
     OPT_OUT = 1,
@@ -45,7 +48,13 @@ enum replay_option {
     OPT_ALLOW_GAPS,
     OPT_FAIL_ON,
     OPT_HELP,
-    OPT_OF_S3
+    OPT_ENDPOINT_URL,
+    OPT_PATH_STYLE,
+    OPT_S3_REGION,
+    OPT_CA,
+    OPT_PROFILE,
+    OPT_ROLE_ARN,
+    OPT_EXTERNAL_ID
 };
 static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--no-rules", OPT_NO_RULES, false},
@@ -65,13 +74,13 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--fail-on", OPT_FAIL_ON, true},
                                             {"--help", OPT_HELP, false},
                                             {"-h", OPT_HELP, false},
-                                            {"--endpoint-url", OPT_OF_S3, true},
-                                            {"--s3-path-style", OPT_OF_S3, false},
-                                            {"--s3-region", OPT_OF_S3, true},
-                                            {"--ca", OPT_OF_S3, true},
-                                            {"--profile", OPT_OF_S3, true},
-                                            {"--role-arn", OPT_OF_S3, true},
-                                            {"--external-id", OPT_OF_S3, true},
+                                            {"--endpoint-url", OPT_ENDPOINT_URL, true},
+                                            {"--s3-path-style", OPT_PATH_STYLE, false},
+                                            {"--s3-region", OPT_S3_REGION, true},
+                                            {"--ca", OPT_CA, true},
+                                            {"--profile", OPT_PROFILE, true},
+                                            {"--role-arn", OPT_ROLE_ARN, true},
+                                            {"--external-id", OPT_EXTERNAL_ID, true},
                                             {NULL, 0, false}};
 
 void replay_args_init(struct replay_args *args)
@@ -178,6 +187,7 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},
                        {OPT_STRICT, &args->strict},
+                       {OPT_PATH_STYLE, &args->options.s3.is_path_style},
                        {OPT_HELP, &args->wants_help}};
     for (size_t i = 0; i < PEN_COUNT(flags); i++) {
         if (flags[i].option == option) {
@@ -186,6 +196,26 @@ static bool flag_take(struct replay_args *args, int option)
         }
     }
     return false;
+}
+
+static void s3_take(struct pen_replay_options *o, int option, const char *value)
+{
+    struct {
+        int option;
+        const char **to;
+    } const places[] = {{OPT_ENDPOINT_URL, &o->s3.endpoint_url},
+                        {OPT_S3_REGION, &o->s3.region},
+                        {OPT_CA, &o->s3.ca_file},
+                        {OPT_PROFILE, &o->s3.profile},
+                        {OPT_ROLE_ARN, &o->s3.role_arn},
+                        {OPT_EXTERNAL_ID, &o->s3.external_id}};
+    for (size_t i = 0; i < PEN_COUNT(places); i++) {
+        if (places[i].option == option) {
+            *places[i].to = value;
+            return;
+        }
+    }
+    pen_panic(PEN_HERE, "an option of the table");
 }
 
 static bool value_take(struct replay_args *args, int option, const char *name, const char *value)
@@ -214,12 +244,9 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
     case OPT_FAIL_ON:
         is_good = cli_severity(value, &args->fail_on);
         break;
-    case OPT_OF_S3:
-        (void)fprintf(stderr, "penstock: %s belongs to s3 sources, which are not built yet\n",
-                      name);
-        return false;
     default:
-        pen_panic(PEN_HERE, "an option of the table");
+        s3_take(&args->options, option, value);
+        break;
     }
     if (!is_good) {
         (void)fprintf(stderr, "penstock: %s does not take `%s`\n", name, value);

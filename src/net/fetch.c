@@ -477,9 +477,8 @@ void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
     }
 }
 
-bool pen_fetcher_cancel(struct pen_fetcher *fetcher)
+bool pen_fetcher_drop(struct pen_fetcher *fetcher, void **tag)
 {
-    bool is_done = true;
     fetcher->is_cancelled = true;
     fetcher->front = NULL;
     fetcher->begin_first = NULL;
@@ -489,8 +488,19 @@ bool pen_fetcher_cancel(struct pen_fetcher *fetcher)
     for (uint32_t i = 0; i < fetcher->options.slots; i++) {
         struct fetch_object *object = &fetcher->objects[i];
         if (object->is_used && !object->is_closed) {
+            *tag = object->tag;
             object_close(fetcher, object);
+            return true;
         }
+    }
+    return false;
+}
+
+bool pen_fetcher_cancel(struct pen_fetcher *fetcher)
+{
+    bool is_done = true;
+    void *tag = NULL;
+    while (pen_fetcher_drop(fetcher, &tag)) {
     }
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         is_done &= http_client_close(fetcher->sources[i].client);

@@ -220,6 +220,7 @@ const struct pen_s3_page *pen_s3_list_take(struct pen_s3_list *list)
     list->ready_head = (list->ready_head + 1) % PEN_S3_LISTINGS_MAX;
     list->ready_count--;
     l->state = LISTING_HELD;
+    l->page.endpoint = &l->endpoint;
     return &l->page;
 }
 

@@ -48,7 +48,13 @@ static void shard_rows(const struct pen_replay_options *o, const struct pen_prog
         const struct pen_engine *engine = program->by_type[i].engine;
         matchers += engine == NULL ? 0 : pen_matcher_memory(engine);
     }
-    row(b->shard, &b->shard_rows, "reads in flight", pen_reader_memory(&reader));
+    const struct pen_fetch_options fetch = shard_fetch_options(o);
+    bool is_remote = false;
+    for (uint32_t i = 0; i < o->source_count; i++) {
+        is_remote |= bucket_is_source(o->sources[i]);
+    }
+    row(b->shard, &b->shard_rows, "reads in flight",
+        is_remote ? pen_fetcher_memory(&fetch) : pen_reader_memory(&reader));
     row(b->shard, &b->shard_rows, "decompression", pen_decoder_memory());
     row(b->shard, &b->shard_rows, "plain text and its records",
         walker.window_bytes_max + pen_walker_memory(&walker));

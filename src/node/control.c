@@ -140,6 +140,13 @@ static bool object_resume(struct control *c, struct pen_object *object, pen_stat
     if (*st == PEN_OK) {
         *st = checkpoint_open_object(c->job.checkpoint, object->path, &open, &found, err);
     }
+    if (found && object->bucket != 0 &&
+        (object->size != open.size || object->mtime_ns != open.mtime_ns)) {
+        free(object->etag);
+        object->etag =
+            strdup("changed"); /* no object has such an ETag: the reader says `changed` */
+        PEN_CHECK(object->etag != NULL);
+    }
     if (found) {
         object->skip_records = open.records;
         object->size = open.size; /* when the file is another now, the reader says `changed` */
@@ -197,8 +204,10 @@ static pen_status list_unit(struct control *c, struct object_list *list, uint32_
     const uint64_t pruned = list->pruned;
     bool is_done = true;
     const pen_status st = planner_list(&c->planner, c->next_unit, room, list, &is_done, err);
-    if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND) {
-        SAY(c, WARN, "penstock: cannot read folder %s\n", err->text);
+    const bool is_remote = unit->bucket != 0 && is_done; /* any failure of a listing is a gap */
+    if (st == PEN_E_DENIED || st == PEN_E_NOT_FOUND || (st != PEN_OK && is_remote)) {
+        SAY(c, WARN, "penstock: cannot read %s %s\n", is_remote ? "listing of" : "folder",
+            err->text);
         c->folder_gaps++;
     } else if (st != PEN_OK) {
         return st;
@@ -231,11 +240,13 @@ static bool list_step(struct control *c, struct object_list *list, uint32_t room
         return false;
     }
     const uint32_t left = ROUND_OBJECTS - list->count;
+    const uint32_t count = list->count;
+    const uint32_t unit = c->next_unit;
     if (list_unit(c, list, room < left ? room : left, err) != PEN_OK) {
         c->failure = *err;
         return false;
     }
-    return true;
+    return list->count != count || c->next_unit != unit; /* else its page has not come yet */
 }
 
 /* The next round, or as much of it as was listed ahead.  False when nothing is left to deal. */
@@ -277,8 +288,11 @@ static bool list_ahead(struct control *c)
 
 static bool has_credit(const struct control *c, const struct shard_slot *slot)
 {
-    const uint32_t objects = c->options->mailbox_capacity == 1 ? 1 : CREDIT_OBJECTS;
-    return slot->objects == 0 || (slot->objects < objects && slot->bytes < CREDIT_BYTES);
+    const bool is_remote = c->planner.bucket_count > 0; /* answers are far: many are asked for */
+    const uint64_t most = is_remote ? c->options->fetch_slots : CREDIT_OBJECTS;
+    const uint64_t bytes = is_remote ? 2 * c->options->fetch_bytes_max : CREDIT_BYTES;
+    const uint64_t objects = c->options->mailbox_capacity == 1 ? 1 : most;
+    return slot->objects == 0 || (slot->objects < objects && slot->bytes < bytes);
 }
 
 static void deal(struct control *c)
@@ -375,6 +389,7 @@ static void on_message(struct control *c, struct message *message)
     case MSG_OBJECT:
     case MSG_COMMIT:
     case MSG_COMMITTED:
+    case MSG_CREDENTIALS:
     case MSG_DRAIN:
     case MSG_STOP:
     case MSG_OBSERVATIONS:
@@ -505,12 +520,45 @@ static bool is_commit_due(const struct control *c)
            c->now.dead.len >= DEAD_BYTES_MAX;
 }
 
+/* Credentials that expire are renewed ahead of that, and told to the shards. */
+static void credentials_renew(struct control *c)
+{
+    const int64_t now = pen_clock_mono_ns();
+    if (c->planner.bucket_count == 0 || now - c->credentials_ns < CREDENTIALS_NS) {
+        return;
+    }
+    c->credentials_ns = now;
+    for (uint32_t i = 0; i < c->planner.bucket_count; i++) {
+        struct pen_credentials got;
+        struct pen_err err = {0};
+        bool is_new = false;
+        if (bucket_credentials(c->planner.buckets[i], &got, &is_new, &err) != PEN_OK) {
+            SAY(c, WARN, "penstock: %s: %s\n", bucket_root(c->planner.buckets[i]), err.text);
+            continue;
+        }
+        for (uint32_t j = 0; is_new && j < c->shards; j++) {
+            struct message *message = message_new(MSG_CREDENTIALS);
+            message->bytes = credentials_text(&got, &message->byte_count);
+            message->bucket = i;
+            (void)edge_send(&c->topology.to_shard[j], c->ring, message);
+        }
+    }
+}
+
+static int64_t turn_ns(const struct control *c)
+{
+    const bool is_listing = planner_is_waiting(&c->planner, c->next_unit) &&
+                            c->ahead.count < ROUND_OBJECTS && !c->is_draining;
+    return is_parked(c) ? PARKED_NS : is_listing ? LISTING_TURN_NS : TURN_NS;
+}
+
 /* True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c)
 {
     bool busy = drain(c);
     interrupts(c);
     log_limit(c);
+    credentials_renew(c);
     deal(c);
     busy |= list_ahead(c);
     if (c->is_committing && all_slots(c, slot_ready)) {
@@ -544,7 +592,7 @@ bool loop_turn(struct control *c)
     }
     progress(c, false);
     if (!busy) {
-        (void)pen_ring_turn(c->ring, true, is_parked(c) ? PARKED_NS : TURN_NS);
+        (void)pen_ring_turn(c->ring, true, turn_ns(c));
     } else {
         (void)pen_ring_turn(c->ring, false, 0);
     }

@@ -11,6 +11,8 @@
 
 #define SHARDS_MAX 64u
 #define TURN_NS INT64_C(100000000)
+#define LISTING_TURN_NS INT64_C(2000000)   /* while pages of listings are awaited */
+#define CREDENTIALS_NS (10 * PEN_NS_PER_S) /* between looks at their age */
 
 struct shard_slot {
     struct pen_thread *thread;
@@ -43,6 +45,8 @@ struct control {
     struct object_list ahead; /* the next round, listed while this one is read */
     struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
+    int64_t credentials_ns;       /* when they were looked at last */
+    struct shard_bucket *buckets; /* what shards are told of the planner's */
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;
     uint64_t objects_open;   /* listed by this run, in no commit yet */

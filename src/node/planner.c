@@ -98,7 +98,7 @@ bool planner_name_wanted(const char *const *yes, uint32_t yes_count, const char 
 }
 
 /* Whether anything under this key can be wanted. */
-static bool key_wanted(struct planner *planner, pen_slice key, struct pen_key_info *info)
+bool planner_key_wanted(struct planner *planner, pen_slice key, struct pen_key_info *info)
 {
     const struct pen_replay_options *o = planner->options;
     pen_classify_key(planner->classifier, key, info);
@@ -119,7 +119,7 @@ static bool key_wanted(struct planner *planner, pen_slice key, struct pen_key_in
            planner_name_wanted(o->types, o->type_count, o->not_types, o->not_type_count, type);
 }
 
-static pen_status unit_add(struct planner *planner, char *path, char *key, bool is_file)
+pen_status planner_unit_add(struct planner *planner, char *path, char *key, bool is_file)
 {
     if (path == NULL || key == NULL ||
         !grow((void **)&planner->units, &planner->unit_cap, planner->unit_count,
@@ -201,7 +201,7 @@ static pen_status folder_read(struct planner *planner, struct folder_stack *stac
     (void)closedir(dir);
     planner->files += folder.files;
     if (st == PEN_OK && folder.files > 0) {
-        st = unit_add(planner, strdup(path), strdup(key), false);
+        st = planner_unit_add(planner, strdup(path), strdup(key), false);
     }
     if (st == PEN_E_STOPPED) {
         return PEN_FAIL(err, st, PEN_NO_OFFSET, "stopped while folders were listed");
@@ -231,7 +231,8 @@ static pen_status spool_walk(struct planner *planner, struct pen_err *err)
         if (fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode)) {
             planner->files++;
             planner->bytes += (uint64_t)info.st_size;
-            st = unit_add(planner, path_join(real, entry->d_name), strdup(SPOOL_SOURCE), true);
+            st = planner_unit_add(planner, path_join(real, entry->d_name), strdup(SPOOL_SOURCE),
+                                  true);
         }
     }
     (void)closedir(dir);
@@ -245,6 +246,9 @@ static pen_status source_walk(struct planner *planner, const char *source, plann
     struct stat st;
     if (strcmp(source, SPOOL_SOURCE) == 0) {
         return spool_walk(planner, err);
+    }
+    if (bucket_is_source(source)) {
+        return planner_bucket_walk(planner, source, on_gap, ctx, err);
     }
     char *real = realpath(source, NULL);
     if (real == NULL || stat(real, &st) != 0) {
@@ -260,7 +264,7 @@ static pen_status source_walk(struct planner *planner, const char *source, plann
             free(real);
             return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", source);
         }
-        return unit_add(planner, real, strdup(name == NULL ? real : name + 1), true);
+        return planner_unit_add(planner, real, strdup(name == NULL ? real : name + 1), true);
     }
     struct folder_stack stack = {0};
     pen_status got = stack_push(&stack, real, strdup("")) ? PEN_OK : PEN_E_NOMEM;
@@ -311,6 +315,12 @@ pen_status planner_init(struct planner *planner, const struct pen_replay_options
     for (uint32_t i = 0; i < options->source_count; i++) {
         PEN_TRY(source_walk(planner, options->sources[i], on_gap, ctx, err));
     }
+    for (uint32_t i = 0; planner->bucket_count > 0 && i < planner->unit_count; i++) {
+        if (planner->units[i].bucket == 0) {
+            return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                            "sources in S3 and on disk cannot be read in one run");
+        }
+    }
     if (planner->unit_count > 0) {
         qsort(planner->units, planner->unit_count, sizeof(struct unit), unit_order);
     }
@@ -322,9 +332,15 @@ void object_free(struct pen_object *object)
     if (object != NULL) {
         free(object->path);
         free(object->key);
+        free(object->etag);
         free(object->before);
         free(object);
     }
+}
+
+bool planner_list_room(struct object_list *list)
+{
+    return grow((void **)&list->items, &list->cap, list->count, sizeof(struct pen_object *));
 }
 
 /* Size and time of a listed object; a file that is gone is read all the same and then fails by
@@ -343,7 +359,7 @@ static pen_status object_add(struct planner *planner, struct object_list *list, 
                              char *key, const char *name, uint32_t unit)
 {
     struct pen_key_info info;
-    if (path != NULL && key != NULL && !key_wanted(planner, pen_slice_str(key), &info)) {
+    if (path != NULL && key != NULL && !planner_key_wanted(planner, pen_slice_str(key), &info)) {
         list->pruned++;
         free(path);
         free(key);
@@ -401,6 +417,9 @@ pen_status planner_list(struct planner *planner, uint32_t unit, uint32_t room,
 {
     const struct unit *of = &planner->units[unit];
     PEN_CHECK(room > 0);
+    if (of->bucket != 0) {
+        return planner_bucket_list(planner, unit, room, list, is_done, err);
+    }
     *is_done = true;
     if (of->is_file && planner->early.is_out && early_has(&planner->early, unit, "")) {
         return PEN_OK;
@@ -463,6 +482,10 @@ void planner_fini(struct planner *planner)
         free(planner->units[i].key);
     }
     free(planner->units);
+    for (uint32_t i = 0; i < planner->bucket_count; i++) {
+        bucket_close(planner->buckets[i]);
+    }
+    free(planner->buckets);
     names_close(&planner->names);
     pen_classifier_free(planner->classifier);
     *planner = (struct planner){0};

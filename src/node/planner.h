@@ -4,6 +4,7 @@
 
 #include "penstock/node.h"
 
+#include "bucket.h"
 #include "early.h"
 #include "names.h"
 
@@ -15,6 +16,9 @@ struct unit {   /* a folder that holds files, or one file named as a source */
     char *key;  /* below the source; "" for the source itself */
     int64_t day_ns; /* INT64_MIN: none; such units come first and hold the watermark */
     bool is_file;
+    uint32_t
+        bucket;  /* in S3: which of the planner's, from 1; path is then a prefix behind the root */
+    bool is_day; /* in S3: all keys below belong to it, else those before the next "/" */
     bool is_listed;
     uint32_t open_objects; /* listed, not yet in a commit */
 };
@@ -31,6 +35,8 @@ struct planner {
     ino_t out_ino;
     struct folder_names names;
     struct early early;
+    struct bucket **buckets;
+    uint32_t bucket_count;
 };
 
 /* Walks all sources: unit table sorted by day, then path.  on_gap hears of unreadable folders. */
@@ -63,6 +69,21 @@ PEN_MUST_USE pen_status planner_list(struct planner *planner, uint32_t unit, uin
  */
 PEN_MUST_USE pen_status planner_early(struct planner *planner, struct object_list *list,
                                       struct pen_err *err);
+/* Whether planner_list gave less than there is because answers are awaited; waits for some. */
+bool planner_is_waiting(const struct planner *planner, uint32_t unit);
+PEN_MUST_USE pen_status planner_wait(struct planner *planner, uint32_t unit, struct pen_err *err);
+
+/* For planner_bucket.c: the parts that folders and buckets share.  unit_add takes path and key. */
+bool planner_key_wanted(struct planner *planner, pen_slice key, struct pen_key_info *info);
+PEN_MUST_USE pen_status planner_unit_add(struct planner *planner, char *path, char *key,
+                                         bool is_file);
+/* Room for one more in the list. */
+PEN_MUST_USE bool planner_list_room(struct object_list *list);
+PEN_MUST_USE pen_status planner_bucket_walk(struct planner *planner, const char *source,
+                                            planner_gap_fn *on_gap, void *ctx, struct pen_err *err);
+PEN_MUST_USE pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t room,
+                                            struct object_list *list, bool *is_done,
+                                            struct pen_err *err);
 void object_free(struct pen_object *object);
 /* Whether a name is on the first list (when there is one) and not on the second.  An empty value,
  * of which the key says nothing, is. */

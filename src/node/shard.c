@@ -177,10 +177,7 @@ static void take_object(struct shard *shard, struct pen_object *object)
         give_back(shard, object);
         return;
     }
-    PEN_CHECK(pen_reader_has_slot(shard->reader)); /* credit: control never deals more */
-    pen_reader_open(shard->reader, object->path,
-                    (struct pen_file_id){.size = object->size, .mtime_ns = object->mtime_ns},
-                    object);
+    feed_open(shard, object);
 }
 
 static void from_control(struct shard *shard, struct message *message)
@@ -188,6 +185,9 @@ static void from_control(struct shard *shard, struct message *message)
     switch (message->kind) {
     case MSG_OBJECT:
         take_object(shard, message->object);
+        break;
+    case MSG_CREDENTIALS:
+        feed_credentials(shard, message);
         break;
     case MSG_COMMIT:
         cut_begin(shard, message->epoch);
@@ -275,13 +275,10 @@ static bool flush_outboxes(struct shard *shard)
 /* At the end: what is open in the reader goes back to control, which owns it. */
 static void open_objects_return(struct shard *shard)
 {
-    void *tag = NULL;
-    pen_slice data = {0};
-    struct pen_err err = {0};
     data_done(shard);
-    while (pen_reader_front(shard->reader, &tag, &data, &err) != PEN_READ_NONE) {
-        give_back(shard, tag);
-        pen_reader_close(shard->reader);
+    for (struct pen_object *object = feed_return(shard); object != NULL;
+         object = feed_return(shard)) {
+        give_back(shard, object);
     }
     shard->object = NULL;
 }
@@ -290,6 +287,7 @@ static void shard_loop(struct shard *shard)
 {
     while (!shard->is_stopped) {
         bool busy = drain_mailboxes(shard);
+        const int64_t sleep_ns = feed_turn(shard);
         const bool is_clear = flush_outboxes(shard);
         if (is_clear && !shard->is_failed) {
             busy |= step_release(shard);
@@ -299,11 +297,11 @@ static void shard_loop(struct shard *shard)
         }
         news_tell(shard, busy);
         /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
-        (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? 0 : PARKED_NS);
+        (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? sleep_ns : PARKED_NS);
     }
     open_objects_return(shard);
-    while (!pen_reader_cancel(shard->reader)) {
-        (void)pen_ring_turn(shard->ring, true, 0);
+    while (!feed_cancel(shard)) {
+        (void)pen_ring_turn(shard->ring, true, PARKED_NS);
     }
 }
 
@@ -313,9 +311,8 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
 {
     const struct shard_shared *shared = shard->shared;
     const struct pen_replay_options *o = shared->options;
-    const struct pen_reader_options reader = shard_reader_options(o);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &shard->ring, err));
-    PEN_TRY(pen_reader_new(shard->ring, &reader, &shard->reader, err));
+    PEN_TRY(feed_new(shard, err));
     const struct pen_scan_options scan = {.program = shared->program,
                                           .want_source = !o->signals_only,
                                           .as_type = o->as_type == NULL ? (pen_slice){0}
@@ -372,9 +369,7 @@ static void shard_fini(struct shard *shard)
     pen_state_free(shard->state);
     pen_ship_free(shard->ship);
     pen_scan_free(shard->scan);
-    if (shard->reader != NULL) {
-        pen_reader_free(shard->reader);
-    }
+    feed_free(shard);
     for (uint32_t j = 0; j < shard->shards; j++) {
         pen_buf_fini(&shard->batches[j].bytes);
     }

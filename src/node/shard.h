@@ -2,7 +2,18 @@
 #ifndef PEN_NODE_SHARD_H
 #define PEN_NODE_SHARD_H
 
+#include "bucket.h"
 #include "topology.h"
+
+/* What a shard needs to read from a bucket; constant while it runs. */
+struct shard_bucket {
+    struct pen_s3_endpoint endpoint;
+    struct pen_fetch_address addresses[BUCKET_ADDRESSES_MAX];
+    uint32_t address_count;
+    uint8_t *credentials; /* those of the start, as credentials_text made them */
+};
+/* Access key, secret and session token, each ended by a NUL; the caller frees it. */
+uint8_t *credentials_text(const struct pen_credentials *credentials, size_t *bytes);
 
 /* Written before the threads start, constant then; shared by all shards. */
 struct shard_shared {
@@ -18,6 +29,8 @@ struct shard_shared {
     char state_dir[4096];
     const char *const *adopted_runs; /* committed runs of an earlier process */
     uint32_t adopted_count;
+    const struct shard_bucket *buckets; /* NULL: files are read */
+    uint32_t bucket_count;
 };
 
 struct shard_start {
@@ -28,6 +41,7 @@ struct shard_start {
 #define SHARD_READ_SLOTS 48u
 /* What a shard makes of the options of the run; of the shipper the parts that all shards share. */
 struct pen_reader_options shard_reader_options(const struct pen_replay_options *options);
+struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *options);
 struct pen_ship_options shard_ship_options(const struct pen_replay_options *options);
 /* A pen_thread_fn; ctx is a struct shard_start that outlives the thread. */
 void shard_main(void *ctx);

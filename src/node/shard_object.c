@@ -225,7 +225,7 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
     }
     send_done(shard, message);
     shard->object = NULL;
-    pen_reader_close(shard->reader);
+    feed_close(shard);
 }
 
 static void object_begin(struct shard *shard, struct pen_object *object)
@@ -261,7 +261,7 @@ static void object_finish(struct shard *shard)
 void data_done(struct shard *shard)
 {
     if (shard->holds_data) {
-        pen_reader_done(shard->reader);
+        feed_done(shard);
         shard->holds_data = false;
     }
 }
@@ -274,11 +274,11 @@ static bool object_input(struct shard *shard)
     pen_slice data = {0};
     struct pen_err err = {0};
     data_done(shard);
-    switch (pen_reader_front(shard->reader, &tag, &data, &err)) {
+    switch (feed_front(shard, &tag, &data, &err)) {
     case PEN_READ_DATA:
         shard->object_totals.bytes_read += data.len;
         shard->holds_data = true;
-        pen_scan_feed(shard->scan, data, pen_reader_is_last(shard->reader));
+        pen_scan_feed(shard->scan, data, feed_is_last(shard));
         return true;
     case PEN_READ_END:
         pen_scan_feed(shard->scan, (pen_slice){0}, true);
@@ -342,7 +342,8 @@ static bool object_next(struct shard *shard)
     void *tag = NULL;
     pen_slice data = {0};
     struct pen_err err = {0};
-    if (pen_reader_front(shard->reader, &tag, &data, &err) == PEN_READ_NONE) {
+    const enum pen_read got = feed_front(shard, &tag, &data, &err);
+    if (got == PEN_READ_NONE || tag == NULL) { /* in buckets: none has bytes yet */
         return false;
     }
     object_begin(shard, tag);

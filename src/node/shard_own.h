@@ -18,6 +18,7 @@ struct shard {
     uint32_t index, shards;
     struct pen_ring *ring;
     struct pen_reader *reader;
+    struct pen_fetcher *fetcher; /* in place of the reader when objects are in buckets */
     struct pen_scan *scan;
     struct pen_ship *ship;
     struct pen_state *state;
@@ -64,5 +65,21 @@ bool step_scan(struct shard *shard);
 void batch_send(struct shard *shard, uint32_t to);
 /* The reader's bytes that the scan still held are given back. */
 void data_done(struct shard *shard);
+
+/* shard_feed.c: where objects come from, files or buckets; as pen_reader_... says. */
+PEN_MUST_USE pen_status feed_new(struct shard *shard, struct pen_err *err);
+void feed_free(struct shard *shard);
+void feed_open(struct shard *shard, struct pen_object *object);
+enum pen_read feed_front(struct shard *shard, void **tag, pen_slice *data, struct pen_err *err);
+bool feed_is_last(struct shard *shard);
+void feed_done(struct shard *shard);
+void feed_close(struct shard *shard);
+/* Once a turn of the loop.  Longest sleep until the next: 0: any. */
+int64_t feed_turn(struct shard *shard);
+/* MSG_CREDENTIALS. */
+void feed_credentials(struct shard *shard, const struct message *message);
+/* At the end: an object that is open, or NULL; it is not open any more. */
+struct pen_object *feed_return(struct shard *shard);
+bool feed_cancel(struct shard *shard);
 
 #endif

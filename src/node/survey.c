@@ -47,6 +47,9 @@ static pen_status unit_survey(struct planner *planner, uint32_t unit, struct obj
             planner->folders_unreadable++;
             calls->on_folder(calls->ctx, &err);
         }
+        if (st == PEN_OK && !is_done && list->count == 0) {
+            st = planner_wait(planner, unit, &err);
+        }
         st = st == PEN_OK || is_gone ? hand_over(planner, list, calls, totals) : st;
     }
     return st;

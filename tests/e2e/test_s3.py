@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""test_s3.py PENSTOCK CASE - objects are replayed from a bucket as from a folder."""
+import concurrent.futures
+import gzip
+import os
+import random
+import subprocess
+
+from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, records, replay, run, state_of
+from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw
+
+ENV = {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
+       "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+BUCKET = "org-trail"
+DAY = "AWSLogs/o-exampleorg1/123456789012/CloudTrail/eu-west-1/2025/03/04/"
+QUICK = ("--set", "fetch.first_byte_timeout=2s", "--set", "fetch.stall_timeout=2s", "--set", "fetch.tries_max=40")
+
+
+def fill(s3, folder, bucket=BUCKET):
+    """Puts every file below the folder under its path; how many."""
+    s3.create_bucket(Bucket=bucket)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda path: s3.put_object(Bucket=bucket, Key=str(path.relative_to(folder)),
+                                                 Body=path.read_bytes()), files))
+    return len(files)
+
+
+def from_bucket(endpoint, out, *args, source=f"s3://{BUCKET}", code=0, **options):
+    return replay(source, out, "--endpoint-url", endpoint, "--s3-path-style", *args, code=code,
+                  env=ENV, **options)
+
+
+def same_state(one, other):
+    """Documents, signals and their events; what is told of an object is its key in both."""
+    a, b = state_of(one), state_of(other)
+    assert a == b, [x == y for x, y in zip(a, b)]
+
+
+def case_s3_moto():
+    """A generated organisation: from the bucket as from the folder, whatever the number of shards."""
+    folder = generate(size="6MiB").parent
+    (folder / "expected.json").rename(WORK / "expected.json")
+    plain = replay(folder, WORK / "plain")
+    with Moto(WORK, checks_signatures=True) as moto:
+        ENV.update(AWS_ACCESS_KEY_ID=moto.access_key, AWS_SECRET_ACCESS_KEY=moto.secret_key)
+        count = fill(moto.s3(), folder)
+        for shards in (1, 2):
+            got = from_bucket(moto.endpoint, WORK / f"out{shards}", "--shards", shards,
+                              "--set", "fetch.range_bytes=64KiB", "--set", "fetch.bytes_in_flight_max=256KiB")
+            assert got["objects"]["listed"] == got["objects"]["read"] == count, got["objects"]
+            assert got["records"] == plain["records"] and got["by_type"] == plain["by_type"], got
+            same_state(WORK / "plain", WORK / f"out{shards}")
+        again = from_bucket(moto.endpoint, WORK / "out2")
+        assert again["objects"]["read"] == count and again["seconds"]["cpu"] < plain["seconds"]["cpu"] + 2, again
+        same_state(WORK / "plain", WORK / "out2")
+        moto.s3().put_object(Bucket=BUCKET, Key=DAY + "later.json.gz", Body=gzip.compress(records(1, 2, 3)))
+        more = from_bucket(moto.endpoint, WORK / "out2")
+        assert more["records"]["in"] == plain["records"]["in"] + 3, more["records"]
+        one_day = from_bucket(moto.endpoint, WORK / "day", source=f"s3://{BUCKET}/{DAY}")
+        assert one_day["records"]["in"] >= 3, one_day
+        refused = run("replay", f"s3://{BUCKET}", "--out", WORK / "no", "--endpoint-url", moto.endpoint, "--no-progress",
+                      code=1, env={**ENV, "AWS_SECRET_ACCESS_KEY": "wrong"})
+        assert b"SignatureDoesNotMatch" in refused.stderr, refused.stderr
+        none = run("replay", "s3://no-such-bucket", "--out", WORK / "no2", "--endpoint-url", moto.endpoint,
+                   "--no-progress", code=1, env=ENV)
+        assert b"no-such-bucket" in none.stderr and b"NoSuchBucket" in none.stderr, none.stderr
+
+
+def case_s3_odd_keys():
+    """Keys with every kind of byte, objects of odd kinds; what cannot be read is a gap with its reason."""
+    with Moto(WORK) as moto:
+        s3 = moto.s3()
+        s3.create_bucket(Bucket=BUCKET)
+        names = ["a b", "c+d", "e%f", "g%2Fh", "ü", "日本", "i&j=k?l", "m'n\"o", "~", "q;r:s,t", "(u)*!", "v//w", "\x01x"]
+        for number, name in enumerate(names):
+            s3.put_object(Bucket=BUCKET, Key=f"{DAY}{name}.json.gz", Body=gzip.compress(records(number)))
+        s3.put_object(Bucket=BUCKET, Key=DAY + "empty.json.gz", Body=b"")
+        s3.put_object(Bucket=BUCKET, Key=DAY + "cut.json.gz", Body=gzip.compress(records(90, 91))[:-9])
+        s3.put_object(Bucket=BUCKET, Key="flat.json", Body=records(80))
+        s3.put_object(Bucket=BUCKET, Key=DAY, Body=b"")
+        got = from_bucket(moto.endpoint, WORK / "out")
+        read = sorted(int(d["_id"][:8]) for d in documents(WORK / "out"))
+        assert read[:13] == list(range(13)) and 80 in read, read
+        assert got["objects"]["empty"] == 2 and got["objects"]["damaged"] == 1, got["objects"]
+        assert "cut.json.gz" in dead(WORK / "out"), dead(WORK / "out")
+
+
+def case_s3_faults():
+    """Between us and the server things go wrong at random: the same documents and signals come out."""
+    folder = WORK / "data"
+    run("bench", "generate", "--out", folder, "--shape", "tiny", "--bytes", "5MiB")
+    (folder / "expected.json").rename(WORK / "expected.json")
+    replay(folder, WORK / "plain")
+    rates = {name: 0.03 for name in ("reset_before", "reset_in_head", "reset_after_head", "reset_in_body",
+                                     "reset_after_body", "truncate", "garbage", "slow_down", "error_500", "delay")}
+    with Moto(WORK) as moto:
+        fill(moto.s3(), folder)
+        for seed in range(int(os.environ.get("SEEDS", "3"))):
+            with FaultProxy(WORK, moto.port, seed=seed, rates=rates) as proxy:
+                out = WORK / f"out{seed}"
+                got = from_bucket(proxy.endpoint, out, *QUICK, "--shards", 1 + seed % 2)
+                assert got["gaps"] == [], got
+                faults = {row["fault"] for row in proxy.requests() if row.get("fault")}
+                assert len(faults) >= 6, faults
+                same_state(WORK / "plain", out)
+
+
+def case_s3_tls():
+    """TLS 1.2 and 1.3 with a CA of our own; without it nothing is read."""
+    folder = generate(size="1MiB").parent
+    (folder / "expected.json").rename(WORK / "expected.json")
+    replay(folder, WORK / "plain")
+    with Moto(WORK) as moto:
+        fill(moto.s3(), folder)
+        for protocol in ("TLSv1.2", "TLSv1.3"):
+            with Nginx(WORK, moto.port, protocol=protocol) as front:
+                out = WORK / protocol
+                from_bucket(front.endpoint, out, "--ca", front.ca_file)
+                same_state(WORK / "plain", out)
+                done = run("replay", f"s3://{BUCKET}", "--out", WORK / "no", "--endpoint-url", front.endpoint,
+                           "--s3-path-style", "--no-progress", "--fresh", code=None, env=ENV)
+                assert done.returncode in (1, 3) and b"certificate" in done.stderr, (done.returncode, done.stderr)
+
+
+def case_s3_killed():
+    """kill -9 at random moments, again and again, with one and two shards: nothing is lost or doubled."""
+    folder = WORK / "data"
+    run("bench", "generate", "--out", folder, "--shape", "tiny", "--bytes", "4MiB")
+    (folder / "expected.json").rename(WORK / "expected.json")
+    replay(folder, WORK / "plain")
+    rng = random.Random(int(os.environ.get("SEED", "5")))
+    with Moto(WORK) as moto:
+        fill(moto.s3(), folder)
+        out = WORK / "out"
+        kills = 0
+        for turn in range(8):
+            child = subprocess.Popen([BINARY, "replay", f"s3://{BUCKET}", "--out", out, "--endpoint-url", moto.endpoint,
+                                      "--s3-path-style", "--no-progress", "--shards", str(1 + turn % 2), *FIXED,
+                                      "--set", "commit.interval=20ms"],
+                                     env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                child.wait(rng.uniform(0.05, 0.8))
+            except subprocess.TimeoutExpired:
+                kills += 1
+            child.kill()
+            child.wait()
+        assert kills >= 2, kills
+        from_bucket(moto.endpoint, out)
+        same_state(WORK / "plain", out)
+
+
+def case_s3_versitygw():
+    """A server that checks every signature, in path style, with more objects than a page lists."""
+    folder = WORK / "data"
+    day = folder / DAY
+    day.mkdir(parents=True)
+    for number in range(2500):
+        (day / f"{number:05} a+b.json.gz").write_bytes(gzip.compress(records(number)))
+    replay(folder, WORK / "plain")
+    with Versitygw(WORK) as gateway:
+        fill(gateway.s3(), folder)
+        got = from_bucket(gateway.endpoint, WORK / "out")
+        assert got["objects"]["read"] == 2500, got["objects"]
+        adds_up(got)
+        same_state(WORK / "plain", WORK / "out")
+
+
+if __name__ == "__main__":
+    main(globals())
