@@ -20,7 +20,6 @@
 #define CREDIT_BYTES ((uint64_t)8 << 20)
 #define DEAD_BYTES_MAX ((size_t)8 << 20)
 #define WORDS_BYTES_MAX ((size_t)64 << 10)
-#define PROGRESS_LINE_NS (INT64_C(10) * PEN_NS_PER_S)
 
 /* Written by handlers and read by the control thread alone: other threads block signals. */
 volatile sig_atomic_t g_signal_pending;
@@ -411,40 +410,6 @@ bool drain(struct control *c)
         (void)edge_flush(&c->topology.to_shard[i], c->ring);
     }
     return busy;
-}
-
-/* ---- progress ---- */
-
-void progress(struct control *c, bool is_last)
-{
-    const int64_t now = pen_clock_mono_ns();
-    if (c->options->no_progress || c->options->log_level < PEN_LOG_INFO ||
-        (!is_last &&
-         now - c->progress_at_ns < (c->options->is_terminal ? 2 * TURN_NS : PROGRESS_LINE_NS))) {
-        return;
-    }
-    c->progress_at_ns = now;
-    const double seconds = (double)(now - c->started_ns) / 1e9;
-    const uint64_t records =
-        c->committed.totals.records_in + c->now.totals.records_in + c->next.totals.records_in;
-    const uint64_t plain =
-        c->committed.totals.bytes_plain + c->now.totals.bytes_plain + c->next.totals.bytes_plain;
-    const struct signals_db_totals signals = signals_db_totals_get(c->signals);
-    char eta[32] = "";
-    if (c->bytes_done > 0 && c->planner.bytes > c->bytes_done) {
-        const double left =
-            seconds * (double)(c->planner.bytes - c->bytes_done) / (double)c->bytes_done;
-        (void)snprintf(eta, sizeof(eta), ", %.0f s left", left);
-    }
-    (void)fputs(c->options->is_terminal ? "\r\033[K" : "penstock: ", stderr);
-    words("%" PRIu64 "/%" PRIu64 " objects, %.1f MB read, %" PRIu64
-          " records (%.0f/s, %.0f MB/s), signals %" PRIu64 " critical %" PRIu64 " high %" PRIu64
-          " medium %" PRIu64 " low%s%s",
-          c->objects_done, c->planner.files, (double)c->bytes_done / 1e6, records,
-          (double)(records - c->records_before) / seconds,
-          (double)(plain - c->plain_before) / 1e6 / seconds, signals.by_severity[PEN_CRITICAL],
-          signals.by_severity[PEN_HIGH], signals.by_severity[PEN_MEDIUM],
-          signals.by_severity[PEN_LOW], eta, c->options->is_terminal && !is_last ? "" : "\n");
 }
 
 /* ---- the loop ---- */

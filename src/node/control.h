@@ -93,6 +93,8 @@ void commit_begin(struct control *c);
 void commit_end(struct control *c);
 /* One turn of the loop.  True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c);
+/* progress.c: the line that tells how far the run is, when it is due; on a terminal drawn over the
+ * one before and never wider than the window.  The last one ends with a line end. */
 void progress(struct control *c, bool is_last);
 
 #endif

@@ -1,0 +1,100 @@
+/* tested by tests/e2e/test_summary.py */
+#include "control.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define PROGRESS_LINE_NS (INT64_C(10) * PEN_NS_PER_S)
+#define COLUMNS_DEFAULT 80U /* of a terminal that does not tell */
+#define PART_MAX 64U
+
+/* The line's parts as they follow each other; rank 0 stays longest. */
+enum { PART_OBJECTS, PART_BYTES, PART_RECORDS, PART_SPEED, PART_WORST, PART_MILD, PART_ETA, PARTS };
+static const uint8_t rank_of[PARTS] = {
+    [PART_OBJECTS] = 0, [PART_RECORDS] = 1, [PART_WORST] = 2, [PART_ETA] = 3,
+    [PART_SPEED] = 4,   [PART_BYTES] = 5,   [PART_MILD] = 6,
+};
+
+/* Looked at for every line: windows change their size. */
+static uint32_t columns_of_terminal(void)
+{
+    struct winsize size = {0};
+    const bool is_known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return is_known ? size.ws_col : COLUMNS_DEFAULT;
+}
+
+static void parts_fill(const struct control *c, double seconds, char parts[PARTS][PART_MAX])
+{
+    const struct pen_totals *committed = &c->committed.totals;
+    const uint64_t records =
+        committed->records_in + c->now.totals.records_in + c->next.totals.records_in;
+    const uint64_t plain =
+        committed->bytes_plain + c->now.totals.bytes_plain + c->next.totals.bytes_plain;
+    const struct signals_db_totals signals = signals_db_totals_get(c->signals);
+    const uint64_t *by = signals.by_severity;
+    (void)snprintf(parts[PART_OBJECTS], PART_MAX, "%" PRIu64 "/%" PRIu64 " objects",
+                   c->objects_done, c->planner.files);
+    (void)snprintf(parts[PART_BYTES], PART_MAX, ", %.1f MB read", (double)c->bytes_done / 1e6);
+    (void)snprintf(parts[PART_RECORDS], PART_MAX, ", %" PRIu64 " records", records);
+    (void)snprintf(parts[PART_SPEED], PART_MAX, " (%.0f/s, %.0f MB/s)",
+                   (double)(records - c->records_before) / seconds,
+                   (double)(plain - c->plain_before) / 1e6 / seconds);
+    (void)snprintf(parts[PART_WORST], PART_MAX, ", signals %" PRIu64 " critical %" PRIu64 " high",
+                   by[PEN_CRITICAL], by[PEN_HIGH]);
+    (void)snprintf(parts[PART_MILD], PART_MAX, " %" PRIu64 " medium %" PRIu64 " low",
+                   by[PEN_MEDIUM], by[PEN_LOW]);
+    parts[PART_ETA][0] = '\0';
+    if (c->bytes_done > 0 && c->planner.bytes > c->bytes_done) {
+        const double left =
+            seconds * (double)(c->planner.bytes - c->bytes_done) / (double)c->bytes_done;
+        (void)snprintf(parts[PART_ETA], PART_MAX, ", %.0f s left", left);
+    }
+}
+
+/* Empties the parts of the highest ranks until the rest is at most `most` bytes long, which are as
+ * many columns: parts are ASCII. */
+static void parts_fit(char parts[PARTS][PART_MAX], size_t most)
+{
+    size_t len = 0;
+    for (uint32_t i = 0; i < PARTS; i++) {
+        len += strlen(parts[i]);
+    }
+    for (uint32_t rank = PARTS - 1; rank > 0 && len > most; rank--) {
+        for (uint32_t i = 0; i < PARTS; i++) {
+            if (rank_of[i] == rank) {
+                len -= strlen(parts[i]);
+                parts[i][0] = '\0';
+            }
+        }
+    }
+    if (len > most) {
+        parts[PART_OBJECTS][most] = '\0';
+    }
+}
+
+void progress(struct control *c, bool is_last)
+{
+    const int64_t now = pen_clock_mono_ns();
+    const bool is_terminal = c->options->is_terminal;
+    if (c->options->no_progress || c->options->log_level < PEN_LOG_INFO ||
+        (!is_last && now - c->progress_at_ns < (is_terminal ? 2 * TURN_NS : PROGRESS_LINE_NS))) {
+        return;
+    }
+    c->progress_at_ns = now;
+    char parts[PARTS][PART_MAX];
+    parts_fill(c, (double)(now - c->started_ns) / 1e9, parts);
+    if (is_terminal) { /* a character in the last column may begin a new line */
+        parts_fit(parts, columns_of_terminal() - 1);
+    }
+    char line[PARTS * PART_MAX] = "";
+    size_t len = 0;
+    for (uint32_t i = 0; i < PARTS; i++) {
+        const size_t part = strlen(parts[i]);
+        memcpy(line + len, parts[i], part + 1);
+        len += part;
+    }
+    (void)fprintf(stderr, "%s%s%s", is_terminal ? "\r\033[K" : "penstock: ", line,
+                  is_terminal && !is_last ? "" : "\n");
+}
