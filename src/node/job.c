@@ -3,11 +3,11 @@
 
 #include "penstock/node.h"
 
+#include "folder.h"
 #include "spool.h"
 
 #include <zstd.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,11 +24,6 @@ static pen_status io_fail(struct pen_err *err, const char *what, const char *pat
 {
     return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "%s %s: %s", what, path,
                     strerrordesc_np(errno));
-}
-
-static pen_status folder_make(const char *path, struct pen_err *err)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? PEN_OK : io_fail(err, "cannot make", path);
 }
 
 static pen_status job_lock(struct job *job, struct pen_err *err)
@@ -296,26 +291,19 @@ static int64_t file_find(const struct file_list *list, const char *name)
     return -1;
 }
 
-/* Files that no commit names go; longer ones are cut; a missing or short one is a broken folder. */
-static pen_status folder_restore(const char *dir, const struct file_list *list, struct pen_err *err)
+static bool is_committed(void *ctx, const char *name)
+{
+    return file_find(ctx, name) >= 0;
+}
+
+/* Files of ours that no commit names go; longer ones are cut; a missing or short one is a broken
+ * folder. */
+static pen_status folder_restore(const char *dir, bool (*is_ours)(const char *name),
+                                 struct file_list *list, struct pen_err *err)
 {
     char path[PATH_MAX];
-    DIR *handle = opendir(dir);
-    if (handle == NULL) {
-        return io_fail(err, "cannot read", dir);
-    }
-    pen_status st = PEN_OK;
-    while (st == PEN_OK) {
-        const struct dirent *entry = readdir(handle); // NOLINT(concurrency-mt-unsafe): own DIR
-        if (entry == NULL) {
-            break;
-        }
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-        if (entry->d_type == DT_REG && file_find(list, entry->d_name) < 0 && unlink(path) != 0) {
-            st = io_fail(err, "cannot remove", path);
-        }
-    }
-    (void)closedir(handle);
+    const struct folder_sweep sweep = {.is_ours = is_ours, .is_kept = is_committed, .ctx = list};
+    pen_status st = folder_sweep(dir, &sweep, err);
     for (uint32_t i = 0; st == PEN_OK && i < list->count; i++) {
         struct stat info;
         (void)snprintf(path, sizeof(path), "%s/%s", dir, list->names[i]);
@@ -365,14 +353,14 @@ pen_status job_restore(struct job *job, struct pen_err *err)
     runs_free(job);
     pen_status st = checkpoint_files(job->checkpoint, "document", file_listed, &list, err);
     if (st == PEN_OK) {
-        st = folder_restore(job->documents_dir, &list, err);
+        st = folder_restore(job->documents_dir, folder_is_document, &list, err);
     }
     job->first_sequence = sequence_after(&list);
     file_list_free(&list);
     PEN_TRY(st);
     st = checkpoint_files(job->checkpoint, "run", file_listed, &list, err);
     if (st == PEN_OK) {
-        st = folder_restore(job->state_dir, &list, err);
+        st = folder_restore(job->state_dir, folder_is_run, &list, err);
     }
     job->runs = list.names;
     job->run_count = list.count;
@@ -449,7 +437,7 @@ static pen_status job_folders(struct job *job, struct pen_err *err)
     (void)snprintf(job->documents_dir, sizeof(job->documents_dir), "%s/documents", job->dir);
     (void)snprintf(job->state_dir, sizeof(job->state_dir), "%s/state", job->dir);
     (void)snprintf(job->dead_path, sizeof(job->dead_path), "%s/dead-letters.ndjson.zst", job->dir);
-    PEN_TRY(folder_make(job->dir, err));
+    PEN_TRY(folder_claim(job->dir, err));
     PEN_TRY(job_lock(job, err));
     PEN_TRY(folder_make(job->documents_dir, err));
     return folder_make(job->state_dir, err);

@@ -30,8 +30,9 @@ struct job {
     char state_dir[4096];
     char dead_path[4096];
 };
-/* Opens or makes DIR for this job.  PEN_E_USAGE when DIR holds another job (names what differs) or
- * is in use by another process. */
+/* Opens or makes DIR for this job.  PEN_E_USAGE when DIR is not empty and not a folder of ours
+ * (then nothing in it was changed), holds another job (names what differs) or is in use by another
+ * process. */
 PEN_MUST_USE pen_status job_open(struct job *job, const struct pen_replay_options *options,
                                  const struct pen_program *program, struct pen_err *err);
 /* Brings the files of DIR to what checkpoint.db says, and tells runs and first_sequence anew. */

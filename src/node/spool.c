@@ -4,8 +4,8 @@
 #include "penstock/node.h"
 
 #include "control.h"
+#include "folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -138,19 +138,10 @@ void spool_clear(const char *dir)
 {
     char folder[PATH_MAX];
     spool_dir(dir, folder, sizeof(folder));
-    DIR *handle = opendir(folder);
-    if (handle == NULL) {
-        return;
+    const struct folder_sweep sweep = {.is_ours = folder_is_spooled};
+    struct pen_err err;
+    if (folder_sweep(folder, &sweep, &err) != PEN_OK) {
+        return; /* it takes room and harms nothing */
     }
-    for (;;) {
-        const struct dirent *entry = readdir(handle); // NOLINT(concurrency-mt-unsafe): own DIR
-        if (entry == NULL) {
-            break;
-        }
-        if (entry->d_type == DT_REG) {
-            (void)unlinkat(dirfd(handle), entry->d_name, 0);
-        }
-    }
-    (void)closedir(handle);
     (void)rmdir(folder);
 }

@@ -240,6 +240,58 @@ def case_job():
     run("replay", "--frm", "x", code=2)
 
 
+def tree(where):
+    return {str(path.relative_to(where)): path.read_bytes() if path.is_file() else None
+            for path in sorted(where.rglob("*"))}
+
+
+def mode(path):
+    return oct(path.stat().st_mode)[-3:]
+
+
+def case_foreign():
+    """A folder that is not a run's is refused before anything in it changes; in one that is, only
+    files of the run are ever removed."""
+    data = generate(size="2MiB")
+    for name in ("documents/thesis.txt", "state/notes.txt", "signals.ndjson", "readme", "lock", ".hidden"):
+        path = WORK / f"of {name.replace('/', ' ')}" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("mine\n")
+    other = WORK / "of sqlite"
+    other.mkdir()
+    with sqlite3.connect(other / "checkpoint.db") as db:
+        db.execute("create table job(model text)")
+    db.close()
+    for out in sorted(WORK.glob("of *")):
+        before = tree(out)
+        for more in ((), ("--fresh",)):
+            done = run("replay", data / "AWSLogs", "--out", out, "--no-progress", *more, code=2)
+            assert done.stderr.count("\n") == 1 and "not a folder of penstock's" in done.stderr, done.stderr
+            assert tree(out) == before, tree(out).keys()
+    out = WORK / "out"
+    out.mkdir(mode=0o755)
+    replay(data / "AWSLogs", out)
+    want = state_of(out)
+    mine = [out / "readme", out / "documents/thesis.txt", out / "state/a.txt", out / "state/run-1-0.zst.bak"]
+    for path in mine:
+        path.write_text("mine\n")
+    ours = [out / "documents/a.000-999999.ndjson.zst", out / "state/run-999-0.zst"]
+    for path in ours:
+        path.write_text("left by a run that was killed\n")
+    (out / "documents").chmod(0o755)
+    replay(data / "AWSLogs", out)
+    assert not any(path.exists() for path in ours)
+    replay(data / "AWSLogs", out, "--fresh")
+    assert all(path.read_text() == "mine\n" for path in mine)
+    mine[1].unlink()
+    assert state_of(out) == want
+    assert [mode(path) for path in (out, out / "documents", out / "state")] == ["700"] * 3
+    killed = WORK / "killed"  # before its checkpoint
+    (killed / "documents").mkdir(parents=True)
+    (killed / "lock").touch()
+    replay(data / "AWSLogs", killed)
+
+
 def case_rules():
     bad = WORK / "rules"
     bad.mkdir()
