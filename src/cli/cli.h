@@ -19,6 +19,9 @@ int cmd_bench_rules(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */
 int cli_fail(const struct pen_err *err);
+/* Flushes standard output; false when something printed could not be written.  Says nothing: main
+ * tells of it once at the end and makes the exit code 1, whatever the command does. */
+PEN_MUST_USE bool cli_output_is_good(void);
 /*
  * cli_cache_dir - the folder of compiled rule databases: $XDG_CACHE_HOME/penstock, or penstock in
  * ~/.cache.  Made when it is not there.  NULL: there is no such place, or others may write to it;

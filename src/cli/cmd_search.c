@@ -5,7 +5,6 @@
 #include "search.h"
 #include "told.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,8 +263,7 @@ static int finish(struct run *run, const struct pen_totals *totals)
         found = is_over ? run->limit : totals->matches;
         (void)printf("%" PRIu64 "\n", found);
     }
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "penstock: standard output: %s\n", strerrordesc_np(errno));
+    if (!cli_output_is_good()) {
         return 1;
     }
     told_sum(&run->told, totals);

@@ -3,6 +3,7 @@
 
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -81,7 +82,7 @@ static int no_command(const char *name)
     return 2;
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
         (void)fputs(help, stderr);
@@ -104,4 +105,28 @@ int main(int argc, char **argv)
         return commands[i].run(argc - 1, argv + 1);
     }
     return no_command(name);
+}
+
+bool cli_output_is_good(void)
+{
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
+}
+
+/* The one place that tells of output that could not be written: 1, else the code of the command. */
+static int output_end(int code)
+{
+    const bool is_now = fflush(stdout) != 0;
+    if (!is_now && ferror(stdout) == 0) {
+        return code;
+    }
+    /* When an earlier write failed, trying once more tells its reason. */
+    const bool has_reason = is_now || putchar('\n') == EOF || fflush(stdout) != 0;
+    (void)fprintf(stderr, "penstock: cannot write standard output: %s\n",
+                  has_reason ? strerrordesc_np(errno) : "a part of it is missing");
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    return output_end(dispatch(argc, argv));
 }

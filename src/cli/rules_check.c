@@ -151,7 +151,9 @@ static int finish(struct run *run, const struct pen_rules *rules)
 {
     const uint32_t count = pen_rules_count(rules);
     if (!notices_write(&run->notices, run->form, count, stdout)) {
-        (void)fputs("penstock: standard output cannot be written\n", stderr);
+        if (cli_output_is_good()) { /* else main tells why */
+            (void)fputs("penstock: there is too much to print\n", stderr);
+        }
         return 1;
     }
     (void)fprintf(stderr, "penstock: %u rules are good, %u were rejected\n", count,

@@ -3,7 +3,6 @@
 #include "rules.h"
 #include "told.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -175,8 +174,7 @@ static void print_rule(const struct run *run, const struct pen_rule *rule)
 
 static int finish(const struct run *run, const struct pen_totals *totals)
 {
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "penstock: standard output: %s\n", strerrordesc_np(errno));
+    if (!cli_output_is_good()) {
         return 1;
     }
     if (run->written == 0) {

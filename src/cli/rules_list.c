@@ -152,7 +152,9 @@ static int print(const struct run *run, const struct pen_rules *rules,
                          fflush(stdout) == 0;
     pen_buf_fini(&out);
     if (!is_good) {
-        (void)fputs("penstock: standard output cannot be written\n", stderr);
+        if (cli_output_is_good()) { /* else main tells why */
+            (void)fputs("penstock: there is too much to print\n", stderr);
+        }
         return 1;
     }
     return pen_rules_rejected(rules) > 0 ? 4 : 0;

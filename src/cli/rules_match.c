@@ -2,7 +2,6 @@
 #include "rules.h"
 #include "told.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -185,8 +184,7 @@ static int finish(const struct run *run, const struct pen_totals *totals)
     if (run->count_only) {
         (void)printf("%" PRIu64 "\n", totals->matches);
     }
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "penstock: standard output: %s\n", strerrordesc_np(errno));
+    if (!cli_output_is_good()) {
         return 1;
     }
     told_sum(&run->told, totals);

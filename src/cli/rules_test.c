@@ -164,7 +164,9 @@ static int finish(struct run *run, const struct pen_program *program)
         (void)fputs("penstock: there are no tests beside these rules\n", stderr);
     }
     if (!(run->json ? report_json(report, stdout) : report_text(report, stdout))) {
-        (void)fputs("penstock: standard output cannot be written\n", stderr);
+        if (cli_output_is_good()) { /* else main tells why */
+            (void)fputs("penstock: there is too much to print\n", stderr);
+        }
         return 1;
     }
     if (run->junit != NULL && !report_junit_file(report, run->junit)) {

@@ -3,7 +3,8 @@
 
 #include "penstock/json.h"
 
-#include <errno.h>
+#include "cli.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -174,9 +175,5 @@ void screen_quoted(struct screen *screen, const char *word)
 
 int screen_end(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "penstock: cannot write: %s\n", strerrordesc_np(errno));
-        return 1;
-    }
-    return 0;
+    return cli_output_is_good() ? 0 : 1;
 }

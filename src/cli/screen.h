@@ -37,7 +37,7 @@ void screen_time(struct screen *screen, int64_t ns);
 pen_slice screen_words(struct screen *screen, pen_slice json, uint32_t max);
 /* A word as a shell reads it back. */
 void screen_quoted(struct screen *screen, const char *word);
-/* Flushes stdout: 0, or 1 when what was printed could not be written (stderr is told). */
+/* Flushes stdout: 0, or 1 when what was printed could not be written (main tells of it). */
 PEN_MUST_USE int screen_end(void);
 
 #endif
