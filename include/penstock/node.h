@@ -65,11 +65,11 @@ struct pen_scan_options {
     enum pen_scan_depth depth;
     bool want_source;  /* build documents */
     pen_slice as_type; /* --as: every object is of this type; or empty */
-    pen_slice bucket;  /* for @log_s3bucket */
     int64_t ingested_ns;
-    size_t record_bytes_max;  /* 0: the default of 4 MiB */
-    uint64_t plain_bytes_max; /* 0: the default of 64 GiB an object */
-    uint32_t ratio_max;       /* 0: the default of 1,000 plain bytes for a stored one */
+    size_t record_bytes_max;   /* 0: the default of 4 MiB */
+    uint64_t plain_bytes_max;  /* 0: the default of 64 GiB an object */
+    uint64_t bad_in_a_row_max; /* 0: the default of 10,000 bad records behind one another */
+    uint32_t ratio_max;        /* 0: the default of 1,000 plain bytes for a stored one */
 };
 enum pen_scan_next {
     PEN_SCAN_RECORD, /* *item is a record with its document and verdicts */
@@ -96,8 +96,9 @@ PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, str
 /* Plain bytes that a scan holds at once. */
 size_t pen_scan_window(size_t record_bytes_max);
 void pen_scan_free(struct pen_scan *scan);
-/* Starts on an object; key is borrowed until the next begin.  Classifies by key. */
-void pen_scan_begin(struct pen_scan *scan, pen_slice key);
+/* Starts on an object; bucket (empty: none, else for @log_s3bucket) and key are borrowed until the
+ * next begin.  Classifies by key. */
+void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key);
 /* Next stored bytes, borrowed until pen_scan_next asks for input again. */
 void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last);
 enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *item,

@@ -53,7 +53,7 @@ static pen_status run_object(struct pen_scan *scan, const struct limit_object *o
 {
     struct pen_scan_item item;
     pen_status status = PEN_OK;
-    pen_scan_begin(scan, object->key);
+    pen_scan_begin(scan, (pen_slice){0}, object->key);
     pen_scan_feed(scan, object->stored, true);
     enum pen_scan_next event = pen_scan_next(scan, &item, err);
     while (event == PEN_SCAN_RECORD && status == PEN_OK) {

@@ -216,7 +216,7 @@ static int scan_and_print(const struct types_test *test, const struct pen_progra
         .ingested_ns = pen_clock_wall_ns()};
     pen_status st = pen_scan_new(&options, &scan, &err);
     if (st == PEN_OK) {
-        pen_scan_begin(scan, pen_slice_str(test->key));
+        pen_scan_begin(scan, (pen_slice){0}, pen_slice_str(test->key));
         st = file_scan(scan, file, test->json, r);
         st = st == PEN_OK && ferror(file) != 0 ? PEN_E_IO : st;
         if (st != PEN_OK) {

@@ -295,7 +295,7 @@ static bool step(struct worker *w)
         w->task = task;
         w->totals = (struct pen_totals){0};
         w->is_damaged = false;
-        pen_scan_begin(w->scan, pen_slice_str(task->object->key));
+        pen_scan_begin(w->scan, (pen_slice){0}, pen_slice_str(task->object->key));
     }
     for (uint32_t i = 0; i < STEP_RECORDS; i++) {
         if (!scan_turn(w)) {

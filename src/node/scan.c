@@ -2,6 +2,7 @@
 #include "penstock/decode.h"
 #include "penstock/node.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define WHOLE_BYTES_MAX ((size_t)256 << 10) /* beyond, a window that stays in the cache wins */
@@ -46,7 +47,7 @@ struct pen_scan {
     bool is_final;
     bool is_fresh; /* nothing was decoded of the object */
     uint64_t plain_bytes;
-    uint32_t bad_in_a_row;
+    uint64_t bad_in_a_row;
 };
 
 static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *type,
@@ -104,6 +105,9 @@ pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan 
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "scan: out of memory");
     }
     scan->options = *options;
+    if (scan->options.bad_in_a_row_max == 0) {
+        scan->options.bad_in_a_row_max = BAD_IN_A_ROW_MAX;
+    }
     if (scan->options.record_bytes_max == 0) {
         scan->options.record_bytes_max = RECORD_BYTES_MAX;
     }
@@ -140,7 +144,7 @@ void pen_scan_free(struct pen_scan *scan)
     free(scan);
 }
 
-void pen_scan_begin(struct pen_scan *scan, pen_slice key)
+void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
 {
     pen_classify_key(scan->classifier, key, &scan->key_info);
     scan->type = scan->key_info.type;
@@ -150,7 +154,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice key)
         PEN_CHECK(forced != NULL); /* the caller looked it up before */
         scan->type = forced;
     }
-    scan->object = (struct pen_object_info){.bucket = scan->options.bucket,
+    scan->object = (struct pen_object_info){.bucket = bucket,
                                             .key = key,
                                             .account = scan->key_info.account,
                                             .region = scan->key_info.region,
@@ -308,13 +312,15 @@ static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *e
 static enum pen_scan_next scan_bad(struct pen_scan *scan, const struct pen_scan_item *item,
                                    struct pen_err *err)
 {
-    if (++scan->bad_in_a_row <= BAD_IN_A_ROW_MAX) {
+    const uint64_t most = scan->options.bad_in_a_row_max;
+    if (++scan->bad_in_a_row <= most) {
         return PEN_SCAN_BAD;
     }
     scan->state = SCAN_DRAIN;
     (void)PEN_FAIL(err, PEN_E_LIMIT, item->record.offset,
-                   "%u records in a row are bad: the rest of the object is not read",
-                   BAD_IN_A_ROW_MAX);
+                   "%" PRIu64 " records in a row are bad: the rest of the object is not read "
+                   "(record.bad_in_a_row_max)",
+                   most);
     return PEN_SCAN_DAMAGE;
 }
 

@@ -319,6 +319,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                                                         : pen_slice_str(o->as_type),
                                           .ingested_ns = shared->ingested_ns,
                                           .record_bytes_max = o->record_bytes_max,
+                                          .bad_in_a_row_max = o->bad_in_a_row_max,
                                           .plain_bytes_max = o->plain_bytes_max,
                                           .ratio_max = pen_u32(o->ratio_max)};
     PEN_TRY(pen_scan_new(&scan, &shard->scan, err));

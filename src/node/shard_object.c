@@ -238,7 +238,11 @@ static void object_begin(struct shard *shard, struct pen_object *object)
     shard->is_damaged = false;
     shard->damage.len = 0;
     shard->damage_count = 0;
-    pen_scan_begin(shard->scan, pen_slice_str(object->key));
+    const bool is_remote = object->bucket > 0;
+    const pen_slice bucket =
+        is_remote ? pen_slice_str(shard->shared->buckets[object->bucket - 1].endpoint.bucket)
+                  : (pen_slice){0};
+    pen_scan_begin(shard->scan, bucket, pen_slice_str(object->key));
 }
 
 static void object_finish(struct shard *shard)
