@@ -4,6 +4,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#define GAP_LINES_MAX 10U
 
 static void time_text(int64_t ns, char out[PEN_TIME_MAX])
 {
@@ -36,6 +39,15 @@ static void print_reason(const struct pen_replay_result *r)
         (void)printf("\"reason\":\"%.*s\",", (int)text.len, (const char *)text.ptr);
     }
     pen_buf_fini(&text);
+}
+
+/* NULL of a run that read nothing. */
+static const char *bound_by(const struct pen_replay_result *r)
+{
+    if (r->totals.bytes_plain == r->plain_before) {
+        return NULL;
+    }
+    return r->cpu_s > 0.7 * r->wall_s * r->shards ? "cpu" : "storage";
 }
 
 void replay_summary_json(const struct pen_replay_result *r)
@@ -81,47 +93,109 @@ void replay_summary_json(const struct pen_replay_result *r)
                      "},",
                      r->retried, r->retry_left, r->retry_refused);
     }
-    (void)printf("\"bound_by\":\"%s\",\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f},"
+    const char *bound = bound_by(r);
+    const char *quote = bound == NULL ? "" : "\"";
+    (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f},"
                  "\"rss_bytes_max\":%" PRIu64 "}\n",
-                 r->cpu_s > 0.7 * r->wall_s * r->shards ? "cpu" : "storage", r->wall_s, r->cpu_s,
+                 quote, bound == NULL ? "null" : bound, quote, r->wall_s, r->cpu_s,
                  r->rss_bytes_max);
 }
 
-void replay_summary_table(const struct pen_replay_result *r, const char *out)
+/* ---- the table ---- */
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* A count that is told only when there is something to tell. */
+static void more(const char *before, uint64_t count, const char *what)
+{
+    if (count > 0) {
+        (void)printf("%s%" PRIu64 " %s", before, count, what);
+    }
+}
+
+static void print_counts(const struct pen_totals *t, uint64_t skipped)
+{
+    (void)printf("%-10s %" PRIu64 " read, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64
+                 " unknown, %" PRIu64 " unreadable",
+                 "objects", t->objects_read, t->objects_empty, t->objects_damaged,
+                 t->objects_unknown, t->objects_unreadable);
+    more(", ", t->objects_pruned, "pruned");
+    more(", ", t->objects_digest, "digest");
+    more(", ", skipped, "skipped");
+    (void)printf(
+        "\n%-10s %" PRIu64 " in = %" PRIu64 " delivered + %" PRIu64 " filtered + %" PRIu64 " dead",
+        "records", t->records_in, t->records_delivered, t->records_filtered, t->records_dead);
+    more(" + ", t->records_duplicate, "duplicate");
+    more(" + ", t->records_excluded, "excluded");
+    more(" + ", t->records_held, "held");
+    (void)printf("\n");
+}
+
+static void print_detection(const struct pen_replay_result *r)
 {
     const struct pen_totals *t = &r->totals;
     char first[PEN_TIME_MAX];
     char last[PEN_TIME_MAX];
     time_text(t->time_first_ns, first);
     time_text(t->time_last_ns, last);
+    if (first[0] == '\0') {
+        (void)printf("%-10s none\n", "events");
+    } else {
+        (void)printf("%-10s %s to %s, %u account%s, %u region%s\n", "events", first, last,
+                     r->accounts, plural(r->accounts), r->regions, plural(r->regions));
+    }
+    (void)printf("%-10s %u rule%s", "detection", r->rules_loaded, plural(r->rules_loaded));
+    more(", ", r->rules_rejected, "rejected");
+    (void)printf(", %" PRIu64 " match%s\n%-10s", t->matches, t->matches == 1 ? "" : "es",
+                 "signals");
+    for (int i = PEN_CRITICAL; i >= 0; i--) {
+        (void)printf(" %s %" PRIu64, pen_severity_name((enum pen_severity)i),
+                     r->signals_by_severity[i]);
+    }
+    (void)printf("\n");
+}
+
+/* What makes the exit code 7, but for the rules that were rejected. */
+static void print_gaps(const struct pen_replay_result *r)
+{
+    const uint32_t shown = r->gap_count < GAP_LINES_MAX ? r->gap_count : GAP_LINES_MAX;
+    for (uint32_t i = 0; i < shown; i++) {
+        const struct pen_gap *gap = &r->gaps[i];
+        (void)printf("%-10s %" PRIu64 " %s%s%s\n", i == 0 ? "gaps" : "", gap->count, gap->cause,
+                     gap->account[0] == '\0' ? "" : ", account ", gap->account);
+    }
+    if (shown < r->gap_count) {
+        (void)printf("%-10s and %u more\n", "", r->gap_count - shown);
+    }
+}
+
+void replay_summary_table(const struct pen_replay_result *r, const char *out)
+{
+    const struct pen_totals *t = &r->totals;
+    const char *bound = bound_by(r);
     if (r->is_retry) {
         (void)printf("\n%-10s %" PRIu64 " objects read again, %" PRIu64
                      " left as they are, %" PRIu64 " refused now",
                      "retry", r->retried, r->retry_left, r->retry_refused);
     }
-    (void)printf("\n%-10s %s, %.1f s, %.0f records/s, %.0f MB/s\n", "run", r->status, r->wall_s,
+    (void)printf("\n%-10s %s, %.1f s, %.0f records/s, %.0f MB/s%s%s\n", "run", r->status, r->wall_s,
                  (double)(t->records_in - r->records_before) / r->wall_s,
-                 (double)(t->bytes_plain - r->plain_before) / 1e6 / r->wall_s);
-    (void)printf("%-10s %" PRIu64 " read, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64
-                 " unknown, %" PRIu64 " unreadable\n",
-                 "objects", t->objects_read, t->objects_empty, t->objects_damaged,
-                 t->objects_unknown, t->objects_unreadable);
-    (void)printf(
-        "%-10s %" PRIu64 " in = %" PRIu64 " delivered + %" PRIu64 " filtered + %" PRIu64 " dead\n",
-        "records", t->records_in, t->records_delivered, t->records_filtered, t->records_dead);
-    (void)printf("%-10s %s to %s, %u accounts, %u regions\n", "events", first, last, r->accounts,
-                 r->regions);
-    (void)printf("%-10s %u rules, %" PRIu64 " matches\n", "detection", r->rules_loaded, t->matches);
-    (void)printf("%-10s", "signals");
-    for (int i = PEN_CRITICAL; i >= 0; i--) {
-        (void)printf(" %s %" PRIu64, pen_severity_name((enum pen_severity)i),
-                     r->signals_by_severity[i]);
-    }
-    (void)printf("\n\nlook further:\n"
+                 (double)(t->bytes_plain - r->plain_before) / 1e6 / r->wall_s,
+                 bound == NULL ? "" : ", bound by ", bound == NULL ? "" : bound);
+    print_counts(t, r->skipped);
+    print_detection(r);
+    print_gaps(r);
+    (void)printf("\nlook further:\n"
                  "  penstock signals list --out %s\n"
                  "  zstd -dc %s/documents/*.zst | head -n 1\n",
                  out, out);
     if (t->objects_damaged + t->objects_unknown + t->objects_unreadable + t->records_dead > 0) {
         (void)printf("  penstock dead-letters list --out %s\n", out);
+    }
+    if (strcmp(r->reason, "interrupted") == 0) { /* other reasons need more, and words said what */
+        (void)printf("the same command goes on where this run stopped\n");
     }
 }

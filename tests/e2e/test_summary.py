@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """test_summary.py PENSTOCK CASE - what a terminal shows of a run: the progress line and the table."""
 import fcntl
+import json
 import os
 import pty
+import re
+import signal
 import struct
 import subprocess
 import termios
+import time
 
-from kit import BINARY, FIXED, WORK, Folder, generate, main, run
+from kit import BINARY, FIXED, WORK, Folder, event, generate, main, records, replay, run
 
 
 def on_terminal(columns, *args):
@@ -67,6 +71,56 @@ def case_full_output():
             continue
         assert code == 1, (command, shown)
         assert told.count("No space left on device") == 1 and "Success" not in told, (command, told)
+
+
+def case_table():
+    """The table says what is missing, by cause and account, and what was left out; no more."""
+    f = Folder()
+    summary = table(f.root, "good", code=0)
+    assert "gaps" not in summary and "digest" not in summary and "pruned" not in summary, summary
+    assert re.search(r"(?m)^events +2025-03-04T.*, 1 account, 1 region$", summary), summary
+    assert re.search(r"(?m)^run +done, .*, bound by (cpu|storage)$", summary), summary
+    for account in range(12):
+        day = f.root / f"AWSLogs/{account:012d}/CloudTrail/eu-west-1/2025/03/04"
+        day.mkdir(parents=True)
+        (day / "gone.json.gz").symlink_to("nowhere")
+    f.put("digest.json", records(json.dumps(event(9, digestS3Object="o", digestStartTime="x")).encode()))
+    os.mkfifo(f.day / "pipe")
+    (WORK / "rules").mkdir()
+    (WORK / "rules/bad.yml").write_text("title: no detection\n")
+    text = table(f.root, "gaps", "--rules", WORK / "rules", code=7)
+    gaps = re.findall(r"(?m)^(?:gaps|    ) +1 not-found, account (\d{12})$", text)
+    assert len(set(gaps)) == 10 and re.search(r"(?m)^ +and 2 more$", text), text
+    assert re.search(r"(?m)^objects .*, 1 digest, 1 skipped$", text), text
+    assert re.search(r"(?m)^detection +0 rules, 1 rejected, 0 matches$", text), text
+
+
+def table(source, out, *args, code):
+    return run("replay", source, "--out", WORK / out, "--no-progress", *FIXED, *args, code=code).stdout.decode()
+
+
+def case_empty():
+    """A run that finds nothing says so."""
+    (WORK / "empty").mkdir()
+    text = table(WORK / "empty", "out", code=0)
+    assert re.search(r"(?m)^events +none$", text) and "bound by" not in text, text
+    assert replay(WORK / "empty", WORK / "json")["bound_by"] is None
+
+
+def case_stopped():
+    """After Ctrl-C the table says how to go on."""
+    data, out = generate(size="96MiB"), WORK / "out"
+    child = subprocess.Popen([BINARY, "replay", data, "--out", out, "--no-progress", "--shards", "1",
+                              "--set", "commit.interval=10ms", *FIXED], stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not set((out / "documents").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGINT)
+    text = child.communicate(timeout=600)[0].decode()
+    assert child.returncode == 6, (child.returncode, text)
+    assert re.search(r"(?m)^run +stopped, ", text), text
+    assert "the same command goes on" in text, text
+    assert "the same command" not in table(data, "out", code=0)
 
 
 if __name__ == "__main__":
