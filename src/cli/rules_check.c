@@ -16,6 +16,7 @@ static const char help[] =
     "Exit: 0 all is good, 2 usage, 3 config, 4 something is not.\n";
 
 #define TESTS_BYTES_MAX ((size_t)1 << 30)
+#define PATHS_BYTES_MAX ((size_t)1 << 20)
 
 enum check_id { OPT_FORMAT = 1, OPT_JSON, OPT_HELP };
 static const struct cli_option options[] = {{"--format", OPT_FORMAT, true},
@@ -147,6 +148,20 @@ static void add_unfed(struct run *run, const struct pen_program *program)
     }
 }
 
+/* A path of no rules is a mistake: a typing error, or rules by another name than .yml or .json. */
+static void no_rules(const struct run *run)
+{
+    struct pen_buf text;
+    pen_buf_init(&text, PATHS_BYTES_MAX);
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; st == PEN_OK && i < run->rules.path_count; i++) {
+        st = pen_buf_printf(&text, "%s", i == 0 ? "" : ", ");
+        st = st == PEN_OK ? pen_escape_terminal(&text, pen_slice_str(run->rules.paths[i])) : st;
+    }
+    (void)fprintf(stderr, "penstock: no rules in %.*s\n", (int)text.len, (const char *)text.ptr);
+    pen_buf_fini(&text);
+}
+
 static int finish(struct run *run, const struct pen_rules *rules)
 {
     const uint32_t count = pen_rules_count(rules);
@@ -156,8 +171,13 @@ static int finish(struct run *run, const struct pen_rules *rules)
         }
         return 1;
     }
-    (void)fprintf(stderr, "penstock: %u rules are good, %u were rejected\n", count,
-                  pen_rules_rejected(rules));
+    const uint32_t rejected = pen_rules_rejected(rules);
+    if (count + rejected == 0 && run->notices.errors == 0) {
+        no_rules(run);
+        return 4;
+    }
+    (void)fprintf(stderr, "penstock: %u rule%s good, %u %s rejected\n", count,
+                  count == 1 ? " is" : "s are", rejected, rejected == 1 ? "was" : "were");
     return run->notices.errors > 0 ? 4 : 0;
 }
 

@@ -208,6 +208,11 @@ static pen_status program_open(struct control *c, struct pen_err *err)
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
     rules_notices_say(c);
+    if (o->rules.path_count > 0 && pen_rules_count(c->program->rules) == 0) {
+        SAY(c, WARN,
+            "penstock: warning: no rule is left of those that were asked for: nothing is "
+            "detected; --no-rules says that this is meant\n");
+    }
     pen_budget_plan(o, c->program, pen_host_rss(), &budget);
     return pen_budget_check(&budget, err);
 }

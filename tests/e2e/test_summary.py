@@ -107,6 +107,19 @@ def case_empty():
     assert replay(WORK / "empty", WORK / "json")["bound_by"] is None
 
 
+def case_no_rules():
+    """A run that was asked for rules and has none is told so; one with --no-rules is not."""
+    data = Folder().root
+    (WORK / "none").mkdir()
+    for i, choice in enumerate((["--rules", WORK / "none"], ["--tag", "nosuch"],
+                                ["--rules", WORK / "none", "--min-level", "low"])):
+        summary = replay(data, WORK / f"out{i}", *choice)
+        assert summary["rules"]["loaded"] == 0, summary
+        assert summary["words"].count("warning: no rule is left") == 1, summary["words"]
+    for i, choice in enumerate((["--no-rules"], [])):
+        assert "no rule is left" not in replay(data, WORK / f"good{i}", *choice)["words"]
+
+
 def case_stopped():
     """After Ctrl-C the table says how to go on."""
     data, out = generate(size="96MiB"), WORK / "out"
