@@ -124,6 +124,7 @@ static bool has_checkpoint(const char *dir)
 
 struct seen {
     bool is_empty, is_known; /* nothing but names of ours */
+    bool has_checkpoint;
 };
 
 static pen_status look(DIR *handle, const char *dir, struct seen *seen, struct pen_err *err)
@@ -138,13 +139,14 @@ static pen_status look(DIR *handle, const char *dir, struct seen *seen, struct p
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             strcmp(entry->d_name, "lost+found") != 0) { /* of a file system that is mounted here */
             seen->is_empty = false;
+            seen->has_checkpoint |= strcmp(entry->d_name, "checkpoint.db") == 0;
             seen->is_known = seen->is_known && is_top_name(entry->d_name);
         }
     }
 }
 
-/* A run that was killed before its checkpoint, or whose checkpoint is damaged, is known by its lock
- * and by having nothing else beside. */
+/* A run that was killed before its checkpoint, or whose checkpoint is damaged or cannot be read for
+ * want of room, is known by its lock. */
 static pen_status claim_open(DIR *handle, const char *dir, struct pen_err *err)
 {
     struct seen seen;
@@ -154,7 +156,7 @@ static pen_status claim_open(DIR *handle, const char *dir, struct pen_err *err)
                    ? PEN_OK
                    : io_fail(err, "cannot make private", dir);
     }
-    if ((seen.is_known && is_lock(dirfd(handle))) || has_checkpoint(dir)) {
+    if (((seen.is_known || seen.has_checkpoint) && is_lock(dirfd(handle))) || has_checkpoint(dir)) {
         return PEN_OK;
     }
     return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,

@@ -290,6 +290,9 @@ def case_foreign():
     (killed / "documents").mkdir(parents=True)
     (killed / "lock").touch()
     replay(data / "AWSLogs", killed)
+    (out / "checkpoint.db").write_bytes(b"damaged" * 1000)
+    replay(data / "AWSLogs", out, "--fresh")
+    assert mine[0].exists() and state_of(out) == want
 
 
 def case_rules():
