@@ -340,7 +340,8 @@ typedef pen_status pen_dead_letter_fn(void *ctx, const struct pen_dead_letter *l
  *
  * A run may be going on.  The lines that a retry leaves (stage `retry`) are not dead letters; what
  * they say is in is_taken_back.
- * Returns  PEN_OK | PEN_E_NOT_FOUND (not the folder of a run) | PEN_E_CORRUPT | PEN_E_IO
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (not the folder of a run) | PEN_E_DENIED | PEN_E_CORRUPT |
+ *          PEN_E_IO
  * Cost     reads dead-letters.ndjson.zst twice; memory for the objects that were retried
  */
 PEN_MUST_USE pen_status pen_dead_letters(const char *dir, pen_dead_letter_fn *fn, void *ctx,
@@ -363,8 +364,8 @@ PEN_MUST_USE pen_status pen_replay_arguments(const char *dir, struct pen_buf *ou
  * One thread.  Needs no io_uring.
  */
 struct pen_signals;
-/* PEN_E_NOT_FOUND: no signals.db there; PEN_E_CORRUPT: not a database of ours, or of a newer
- * penstock; PEN_E_IO.  Never creates a file. */
+/* PEN_E_NOT_FOUND: no signals.db there; PEN_E_DENIED: dir cannot be entered; PEN_E_CORRUPT: not a
+ * database of ours, or of a newer penstock; PEN_E_IO.  Never creates a file. */
 PEN_MUST_USE pen_status pen_signals_open(const char *dir, struct pen_signals **out,
                                          struct pen_err *err);
 void pen_signals_close(struct pen_signals *signals); /* NULL is fine */

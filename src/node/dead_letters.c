@@ -69,7 +69,10 @@ static pen_status job_value(const char *dir, const char *name, struct pen_buf *o
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "dead letters: out of memory");
     }
     pen_status st = PEN_OK;
-    if (access(path, F_OK) != 0) {
+    if (access(path, F_OK) != 0 && errno != ENOENT) {
+        st = PEN_FAIL(err, errno == EACCES ? PEN_E_DENIED : PEN_E_IO, PEN_NO_OFFSET, "%s: %s", path,
+                      strerrordesc_np(errno));
+    } else if (access(path, F_OK) != 0) {
         st = PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET,
                       "no checkpoint.db in %s: --out DIR names the folder of a replay", dir);
     } else if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {

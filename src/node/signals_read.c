@@ -4,6 +4,7 @@
 #include "penstock/json.h"
 #include "penstock/node.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,10 @@ static pen_status connect(struct pen_signals *signals, const char *dir, struct p
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
     }
     pen_status st = PEN_OK;
-    if (access(path, F_OK) != 0) {
+    if (access(path, F_OK) != 0 && errno != ENOENT) {
+        st = PEN_FAIL(err, errno == EACCES ? PEN_E_DENIED : PEN_E_IO, PEN_NO_OFFSET, "%s: %s", path,
+                      strerrordesc_np(errno));
+    } else if (access(path, F_OK) != 0) {
         st = PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET,
                       "no signals.db in %s: --out DIR names the folder of a replay", dir);
     } else if (sqlite3_open_v2(path, &signals->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {

@@ -207,6 +207,11 @@ def denied():
         assert f"cannot read folder {other}" in summary["words"], summary["words"]
         assert numbers(WORK / "out") == [1, 2], numbers(WORK / "out")
         replay(f.root, WORK / "allowed", "--allow-gaps")
+        for command in ("signals", "dead-letters"):
+            (WORK / "allowed").chmod(0)
+            words = run(command, "list", "--out", WORK / "allowed", code=1).stderr
+            (WORK / "allowed").chmod(0o700)
+            assert b"Permission denied" in words and b"no signals.db" not in words, words
     finally:
         other.chmod(0o700)
         blind.chmod(0o700)
