@@ -85,9 +85,14 @@ struct checkpoint {
 
 static pen_status db_fail(struct checkpoint *c, struct pen_err *err, const char *what)
 {
-    const pen_status st = sqlite3_errcode(c->db) == SQLITE_FULL
-                              ? PEN_E_NOSPACE
-                              : pen_status_of_write(sqlite3_system_errno(c->db));
+    const int code = sqlite3_errcode(c->db);
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                        "checkpoint.db is damaged (%s): start anew with --fresh",
+                        sqlite3_errmsg(c->db));
+    }
+    const pen_status st =
+        code == SQLITE_FULL ? PEN_E_NOSPACE : pen_status_of_write(sqlite3_system_errno(c->db));
     return PEN_FAIL(err, st, PEN_NO_OFFSET, "checkpoint.db: %s: %s", what, sqlite3_errmsg(c->db));
 }
 
@@ -97,7 +102,7 @@ static pen_status db_run(struct checkpoint *c, enum statement which, struct pen_
     sqlite3_stmt *statement = c->statements[which];
     const int code = sqlite3_step(statement);
     const pen_status st =
-        code == SQLITE_DONE || code == SQLITE_ROW ? PEN_OK : db_fail(c, err, statement_text[which]);
+        code == SQLITE_DONE || code == SQLITE_ROW ? PEN_OK : db_fail(c, err, "cannot be written");
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
     return st;
@@ -122,12 +127,12 @@ static void bind_u64(struct checkpoint *c, enum statement which, int at, uint64_
 static pen_status checkpoint_prepare(struct checkpoint *c, struct pen_err *err)
 {
     if (sqlite3_exec(c->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
-        return db_fail(c, err, "schema");
+        return db_fail(c, err, "cannot be opened");
     }
     for (uint32_t i = 0; i < SQL_COUNT; i++) {
         if (sqlite3_prepare_v2(c->db, statement_text[i], -1, &c->statements[i], NULL) !=
             SQLITE_OK) {
-            return db_fail(c, err, statement_text[i]);
+            return db_fail(c, err, "not the tables of a job");
         }
     }
     char format[16] = "";

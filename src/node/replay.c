@@ -481,6 +481,11 @@ pen_status pen_replay(const struct pen_replay_options *options, struct pen_repla
     ledger_init(&c->now);
     ledger_init(&c->next);
     const pen_status st = replay_body(c, err);
+    if (st == PEN_E_NOSPACE) {
+        const struct pen_err full = *err;
+        (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: make room, then the same command goes on",
+                       full.text);
+    }
     control_close(c);
     free(c);
     return st;

@@ -88,17 +88,23 @@ struct signals_db {
 
 static pen_status db_fail(struct signals_db *db, struct pen_err *err, const char *what)
 {
-    const pen_status st = sqlite3_errcode(db->db) == SQLITE_FULL
-                              ? PEN_E_NOSPACE
-                              : pen_status_of_write(sqlite3_system_errno(db->db));
-    return PEN_FAIL(err, st, PEN_NO_OFFSET, "signals.db: %.60s: %s", what, sqlite3_errmsg(db->db));
+    const int code = sqlite3_errcode(db->db);
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                        "%s/signals.db is damaged (%s): move it away, then the same command makes "
+                        "it anew, without the triage that it held",
+                        db->options.dir, sqlite3_errmsg(db->db));
+    }
+    const pen_status st =
+        code == SQLITE_FULL ? PEN_E_NOSPACE : pen_status_of_write(sqlite3_system_errno(db->db));
+    return PEN_FAIL(err, st, PEN_NO_OFFSET, "signals.db: %s: %s", what, sqlite3_errmsg(db->db));
 }
 
 static pen_status db_run(struct signals_db *db, enum statement which, struct pen_err *err)
 {
     sqlite3_stmt *statement = db->statements[which];
     const int code = sqlite3_step(statement);
-    const pen_status st = code == SQLITE_DONE ? PEN_OK : db_fail(db, err, statement_text[which]);
+    const pen_status st = code == SQLITE_DONE ? PEN_OK : db_fail(db, err, "cannot be written");
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
     return st;
@@ -142,12 +148,12 @@ static pen_status bind_list(struct signals_db *db, int at, const pen_slice *item
 static pen_status db_prepare(struct signals_db *db, struct pen_err *err)
 {
     if (sqlite3_exec(db->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
-        return db_fail(db, err, "schema");
+        return db_fail(db, err, "cannot be opened");
     }
     for (uint32_t i = 0; i < SQL_COUNT; i++) {
         if (sqlite3_prepare_v2(db->db, statement_text[i], -1, &db->statements[i], NULL) !=
             SQLITE_OK) {
-            return db_fail(db, err, statement_text[i]);
+            return db_fail(db, err, "not the tables of signals");
         }
     }
     return PEN_OK;
@@ -165,7 +171,7 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     free(path);
     PEN_TRY(st);
     if (code != SQLITE_OK) {
-        return db_fail(db, err, "open");
+        return db_fail(db, err, "cannot be opened");
     }
     /* Triage from a terminal takes milliseconds; a run waits for it. */
     (void)sqlite3_busy_timeout(db->db, BUSY_MS);
@@ -375,7 +381,7 @@ pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
                    "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);",
                    db->run);
     if (sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
-        return db_fail(db, err, "finish");
+        return db_fail(db, err, "cannot be written");
     }
     return fsync(fileno(db->lines)) == 0 ? PEN_OK
                                          : PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET,

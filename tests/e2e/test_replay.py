@@ -293,6 +293,12 @@ def case_foreign():
     (out / "checkpoint.db").write_bytes(b"damaged" * 1000)
     replay(data / "AWSLogs", out, "--fresh")
     assert mine[0].exists() and state_of(out) == want
+    (out / "signals.db").write_bytes(b"damaged" * 1000)
+    done = run("replay", data / "AWSLogs", "--out", out, "--no-progress", "--fresh", *FIXED, code=1)
+    assert "signals.db is damaged" in done.stderr and "move it away" in done.stderr, done.stderr
+    (out / "signals.db").unlink()
+    replay(data / "AWSLogs", out)
+    assert state_of(out) == want
 
 
 def case_rules():

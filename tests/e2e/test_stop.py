@@ -69,6 +69,9 @@ def full_disk():
         done = run("replay", data, "--out", out, "--no-progress", *FIXED, *fast, code=None)
         assert done.returncode in (5, 6), done
         print(free, summary["reason"], done.stderr)
+        said = done.stderr.decode() + summary["words"]
+        assert "INSERT" not in said and "COMMIT" not in said and "BEGIN" not in said, said
+        assert done.returncode != 6 or b"make room, then the same command goes on" in done.stderr, done
         (where / "ballast").unlink()
         again = replay(data, out, *fast, "--shards", 1 + i % 3)
         assert state_of(out) == want, f"{free} bytes free: differs"
