@@ -181,6 +181,19 @@ void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last)
     scan->input_is_last = is_last;
 }
 
+static bool has(pen_slice head, const char *text)
+{
+    return pen_slice_find(head, pen_slice_str(text)) != SIZE_MAX;
+}
+
+/* Records, or the answer of lookup-events, which holds each record as a text. */
+static bool is_cloudtrail(pen_slice head)
+{
+    return (has(head, "\"eventSource\"") && has(head, "\"eventTime\"")) ||
+           (has(head, "\"CloudTrailEvent\"") &&
+            (has(head, "\"EventId\"") || has(head, "\\\"eventVersion\\\"")));
+}
+
 /*
  * A key that says nothing, but bytes that are plainly CloudTrail: a folder of loose files is the
  * first thing a new user tries.
@@ -195,8 +208,7 @@ static void scan_sniff(struct pen_scan *scan)
     const pen_slice head = {scan->window,
                             scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
     const struct pen_type *cloudtrail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
-    if (cloudtrail != NULL && pen_slice_find(head, PEN_SLICE_LIT("\"eventSource\"")) != SIZE_MAX &&
-        pen_slice_find(head, PEN_SLICE_LIT("\"eventTime\"")) != SIZE_MAX) {
+    if (cloudtrail != NULL && is_cloudtrail(head)) {
         scan->type = cloudtrail;
         pen_walker_reset(scan->types[cloudtrail->id].walker);
     }

@@ -4,7 +4,7 @@ import gzip
 import json
 import pathlib
 
-from kit import DAY, FIXED, WORK, documents, event, main, records, replay, run
+from kit import DAY, FIXED, WORK, documents, event, main, numbers, records, replay, run
 
 SOURCE = pathlib.Path(__file__).parents[2]
 
@@ -73,6 +73,35 @@ def case_types_test():
     assert b"\x1b" not in shown and b"record 1 at byte" in shown and b"1 good, 1 bad" in shown, shown
     assert b"no such log type" in run("types", "test", good, "--as", "x", code=2).stderr
     run("types", "test", WORK / "none", code=1)
+
+
+def lookup(numbers, is_numeric=False, **layout):
+    """What `aws cloudtrail lookup-events` prints."""
+    def element(number):
+        inner = event(number, responseElements={"note": 'a "quoted" word'})
+        return {"EventId": inner["eventID"], "EventName": inner["eventName"], "ReadOnly": "true",
+                "EventTime": 1741064767.0 if is_numeric else "2025-03-04T05:06:07+00:00",
+                "EventSource": inner["eventSource"], "Username": "u", "Resources": [],
+                "CloudTrailEvent": json.dumps(inner, separators=(",", ":"))}
+    return json.dumps({"Events": [element(n) for n in numbers], "NextToken": "eyJ"}, **layout).encode()
+
+
+def case_types_lookup():
+    """Answers of lookup-events are known by their content, whatever the file is called."""
+    root = WORK / "loose"
+    root.mkdir()
+    (root / "pretty.json").write_bytes(lookup([1, 2], indent=4))
+    (root / "compact").write_bytes(lookup([3, 4], separators=(",", ":")))
+    (root / "numeric.txt.gz").write_bytes(gzip.compress(lookup([5, 6], is_numeric=True, indent=4)))
+    (root / "sorted.out").write_bytes(lookup([7], sort_keys=True))
+    got = replay(root, WORK / "out", "--no-rules")
+    assert got["by_type"] == {"cloudtrail": {"objects": 4, "records": 7, "dead": 0}}, got
+    assert (got["objects"]["unknown"], got["records"]["delivered"]) == (0, 7), got
+    assert numbers(WORK / "out") == [1, 2, 3, 4, 5, 6, 7]
+    forced = replay(root, WORK / "forced", "--no-rules", "--as", "cloudtrail")
+    assert forced["by_type"] == got["by_type"], forced
+    found = run("search", "@eventName:GetObject", root).stdout
+    assert len(found.splitlines()) == 7, found
 
 
 if __name__ == "__main__":
