@@ -106,6 +106,8 @@ enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *it
 const struct pen_key_info *pen_scan_key(const struct pen_scan *scan);
 /* The type in use; `unknown` objects yield no records. */
 const struct pen_type *pen_scan_type(const struct pen_scan *scan);
+/* Whether an `unknown` object is a CloudTrail digest, by its key or, once read, by its content. */
+bool pen_scan_is_digest(const struct pen_scan *scan);
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan); /* of the current object */
 /* The matcher of a type (bench), or NULL. */
 struct pen_matcher *pen_scan_matcher(struct pen_scan *scan, const struct pen_type *type);

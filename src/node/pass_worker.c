@@ -192,14 +192,17 @@ static void task_end(struct worker *w)
 static void task_finish(struct worker *w)
 {
     const bool is_unknown = pen_slice_eq(pen_scan_type(w->scan)->name, PEN_SLICE_LIT("unknown"));
+    const bool is_digest = pen_scan_is_digest(w->scan);
     struct pen_err err = {0};
     w->totals.objects_read = 1;
     if (pen_scan_plain_bytes(w->scan) == 0 && !w->is_damaged) {
         w->totals.objects_empty = 1;
-    } else if (is_unknown && !pen_scan_key(w->scan)->is_digest) {
+    } else if (is_unknown && !is_digest) {
         w->totals.objects_unknown = 1;
         (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
         trouble(w, PEN_PASS_TYPE, 0, &err);
+    } else {
+        w->totals.objects_digest += is_digest;
     }
     w->totals.objects_damaged = w->is_damaged;
     task_end(w);

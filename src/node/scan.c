@@ -39,6 +39,7 @@ struct pen_scan {
     pen_slice input;
     bool input_is_last;
     bool is_sniffed;
+    bool is_digest;  /* by its key or its first bytes */
     bool is_damaged; /* decoding failed: what is in the window is all there is */
     uint8_t *window;
     size_t window_cap; /* without the padding */
@@ -144,6 +145,11 @@ void pen_scan_free(struct pen_scan *scan)
     free(scan);
 }
 
+static bool scan_is_unknown(const struct pen_scan *scan)
+{
+    return pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown"));
+}
+
 void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
 {
     pen_classify_key(scan->classifier, key, &scan->key_info);
@@ -165,6 +171,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
     scan->input = (pen_slice){0};
     scan->input_is_last = false;
     scan->is_sniffed = scan->options.as_type.len > 0;
+    scan->is_digest = scan->key_info.is_digest && scan_is_unknown(scan);
     scan->is_damaged = false;
     scan->window_len = 0;
     scan->fill_target = WINDOW_BYTES_FIRST;
@@ -194,6 +201,13 @@ static bool is_cloudtrail(pen_slice head)
             (has(head, "\"EventId\"") || has(head, "\\\"eventVersion\\\"")));
 }
 
+/* The hashes of delivered log files, which CloudTrail signs. */
+static bool is_digest(pen_slice head)
+{
+    return has(head, "\"digestStartTime\"") && has(head, "\"digestPublicKeyFingerprint\"") &&
+           !has(head, "\"eventSource\"");
+}
+
 /*
  * A key that says nothing, but bytes that are plainly CloudTrail: a folder of loose files is the
  * first thing a new user tries.
@@ -202,13 +216,15 @@ static void scan_sniff(struct pen_scan *scan)
 {
     scan->is_sniffed = true;
     const struct pen_types *types = scan->options.program->types;
-    if (!pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown")) || scan->key_info.is_digest) {
+    if (!scan_is_unknown(scan) || scan->is_digest) {
         return;
     }
     const pen_slice head = {scan->window,
                             scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
     const struct pen_type *cloudtrail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
-    if (cloudtrail != NULL && is_cloudtrail(head)) {
+    if (is_digest(head)) {
+        scan->is_digest = true;
+    } else if (cloudtrail != NULL && is_cloudtrail(head)) {
         scan->type = cloudtrail;
         pen_walker_reset(scan->types[cloudtrail->id].walker);
     }
@@ -266,7 +282,7 @@ static void scan_window(struct pen_scan *scan)
     if (!scan->is_sniffed) {
         scan_sniff(scan);
     }
-    if (pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown"))) {
+    if (scan_is_unknown(scan)) {
         scan->state = SCAN_DRAIN;
         return;
     }
@@ -406,6 +422,11 @@ const struct pen_key_info *pen_scan_key(const struct pen_scan *scan)
 const struct pen_type *pen_scan_type(const struct pen_scan *scan)
 {
     return scan->type;
+}
+
+bool pen_scan_is_digest(const struct pen_scan *scan)
+{
+    return scan->is_digest;
 }
 
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan)

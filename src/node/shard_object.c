@@ -249,15 +249,17 @@ static void object_finish(struct shard *shard)
 {
     const bool is_unknown =
         pen_slice_eq(pen_scan_type(shard->scan)->name, PEN_SLICE_LIT("unknown"));
+    const bool is_digest = pen_scan_is_digest(shard->scan);
     struct pen_err err = {0};
     if (pen_scan_plain_bytes(shard->scan) == 0 && !shard->is_damaged) {
         object_end(shard, OBJECT_EMPTY, NULL);
-    } else if (is_unknown && !pen_scan_key(shard->scan)->is_digest) {
+    } else if (is_unknown && !is_digest) {
         const struct pen_record nothing = {0};
         (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
         dead_letter(shard, &nothing, "classify", &err);
         object_end(shard, OBJECT_UNKNOWN, NULL);
     } else {
+        shard->object_totals.objects_digest += is_digest;
         object_end(shard, shard->is_damaged ? OBJECT_DAMAGED : OBJECT_OK, NULL);
     }
 }

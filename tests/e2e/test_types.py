@@ -4,7 +4,7 @@ import gzip
 import json
 import pathlib
 
-from kit import DAY, FIXED, WORK, documents, event, main, numbers, records, replay, run
+from kit import DAY, FIXED, WORK, dead, documents, event, main, numbers, records, replay, run
 
 SOURCE = pathlib.Path(__file__).parents[2]
 
@@ -102,6 +102,37 @@ def case_types_lookup():
     assert forced["by_type"] == got["by_type"], forced
     found = run("search", "@eventName:GetObject", root).stdout
     assert len(found.splitlines()) == 7, found
+
+
+def digest(**layout):
+    """The shape of a digest file; nothing in it is real."""
+    return json.dumps({
+        "awsAccountId": "123456789012", "digestStartTime": "2025-03-04T05:00:00Z",
+        "digestEndTime": "2025-03-04T06:00:00Z", "digestS3Bucket": "b", "digestS3Object": "AWSLogs/d.json.gz",
+        "digestPublicKeyFingerprint": "00ff", "digestSignatureAlgorithm": "SHA256withRSA",
+        "newestEventTime": "2025-03-04T05:59:00Z", "oldestEventTime": "2025-03-04T05:01:00Z",
+        "previousDigestS3Object": None, "logFiles": [{"s3Object": "a", "hashValue": "0"}] * 1000}, **layout).encode()
+
+
+def case_types_digest():
+    """Digests, known by key or by content, are counted as such: no records, no dead letters."""
+    root = WORK / "data"
+    by_key = root / DAY.replace("CloudTrail", "CloudTrail-Digest") / "d.json.gz"
+    for path in (by_key, root / DAY / "x.json.gz", root / DAY / "digest.json.gz"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(digest()))
+    (root / DAY / "x.json.gz").write_bytes(gzip.compress(records(1, 2)))
+    (root / "loose.json").write_bytes(digest(indent=2))
+    (root / "sorted").write_bytes(digest(sort_keys=True))
+    for shards in (1, 3):
+        got = replay(root, WORK / f"out{shards}", "--no-rules", "--shards", shards)
+        assert (got["objects"]["digest"], got["objects"]["unknown"], got["objects"]["read"]) == (4, 0, 5), got
+        assert (got["records"]["in"], got["records"]["delivered"], got["records"]["dead"]) == (2, 2, 0), got
+        assert not dead(WORK / f"out{shards}"), dead(WORK / f"out{shards}")
+    table = run("replay", root, "--out", WORK / "table", "--no-rules", "--no-progress").stdout
+    assert b", 0 unreadable, 4 digest\n" in table, table
+    by_key.unlink()
+    assert run("search", "--count", "", root, "--strict").stdout == b"2\n"
 
 
 if __name__ == "__main__":
