@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #define FETCH_IDLE_NS (20 * PEN_NS_PER_S) /* servers close kept connections about then */
+/* A closed object keeps its slot until the requests for more of it have ended, with the next turn;
+ * meanwhile control may deal another one.  Only the front has several requests: one at a time. */
+#define FETCH_CLOSING 4U
 #define FETCH_TURN_NS (PEN_NS_PER_S / 50) /* how exact deadlines and retries are */
 
 uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
@@ -40,7 +43,7 @@ static pen_status credentials_use(struct shard *shard, uint32_t bucket, const ui
 struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
 {
     return (struct pen_fetch_options){
-        .slots = pen_u32(o->fetch_slots),
+        .slots = pen_u32(o->fetch_slots) + FETCH_CLOSING,
         .window_max = pen_u32(o->fetch_window_max),
         .range_bytes = o->fetch_range_bytes,
         .bytes_in_flight_max =

@@ -2,10 +2,13 @@
 """test_s3.py PENSTOCK CASE - objects are replayed from a bucket as from a folder."""
 import concurrent.futures
 import gzip
+import http.server
 import json
 import os
 import random
 import subprocess
+import threading
+import time
 
 from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, records, replay, run, state_of
 from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw
@@ -155,6 +158,51 @@ def case_s3_killed():
         assert kills >= 2, kills
         from_bucket(moto.endpoint, out)
         same_state(WORK / "plain", out)
+
+
+class Broken(http.server.BaseHTTPRequestHandler):
+    """A bucket of large objects: of each, every range but the first is refused, the third late."""
+
+    protocol_version = "HTTP/1.1"
+    data = gzip.compress(os.urandom(400000), 0)
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": len(body)}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        if "list-type=2" in self.path:
+            entries = "".join(f"<Contents><Key>{DAY}{n:03}.json.gz</Key><Size>{len(self.data)}</Size>"
+                              "<LastModified>2025-03-04T00:00:00Z</LastModified></Contents>" for n in range(30))
+            self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>".encode())
+            return
+        first, last = map(int, self.headers["Range"].split("=")[1].split("-"))
+        if first == 0:
+            self.answer(206, self.data[:last + 1], Content_Range=f"bytes 0-{last}/{len(self.data)}")
+            return
+        time.sleep(0.05 if first > 2 * 65536 - 1 else 0)
+        self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+
+
+def case_s3_closing():
+    """Objects that fail while more of them is under way make room for others only when that is over."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    server.handle_error = lambda *_: None  # clients hang up on it
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for objects in (1, 2):
+            got = from_bucket(f"http://127.0.0.1:{server.server_address[1]}", WORK / f"out{objects}",
+                              "--set", f"fetch.objects={objects}", "--set", "fetch.range_bytes=64KiB",
+                              source=f"s3://{BUCKET}/{DAY}", code=7)
+            assert got["objects"]["unreadable"] == 30, got["objects"]
+    finally:
+        server.shutdown()
 
 
 def case_s3_versitygw():
