@@ -437,6 +437,9 @@ pen_status pen_list_xml_push(struct list_xml *xml, pen_slice bytes, struct pen_e
                                "listing: a response of more than %llu bytes",
                                (unsigned long long)LIST_XML_BODY_MAX);
     }
+    /* The parser takes a NUL near the start for UTF-16 or not by how the bytes were cut. */
+    const uint8_t *nul = bytes.len == 0 ? NULL : memchr(bytes.ptr, '\0', bytes.len);
+    bytes = nul == NULL ? bytes : pen_slice_sub(bytes, 0, (size_t)(nul - bytes.ptr));
     while (xml->status == PEN_OK && bytes.len > 0) {
         const size_t n = bytes.len < PIECE_BYTES ? bytes.len : PIECE_BYTES;
         xml->pushed_bytes += n;
@@ -446,6 +449,10 @@ pen_status pen_list_xml_push(struct list_xml *xml, pen_slice bytes, struct pen_e
         }
         token_check(xml);
         bytes = pen_slice_sub(bytes, n, bytes.len);
+    }
+    if (xml->status == PEN_OK && nul != NULL) {
+        xml->status =
+            PEN_FAIL(&xml->err, PEN_E_CORRUPT, xml->pushed_bytes, "listing: a NUL byte: no UTF-8");
     }
     return told(xml, err);
 }
