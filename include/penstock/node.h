@@ -315,6 +315,8 @@ struct pen_replay_result {
     uint32_t gap_count;
     uint64_t records_before, plain_before; /* of the totals: what earlier runs of the job read */
     double wall_s, cpu_s;
+    /* Of all shards together: at work; waiting for listings and for bytes; waiting for the sink. */
+    double busy_s, storage_s, sink_s;
     double work_s; /* of wall_s: from the first object dealt to the last commit */
     uint64_t rss_bytes_max;
     char rules_hash[33];

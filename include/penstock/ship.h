@@ -45,6 +45,7 @@ PEN_MUST_USE pen_status pen_ship_cut(struct pen_ship *ship, const struct pen_shi
 PEN_MUST_USE pen_status pen_ship_retry(struct pen_ship *ship, struct pen_err *err);
 struct pen_ship_counters {
     uint64_t documents, body_bytes, shipped_bytes; /* shipped: compressed */
+    int64_t blocked_ns; /* in writes and syncs that the caller waited for */
 };
 struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship);
 /* Bench only: every sealed body before compression. */

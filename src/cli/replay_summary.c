@@ -41,13 +41,16 @@ static void print_reason(const struct pen_replay_result *r)
     pen_buf_fini(&text);
 }
 
-/* NULL of a run that read nothing. */
+/* What the shards spent most of their time on; NULL of a run that read nothing. */
 static const char *bound_by(const struct pen_replay_result *r)
 {
     if (r->totals.bytes_plain == r->plain_before) {
         return NULL;
     }
-    return r->cpu_s > 0.7 * r->wall_s * r->shards ? "cpu" : "storage";
+    if (r->sink_s > r->busy_s && r->sink_s > r->storage_s) {
+        return "sink";
+    }
+    return r->storage_s > r->busy_s ? "storage" : "cpu";
 }
 
 void replay_summary_json(const struct pen_replay_result *r)
@@ -95,10 +98,11 @@ void replay_summary_json(const struct pen_replay_result *r)
     }
     const char *bound = bound_by(r);
     const char *quote = bound == NULL ? "" : "\"";
-    (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f},"
+    (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f,"
+                 "\"shards_busy\":%.3f,\"shards_wait_storage\":%.3f,\"shards_wait_sink\":%.3f},"
                  "\"rss_bytes_max\":%" PRIu64 "}\n",
-                 quote, bound == NULL ? "null" : bound, quote, r->wall_s, r->cpu_s,
-                 r->rss_bytes_max);
+                 quote, bound == NULL ? "null" : bound, quote, r->wall_s, r->cpu_s, r->busy_s,
+                 r->storage_s, r->sink_s, r->rss_bytes_max);
 }
 
 /* ---- the table ---- */

@@ -34,6 +34,8 @@ enum statement {
     SQL_DROP_REFUSED,
     SQL_DROP_FINISHED,
     SQL_DROP_FILE,
+    SQL_ADD_ORIGIN,
+    SQL_ORIGINS,
     SQL_BEGIN,
     SQL_END,
     SQL_COUNT
@@ -58,6 +60,8 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_DROP_REFUSED] = "DELETE FROM refused WHERE path = ?1 AND unit = ?2",
     [SQL_DROP_FINISHED] = "DELETE FROM finished WHERE unit = ?1",
     [SQL_DROP_FILE] = "DELETE FROM files WHERE kind = ?1 AND name = ?2",
+    [SQL_ADD_ORIGIN] = "INSERT OR IGNORE INTO origins VALUES(?1, ?2)",
+    [SQL_ORIGINS] = "SELECT count(*) FROM origins WHERE kind = ?1",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_END] = "COMMIT",
 };
@@ -75,6 +79,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS refused(path BLOB NOT NULL, unit BLOB NOT NULL,"
     " name_hash INTEGER NOT NULL, key BLOB NOT NULL, counters TEXT NOT NULL,"
     " PRIMARY KEY(path, unit));"
+    "CREATE TABLE IF NOT EXISTS origins(kind INTEGER, name TEXT, PRIMARY KEY(kind, name))"
+    " WITHOUT ROWID;"
     /* What an earlier process left open stays so until this one has finished it. */
     "CREATE TEMP TABLE inherited AS SELECT path FROM open_objects;";
 
@@ -497,6 +503,26 @@ pen_status checkpoint_drop_file(struct checkpoint *c, const char *kind, const ch
     bind_text(c, SQL_DROP_FILE, 1, kind);
     bind_text(c, SQL_DROP_FILE, 2, name);
     return db_run(c, SQL_DROP_FILE, err);
+}
+
+pen_status checkpoint_add_origin(struct checkpoint *c, const struct origin *origin,
+                                 struct pen_err *err)
+{
+    bind_u64(c, SQL_ADD_ORIGIN, 1, origin->kind);
+    bind_text(c, SQL_ADD_ORIGIN, 2, origin->name);
+    return db_run(c, SQL_ADD_ORIGIN, err);
+}
+
+pen_status checkpoint_origins(struct checkpoint *c, enum origin_kind kind, uint32_t *count,
+                              struct pen_err *err)
+{
+    sqlite3_stmt *statement = c->statements[SQL_ORIGINS];
+    bind_u64(c, SQL_ORIGINS, 1, kind);
+    const pen_status st =
+        sqlite3_step(statement) == SQLITE_ROW ? PEN_OK : db_fail(c, err, "accounts and regions");
+    *count = st == PEN_OK ? (uint32_t)sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_reset(statement);
+    return st;
 }
 
 pen_status checkpoint_end(struct checkpoint *c, struct pen_err *err)

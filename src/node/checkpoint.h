@@ -4,6 +4,8 @@
 
 #include "penstock/node.h"
 
+#include "origins.h"
+
 #define CHECKPOINT_FORMAT 1
 
 struct checkpoint;
@@ -80,6 +82,11 @@ PEN_MUST_USE pen_status checkpoint_drop_refused(struct checkpoint *checkpoint, c
                                                 const char *path, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_drop_file(struct checkpoint *checkpoint, const char *kind,
                                              const char *name, struct pen_err *err);
+/* Accounts and regions of delivered records: added once each, and how many there are. */
+PEN_MUST_USE pen_status checkpoint_add_origin(struct checkpoint *checkpoint,
+                                              const struct origin *origin, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_origins(struct checkpoint *checkpoint, enum origin_kind kind,
+                                           uint32_t *count, struct pen_err *err);
 PEN_MUST_USE pen_status checkpoint_end(struct checkpoint *checkpoint, struct pen_err *err);
 
 #endif

@@ -133,6 +133,9 @@ static pen_status commit_cut(struct control *c, const struct message *cut, struc
         PEN_TRY(checkpoint_add_file(checkpoint, "document", cut->files[f].name, cut->files[f].bytes,
                                     err));
     }
+    for (uint32_t i = 0; i < cut->origin_count; i++) {
+        PEN_TRY(checkpoint_add_origin(checkpoint, &cut->origins[i], err));
+    }
     if (cut->run_name[0] != '\0') {
         PEN_TRY(checkpoint_add_file(checkpoint, "run", cut->run_name, cut->run_bytes, err));
     }

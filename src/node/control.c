@@ -77,31 +77,6 @@ void stop(struct control *c, const char *reason)
 
 /* ---- listing and dealing ---- */
 
-static void distinct_add(char *table, size_t rows, size_t width, pen_slice value, uint32_t *count)
-{
-    for (uint32_t i = 0; i < *count; i++) {
-        const char *row = table + i * width;
-        if (strlen(row) == value.len && memcmp(row, value.ptr, value.len) == 0) {
-            return;
-        }
-    }
-    if (value.len > 0 && value.len < width && *count < rows) {
-        memcpy(table + *count * width, value.ptr, value.len);
-        table[*count * width + value.len] = '\0';
-        (*count)++;
-    }
-}
-
-static void origin_note(struct control *c, const struct pen_object *object)
-{
-    struct pen_key_info info;
-    pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
-    distinct_add(c->accounts[0], PEN_COUNT(c->accounts), sizeof(c->accounts[0]), info.account,
-                 &c->result->accounts);
-    distinct_add(c->regions[0], PEN_COUNT(c->regions), sizeof(c->regions[0]), info.region,
-                 &c->result->regions);
-}
-
 /* What the committed prefix of an object added to the totals. */
 static pen_status object_before(struct control *c, struct pen_object *object, struct pen_err *err)
 {
@@ -163,7 +138,6 @@ static pen_status list_take(struct control *c, struct object_list *list, uint32_
     pen_status st = PEN_OK;
     for (uint32_t i = first; i < list->count; i++) {
         struct pen_object *object = list->items[i];
-        origin_note(c, object);
         if (c->job.is_resumed && !object_resume(c, object, &st, err)) {
             object_free(object);
             continue;
@@ -363,6 +337,7 @@ static void on_message(struct control *c, struct message *message)
     case MSG_CUT:
         PEN_CHECK(message->epoch == c->epoch && slot->cut == NULL);
         slot->cut = message;
+        slot->times = message->times;
         slot->is_cut = true;
         return;
     case MSG_READY:
@@ -517,9 +492,21 @@ static int64_t turn_ns(const struct control *c)
     return is_parked(c) ? PARKED_NS : is_listing ? LISTING_TURN_NS : TURN_NS;
 }
 
+/* The turn before this one, for each shard that waited in it for the listing. */
+static void listing_time(struct control *c)
+{
+    const int64_t now = pen_clock_mono_ns();
+    const bool is_listing = c->next_unit < c->planner.unit_count && !c->is_draining;
+    for (uint32_t i = 0; is_listing && c->turned_ns != 0 && i < c->shards; i++) {
+        c->listing_ns += c->slots[i].objects == 0 ? now - c->turned_ns : 0;
+    }
+    c->turned_ns = now;
+}
+
 /* True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c)
 {
+    listing_time(c);
     bool busy = drain(c);
     interrupts(c);
     log_limit(c);

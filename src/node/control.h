@@ -22,6 +22,7 @@ struct shard_slot {
     uint64_t bytes;
     struct pen_object *cut_object; /* finished since the cut that has it open */
     struct message *cut;           /* of the epoch being committed */
+    struct shard_times times;      /* by its last cut */
     bool is_cut, is_ready;
     uint64_t released; /* epoch up to which its release is done */
 };
@@ -63,11 +64,11 @@ struct control {
     char reason[256]; /* why the run drains */
     bool is_dirty;    /* something happened since the last commit */
 
-    char accounts[4096][13];
-    char regions[256][24];
     struct pen_err failure;
     uint64_t records_before, plain_before; /* of earlier runs: they are not this run's speed */
     int64_t started_ns, wall_started_ns, progress_at_ns;
+    int64_t turned_ns;  /* when the last turn of the loop began */
+    int64_t listing_ns; /* for which shards had nothing to read because it was not listed yet */
 };
 
 /* Whether pen_replay_interrupt was called. */

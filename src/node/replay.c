@@ -323,6 +323,11 @@ static void result_fill(struct control *c, bool is_good)
         (void)snprintf(r->by_type[i].name, sizeof(r->by_type[i].name), "%.*s",
                        PEN_SLICE_FMT(c->program->by_type[i].type->name));
     }
+    struct pen_err unread;
+    if (checkpoint_origins(c->job.checkpoint, ORIGIN_ACCOUNT, &r->accounts, &unread) != PEN_OK ||
+        checkpoint_origins(c->job.checkpoint, ORIGIN_REGION, &r->regions, &unread) != PEN_OK) {
+        words("penstock: %s\n", unread.text);
+    }
     r->type_count = c->program->type_count;
     r->rules_loaded = pen_rules_count(c->program->rules);
     r->rules_rejected = pen_rules_rejected(c->program->rules);
@@ -335,6 +340,13 @@ static void result_fill(struct control *c, bool is_good)
     r->cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
                (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     r->wall_s = (double)(pen_clock_mono_ns() - c->started_ns) / 1e9;
+    r->storage_s = (double)c->listing_ns / 1e9;
+    for (uint32_t i = 0; i < c->shards; i++) {
+        const struct shard_times *times = &c->slots[i].times;
+        r->busy_s += (double)times->busy_ns / 1e9;
+        r->storage_s += (double)times->storage_ns / 1e9;
+        r->sink_s += (double)times->sink_ns / 1e9;
+    }
     r->rss_bytes_max = pen_host_rss_max();
 }
 

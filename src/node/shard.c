@@ -106,7 +106,13 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
         memcpy(cut->files, files, count * sizeof(*files));
     }
     cut->file_count = count;
-    cut->totals.bytes_shipped = pen_ship_counters_get(shard->ship).shipped_bytes;
+    cut->origins = origins_take(&shard->origins, &cut->origin_count);
+    const struct pen_ship_counters shipped = pen_ship_counters_get(shard->ship);
+    cut->totals.bytes_shipped = shipped.shipped_bytes;
+    cut->times = (struct shard_times){.busy_ns = pen_clock_mono_ns() - shard->begun_ns -
+                                                 shard->slept_ns - shipped.blocked_ns,
+                                      .storage_ns = shard->starved_ns,
+                                      .sink_ns = shipped.blocked_ns};
     if (shard->object != NULL) {
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
@@ -177,6 +183,7 @@ static void take_object(struct shard *shard, struct pen_object *object)
         give_back(shard, object);
         return;
     }
+    shard->open_objects++;
     feed_open(shard, object);
 }
 
@@ -283,8 +290,21 @@ static void open_objects_return(struct shard *shard)
     shard->object = NULL;
 }
 
+/* Until something happens; what it had waited for is counted. */
+static void shard_sleep(struct shard *shard, int64_t most_ns, bool is_parked)
+{
+    const int64_t from_ns = pen_clock_mono_ns();
+    (void)pen_ring_turn(shard->ring, true, is_parked ? PARKED_NS : most_ns);
+    const int64_t slept_ns = pen_clock_mono_ns() - from_ns;
+    shard->slept_ns += slept_ns;
+    if (shard->open_objects > 0 && !is_parked && !shard->is_draining) {
+        shard->starved_ns += slept_ns;
+    }
+}
+
 static void shard_loop(struct shard *shard)
 {
+    shard->begun_ns = pen_clock_mono_ns();
     while (!shard->is_stopped) {
         bool busy = drain_mailboxes(shard);
         const int64_t sleep_ns = feed_turn(shard);
@@ -297,7 +317,12 @@ static void shard_loop(struct shard *shard)
         }
         news_tell(shard, busy);
         /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
-        (void)pen_ring_turn(shard->ring, !busy, flush_outboxes(shard) ? sleep_ns : PARKED_NS);
+        const bool is_parked = !flush_outboxes(shard);
+        if (busy) {
+            (void)pen_ring_turn(shard->ring, false, 0);
+        } else {
+            shard_sleep(shard, sleep_ns, is_parked);
+        }
     }
     open_objects_return(shard);
     while (!feed_cancel(shard)) {
@@ -374,6 +399,7 @@ static void shard_fini(struct shard *shard)
     for (uint32_t j = 0; j < shard->shards; j++) {
         pen_buf_fini(&shard->batches[j].bytes);
     }
+    origins_fini(&shard->origins);
     pen_buf_fini(&shard->group);
     pen_buf_fini(&shard->damage);
     pen_buf_fini(&shard->compact);

@@ -168,6 +168,8 @@ static bool record_deliver(struct shard *shard)
         if (is_new && !record_ship(shard)) {
             return false;
         }
+        origins_add(&shard->origins, ORIGIN_ACCOUNT, item->doc.account);
+        origins_add(&shard->origins, ORIGIN_REGION, item->doc.region);
         shard->object_totals.records_delivered++;
         shard->object_totals.matches += item->tag_count;
         record_time(&shard->object_totals, t);
@@ -224,6 +226,7 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
         message->err = *err;
     }
     send_done(shard, message);
+    shard->open_objects--;
     shard->object = NULL;
     feed_close(shard);
 }

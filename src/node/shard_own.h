@@ -2,6 +2,7 @@
 #ifndef PEN_NODE_SHARD_OWN_H
 #define PEN_NODE_SHARD_OWN_H
 
+#include "origins.h"
 #include "shard.h"
 
 /* Of one object: each of its members may have a wrong checksum. */
@@ -41,6 +42,9 @@ struct shard {
     uint64_t scanned;      /* ordinal after the last record of object, skipped or not */
     struct pen_buf damage; /* dead letters of object's damage, sent when it ends */
     uint32_t damage_count;
+    uint32_t open_objects;                  /* dealt to this shard, not ended */
+    int64_t begun_ns, slept_ns, starved_ns; /* of the loop; starved: the sleep that is storage's */
+    struct origins origins;                 /* of what was delivered; each cut takes the new ones */
     bool is_damaged;
     bool is_draining;
     bool is_stopped;

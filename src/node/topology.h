@@ -44,6 +44,13 @@ enum object_outcome {
     OBJECT_GIVEN_BACK
 };
 
+/* Where the time of a shard's loop went; what is in none of these it had nothing to do. */
+struct shard_times {
+    int64_t busy_ns;    /* not asleep, and not blocked by the sink */
+    int64_t storage_ns; /* asleep with objects open, whose bytes had not come */
+    int64_t sink_ns;    /* blocked by the sink */
+};
+
 struct message {
     struct message *next; /* in an outbox */
     enum message_kind kind;
@@ -57,8 +64,11 @@ struct message {
     struct pen_totals whole;       /* DONE: totals as if the object was never read before */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
     uint64_t open_records;         /* CUT: its records that the cut holds */
+    struct shard_times times;      /* CUT: of this run so far */
     struct pen_ship_file *files;   /* CUT */
     uint32_t file_count;
+    struct origin *origins; /* CUT: accounts and regions that are new to the shard */
+    uint32_t origin_count;
     char run_name[64]; /* READY */
     uint64_t run_bytes;
     uint32_t type;         /* DONE */

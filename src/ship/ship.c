@@ -164,6 +164,14 @@ static pen_status file_open(struct pen_ship *ship, struct body *body, struct pen
     return PEN_OK;
 }
 
+static pen_status body_sync(struct pen_ship *ship, const struct body *body, struct pen_err *err)
+{
+    const int64_t from_ns = pen_clock_mono_ns();
+    const int got = fdatasync(body->fd);
+    ship->counters.blocked_ns += pen_clock_mono_ns() - from_ns;
+    return got == 0 ? PEN_OK : write_fail(err, body->file.name);
+}
+
 /* Writes what is left of the sealed frame; a part that went out is not written again. */
 static pen_status packed_write(struct pen_ship *ship, struct pen_err *err)
 {
@@ -174,6 +182,7 @@ static pen_status packed_write(struct pen_ship *ship, struct pen_err *err)
     if (body->fd < 0) {
         PEN_TRY(file_open(ship, body, err));
     }
+    const int64_t from_ns = pen_clock_mono_ns();
     while (ship->packed_done < ship->packed_len) {
         const ssize_t n =
             write(body->fd, ship->packed + ship->packed_done, ship->packed_len - ship->packed_done);
@@ -185,6 +194,7 @@ static pen_status packed_write(struct pen_ship *ship, struct pen_err *err)
         }
         ship->packed_done += (size_t)n;
     }
+    ship->counters.blocked_ns += pen_clock_mono_ns() - from_ns;
     body->file.bytes += ship->packed_len;
     body->is_changed = true;
     ship->counters.shipped_bytes += ship->packed_len;
@@ -256,9 +266,7 @@ static pen_status body_evict(struct pen_ship *ship, struct body *body, struct pe
 {
     PEN_TRY(body_seal(ship, body, err));
     if (body->fd >= 0) {
-        if (fdatasync(body->fd) != 0) {
-            return write_fail(err, body->file.name);
-        }
+        PEN_TRY(body_sync(ship, body, err));
         changed_note(ship, body);
         (void)close(body->fd);
         body->fd = -1;
@@ -381,9 +389,7 @@ pen_status pen_ship_cut(struct pen_ship *ship, const struct pen_ship_file **file
     for (uint32_t i = 0; i < ship->body_count; i++) {
         struct body *body = &ship->bodies[i];
         PEN_TRY(body_seal(ship, body, err));
-        if (body->is_changed && fdatasync(body->fd) != 0) {
-            return write_fail(err, body->file.name);
-        }
+        PEN_TRY(body->is_changed ? body_sync(ship, body, err) : PEN_OK);
         changed_note(ship, body);
     }
     if (ship->changed_count > 0) {

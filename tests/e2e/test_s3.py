@@ -114,6 +114,11 @@ def case_s3_faults():
                 faults = {row["fault"] for row in proxy.requests() if row.get("fault")}
                 assert len(faults) >= 6, faults
                 same_state(WORK / "plain", out)
+        with FaultProxy(WORK, moto.port, seed=1, rates={"delay": 1.0}) as proxy:
+            slow = from_bucket(proxy.endpoint, WORK / "slow", "--to", "2025-03-05")
+            assert slow["bound_by"] == "storage", slow
+            waits = slow["seconds"]
+            assert waits["shards_wait_storage"] > max(waits["shards_busy"], waits["shards_wait_sink"], 0.4), waits
 
 
 def case_s3_tls():

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_summary.py PENSTOCK CASE - what a terminal shows of a run: the progress line and the table."""
 import fcntl
+import gzip
 import json
 import os
 import pty
@@ -79,7 +80,7 @@ def case_table():
     summary = table(f.root, "good", code=0)
     assert "gaps" not in summary and "digest" not in summary and "pruned" not in summary, summary
     assert re.search(r"(?m)^events +2025-03-04T.*, 1 account, 1 region$", summary), summary
-    assert re.search(r"(?m)^run +done, .*, bound by (cpu|storage)$", summary), summary
+    assert re.search(r"(?m)^run +done, .*, bound by (cpu|storage|sink)$", summary), summary
     for account in range(12):
         day = f.root / f"AWSLogs/{account:012d}/CloudTrail/eu-west-1/2025/03/04"
         day.mkdir(parents=True)
@@ -118,6 +119,38 @@ def case_no_rules():
         assert summary["words"].count("warning: no rule is left") == 1, summary["words"]
     for i, choice in enumerate((["--no-rules"], [])):
         assert "no rule is left" not in replay(data, WORK / f"good{i}", *choice)["words"]
+
+
+def case_origins():
+    """Accounts and regions are those that records name, their key's where they name none; stops, shards
+    and later objects make no difference."""
+    f = Folder()
+    wanted = {"123456789012"}, {"eu-west-1"}
+    for i in range(40):
+        account, region = f"{900000000000 + i}", f"us-test-{i % 7}"
+        rows = [event(10 * i + k, recipientAccountId=account, awsRegion=region) for k in range(3)]
+        f.put(f"{i:02d}.json.gz", gzip.compress(json.dumps({"Records": rows}).encode()))
+        wanted[0].add(account)
+        wanted[1].add(region)
+    silent = {k: v for k, v in event(9999).items() if k not in ("recipientAccountId", "awsRegion")}
+    f.put("silent.json.gz", gzip.compress(json.dumps({"Records": [silent]}).encode()))
+    f.put("odd.json.gz", gzip.compress(json.dumps({"Records": [
+        event(9998, recipientAccountId="none of twelve digits", awsRegion="Not A Region")]}).encode()))
+    whole = replay(f.root, WORK / "whole")
+    assert (whole["accounts"], whole["regions"]) == tuple(map(len, wanted)), whole
+    only = replay(f.root, WORK / "none", "--from", "2030-01-01")
+    assert (only["accounts"], only["regions"]) == (0, 0), only
+    for shards in (1, 3):
+        for name in ("cut", "rows", "committed"):  # killed around a commit, then gone on
+            out = WORK / f"{name}{shards}"
+            killed = run("replay", f.root, "--out", out, "--no-progress", *FIXED, "--shards", shards, "--set",
+                        "commit.interval=1ms", code=None, env={**os.environ, "PENSTOCK_KILL_AT": f"{name}@1"})
+            assert killed.returncode == -signal.SIGKILL, killed
+            again = replay(f.root, out, "--shards", 3 - shards // 2)
+            assert (again["accounts"], again["regions"]) == (whole["accounts"], whole["regions"]), (name, again)
+    f.put("later.json.gz", gzip.compress(records(json.dumps(event(7, recipientAccountId="777777777777")).encode())))
+    later = replay(f.root, WORK / "whole")
+    assert (later["accounts"], later["regions"]) == (whole["accounts"] + 1, whole["regions"]), later
 
 
 def case_stopped():
