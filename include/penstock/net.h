@@ -304,6 +304,8 @@ struct pen_fetch_options {
     uint64_t range_bytes;         /* larger objects are read as ranges of this size */
     uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
     uint32_t tries_max;           /* of one request, 1.. */
+    uint64_t requests_s, bytes_s; /* asked for a second at most; 0: no limit */
+    uint32_t shares;              /* of these limits, each fetcher's being one; 0: 1 */
     int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
     const char *ca_file; /* NULL: the system's */
     bool is_requester_pays;

@@ -152,11 +152,29 @@ static bool http_date(pen_slice text, int64_t *ns)
     return true;
 }
 
+/* Seconds, or a time by the server's clock; 0: neither, or past. */
+static int64_t retry_after(const struct http_exchange *exchange, pen_slice text)
+{
+    uint64_t seconds = 0;
+    int64_t at = 0;
+    if (pen_parse_u64(text, &seconds)) {
+        return seconds < PEN_NS_PER_DAY / PEN_NS_PER_S ? (int64_t)seconds * PEN_NS_PER_S
+                                                       : PEN_NS_PER_DAY;
+    }
+    if (!http_date(text, &at)) {
+        return 0;
+    }
+    const int64_t now = exchange->has_date ? exchange->date_ns : pen_clock_wall_ns();
+    return at > now ? at - now : 0;
+}
+
 static void note_head(struct http_exchange *exchange, const struct http_head *head)
 {
     exchange->status = head->status;
     exchange->range = head->content_range;
     exchange->has_date = http_date(head->date, &exchange->date_ns);
+    exchange->retry_after_ns =
+        head->retry_after.len > 0 ? retry_after(exchange, head->retry_after) : 0;
     copy_text(exchange->etag, sizeof(exchange->etag), head->etag);
     copy_text(exchange->region, sizeof(exchange->region), head->bucket_region);
     copy_text(exchange->request_id, sizeof(exchange->request_id), head->request_id);

@@ -179,6 +179,9 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
     fetcher->random = (uint64_t)pen_clock_mono_ns() | 1;
     pen_buf_init(&fetcher->signing, PEN_SIGV4_BYTES_MAX);
     fetch_window_init(&fetcher->window, o->window_max);
+    const uint32_t shares = o->shares == 0 ? 1 : o->shares;
+    fetch_rate_init(&fetcher->requests_rate, o->requests_s, shares);
+    fetch_rate_init(&fetcher->bytes_rate, o->bytes_s, shares);
     const pen_status st = parts_new(fetcher, err);
     if (st != PEN_OK) {
         pen_fetcher_free(fetcher);
@@ -406,9 +409,15 @@ static void answers(struct pen_fetcher *fetcher, struct fetch_source *source)
     }
 }
 
+static bool has_rate(const struct pen_fetcher *fetcher)
+{
+    return fetch_rate_is_open(&fetcher->requests_rate, fetcher->now_ns) &&
+           fetch_rate_is_open(&fetcher->bytes_rate, fetcher->now_ns);
+}
+
 static bool has_room(const struct pen_fetcher *fetcher, uint64_t want)
 {
-    return fetcher->counters.in_flight < fetcher->window.size &&
+    return fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
            (fetcher->bytes_held == 0 ||
             fetcher->bytes_held + want <= fetcher->options.bytes_in_flight_max);
 }
@@ -421,7 +430,7 @@ static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
         struct fetch_get *get = list;
         list = get->waiting;
         const bool is_due = get->retry_ns <= now_ns;
-        if (is_due && fetcher->counters.in_flight < fetcher->window.size &&
+        if (is_due && fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
             !get->object->is_failed) {
             if (!fetch_get_send(fetcher, get)) {
                 object_notice(fetcher, get->object);
@@ -445,7 +454,7 @@ static void front_ranges(struct pen_fetcher *fetcher)
         under_way++;
     }
     while (front->next_offset < front->size && !front->is_failed && under_way < FETCH_AHEAD &&
-           (under_way == 0 || has_room(fetcher, next_want(fetcher, front)))) {
+           (under_way == 0 ? has_rate(fetcher) : has_room(fetcher, next_want(fetcher, front)))) {
         get_start(fetcher, front);
         under_way++;
     }
@@ -465,6 +474,7 @@ static void begin(struct pen_fetcher *fetcher)
 
 void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
 {
+    fetcher->now_ns = now_ns;
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         http_client_turn(fetcher->sources[i].client, now_ns);
         answers(fetcher, &fetcher->sources[i]);

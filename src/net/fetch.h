@@ -4,12 +4,14 @@
  *   fetch.c         objects: open, which request next, front, close
  *   fetch_get.c     one request: its text, what its answer means
  *   fetch_window.c  how many requests are in flight
+ *   fetch_rate.c    how many requests and bytes a second
  */
 #ifndef PEN_NET_FETCH_H
 #define PEN_NET_FETCH_H
 
 #include "penstock/net.h"
 
+#include "fetch_rate.h"
 #include "http_client.h"
 #include "list_xml.h"
 
@@ -91,6 +93,8 @@ struct pen_fetcher {
     uint32_t open;
     uint64_t bytes_held; /* wanted by requests whose bytes were not taken yet */
     struct fetch_window window;
+    struct fetch_rate requests_rate, bytes_rate;
+    int64_t now_ns; /* of this turn */
     struct pen_fetch_counters counters;
     struct pen_buf signing;
     uint64_t random;

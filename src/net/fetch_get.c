@@ -8,6 +8,7 @@
 #define RETRY_BASE_NS (PEN_NS_PER_S / 20)
 #define RETRY_MAX_NS (20 * PEN_NS_PER_S)
 #define RETRY_DOUBLINGS_MAX 9U
+#define RETRY_AFTER_MAX_NS (60 * PEN_NS_PER_S) /* what a server may ask for */
 
 /* ---- the request ---- */
 
@@ -114,6 +115,8 @@ bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get)
     get->is_flying = true;
     fetcher->counters.requests++;
     fetcher->counters.in_flight++;
+    fetch_rate_take(&fetcher->requests_rate, 1, fetcher->now_ns);
+    fetch_rate_take(&fetcher->bytes_rate, get->want, fetcher->now_ns);
     get->exchange.tag = get;
     http_client_start(fetcher->sources[get->object->source].client, &get->exchange);
     return true;
@@ -289,8 +292,9 @@ static enum verdict judge(struct pen_fetcher *fetcher, const struct fetch_get *g
     }
 }
 
-/* Full jitter: anything between nothing and a limit that doubles. */
-static int64_t retry_delay(struct pen_fetcher *fetcher, uint32_t tries)
+/* Full jitter: anything between nothing and a limit that doubles.  What the server asks for comes
+ * before that: those that it refused at once do not come back at once. */
+static int64_t retry_delay(struct pen_fetcher *fetcher, uint32_t tries, int64_t asked_ns)
 {
     fetcher->random ^= fetcher->random << 13;
     fetcher->random ^= fetcher->random >> 7;
@@ -298,7 +302,8 @@ static int64_t retry_delay(struct pen_fetcher *fetcher, uint32_t tries)
     const uint32_t doublings = tries < RETRY_DOUBLINGS_MAX ? tries : RETRY_DOUBLINGS_MAX;
     const int64_t limit = RETRY_BASE_NS << doublings;
     const int64_t cap = limit < RETRY_MAX_NS ? limit : RETRY_MAX_NS;
-    return (int64_t)(fetcher->random % (uint64_t)cap);
+    const int64_t first = asked_ns < RETRY_AFTER_MAX_NS ? asked_ns : RETRY_AFTER_MAX_NS;
+    return first + (int64_t)(fetcher->random % (uint64_t)cap);
 }
 
 void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
@@ -329,7 +334,9 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
         return;
     }
     fetcher->counters.retries++;
-    get->retry_ns = verdict == VERDICT_AGAIN_NOW ? now : now + retry_delay(fetcher, get->tries);
+    const bool is_at_once = verdict == VERDICT_AGAIN_NOW;
+    const int64_t asked_ns = get->exchange.err.status == PEN_OK ? get->exchange.retry_after_ns : 0;
+    get->retry_ns = is_at_once ? now : now + retry_delay(fetcher, get->tries, asked_ns);
     get->waiting = fetcher->waiting;
     fetcher->waiting = get;
 }

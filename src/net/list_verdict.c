@@ -6,6 +6,7 @@
 #define MOVES_MAX 2                        /* to another region, for one page */
 #define CLOCK_OFF_NS (300 * PEN_NS_PER_S)  /* S3 refuses from 15 minutes on */
 #define CLOCK_NOTED_NS (60 * PEN_NS_PER_S) /* corrections below are made in silence */
+#define RETRY_AFTER_MAX_S 60               /* what a server may ask for */
 #define HINT_BYTES 200
 #define NOTICE_BYTES 512
 
@@ -305,6 +306,16 @@ static void refused(struct listing *l, const struct answer *a)
          PEN_SLICE_FMT(code), hint, message.len > 0 ? "; it says: " : "", PEN_SLICE_FMT(message));
 }
 
+/* What the server asks for comes before the wait of ours. */
+static void retry_after(struct listing *l)
+{
+    curl_off_t seconds = 0;
+    if (l->state == LISTING_DUE &&
+        curl_easy_getinfo(l->easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0) {
+        l->due_ns += (seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S) * PEN_NS_PER_S;
+    }
+}
+
 static void answer_verdict(struct listing *l, const struct answer *a)
 {
     struct pen_err why;
@@ -322,6 +333,7 @@ static void answer_verdict(struct listing *l, const struct answer *a)
                    (int)(a->error->code.len > 48 ? 48 : a->error->code.len),
                    (const char *)a->error->code.ptr, PEN_SLICE_FMT(a->error->message));
     pen_listing_retry(l, &why);
+    retry_after(l);
 }
 
 /* ---- a page ---- */

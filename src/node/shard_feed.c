@@ -7,6 +7,7 @@
 /* A closed object keeps its slot until the requests for more of it have ended, with the next turn;
  * meanwhile control may deal another one.  Only the front has several requests: one at a time. */
 #define FETCH_CLOSING 4U
+#define BYTES_PER_MB UINT64_C(1000000)
 #define FETCH_TURN_NS (PEN_NS_PER_S / 50) /* how exact deadlines and retries are */
 
 uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
@@ -49,6 +50,8 @@ struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
         .bytes_in_flight_max =
             o->fetch_bytes_max > o->fetch_range_bytes ? o->fetch_bytes_max : o->fetch_range_bytes,
         .tries_max = pen_u32(o->fetch_tries_max),
+        .requests_s = o->fetch_requests_s,
+        .bytes_s = o->fetch_mb_s * BYTES_PER_MB,
         .connect_ns = o->fetch_connect_ns,
         .first_byte_ns = o->fetch_first_byte_ns,
         .stall_ns = o->fetch_stall_ns,
@@ -63,7 +66,8 @@ pen_status feed_new(struct shard *shard, struct pen_err *err)
         const struct pen_reader_options reader = shard_reader_options(shared->options);
         return pen_reader_new(shard->ring, &reader, &shard->reader, err);
     }
-    const struct pen_fetch_options fetch = shard_fetch_options(shared->options);
+    struct pen_fetch_options fetch = shard_fetch_options(shared->options);
+    fetch.shares = shard->shards;
     PEN_TRY(pen_fetcher_new(shard->ring, &fetch, &shard->fetcher, err));
     for (uint32_t i = 0; i < shared->bucket_count; i++) {
         const struct shard_bucket *bucket = &shared->buckets[i];

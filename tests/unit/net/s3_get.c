@@ -1,7 +1,7 @@
 /*
  * s3_get - drives the fetcher for its test.
  *
- *   s3_get URL BUCKET [RANGE_BYTES [BYTES_MAX [SLOTS [TRIES [CA]]]]]
+ *   s3_get URL BUCKET [RANGE_BYTES [BYTES_MAX [SLOTS [TRIES [CA [REQUESTS_S [BYTES_S]]]]]]]
  * Standard input: lines "SIZE ETAG KEY" ("-": no ETag).  Keys and secrets are those of AWS_*.
  * Standard output: for each object, in the order of their ends, "KEY STATUS BYTES HASH TEXT"; then
  * "counters REQUESTS RETRIES THROTTLED CONNECTS WINDOW SKEW_S".
@@ -138,7 +138,9 @@ int main(int argc, char **argv)
         .slots = (uint32_t)option(argc, argv, 5, 256),
         .window_max = 128,
         .tries_max = (uint32_t)option(argc, argv, 6, 8),
-        .ca_file = argc > 7 ? argv[7] : NULL,
+        .ca_file = argc > 7 && argv[7][0] != '\0' ? argv[7] : NULL,
+        .requests_s = option(argc, argv, 8, 0),
+        .bytes_s = option(argc, argv, 9, 0),
         .connect_ns = 2 * PEN_NS_PER_S,
         .first_byte_ns = PEN_NS_PER_S * 2 / 5,
         .stall_ns = PEN_NS_PER_S,

@@ -247,6 +247,7 @@ FAULTS = {
     "500": Refusal(500, "InternalError"),
     "429": Refusal(429, "TooManyRequests"),
     "slow": Refusal(503, "SlowDown"),
+    "later": Refusal(503, "SlowDown", headers=[("Retry-After", "1")]),
     "denied": Refusal(403, "AccessDenied"),
     "forbidden": Refusal(403, ""),
     "expired": Refusal(400, "ExpiredToken"),

@@ -177,7 +177,7 @@ def case_faults_are_tried_again():
         if kind == "500":
             handler.error(500, "InternalError")
         elif kind == "503":
-            handler.error(503, "SlowDown", Retry_After="1")
+            handler.error(503, "SlowDown", Retry_After="0")
         elif kind == "400":
             handler.error(400, "RequestTimeout")
         elif kind == "range" and handler.headers["Range"] is not None:
@@ -228,6 +228,42 @@ def case_what_cannot_be_read_says_why():
                                ("sse-c", "E_DENIED", "400 InvalidRequest"), ("gone", "E_NOT_FOUND", "404 NoSuchKey")):
         assert rows[key][0] == status and words in rows[key][3], (key, rows[key])
         assert rows[key][1] == 0 and ("request R1" in rows[key][3]) == (status != "E_CHANGED"), (key, rows[key])
+
+
+def took(*options, objects):
+    bucket = Bucket(objects)
+    begun = time.monotonic()
+    rows, counters = fetch(bucket, listed(objects), 10000, 1 << 20, 64, 8, "", *options)
+    same(rows, objects)
+    return time.monotonic() - begun, counters
+
+
+def case_rates_are_held():
+    objects = {f"small{n}": bytes(100) for n in range(160)}
+    seconds, _ = took(100, objects=objects)
+    assert 1.4 < seconds < 5, seconds
+    objects = {f"large{n}": bytes(100000) for n in range(8)}
+    seconds, (requests, *_) = took(0, 500000, objects=objects)
+    assert 1.4 < seconds < 5 and requests == 80, (seconds, requests)
+
+
+def case_the_server_says_when_to_come_again():
+    objects = {f"key{n}": b"x" * 10 for n in range(4)}
+    times = {}
+
+    def fault(handler, key, turn):
+        times.setdefault(key, []).append(time.monotonic())
+        if turn > 1:
+            return False
+        after = ["1", email.utils.formatdate(time.time() + 2, usegmt=True), "soon", "0"][int(key[3:])]
+        handler.error(429 if key == "key0" else 503, "SlowDown", Retry_After=after)
+        return True
+
+    rows, _ = fetch(Bucket(objects, fault), listed(objects))
+    same(rows, objects)
+    waits = {key: second - first for key, (first, second) in times.items()}
+    assert 1 <= waits["key0"] < 3 and 0.9 <= waits["key1"] < 4, waits
+    assert waits["key2"] < 0.9 and waits["key3"] < 0.9, waits
 
 
 def case_a_wrong_clock_is_found_out():

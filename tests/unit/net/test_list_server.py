@@ -172,6 +172,11 @@ def slowdown_is_waited_for():
     assert is_mended("slow", "slow", "429", throttled=3)
 
 
+def the_time_that_a_server_asks_for_is_waited():
+    assert is_mended("later", throttled=1)
+    assert server.log[1]["at"] - server.log[0]["at"] >= 1, server.log
+
+
 def connections_that_break_are_made_again():
     is_mended("reset", "", "hang-up", "reset")  # a kept connection that dies is made anew by libcurl itself
     assert is_mended("reset", "reset")
