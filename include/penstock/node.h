@@ -239,6 +239,7 @@ struct pen_retry {
     const char *const *objects; /* as pen_object_named takes them */
     uint32_t object_count;      /* 0: every refused object */
 };
+#define PEN_RANGE_TEXT_MAX 40U
 struct pen_replay_options {
     const char *const *sources;
     uint32_t source_count;
@@ -262,8 +263,10 @@ struct pen_replay_options {
     const char *kill_at; /* for tests: where to die, src/node/killpoint.h; or NULL */
     enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */
-    /* Counted from now: a run that goes on after an interruption keeps the range that it had. */
-    bool from_is_relative, to_is_relative;
+    /* How an end that is counted from now was written ("-7d", "now"; "on today" for both ends of a
+     * day), less than PEN_RANGE_TEXT_MAX bytes; NULL: it is not.  A job keeps the range that it
+     * began with for the same words, which pen_replay tells on stderr. */
+    const char *from_text, *to_text;
     const char *const *accounts, *const *not_accounts, *const *regions, *const *not_regions;
     const char *const *types, *const *not_types;
     uint32_t account_count, not_account_count, region_count, not_region_count;

@@ -56,7 +56,8 @@ const char *cli_nearest(const char *text, const char *const *words, size_t count
 enum pick_list { PICK_ACCOUNTS, PICK_REGIONS, PICK_TYPES, PICK_LISTS };
 struct cli_pick {
     int64_t from_ns, to_ns;
-    bool from_is_relative, to_is_relative; /* counted from now */
+    /* Ends that are counted from now, as pen_replay_options tells them; "": others. */
+    char from_text[PEN_RANGE_TEXT_MAX], to_text[PEN_RANGE_TEXT_MAX];
     struct pick_names {
         const char **names;
         uint32_t count;
@@ -69,7 +70,9 @@ void cli_pick_fini(struct cli_pick *pick);
 /* True when the id is one of cli_pick_options; *is_good tells whether its value was taken, else
  * words were said. */
 bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good);
-/* Checks the whole (from before to) and, when times were given, tells the range on stderr. */
+/* Checks that from lies before to. */
+PEN_MUST_USE bool cli_pick_check(const struct cli_pick *pick);
+/* The same and, when times were given, tells the range on stderr. */
 PEN_MUST_USE bool cli_pick_done(const struct cli_pick *pick);
 void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass);
 void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_options *options);

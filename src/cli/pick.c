@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -98,6 +99,31 @@ static bool list_take(struct cli_pick *pick, struct pick_names *list, const char
                            : names_add(pick, list, pen_slice_str(value));
 }
 
+/* A time that is counted from now, always written the same way: -48h is -2d.  "": another one. */
+static void relative_text(const char *value, char out[PEN_RANGE_TEXT_MAX])
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"d", PEN_NS_PER_DAY},
+                 {"h", 3600 * PEN_NS_PER_S},
+                 {"m", 60 * PEN_NS_PER_S},
+                 {"s", PEN_NS_PER_S},
+                 {"ns", 1}};
+    int64_t back = 0;
+    size_t unit = 0;
+    out[0] = '\0';
+    if (strcmp(value, "now") == 0 || strcmp(value, "today") == 0) {
+        (void)snprintf(out, PEN_RANGE_TEXT_MAX, "%s", value);
+    } else if (value[0] == '-' && pen_parse_duration(pen_slice_str(value + 1), &back)) {
+        while (back % units[unit].ns != 0) {
+            unit++;
+        }
+        (void)snprintf(out, PEN_RANGE_TEXT_MAX, "-%" PRId64 "%s", back / units[unit].ns,
+                       units[unit].name);
+    }
+}
+
 static bool time_take(struct cli_pick *pick, int id, const char *value)
 {
     int64_t ns = 0;
@@ -108,17 +134,24 @@ static bool time_take(struct cli_pick *pick, int id, const char *value)
                       value);
         return false;
     }
-    const bool is_relative = value[0] == '-' || value[0] == 'n' || value[0] == 't';
+    char text[PEN_RANGE_TEXT_MAX];
+    relative_text(value, text);
     const int64_t day = ns - ((ns % PEN_NS_PER_DAY) + PEN_NS_PER_DAY) % PEN_NS_PER_DAY;
     if (id == PICK_TO) {
         pick->to_ns = ns;
-        pick->to_is_relative = is_relative;
+        memcpy(pick->to_text, text, sizeof(text));
         return true;
     }
-    pick->from_ns = id == PICK_ON ? day : ns;
-    pick->from_is_relative = is_relative;
-    pick->to_is_relative = id == PICK_ON ? is_relative : pick->to_is_relative;
-    pick->to_ns = id == PICK_ON ? day + PEN_NS_PER_DAY : pick->to_ns;
+    if (id == PICK_FROM) {
+        pick->from_ns = ns;
+        memcpy(pick->from_text, text, sizeof(text));
+        return true;
+    }
+    pick->from_ns = day;
+    pick->to_ns = day + PEN_NS_PER_DAY;
+    (void)snprintf(pick->from_text, sizeof(pick->from_text), "%s%.32s",
+                   text[0] == '\0' ? "" : "on ", text);
+    memcpy(pick->to_text, pick->from_text, sizeof(pick->to_text));
     return true;
 }
 
@@ -137,25 +170,40 @@ bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good)
     return true;
 }
 
-bool cli_pick_done(const struct cli_pick *pick)
+static void range_texts(const struct cli_pick *pick, char from[PEN_TIME_MAX], char to[PEN_TIME_MAX])
 {
-    char from[PEN_TIME_MAX] = "the beginning";
-    char to[PEN_TIME_MAX] = "the end";
-    if (pick->from_ns == INT64_MIN && pick->to_ns == INT64_MAX) {
-        return true;
-    }
+    (void)snprintf(from, PEN_TIME_MAX, "the beginning");
+    (void)snprintf(to, PEN_TIME_MAX, "the end");
     if (pick->from_ns != INT64_MIN) {
-        from[pen_format_time(pick->from_ns, from)] = '\0';
+        (void)pen_format_time(pick->from_ns, from);
     }
     if (pick->to_ns != INT64_MAX) {
-        to[pen_format_time(pick->to_ns, to)] = '\0';
+        (void)pen_format_time(pick->to_ns, to);
     }
+}
+
+bool cli_pick_check(const struct cli_pick *pick)
+{
+    char from[PEN_TIME_MAX];
+    char to[PEN_TIME_MAX];
+    range_texts(pick, from, to);
     if (pick->from_ns >= pick->to_ns) {
         (void)fprintf(stderr, "penstock: the range of time is empty: from %s to %s\n", from, to);
         return false;
     }
-    (void)fprintf(stderr, "penstock: event time from %s to %s\n", from, to);
     return true;
+}
+
+bool cli_pick_done(const struct cli_pick *pick)
+{
+    char from[PEN_TIME_MAX];
+    char to[PEN_TIME_MAX];
+    range_texts(pick, from, to);
+    const bool is_good = cli_pick_check(pick);
+    if (is_good && (pick->from_ns != INT64_MIN || pick->to_ns != INT64_MAX)) {
+        (void)fprintf(stderr, "penstock: event time from %s to %s\n", from, to);
+    }
+    return is_good;
 }
 
 void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass)
@@ -180,8 +228,8 @@ void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_option
 {
     options->from_ns = pick->from_ns;
     options->to_ns = pick->to_ns;
-    options->from_is_relative = pick->from_is_relative;
-    options->to_is_relative = pick->to_is_relative;
+    options->from_text = pick->from_text[0] == '\0' ? NULL : pick->from_text;
+    options->to_text = pick->to_text[0] == '\0' ? NULL : pick->to_text;
     options->accounts = pick->yes[PICK_ACCOUNTS].names;
     options->account_count = pick->yes[PICK_ACCOUNTS].count;
     options->not_accounts = pick->no[PICK_ACCOUNTS].names;

@@ -378,6 +378,21 @@ int replay_args_finish(struct replay_args *args)
     return -1;
 }
 
+/* Tells the range, or that it is empty.  One that is counted from now may be that of a job, which
+ * only the run knows: then the run tells it. */
+static bool range_done(const struct replay_args *args)
+{
+    const struct pen_replay_options *o = &args->options;
+    int64_t from = 0;
+    int64_t to = 0;
+    struct pen_err err;
+    if (args->plan || (o->from_text == NULL && o->to_text == NULL)) {
+        return cli_pick_done(&args->pick);
+    }
+    return (!o->fresh && pen_replay_range(o->out_dir, &from, &to, &err) == PEN_OK) ||
+           cli_pick_check(&args->pick);
+}
+
 int replay_args_read(struct replay_args *args, int argc, char **argv)
 {
     struct reading reading = {.args = args,
@@ -408,5 +423,5 @@ int replay_args_read(struct replay_args *args, int argc, char **argv)
         (void)fputs(replay_help, stderr);
         return 2;
     }
-    return cli_pick_done(&args->pick) ? -1 : 2;
+    return range_done(args) ? -1 : 2;
 }

@@ -4,7 +4,7 @@
 #include "penstock/node.h"
 
 #include "folder.h"
-#include "spool.h"
+#include "identity.h"
 
 #include <zstd.h>
 
@@ -17,8 +17,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define VALUE_MAX ((size_t)1 << 20)
 
 static pen_status io_fail(struct pen_err *err, const char *what, const char *path)
 {
@@ -42,107 +40,6 @@ static pen_status job_lock(struct job *job, struct pen_err *err)
     return PEN_OK;
 }
 
-/* ---- what makes a job ---- */
-
-static pen_status text_list(struct pen_buf *out, const char *const *items, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        PEN_TRY(pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", items[i]));
-    }
-    return PEN_OK;
-}
-
-static pen_status text_sources(struct pen_buf *out, const struct pen_replay_options *o)
-{
-    for (uint32_t i = 0; i < o->source_count; i++) {
-        char *real =
-            strcmp(o->sources[i], SPOOL_SOURCE) == 0 ? NULL : realpath(o->sources[i], NULL);
-        const pen_status st =
-            pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", real == NULL ? o->sources[i] : real);
-        free(real);
-        PEN_TRY(st);
-    }
-    return PEN_OK;
-}
-
-enum identity {
-    ID_SOURCES,
-    ID_FROM,
-    ID_TO,
-    ID_ACCOUNTS,
-    ID_REGIONS,
-    ID_TYPES,
-    ID_TYPE,
-    ID_SINK,
-    ID_RULES,
-    ID_GROUPING,
-    ID_COUNT
-};
-static const char *const identity_name[ID_COUNT] = {"sources", "from",          "to", "accounts",
-                                                    "regions", "types",         "as", "sink",
-                                                    "rules",   "signal options"};
-
-static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
-                             const char *const *no, uint32_t no_count)
-{
-    PEN_TRY(text_list(out, yes, yes_count));
-    PEN_TRY(pen_buf_add_byte(out, ';'));
-    return text_list(out, no, no_count);
-}
-
-static pen_status identity_text(struct pen_buf *out, enum identity which,
-                                const struct pen_replay_options *o,
-                                const struct pen_program *program)
-{
-    static const char *const sinks[] = {"files", "null", "none"};
-    char hex[33];
-    switch (which) {
-    case ID_SOURCES:
-        return text_sources(out, o);
-    case ID_FROM:
-        return pen_buf_printf(out, "%" PRId64, o->from_ns);
-    case ID_TO:
-        return pen_buf_printf(out, "%" PRId64, o->to_ns);
-    case ID_ACCOUNTS:
-        return text_lists(out, o->accounts, o->account_count, o->not_accounts,
-                          o->not_account_count);
-    case ID_REGIONS:
-        return text_lists(out, o->regions, o->region_count, o->not_regions, o->not_region_count);
-    case ID_TYPES:
-        return text_lists(out, o->types, o->type_count, o->not_types, o->not_type_count);
-    case ID_TYPE:
-        return pen_buf_printf(out, "%s", o->as_type == NULL ? "by key" : o->as_type);
-    case ID_SINK:
-        return pen_buf_printf(out, "%s%s", sinks[o->sink], o->signals_only ? ",signals only" : "");
-    case ID_RULES:
-        pen_hash128_hex(pen_rules_hash(program->rules), hex);
-        return pen_buf_printf(out, "%s", hex);
-    case ID_GROUPING:
-        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64, o->slack_ns,
-                              o->keep_alive_ns);
-    case ID_COUNT:
-        break;
-    }
-    pen_panic(PEN_HERE, "identity");
-}
-
-static pen_status identity_check(struct job *job, enum identity which, const char *now,
-                                 struct pen_err *err)
-{
-    char *before = malloc(VALUE_MAX);
-    PEN_CHECK(before != NULL);
-    pen_status st = checkpoint_get(job->checkpoint, identity_name[which], before, VALUE_MAX, err);
-    if (st == PEN_OK && strcmp(before, now) != 0) {
-        st =
-            PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                     "%s holds another job: its %s differ (there: %.60s, now: %.60s); give another "
-                     "--out, or --fresh to start anew",
-                     job->dir, identity_name[which], before, now);
-    }
-    free(before);
-    return st;
-}
-
 static pen_status ends_read(struct job *job, struct pen_err *err)
 {
     char text[JOB_ENDS_MAX * 24];
@@ -157,23 +54,7 @@ static pen_status ends_read(struct job *job, struct pen_err *err)
     return PEN_OK;
 }
 
-/* A job that came to its end goes on with a later --to: its old end is remembered. */
-static pen_status end_later(struct job *job, int64_t was, struct pen_err *err)
-{
-    if (!job->was_done || job->end_count == JOB_ENDS_MAX) {
-        char end[PEN_TIME_MAX];
-        end[pen_format_time(was, end)] = '\0';
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                        "%s goes on with a later --to when the run before came to its end: run it "
-                        "with --to %s first, or give another --out",
-                        job->dir, end);
-    }
-    job->ends_ns[job->end_count++] = was;
-    job->is_longer = true;
-    return PEN_OK;
-}
-
-static pen_status ends_write(struct job *job, struct pen_err *err)
+static pen_status ends_write(struct job *job, const char *to_text, struct pen_err *err)
 {
     char text[JOB_ENDS_MAX * 24] = "";
     char now[24];
@@ -185,67 +66,10 @@ static pen_status ends_write(struct job *job, struct pen_err *err)
     (void)snprintf(now, sizeof(now), "%" PRId64, job->to_ns);
     PEN_TRY(checkpoint_begin(job->checkpoint, err));
     PEN_TRY(checkpoint_set(job->checkpoint, "ends", text, err));
-    PEN_TRY(checkpoint_set(job->checkpoint, identity_name[ID_TO], now, err));
+    PEN_TRY(checkpoint_set(job->checkpoint, "to", now, err));
+    PEN_TRY(checkpoint_set(job->checkpoint, "to text", to_text == NULL ? "" : to_text, err));
     PEN_TRY(checkpoint_set(job->checkpoint, "done", "0", err));
     return checkpoint_end(job->checkpoint, err);
-}
-
-/*
- * The range of a resumed job.  One that is counted from now means another time with every run:
- * after an interruption the run goes on with the range that it had.
- */
-static pen_status identity_range(struct job *job, enum identity which, const char *now,
-                                 const struct pen_replay_options *o, struct pen_err *err)
-{
-    char before[32];
-    int64_t *end = which == ID_FROM ? &job->from_ns : &job->to_ns;
-    const bool is_relative = which == ID_FROM ? o->from_is_relative : o->to_is_relative;
-    PEN_TRY(checkpoint_get(job->checkpoint, identity_name[which], before, sizeof(before), err));
-    if (is_relative && (!job->was_done || o->retry != NULL) &&
-        pen_parse_i64(pen_slice_str(before), end)) {
-        return PEN_OK;
-    }
-    int64_t was = 0;
-    if (which == ID_TO && pen_parse_i64(pen_slice_str(before), &was) && o->to_ns > was) {
-        return end_later(job, was, err);
-    }
-    return identity_check(job, which, now, err);
-}
-
-/* Stores or compares every part of the job, and makes its id. */
-static pen_status identity_all(struct job *job, const struct pen_replay_options *o,
-                               const struct pen_program *program, struct pen_err *err)
-{
-    struct pen_buf all;
-    struct pen_buf one;
-    pen_buf_init(&all, (size_t)ID_COUNT * VALUE_MAX);
-    pen_buf_init(&one, VALUE_MAX);
-    pen_status st = PEN_OK;
-    for (uint32_t i = 0; st == PEN_OK && i < ID_COUNT; i++) {
-        one.len = 0;
-        st = identity_text(&one, (enum identity)i, o, program);
-        if (st == PEN_OK) {
-            st = pen_buf_add_byte(&one, '\0');
-        }
-        if (st == PEN_OK) {
-            st = pen_buf_add(&all, pen_buf_slice(&one));
-        }
-        if (st != PEN_OK) {
-            st = PEN_FAIL(err, st, PEN_NO_OFFSET, "job: %s too long", identity_name[i]);
-        } else if (job->is_resumed && (i == ID_FROM || i == ID_TO)) {
-            st = identity_range(job, (enum identity)i, (const char *)one.ptr, o, err);
-        } else if (job->is_resumed) {
-            st = identity_check(job, (enum identity)i, (const char *)one.ptr, err);
-        } else {
-            st = checkpoint_set(job->checkpoint, identity_name[i], (const char *)one.ptr, err);
-        }
-    }
-    if (st == PEN_OK && !job->is_resumed) {
-        pen_hash128_hex(pen_hash128(pen_buf_slice(&all), 0), job->id);
-    }
-    pen_buf_fini(&all);
-    pen_buf_fini(&one);
-    return st;
 }
 
 /* ---- back to the last commit ---- */
@@ -447,7 +271,7 @@ static pen_status job_folders(struct job *job, struct pen_err *err)
 static pen_status run_begin(struct job *job, const struct pen_replay_options *o,
                             struct pen_err *err)
 {
-    PEN_TRY(job->is_longer ? ends_write(job, err) : number_set(job, "done", 0, err));
+    PEN_TRY(job->is_longer ? ends_write(job, o->to_text, err) : number_set(job, "done", 0, err));
     PEN_TRY(o->arguments == NULL ? PEN_OK
                                  : checkpoint_set(job->checkpoint, "arguments", o->arguments, err));
     return job->is_resumed ? values_resume(job, err) : values_begin(job, o, err);
@@ -479,7 +303,7 @@ pen_status job_open(struct job *job, const struct pen_replay_options *options,
     PEN_TRY(options->fresh ? job_wipe(job, err) : PEN_OK);
     PEN_TRY(checkpoint_open(job->dir, &job->checkpoint, err));
     PEN_TRY(job_before(job, err));
-    PEN_TRY(identity_all(job, options, program, err));
+    PEN_TRY(job_identity(job, options, program, err));
     PEN_TRY(run_begin(job, options, err));
     return job_restore(job, err);
 }

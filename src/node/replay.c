@@ -166,21 +166,25 @@ static pen_status control_resume(struct control *c, struct pen_err *err)
     return st;
 }
 
-/* The interrupted run's range of time, and not the same counted from now. */
+/* The range that the job began with, which the same words mean in all of its runs. */
 static void range_keep(struct control *c)
 {
+    const struct pen_replay_options *o = c->options;
+    const bool is_kept = c->job.from_ns != o->from_ns || c->job.to_ns != o->to_ns;
     char from[PEN_TIME_MAX] = "the beginning";
     char to[PEN_TIME_MAX] = "the end";
     c->own.from_ns = c->job.from_ns;
     c->own.to_ns = c->job.to_ns;
+    if (o->from_text == NULL && o->to_text == NULL) {
+        return; /* told before the run */
+    }
     if (c->own.from_ns != INT64_MIN) {
-        from[pen_format_time(c->own.from_ns, from)] = '\0';
+        (void)pen_format_time(c->own.from_ns, from);
     }
     if (c->own.to_ns != INT64_MAX) {
-        to[pen_format_time(c->own.to_ns, to)] = '\0';
+        (void)pen_format_time(c->own.to_ns, to);
     }
-    SAY(c, INFO, "penstock: goes on with the interrupted run's range: event time from %s to %s\n",
-        from, to);
+    words("penstock: event time from %s to %s%s\n", from, to, is_kept ? ", as this job began" : "");
 }
 
 static void rules_notices_say(const struct control *c)
@@ -222,9 +226,7 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
     PEN_TRY(job_open(&c->job, o, c->program, err));
-    if (c->job.from_ns != o->from_ns || c->job.to_ns != o->to_ns) {
-        range_keep(c);
-    }
+    range_keep(c);
     PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
     PEN_TRY(o->retry != NULL
                 ? withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err)

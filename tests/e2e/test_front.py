@@ -2,9 +2,11 @@
 """test_front.py PENSTOCK CASE - what the commands say of themselves: version, options, check, types."""
 import gzip
 import json
+import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -266,12 +268,46 @@ def case_relative():
     assert child.wait() == 6
     time.sleep(1.1)
     done = run(*command)
-    assert b"goes on with the interrupted run's range" in done.stderr, done.stderr
+    assert range_of(done).endswith(b", as this job began"), done.stderr
     assert json.loads(done.stdout)["status"] == "done"
-    # when it came to its end, the range of now is another one
-    assert b"its from differ" in run(*command, code=2).stderr
-    # and a range of fixed times is another one also after an interruption
-    assert b"its from differ" in run("replay", data, "--out", out, "--from", "2025-03-02", *FIXED, code=2).stderr
+    # the same words mean the same range when it came to its end, however the span is written
+    again = run("replay", data, "--out", out, "--from", f"-{days * 24}h", *FIXED)
+    assert range_of(again) == range_of(done), (again.stderr, done.stderr)
+    # another span is another job, and so are fixed times; both are told as times
+    for other in (f"-{days - 1}d", "2025-03-02"):
+        words = run("replay", data, "--out", out, "--from", other, *FIXED, code=2).stderr
+        began = range_of(done).split()[4]
+        assert b"its from differ (there: -%dd (%s), now: " % (days, began) in words, words
+        assert re.search(rb"now: (-\d+d \()?20\d\d-\d\d-\d\dT", words), words
+
+
+def range_of(done):
+    """What a run tells of its range, once."""
+    told = [line for line in done.stderr.splitlines() if b"event time from" in line]
+    assert len(told) == 1, done.stderr
+    return told[0]
+
+
+def case_relative_end():
+    """A --to that is counted from now is a later one with every run; an interrupted run keeps it."""
+    folder = Folder()
+    out = WORK / "out"
+    command = ["replay", folder.root, "--out", out, "--to", "now", *FIXED]
+    first = range_of(run(*command))
+    time.sleep(0.01)
+    second = range_of(run(*command))
+    assert second.split()[-1] > first.split()[-1], (first, second)
+    epoch = int(sqlite3.connect(out / "checkpoint.db").execute(
+        "select value from job where name = 'epoch'").fetchone()[0])
+    run(*command, code=-9, env={**os.environ, "PENSTOCK_KILL_AT": f"end@{epoch + 1}"})
+    kept = range_of(run(*command))
+    assert b", as this job began" in kept, kept
+    assert documents(out) and len(documents(out)) == 2, documents(out)
+    # a day is another one tomorrow: fixed days stand for it here
+    day = WORK / "day"
+    run("replay", folder.root, "--out", day, "--on", "today", *FIXED)
+    run("replay", folder.root, "--out", day, "--on", "today", *FIXED)
+    run("replay", folder.root, "--out", day, "--on", "-1d", *FIXED, code=2)
 
 
 def case_verdicts():
