@@ -18,11 +18,12 @@ static const char help[] =
     "  --status S           list: only this status, as E_TRUNCATED\n"
     "  --all                list: also those whose object a retry has read again since\n"
     "  --no-progress        retry: no progress lines\n"
+    "  --strict, --allow-gaps  retry: as for replay, and as the job had them\n"
     "\n"
     "N is the number of a letter (FIRST in the list). OBJECT is a key, or its end behind a slash.\n"
     "retry takes out what damaged objects gave, then runs the job again as it was given: mended\n"
     "objects end as if they had never been damaged. Objects that are gone keep what they gave.\n"
-    "Exit: as replay; 1 when there is no such letter.\n";
+    "Exit: as replay, where objects that are gone are gaps; 1 when there is no such letter.\n";
 
 enum dead_option {
     OPT_OUT = 1,
@@ -31,6 +32,8 @@ enum dead_option {
     OPT_STATUS,
     OPT_ALL,
     OPT_NO_PROGRESS,
+    OPT_STRICT,
+    OPT_ALLOW_GAPS,
     OPT_HELP
 };
 #define COMMON_OPTIONS                                                                  \
@@ -45,6 +48,8 @@ static const struct cli_option list_options[] = {{"--stage", OPT_STAGE, true},
                                                  COMMON_OPTIONS};
 static const struct cli_option show_options[] = {COMMON_OPTIONS};
 static const struct cli_option retry_options[] = {{"--no-progress", OPT_NO_PROGRESS, false},
+                                                  {"--strict", OPT_STRICT, false},
+                                                  {"--allow-gaps", OPT_ALLOW_GAPS, false},
                                                   COMMON_OPTIONS};
 
 struct args {
@@ -52,7 +57,7 @@ struct args {
     struct dead_filter filter;
     const char **objects;
     const char *out_dir;
-    bool json, no_progress, wants_help;
+    bool json, no_progress, strict, allow_gaps, wants_help;
 };
 
 static bool take(struct args *args, int id, const char *value)
@@ -78,6 +83,12 @@ static bool take(struct args *args, int id, const char *value)
         return true;
     case OPT_NO_PROGRESS:
         args->no_progress = true;
+        return true;
+    case OPT_STRICT:
+        args->strict = true;
+        return true;
+    case OPT_ALLOW_GAPS:
+        args->allow_gaps = true;
         return true;
     case OPT_HELP:
         args->wants_help = true;
@@ -147,6 +158,8 @@ static int run_retry(struct args *args, int argc, char **argv)
         .retry = {.objects = args->objects, .object_count = args->filter.object_count},
         .json = args->json,
         .no_progress = args->no_progress,
+        .strict = args->strict,
+        .allow_gaps = args->allow_gaps,
         .argc = argc,
         .argv = argv};
     return retry_run(&call);

@@ -8,6 +8,7 @@ struct retry_call {
     const char *out_dir;
     struct pen_retry retry;
     bool json, no_progress;
+    bool strict, allow_gaps; /* besides what the job was given */
     int argc; /* of the command itself, for the jobs table */
     char **argv;
 };

@@ -312,9 +312,14 @@ def case_dead_gone():
     replay(f.root, out)
     before = content(out)
     (f.day / "cut.json.gz").rename(WORK / "kept")
-    done = dead_letters("retry", "--json", "--no-progress", "--out", out, "cut.json.gz")
+    done = dead_letters("retry", "--json", "--no-progress", "--out", out, "cut.json.gz", code=7)
     assert json.loads(done.stdout)["retry"] == {"objects": 0, "left": 1, "refused": 1}, done.stdout
     assert b"left as it is" in done.stderr and content(out) == before
+    # what cannot be read is a gap, as for a replay; damage is one when it is asked for
+    retry(out, "cut.json.gz", "--allow-gaps")
+    retry(out, "crc.json.gz")
+    retry(out, "crc.json.gz", "--strict", code=7)
+    assert content(out) == before
     (WORK / "kept").rename(f.day / "cut.json.gz")
     other = Folder("other")
     other.put("cut.json.gz", gzip.compress(records(70, 71)))
