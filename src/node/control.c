@@ -139,6 +139,8 @@ static pen_status list_take(struct control *c, struct object_list *list, uint32_
     for (uint32_t i = first; i < list->count; i++) {
         struct pen_object *object = list->items[i];
         if (c->job.is_resumed && !object_resume(c, object, &st, err)) {
+            c->objects_before++;
+            c->bytes_before += object->size;
             object_free(object);
             continue;
         }

@@ -25,6 +25,18 @@ static uint32_t columns_of_terminal(void)
     return is_known ? size.ws_col : COLUMNS_DEFAULT;
 }
 
+/* "5/9 objects (3 before)", of all that earlier runs did or this one is to do. */
+static void objects_fill(const struct control *c, char part[PART_MAX])
+{
+    const uint64_t pruned = c->objects_pruned < c->planner.files ? c->objects_pruned : 0;
+    const int len = snprintf(part, PART_MAX, "%" PRIu64 "/%" PRIu64 " objects",
+                             c->objects_before + c->objects_done, c->planner.files - pruned);
+    if (c->objects_before > 0) {
+        (void)snprintf(part + len, PART_MAX - (size_t)len, " (%" PRIu64 " before)",
+                       c->objects_before);
+    }
+}
+
 static void parts_fill(const struct control *c, double seconds, char parts[PARTS][PART_MAX])
 {
     const struct pen_totals *committed = &c->committed.totals;
@@ -34,8 +46,7 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
         committed->bytes_plain + c->now.totals.bytes_plain + c->next.totals.bytes_plain;
     const struct signals_db_totals signals = signals_db_totals_get(c->signals);
     const uint64_t *by = signals.by_severity;
-    (void)snprintf(parts[PART_OBJECTS], PART_MAX, "%" PRIu64 "/%" PRIu64 " objects",
-                   c->objects_done, c->planner.files);
+    objects_fill(c, parts[PART_OBJECTS]);
     (void)snprintf(parts[PART_BYTES], PART_MAX, ", %.1f MB read", (double)c->bytes_done / 1e6);
     (void)snprintf(parts[PART_RECORDS], PART_MAX, ", %" PRIu64 " records", records);
     (void)snprintf(parts[PART_SPEED], PART_MAX, " (%.0f/s, %.0f MB/s)",
@@ -46,9 +57,10 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
     (void)snprintf(parts[PART_MILD], PART_MAX, " %" PRIu64 " medium %" PRIu64 " low",
                    by[PEN_MEDIUM], by[PEN_LOW]);
     parts[PART_ETA][0] = '\0';
-    if (c->bytes_done > 0 && c->planner.bytes > c->bytes_done) {
+    const uint64_t bytes_over = c->bytes_before + c->bytes_done;
+    if (c->bytes_done > 0 && c->planner.bytes > bytes_over) {
         const double left =
-            seconds * (double)(c->planner.bytes - c->bytes_done) / (double)c->bytes_done;
+            seconds * (double)(c->planner.bytes - bytes_over) / (double)c->bytes_done;
         (void)snprintf(parts[PART_ETA], PART_MAX, ", %.0f s left", left);
     }
 }

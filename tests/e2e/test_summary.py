@@ -12,7 +12,7 @@ import subprocess
 import termios
 import time
 
-from kit import BINARY, FIXED, WORK, Folder, event, generate, main, records, replay, run
+from kit import BINARY, DAY, FIXED, WORK, Folder, event, generate, main, records, replay, run
 
 
 def on_terminal(columns, *args):
@@ -44,6 +44,25 @@ def case_progress():
         assert lines, said
         assert all(len(line) < (columns or 80) for line in lines), (columns, lines)
         assert all(wanted in line for line in lines if line), (columns, lines)
+
+
+def case_progress_resumed():
+    """The last line of a run tells all of the job's objects, and those that were done before."""
+    f = Folder()
+    f.put("more.json", records(3))
+    f.put("late.json", records(json.dumps(event(4, eventTime="2025-03-09T00:00:00Z")).encode()))
+    other = f.root / DAY.replace("eu-west-1", "us-east-1")
+    other.mkdir(parents=True)
+    (other / "pruned.json").write_bytes(records(5))
+    command = ["replay", f.root, "--out", WORK / "out", "--regions", "eu-west-1", *FIXED]
+
+    def last():
+        return run(*command).stderr.decode().rstrip().splitlines()[-1]
+
+    assert last().startswith("penstock: 4/4 objects, "), last()
+    assert last().startswith("penstock: 4/4 objects (4 before), "), last()
+    f.put("new.json", records(6))
+    assert last().startswith("penstock: 5/5 objects (4 before), "), last()
 
 
 def case_full_output():
