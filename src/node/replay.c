@@ -291,8 +291,10 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     PEN_TRY(job_begin(c, err));
     PEN_TRY(state_rules(c, err));
     PEN_TRY(plan_open(c, err));
-    const struct signals_db_options signals = {
-        .dir = c->options->out_dir, .job_id = c->job.id, .rules = c->program->rules};
+    const struct signals_db_options signals = {.dir = c->options->out_dir,
+                                               .job_id = c->job.id,
+                                               .rules = c->program->rules,
+                                               .is_new_job = !c->job.is_resumed};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
     shards_plan(c);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));

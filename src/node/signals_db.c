@@ -15,6 +15,7 @@
 
 #define LINE_BYTES_MAX ((size_t)16 << 20)
 #define BUSY_MS 30000
+#define RUN_OF_OTHERS "0" /* the run of rows that are not of the job */
 
 enum statement {
     SQL_UPSERT,
@@ -197,7 +198,13 @@ pen_status signals_db_open(const struct signals_db_options *options, struct sign
     db->options = *options;
     db->run = pen_clock_wall_ns();
     pen_buf_init(&db->text, LINE_BYTES_MAX);
-    const pen_status st = db_files(db, err);
+    pen_status st = db_files(db, err);
+    /* Marked before the first commit, which is what makes the next run a resumed one. */
+    if (st == PEN_OK && options->is_new_job &&
+        sqlite3_exec(db->db, "UPDATE signals SET run = " RUN_OF_OTHERS, NULL, NULL, NULL) !=
+            SQLITE_OK) {
+        st = db_fail(db, err, "cannot be written");
+    }
     if (st != PEN_OK) {
         signals_db_close(db);
         return st;
@@ -373,12 +380,14 @@ pen_status signals_db_flush(struct signals_db *db, struct pen_err *err)
 pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
 {
     PEN_TRY(signals_db_flush(db, err));
-    char sql[320];
+    char sql[512];
     (void)snprintf(sql, sizeof(sql),
-                   "DELETE FROM signals WHERE run <> %" PRId64
+                   "DELETE FROM signals WHERE run = " RUN_OF_OTHERS " OR (run <> %" PRId64
                    " AND state = 'open' AND assignee IS NULL"
-                   " AND NOT EXISTS(SELECT 1 FROM signal_history h WHERE h.signal_id = signals.id);"
-                   "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);",
+                   " AND NOT EXISTS(SELECT 1 FROM signal_history h WHERE h.signal_id ="
+                   " signals.id));"
+                   "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);"
+                   "DELETE FROM signal_history WHERE signal_id NOT IN (SELECT id FROM signals);",
                    db->run);
     if (sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
         return db_fail(db, err, "cannot be written");

@@ -9,6 +9,7 @@ struct signals_db_options {
     const char *dir;
     const char *job_id;
     const struct pen_rules *rules;
+    bool is_new_job; /* what is there is of another job, or of one that begins anew */
 };
 /* Opens or creates; begins signals.ndjson anew, because the run releases every observation of the
  * log again (the log is the truth, signals are what follows from it). */
@@ -19,7 +20,8 @@ void signals_db_close(struct signals_db *db);
 PEN_MUST_USE pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
                                        const struct pen_signal *signal, struct pen_err *err);
 PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *err);
-/* The run released everything: rows that it did not produce and nobody triaged are removed. */
+/* The run released everything: rows that it did not produce are removed, but for those of this job
+ * that somebody triaged. */
 PEN_MUST_USE pen_status signals_db_finish(struct signals_db *db, struct pen_err *err);
 struct signals_db_totals {
     uint64_t opened, by_severity[5];

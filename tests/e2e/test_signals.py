@@ -238,6 +238,23 @@ def case_signals_triage():
     assert kept[b]["assignee"] is None
 
 
+def case_signals_fresh():
+    """--fresh keeps the triage of signals that the new job has too, and nothing of the others."""
+    out = replayed()
+    first = {row["accounts"][0]: row["id"] for row in lines("signals", "list", "--out", out)}
+    (gone, gone_id), (kept, kept_id) = sorted(first.items())[:2]
+    run("signals", "triage", gone_id, kept_id, "--out", out, "--state", "archived", "--note", "a drill")
+    for more, is_there in (([], True), (["--fresh"], True), (["--fresh", "--accounts", kept], False),
+                           (["--accounts", kept], False)):
+        run("replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", *FIXED, *more)
+        assert sql(out, "select state from signals where id = ?", kept_id) == [("archived",)], more
+        assert bool(sql(out, "select 1 from signals where id = ?", gone_id)) == is_there, more
+    assert {row["accounts"][0] for row in lines("signals", "list", "--out", out)} == {kept}
+    for table in ("signal_events", "signal_history"):
+        assert not sql(out, f"select 1 from {table} where signal_id = ?", gone_id), table
+        assert sql(out, f"select 1 from {table} where signal_id = ?", kept_id), table
+
+
 def case_signals_running():
     """Reading and triage while a replay writes: both succeed, the run ends well."""
     out = replayed("2MiB")
