@@ -9,7 +9,7 @@ struct retry_call {
     struct pen_retry retry;
     bool json, no_progress;
     bool strict, allow_gaps; /* besides what the job was given */
-    int argc; /* of the command itself, for the jobs table */
+    int argc;                /* of the command itself, for the jobs table */
     char **argv;
 };
 /* The exit code, as replay gives it; 2 when the folder does not tell how its job was given. */

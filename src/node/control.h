@@ -51,7 +51,7 @@ struct control {
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;
     uint64_t objects_before, bytes_before; /* listed by this run, done by earlier ones */
-    uint64_t objects_open;   /* listed by this run, in no commit yet */
+    uint64_t objects_open;                 /* listed by this run, in no commit yet */
     uint64_t objects_pruned; /* by the listing of this run, as are the gaps of folders */
     uint64_t folder_gaps;
 
