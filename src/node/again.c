@@ -17,6 +17,11 @@ void again_name_units(struct planner *planner, const struct job *job)
     }
 }
 
+bool again_is_past(const struct unit *unit, int64_t end_ns)
+{
+    return unit->day_ns != INT64_MIN && unit->day_ns + OBJECT_SPAN_NS <= end_ns;
+}
+
 pen_status again_load(struct again *again, const struct job *job, const struct unit *unit,
                       struct pen_err *err)
 {
@@ -73,7 +78,7 @@ bool again_is_finished(const struct again *again, const struct job *job, const s
             continue;
         }
         const int64_t end = job->ends_ns[i - 1];
-        if (unit->day_ns != INT64_MIN && unit->day_ns + OBJECT_SPAN_NS <= end) {
+        if (again_is_past(unit, end)) {
             return true;
         }
         object->is_again = true;

@@ -18,6 +18,8 @@ struct again { /* name hashes of the unit that is being listed; [end_count] is o
 };
 /* Names every unit for this stretch of the job. */
 void again_name_units(struct planner *planner, const struct job *job);
+/* Whether no object of the unit has a record behind this end. */
+bool again_is_past(const struct unit *unit, int64_t end_ns);
 PEN_MUST_USE pen_status again_load(struct again *again, const struct job *job,
                                    const struct unit *unit, struct pen_err *err);
 void again_clear(struct again *again);

@@ -33,6 +33,9 @@ PEN_MUST_USE pen_status bucket_resolve(const struct bucket *bucket,
 PEN_MUST_USE pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out,
                                            bool *is_new, struct pen_err *err);
 
+/* The time by the server's clock, as far as it is known. */
+int64_t bucket_now_ns(const struct bucket *bucket);
+
 enum bucket_prefix { BUCKET_SKIP, BUCKET_DAY, BUCKET_FOLDER };
 struct bucket_walk {
     /* What a prefix is: not wanted; one with a day, whose objects all belong together; else one to

@@ -34,6 +34,10 @@ enum statement {
     SQL_DROP_REFUSED,
     SQL_DROP_FINISHED,
     SQL_DROP_FILE,
+    SQL_CLOSE,
+    SQL_IS_CLOSED,
+    SQL_FORGET,
+    SQL_REOPEN,
     SQL_ADD_ORIGIN,
     SQL_ORIGINS,
     SQL_BEGIN,
@@ -62,6 +66,10 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_DROP_FILE] = "DELETE FROM files WHERE kind = ?1 AND name = ?2",
     [SQL_ADD_ORIGIN] = "INSERT OR IGNORE INTO origins VALUES(?1, ?2)",
     [SQL_ORIGINS] = "SELECT count(*) FROM origins WHERE kind = ?1",
+    [SQL_CLOSE] = "INSERT OR REPLACE INTO closed VALUES(?1)",
+    [SQL_IS_CLOSED] = "SELECT 1 FROM closed WHERE unit = ?1",
+    [SQL_FORGET] = "DELETE FROM finished WHERE unit = ?1 AND ?1 NOT IN (SELECT unit FROM refused)",
+    [SQL_REOPEN] = "DELETE FROM closed WHERE unit = ?1",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_END] = "COMMIT",
 };
@@ -73,12 +81,14 @@ static const char schema[] =
     "name));"
     "CREATE TABLE IF NOT EXISTS finished(unit TEXT NOT NULL, hashes BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS finished_unit ON finished(unit);"
+    "CREATE TABLE IF NOT EXISTS closed(unit BLOB PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS open_objects(path BLOB PRIMARY KEY, records INTEGER, size INTEGER,"
     " mtime_ns INTEGER);"
     "CREATE TABLE IF NOT EXISTS open_counters(path BLOB PRIMARY KEY, counters TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS refused(path BLOB NOT NULL, unit BLOB NOT NULL,"
     " name_hash INTEGER NOT NULL, key BLOB NOT NULL, counters TEXT NOT NULL,"
     " PRIMARY KEY(path, unit));"
+    "CREATE INDEX IF NOT EXISTS refused_unit ON refused(unit);"
     "CREATE TABLE IF NOT EXISTS origins(kind INTEGER, name TEXT, PRIMARY KEY(kind, name))"
     " WITHOUT ROWID;"
     /* What an earlier process left open stays so until this one has finished it. */
@@ -335,6 +345,30 @@ pen_status checkpoint_add_finished(struct checkpoint *c, const char *unit, const
     return db_run(c, SQL_ADD_FINISHED, err);
 }
 
+pen_status checkpoint_close_unit(struct checkpoint *c, const char *unit, bool is_kept,
+                                 struct pen_err *err)
+{
+    bind_path(c, SQL_CLOSE, 1, unit);
+    PEN_TRY(db_run(c, SQL_CLOSE, err));
+    if (is_kept) {
+        return PEN_OK;
+    }
+    bind_path(c, SQL_FORGET, 1, unit);
+    return db_run(c, SQL_FORGET, err);
+}
+
+pen_status checkpoint_is_closed(struct checkpoint *c, const char *unit, bool *is_closed,
+                                struct pen_err *err)
+{
+    bind_path(c, SQL_IS_CLOSED, 1, unit);
+    const int code = sqlite3_step(c->statements[SQL_IS_CLOSED]);
+    *is_closed = code == SQLITE_ROW;
+    const pen_status st =
+        code == SQLITE_ROW || code == SQLITE_DONE ? PEN_OK : db_fail(c, err, "closed");
+    (void)sqlite3_reset(c->statements[SQL_IS_CLOSED]);
+    return st;
+}
+
 pen_status checkpoint_clear_open(struct checkpoint *c, struct pen_err *err)
 {
     PEN_TRY(db_run(c, SQL_CLEAR_OPEN_COUNTERS, err));
@@ -464,8 +498,10 @@ pen_status checkpoint_unfinish(struct checkpoint *c, const char *unit, uint64_t 
             hashes[kept++] = hashes[i];
         }
     }
+    bind_path(c, SQL_REOPEN, 1, unit);
+    pen_status st = db_run(c, SQL_REOPEN, err);
     bind_path(c, SQL_DROP_FINISHED, 1, unit);
-    pen_status st = db_run(c, SQL_DROP_FINISHED, err);
+    st = st == PEN_OK ? db_run(c, SQL_DROP_FINISHED, err) : st;
     if (st == PEN_OK && kept > 0) {
         st = checkpoint_add_finished(c, unit, hashes, kept, err);
     }

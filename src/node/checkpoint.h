@@ -48,6 +48,12 @@ PEN_MUST_USE pen_status checkpoint_add_file(struct checkpoint *checkpoint, const
 PEN_MUST_USE pen_status checkpoint_add_finished(struct checkpoint *checkpoint, const char *unit,
                                                 const uint64_t *hashes, size_t count,
                                                 struct pen_err *err);
+/* Nothing is added to the unit any more.  What it finished is forgotten, but for units with refused
+ * objects, and those to be kept. */
+PEN_MUST_USE pen_status checkpoint_close_unit(struct checkpoint *checkpoint, const char *unit,
+                                              bool is_kept, struct pen_err *err);
+PEN_MUST_USE pen_status checkpoint_is_closed(struct checkpoint *checkpoint, const char *unit,
+                                             bool *is_closed, struct pen_err *err);
 /* All open objects are told anew, but for those of an earlier process that are not finished yet:
  * disinherit names the one that is. */
 PEN_MUST_USE pen_status checkpoint_disinherit(struct checkpoint *checkpoint, const char *path,
@@ -70,7 +76,8 @@ typedef pen_status checkpoint_refused_fn(void *ctx, const struct checkpoint_refu
 PEN_MUST_USE pen_status checkpoint_refused_each(struct checkpoint *checkpoint,
                                                 checkpoint_refused_fn *fn, void *ctx,
                                                 struct pen_err *err);
-/* Forgets that objects of a unit are finished; drop (their name hashes) is sorted by the call. */
+/* Forgets that objects of a unit are finished, so that it is not closed either; drop (their name
+ * hashes) is sorted by the call. */
 PEN_MUST_USE pen_status checkpoint_unfinish(struct checkpoint *checkpoint, const char *unit,
                                             uint64_t *drop, size_t drop_count, struct pen_err *err);
 /* The counters of every refused and every open object. */

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/node.h"
 
+#include "closed.h"
 #include "control.h"
 #include "killpoint.h"
 
@@ -147,6 +148,7 @@ static pen_status commit_rows(struct control *c, struct pen_err *err)
     PEN_TRY(checkpoint_begin(c->job.checkpoint, err));
     PEN_TRY(commit_finished(c, err));
     PEN_TRY(commit_refused(c, err));
+    PEN_TRY(closed_commit(&c->planner, &c->job, err));
     PEN_TRY(checkpoint_clear_open(c->job.checkpoint, err));
     for (uint32_t i = 0; i < c->shards; i++) {
         PEN_TRY(commit_cut(c, c->slots[i].cut, err));
@@ -172,6 +174,11 @@ static int64_t watermark(struct control *c)
 void commit_end(struct control *c)
 {
     struct pen_err err = {0};
+    for (uint32_t i = 0; i < c->now.finished_count; i++) { /* a commit that fails ends the run */
+        struct unit *unit = &c->planner.units[c->now.finished[i].unit];
+        PEN_CHECK(unit->open_objects > 0);
+        unit->open_objects--;
+    }
     pen_status st = job_dead_append(&c->job, pen_buf_slice(&c->now.dead), &err);
     kill_point(c->options, "dead", c->epoch);
     st = st == PEN_OK ? commit_rows(c, &err) : st;
@@ -185,11 +192,6 @@ void commit_end(struct control *c)
         if (c->slots[i].cut->object != NULL) {
             totals_merge(&c->open_totals, &c->slots[i].cut->open_totals);
         }
-    }
-    for (uint32_t i = 0; i < c->now.finished_count; i++) {
-        struct unit *unit = &c->planner.units[c->now.finished[i].unit];
-        PEN_CHECK(unit->open_objects > 0);
-        unit->open_objects--;
     }
     c->objects_open -= c->now.finished_count;
     ledger_merge(&c->committed, &c->now);

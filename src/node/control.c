@@ -175,6 +175,10 @@ static pen_status list_unit(struct control *c, struct object_list *list, uint32_
                             struct pen_err *err)
 {
     struct unit *unit = &c->planner.units[c->next_unit];
+    if (unit->is_closed) {
+        c->next_unit++;
+        return PEN_OK;
+    }
     const uint32_t first = list->count;
     const uint64_t pruned = list->pruned;
     bool is_done = true;
@@ -184,6 +188,7 @@ static pen_status list_unit(struct control *c, struct object_list *list, uint32_
         SAY(c, WARN, "penstock: cannot read %s %s\n", is_remote ? "listing of" : "folder",
             err->text);
         c->folder_gaps++;
+        unit->has_failed = true;
     } else if (st != PEN_OK) {
         return st;
     }

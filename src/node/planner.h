@@ -20,6 +20,9 @@ struct unit {   /* a folder that holds files, or one file named as a source */
         bucket;  /* in S3: which of the planner's, from 1; path is then a prefix behind the root */
     bool is_day; /* in S3: all keys below belong to it, else those before the next "/" */
     bool is_listed;
+    bool has_failed;       /* its listing did, at least in part */
+    bool is_closed;        /* nothing is added any more: closed.h */
+    int64_t listing_ns;    /* when its listing began, by the server's clock; 0: it has not */
     uint32_t open_objects; /* listed, not yet in a commit */
 };
 

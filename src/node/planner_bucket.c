@@ -121,11 +121,15 @@ pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t 
     const uint32_t which = planner->units[unit].bucket;
     struct bucket *bucket = planner->buckets[which - 1];
     for (uint32_t i = unit; i < planner->unit_count && i - unit < BUCKET_AHEAD; i++) {
-        const struct unit *ahead = &planner->units[i];
-        if (ahead->bucket == which &&
-            !bucket_begin(bucket, i, prefix_of(planner, ahead), ahead->is_day)) {
+        struct unit *ahead = &planner->units[i];
+        if (ahead->bucket != which || ahead->is_closed) {
+            continue;
+        }
+        const int64_t now = bucket_now_ns(bucket);
+        if (!bucket_begin(bucket, i, prefix_of(planner, ahead), ahead->is_day)) {
             break;
         }
+        ahead->listing_ns = ahead->listing_ns == 0 ? now : ahead->listing_ns;
     }
     struct taking taking = {.planner = planner, .list = list, .unit = unit};
     const struct bucket_taker taker = {.object = on_object, .ctx = &taking};
@@ -134,7 +138,8 @@ pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t 
 
 bool planner_is_waiting(const struct planner *planner, uint32_t unit)
 {
-    return unit < planner->unit_count && planner->units[unit].bucket != 0;
+    return unit < planner->unit_count && planner->units[unit].bucket != 0 &&
+           !planner->units[unit].is_closed;
 }
 
 pen_status planner_wait(struct planner *planner, uint32_t unit, struct pen_err *err)

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/node.h"
 
+#include "closed.h"
 #include "control.h"
 #include "killpoint.h"
 #include "observe.h"
@@ -258,6 +259,7 @@ static pen_status plan_open(struct control *c, struct pen_err *err)
 {
     PEN_TRY(planner_init(&c->planner, c->options, c->program->types, on_folder_gap, c, err));
     again_name_units(&c->planner, &c->job);
+    PEN_TRY(closed_mark(&c->planner, &c->job, err));
     PEN_TRY(buckets_share(c, err));
     return space_check(c, err);
 }

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """test_s3_plan.py PENSTOCK CASE - what is asked of a bucket, when, and how often."""
 import gzip
+import json
 import os
+import sqlite3
+import subprocess
+import time
 
 from fake_s3 import FakeS3
-from kit import WORK, main, numbers, records, replay
+from kit import BINARY, FIXED, WORK, event, main, numbers, records, replay
 
 ENV = {**{k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("AWS_")},
        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
@@ -48,6 +52,109 @@ def case_s3_plan_rates():
                       source=f"s3://{s3.bucket}/{day(5)}")
         assert numbers(WORK / "bytes") == [200, 201, 202, 203], got
         assert s3.times()[-1] - s3.times()[0] > 1.5, s3.times()
+
+
+def today(account="123456789012"):
+    return f"AWSLogs/o-exampleorg1/{account}/CloudTrail/eu-west-1/{time.strftime('%Y/%m/%d', time.gmtime())}/"
+
+
+def closed(out):
+    db = sqlite3.connect(out / "checkpoint.db")
+    rows = sorted(row[0].decode() for row in db.execute("select unit from closed"))
+    kept = db.execute("select count(*) from finished").fetchone()[0]
+    db.close()
+    return rows, kept
+
+
+def case_s3_plan_closed():
+    """A day long past is listed once; what comes to a day that is not over yet is read once, by the next run."""
+    out = WORK / "out"
+    with FakeS3() as s3:
+        fill(s3, day(4), 1, 2, 3)
+        fill(s3, day(4, "222222222222"), 4)
+        fill(s3, today(), 10, 11)
+        from_s3(s3, out)
+        assert {day(4), today()} <= set(s3.lists()) and len(s3.gets()) == 6, s3.lists()
+        assert closed(out) == ([f"s3://{s3.bucket}/{day(4)}", f"s3://{s3.bucket}/{day(4, '222222222222')}"], 1), closed(out)
+        for more in ([12], [], [13, 14]):
+            s3.forget()
+            fill(s3, today(), *more)
+            fill(s3, day(4), *(100 + number for number in more))  # too late: the day is closed
+            got = from_s3(s3, out)
+            assert not [name for name in s3.lists() if name in (day(4), day(4, "222222222222"))], s3.lists()
+            assert sorted(s3.gets()) == [f"{today()}{number:05}.json.gz" for number in more], s3.gets()
+        assert numbers(out) == [1, 2, 3, 4, 10, 11, 12, 13, 14] and got["objects"]["read"] == 9, got["objects"]
+        # who expects later objects says so
+        out = WORK / "open"
+        for more in ([20], [21]):
+            fill(s3, day(5), *more)
+            from_s3(s3, out, "--set", "planner.settle=36500d", source=f"s3://{s3.bucket}/{day(5)}")
+        assert numbers(out) == [20, 21] and closed(out)[0] == [], closed(out)
+
+
+def case_s3_plan_closed_later():
+    """A later --to reads again what it needs of closed days, and lists no others."""
+    with FakeS3() as s3:
+        for number in (2, 3, 4, 5):
+            stamps = [f"2025-03-{number:02}T0{hour}:00:00Z" for hour in (1, 5)]
+            events = [event(number * 10 + i, eventTime=at) for i, at in enumerate(stamps)]
+            s3.put(f"{day(number)}x.json", json.dumps({"Records": events}).encode())
+        from_s3(s3, WORK / "out", "--to", "2025-03-04T03:00:00Z")
+        assert numbers(WORK / "out") == [20, 21, 30, 31, 40]
+        s3.forget()
+        from_s3(s3, WORK / "out", "--to", "2025-03-05T03:00:00Z")
+        assert numbers(WORK / "out") == [20, 21, 30, 31, 40, 41, 50]
+        assert day(2) not in s3.lists() and day(4) in s3.lists(), s3.lists()
+
+
+def case_s3_plan_closed_gap():
+    """A day whose listing failed, or whose object could not be read, is not lost."""
+    out = WORK / "out"
+    with FakeS3(page=2) as s3:
+        fill(s3, day(4), 1, 2, 3)
+        fill(s3, day(5), 4)
+
+        def fault(handler, kind, name, turn):
+            refused = name == day(4) and "continuation-token" in handler.path or name == f"{day(5)}00004.json.gz"
+            if refused:
+                handler.error(403, "AccessDenied")
+            return refused
+
+        s3.fault = fault
+        got = from_s3(s3, out, code=7)
+        assert numbers(out) == [1, 2] and closed(out)[0] == [f"s3://{s3.bucket}/{day(5)}"], (got, closed(out))
+        s3.fault = None
+        s3.forget()
+        from_s3(s3, out, code=7)
+        assert numbers(out) == [1, 2, 3] and day(5) not in s3.lists() and len(s3.gets()) == 1, s3.lists()
+
+
+def case_s3_plan_closed_killed():
+    """After kill -9 closed days are not listed again, and everything is there once."""
+    out, days = WORK / "out", range(1, 29)
+    with FakeS3() as s3:
+        for number in days:
+            fill(s3, day(number), *(number * 100 + n for n in range(8)))
+        known = set()
+        for turn in range(3):
+            child = subprocess.Popen([BINARY, "replay", f"s3://{s3.bucket}", "--out", out, "--endpoint-url", s3.endpoint,
+                                      "--s3-path-style", "--no-progress", *FIXED, "--set", "commit.interval=10ms",
+                                      "--set", "fetch.max_requests_s=60"], env=ENV, stdout=subprocess.DEVNULL)
+            time.sleep(1.2)
+            assert child.poll() is None
+            child.kill()
+            child.wait()
+            again = known & {f"s3://{s3.bucket}/{name}" for name in s3.lists()}
+            assert not again, again
+            now = set(closed(out)[0])
+            assert known <= now < {f"s3://{s3.bucket}/{day(n)}" for n in days}, now
+            assert turn == 0 or known < now, now
+            known = now
+            s3.forget()
+        from_s3(s3, out)
+        assert not known & {f"s3://{s3.bucket}/{name}" for name in s3.lists()}
+        assert numbers(out) == sorted(number * 100 + n for number in days for n in range(8))
+        assert closed(out) == ([f"s3://{s3.bucket}/{day(n)}" for n in days], 0), closed(out)
 
 
 if __name__ == "__main__":
