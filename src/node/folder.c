@@ -177,6 +177,18 @@ pen_status folder_claim(const char *dir, struct pen_err *err)
     return st;
 }
 
+bool folder_is_output(int parent, const char *name)
+{
+    struct stat info;
+    char lock[NAME_MAX + sizeof("/checkpoint.db")];
+    char checkpoint[sizeof(lock)];
+    (void)snprintf(lock, sizeof(lock), "%s/lock", name);
+    (void)snprintf(checkpoint, sizeof(checkpoint), "%s/checkpoint.db", name);
+    return fstatat(parent, lock, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
+           info.st_size == 0 && fstatat(parent, checkpoint, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
+}
+
 pen_status folder_make(const char *path, struct pen_err *err)
 {
     if (mkdir(path, 0700) == 0) {

@@ -12,6 +12,9 @@
  *          PEN_E_NOSPACE
  */
 PEN_MUST_USE pen_status folder_claim(const char *dir, struct pen_err *err);
+/* Whether the folder called name in the open folder parent is a run's: it has its lock and its
+ * checkpoint.  Never opens or makes a file. */
+bool folder_is_output(int parent, const char *name);
 /* Makes a folder of our own below it, with mode 0700 also when it was there. */
 PEN_MUST_USE pen_status folder_make(const char *path, struct pen_err *err);
 

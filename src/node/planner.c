@@ -4,6 +4,7 @@
 #include "penstock/node.h"
 
 #include "control.h"
+#include "folder.h"
 #include "spool.h"
 
 #include <dirent.h>
@@ -157,6 +158,11 @@ static pen_status folder_entry(struct planner *planner, struct folder_stack *sta
         if (fstatat(folder->fd, entry->d_name, &st, 0) == 0 && st.st_dev == planner->out_dev &&
             st.st_ino == planner->out_ino) {
             return PEN_OK; /* our own output */
+        }
+        if (folder_is_output(folder->fd, entry->d_name)) {
+            words("penstock: %s/%s is left out: it is what a run of penstock left\n", folder->path,
+                  entry->d_name);
+            return PEN_OK;
         }
         return stack_push(stack, path_join(folder->path, entry->d_name),
                           path_join(folder->key, entry->d_name))

@@ -117,6 +117,41 @@ def case_search_prune():
     assert "cloudtrail" in run("search", "", data, "--types", "clodtrail", code=2).stderr
 
 
+def case_search_outputs():
+    """What a run left below a source is not read as logs, by no command, and that is told."""
+    data = generate("2MiB")
+    here = data / "123/my run"
+    here.mkdir(parents=True)
+    want = run("search", "*", data, "--count").stdout
+    survey = run("coverage", data, "--json").stdout
+    run("replay", data, "--out", here, "--no-progress")
+    for command in (["search", "*", data, "--count"], ["rules", "match", "--rules", "builtin", data, "--count"],
+                    ["coverage", data, "--json"], ["replay", data, "--out", WORK / "out", "--no-progress", "--json"]):
+        done = run(*command)
+        assert done.stderr.count("123/my run is left out: it is what a run of penstock left") == 1, done.stderr
+        assert '"unknown":0' in done.stdout or "unknown" not in done.stdout, done.stdout
+        if command[0] == "search":
+            assert done.stdout == want, (done.stdout, want)
+        if command[0] == "coverage":
+            assert done.stdout == survey
+    # a run says nothing of its own folder
+    assert "left out" not in run("replay", data, "--out", here, "--no-progress").stderr
+
+
+def case_search_options():
+    """--json asks for what is printed anyway; --shards is as for a replay."""
+    data = generate("1MiB")
+    want = run("search", "*", data, "--sort", "time").stdout
+    done = run("search", "*", data, "--sort", "time", "--json", "--shards", "1")
+    assert done.stdout == want and all(json.loads(line) for line in want.splitlines())
+    assert run("search", "*", data, "--workers", "2", "--count", "--json").stdout.strip() == str(len(want.splitlines()))
+    for form in (["--fields", "eventName"], ["--raw"]):
+        assert "--json" in run("search", "*", data, "--json", *form, code=2).stderr
+    assert "--shards takes a number" in run("search", "*", data, "--shards", "0", code=2).stderr
+    want = run("rules", "match", "--rules", "builtin", data, "--count").stdout
+    assert run("rules", "match", "--rules", "builtin", data, "--count", "--shards", "1").stdout == want
+
+
 def case_search_streams():
     rows = b"".join(json.dumps(event(n)).encode() + b"\n" for n in range(40))
     assert len(search("", "-", given=rows)) == 40

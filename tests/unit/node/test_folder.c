@@ -117,6 +117,31 @@ static void an_empty_folder_is_claimed_and_made_private(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+static void a_folder_with_lock_and_checkpoint_is_the_output_of_a_run(void **state)
+{
+    (void)state;
+    static const char *const made[] = {"run/lock", "run/checkpoint.db"};
+    char dir[] = "/tmp/penstock-folder-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY);
+    assert_true(fd >= 0);
+    assert_int_equal(mkdirat(fd, "run", 0700), 0);
+    for (size_t i = 0; i < PEN_COUNT(made); i++) {
+        assert_false(folder_is_output(fd, "run"));
+        const int file = openat(fd, made[i], O_WRONLY | O_CREAT, 0600);
+        assert_true(file >= 0);
+        (void)close(file);
+    }
+    assert_true(folder_is_output(fd, "run"));
+    assert_false(folder_is_output(fd, "none"));
+    for (size_t i = 0; i < PEN_COUNT(made); i++) {
+        assert_int_equal(unlinkat(fd, made[i], 0), 0);
+    }
+    assert_int_equal(unlinkat(fd, "run", AT_REMOVEDIR), 0);
+    (void)close(fd);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +149,7 @@ int main(void)
         cmocka_unit_test(names_of_runs_and_of_kept_input_are_known),
         cmocka_unit_test(a_sweep_removes_files_of_ours_that_are_not_kept),
         cmocka_unit_test(an_empty_folder_is_claimed_and_made_private),
+        cmocka_unit_test(a_folder_with_lock_and_checkpoint_is_the_output_of_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
