@@ -27,13 +27,13 @@ static const char help[] =
     "  --count              only how many records match\n"
     "  --limit N            end after N records\n"
     "  --fields a,b         the values as TSV; also _penstock.object, record, event_time ...\n"
-    "  --raw                the bytes of the record as they are\n"
+    "  --raw                the bytes of the record as they are; --json: the default, NDJSON\n"
     "  --sort time          by event time (held in memory until the end)\n"
     "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
     "  --as-rule            as a rule reads it: bare words search `message` alone\n"
     "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
-    "  --workers N          threads (one a core)\n"
+    "  --shards N           threads (one a core; also --workers)\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
     "\n"
     "Exit: 0 match, 1 none, 2 usage, 7 something could not be read.\n";
@@ -48,6 +48,7 @@ enum search_id {
     OPT_AS,
     OPT_AS_RULE,
     OPT_WORKERS,
+    OPT_JSON,
     OPT_STRICT,
     OPT_ALLOW_GAPS,
     OPT_HELP
@@ -59,7 +60,8 @@ static const struct cli_option options[] = {
     {"--as", OPT_AS, true},           {"--as-rule", OPT_AS_RULE, false},
     {"--workers", OPT_WORKERS, true}, {"--strict", OPT_STRICT, false},
     {"--help", OPT_HELP, false},      {"--allow-gaps", OPT_ALLOW_GAPS, false},
-    {"-h", OPT_HELP, false},          {NULL, 0, false}};
+    {"-h", OPT_HELP, false},          {"--shards", OPT_WORKERS, true},
+    {"--json", OPT_JSON, false},      {NULL, 0, false}};
 
 struct line { /* one that waits to be sorted */
     int64_t time_ns;
@@ -76,7 +78,7 @@ struct run {
     uint32_t source_count;
     uint64_t limit, printed;
     uint64_t workers;
-    bool by_time, strict, allow_gaps, wants_help;
+    bool by_time, json, strict, allow_gaps, wants_help;
     bool is_terminal;
     bool is_full; /* of lines to sort */
     struct pen_buf text;
@@ -130,9 +132,10 @@ static bool take(void *ctx, int id, char *value)
         run->search.is_json = strcmp(value, "json") == 0;
         return true;
     case OPT_WORKERS:
-        return cli_number("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
+        return cli_number("--shards", value, PEN_PASS_WORKERS_MAX, &run->workers);
     default:
         run->search.as_rule |= id == OPT_AS_RULE;
+        run->json |= id == OPT_JSON;
         run->strict |= id == OPT_STRICT;
         run->allow_gaps |= id == OPT_ALLOW_GAPS;
         run->wants_help |= id == OPT_HELP;
@@ -155,6 +158,11 @@ static bool read_args(struct run *run, int argc, char **argv)
     }
     if (run->wants_help) {
         return true;
+    }
+    if (run->json && (run->search.form == SEARCH_FIELDS || run->search.form == SEARCH_RAW)) {
+        (void)fputs("penstock: --json is one form of output, --fields and --raw are others\n",
+                    stderr);
+        return false;
     }
     if (run->query == NULL && run->source_count > 0) {
         run->query = run->sources[0];

@@ -18,7 +18,7 @@ static const char help[] =
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
     "  --count              only how many verdicts there are\n"
     "  --config FILE        penstock.yaml: its rules and placeholders\n"
-    "  --workers N          threads (one a core)\n"
+    "  --shards N           threads (one a core; also --workers)\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
     "\n"
     "A line a record and rule, in no order, nothing is grouped or counted:\n"
@@ -38,15 +38,12 @@ enum match_id {
     OPT_JSON,
     OPT_HELP
 };
-static const struct cli_option options[] = {{"--as", OPT_AS, true},
-                                            {"--count", OPT_COUNT, false},
-                                            {"--workers", OPT_WORKERS, true},
-                                            {"--strict", OPT_STRICT, false},
-                                            {"--allow-gaps", OPT_ALLOW_GAPS, false},
-                                            {"--json", OPT_JSON, false},
-                                            {"--help", OPT_HELP, false},
-                                            {"-h", OPT_HELP, false},
-                                            {NULL, 0, false}};
+static const struct cli_option options[] = {
+    {"--as", OPT_AS, true},           {"--count", OPT_COUNT, false},
+    {"--workers", OPT_WORKERS, true}, {"--shards", OPT_WORKERS, true},
+    {"--strict", OPT_STRICT, false},  {"--allow-gaps", OPT_ALLOW_GAPS, false},
+    {"--json", OPT_JSON, false},      {"--help", OPT_HELP, false},
+    {"-h", OPT_HELP, false},          {NULL, 0, false}};
 
 struct run {
     struct rules_pick rules;
@@ -76,7 +73,7 @@ static bool take(void *ctx, int id, char *value)
         run->as_type = value;
         return true;
     case OPT_WORKERS:
-        return cli_number("--workers", value, PEN_PASS_WORKERS_MAX, &run->workers);
+        return cli_number("--shards", value, PEN_PASS_WORKERS_MAX, &run->workers);
     default: /* --json changes nothing: there is no other form */
         run->count_only |= id == OPT_COUNT;
         run->strict |= id == OPT_STRICT;
