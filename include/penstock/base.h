@@ -134,7 +134,12 @@ static inline PEN_MUST_USE bool pen_slice_take(pen_slice *rest, size_t n, pen_sl
 int pen_slice_cmp(pen_slice a, pen_slice b);            /* memcmp order, shorter first */
 bool pen_slice_eq_nocase(pen_slice a, pen_slice b);     /* ASCII case only */
 size_t pen_slice_find(pen_slice hay, pen_slice needle); /* offset, or SIZE_MAX */
-pen_slice pen_slice_trim(pen_slice s);                  /* ASCII blanks at both ends */
+/* Changes of one letter that make a of b, for words of a user: those of more than 32 bytes are
+ * either the same (0) or far apart (UINT32_MAX).  A word is near one of len bytes when its distance
+ * is less than pen_distance_near(len). */
+uint32_t pen_distance(pen_slice a, pen_slice b);
+uint32_t pen_distance_near(size_t len);
+pen_slice pen_slice_trim(pen_slice s); /* ASCII blanks at both ends */
 /* Cuts *rest at the first sep: *head is what stood before it.  False when *rest is exhausted
  * (ptr NULL).  "a,,b" gives "a", "", "b". */
 bool pen_slice_split(pen_slice *rest, uint8_t sep, pen_slice *head);

@@ -4,39 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define NAME_MAX_BYTES 32U
-
-/* Changes of one letter between two names; names longer than the table are told apart at once. */
-static uint32_t distance(const char *a, size_t n, const char *b, size_t m)
-{
-    uint32_t row[NAME_MAX_BYTES + 1];
-    if (n > NAME_MAX_BYTES || m > NAME_MAX_BYTES) {
-        return UINT32_MAX;
-    }
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = (uint32_t)j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        uint32_t diagonal = row[0];
-        row[0] = (uint32_t)i;
-        for (size_t j = 1; j <= m; j++) {
-            const uint32_t above = row[j];
-            const uint32_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            const uint32_t step = (above < row[j - 1] ? above : row[j - 1]) + 1;
-            row[j] = change < step ? change : step;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 struct near {
     const char *word; /* NULL: none so far */
     uint32_t distance;
 };
 static void near_try(struct near *near, const char *name, size_t len, const char *word)
 {
-    const uint32_t d = distance(name, len, word, strlen(word));
+    const uint32_t d = pen_distance((pen_slice){(const uint8_t *)name, len}, pen_slice_str(word));
     if (d < near->distance) {
         *near = (struct near){word, d};
     }
@@ -44,7 +18,7 @@ static void near_try(struct near *near, const char *name, size_t len, const char
 
 static struct near near_none(size_t len)
 {
-    return (struct near){NULL, (uint32_t)(len / 3) + 2};
+    return (struct near){NULL, pen_distance_near(len)};
 }
 
 static const char *nearest(const struct cli_parser *p, const char *name, size_t len)

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_search.py */
 #include "options.h"
+#include "told.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,6 +9,9 @@
 
 #define ARENA_BYTES_MAX ((size_t)16 << 20)
 #define FILE_BYTES_MAX ((size_t)1 << 20)
+#define ACCOUNT_DIGITS 12U
+#define REGION_BYTES_MAX 32U
+#define NAME_SHOWN_MAX 40U
 
 enum pick_id {
     PICK_FROM = 1000,
@@ -59,44 +63,106 @@ static bool name_add(struct cli_pick *pick, struct pick_names *list, pen_slice n
     return true;
 }
 
+/* Where names come from: the command line, or a line of a file. */
+struct names_place {
+    enum pick_list list;
+    const char *file; /* NULL: the command line */
+    uint32_t line;
+};
+
+/* Letters, digits and hyphens, as every region has them; which there are is for AWS to say. */
+static bool is_region(pen_slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        const uint8_t c = name.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') {
+            return false;
+        }
+    }
+    return name.len <= REGION_BYTES_MAX && name.ptr[0] >= 'a' && name.ptr[0] <= 'z' &&
+           name.ptr[name.len - 1] != '-';
+}
+
+static bool is_account(pen_slice name)
+{
+    size_t digits = 0;
+    while (digits < name.len && name.ptr[digits] >= '0' && name.ptr[digits] <= '9') {
+        digits++;
+    }
+    return digits == ACCOUNT_DIGITS && digits == name.len;
+}
+
+/* Log types are known to the commands that load them. */
+static bool name_check(const struct names_place *place, pen_slice name)
+{
+    const char *wanted = NULL;
+    if (place->list == PICK_ACCOUNTS && !is_account(name)) {
+        wanted = "no account: 12 digits";
+    } else if (place->list == PICK_REGIONS && !is_region(name)) {
+        wanted = "no region: small letters, digits and hyphens, as eu-west-1";
+    }
+    if (wanted == NULL) {
+        return true;
+    }
+    (void)fputs("penstock: ", stderr);
+    if (place->file != NULL) {
+        (void)fprintf(stderr, "%s:%u: ", place->file, place->line);
+    }
+    char text[NAME_SHOWN_MAX + 64];
+    (void)snprintf(text, sizeof(text), "`%.*s` is %s",
+                   (int)(name.len < NAME_SHOWN_MAX ? name.len : NAME_SHOWN_MAX),
+                   (const char *)name.ptr, wanted);
+    cli_words_escaped(pen_slice_str(text));
+    return false;
+}
+
 /* Names between commas, blanks and line ends. */
-static bool names_add(struct cli_pick *pick, struct pick_names *list, pen_slice text)
+static bool names_add(struct cli_pick *pick, struct pick_names *list, struct names_place *place,
+                      pen_slice text)
 {
     size_t begin = 0;
     for (size_t i = 0; i <= text.len; i++) {
         if (i < text.len && strchr(", \t\r\n", text.ptr[i]) == NULL) {
             continue;
         }
-        if (i > begin && !name_add(pick, list, pen_slice_sub(text, begin, i))) {
+        const pen_slice name = pen_slice_sub(text, begin, i);
+        if (name.len > 0 && (!name_check(place, name) || !name_add(pick, list, name))) {
             return false;
         }
+        place->line += i < text.len && text.ptr[i] == '\n';
         begin = i + 1;
     }
     return true;
 }
 
-static bool file_add(struct cli_pick *pick, struct pick_names *list, const char *path)
+static bool file_add(struct cli_pick *pick, struct pick_names *list, struct names_place *place)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(place->file, "re");
     if (file == NULL) {
-        (void)fprintf(stderr, "penstock: %s: %s\n", path, strerrordesc_np(errno));
+        (void)fprintf(stderr, "penstock: %s: %s\n", place->file, strerrordesc_np(errno));
         return false;
     }
     uint8_t *text = malloc(FILE_BYTES_MAX);
     const size_t len = text == NULL ? 0 : fread(text, 1, FILE_BYTES_MAX, file);
     (void)fclose(file);
-    const bool is_good = len < FILE_BYTES_MAX && names_add(pick, list, (pen_slice){text, len});
+    const bool is_good =
+        len < FILE_BYTES_MAX && names_add(pick, list, place, (pen_slice){text, len});
     free(text);
     if (len == FILE_BYTES_MAX) {
-        (void)fprintf(stderr, "penstock: %s: more than 1 MiB of names\n", path);
+        (void)fprintf(stderr, "penstock: %s: more than 1 MiB of names\n", place->file);
     }
     return is_good;
 }
 
-static bool list_take(struct cli_pick *pick, struct pick_names *list, const char *value)
+static bool list_take(struct cli_pick *pick, struct pick_names *list, enum pick_list which,
+                      const char *value)
 {
-    return value[0] == '@' ? file_add(pick, list, value + 1)
-                           : names_add(pick, list, pen_slice_str(value));
+    struct names_place place = {.list = which, .line = 1};
+    if (value[0] != '@') {
+        return names_add(pick, list, &place, pen_slice_str(value));
+    }
+    place.file = value + 1;
+    return file_add(pick, list, &place);
 }
 
 /* A time that is counted from now, always written the same way: -48h is -2d.  "": another one. */
@@ -163,9 +229,10 @@ bool cli_pick_take(struct cli_pick *pick, int id, char *value, bool *is_good)
     if (id < PICK_YES) {
         *is_good = time_take(pick, id, value);
     } else if (id < PICK_NO) {
-        *is_good = list_take(pick, &pick->yes[id - PICK_YES], value);
+        *is_good =
+            list_take(pick, &pick->yes[id - PICK_YES], (enum pick_list)(id - PICK_YES), value);
     } else {
-        *is_good = list_take(pick, &pick->no[id - PICK_NO], value);
+        *is_good = list_take(pick, &pick->no[id - PICK_NO], (enum pick_list)(id - PICK_NO), value);
     }
     return true;
 }

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_search.py */
 #include "pass_worker.h"
 #include "planner.h"
+#include "wanted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,37 +238,6 @@ static bool deal(struct pass *p)
 
 /* ---- start and end ---- */
 
-static pen_status type_check(const struct pen_pass_options *o, const char *option, const char *name,
-                             struct pen_err *err)
-{
-    const struct pen_types *types = o->program->types;
-    char known[160] = "";
-    if (pen_types_find(types, pen_slice_str(name)) != NULL) {
-        return PEN_OK;
-    }
-    for (uint32_t i = 0; i < pen_types_count(types); i++) {
-        const size_t len = strlen(known);
-        (void)snprintf(known + len, sizeof(known) - len, " %.*s",
-                       PEN_SLICE_FMT(pen_types_at(types, i)->name));
-    }
-    return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s %.40s: no such log type; known:%s", option,
-                    name, known);
-}
-
-static pen_status types_check(const struct pen_pass_options *o, struct pen_err *err)
-{
-    if (o->as_type != NULL) {
-        PEN_TRY(type_check(o, "--as", o->as_type, err));
-    }
-    for (uint32_t i = 0; i < o->type_count; i++) {
-        PEN_TRY(type_check(o, "--types", o->types[i], err));
-    }
-    for (uint32_t i = 0; i < o->not_type_count; i++) {
-        PEN_TRY(type_check(o, "--not-types", o->not_types[i], err));
-    }
-    return PEN_OK;
-}
-
 /* Folders and files are for the planner; pipes are no more than bytes that come once. */
 static pen_status sources_sort(struct pass *p, struct pen_err *err)
 {
@@ -298,7 +268,6 @@ static pen_status sources_sort(struct pass *p, struct pen_err *err)
 static pen_status plan_open(struct pass *p, struct pen_err *err)
 {
     const struct pen_pass_options *o = p->options;
-    PEN_TRY(types_check(o, err));
     PEN_TRY(sources_sort(p, err));
     p->plan = (struct pen_replay_options){.out_dir = "",
                                           .sources = p->sources,
@@ -318,6 +287,7 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
                                           .type_count = o->type_count,
                                           .not_types = o->not_types,
                                           .not_type_count = o->not_type_count};
+    PEN_TRY(types_wanted_check(o->program->types, &p->plan, err));
     return planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err);
 }
 

@@ -28,7 +28,7 @@ static uint32_t columns_of_terminal(void)
 /* "5/9 objects (3 before)", of all that earlier runs did or this one is to do. */
 static void objects_fill(const struct control *c, char part[PART_MAX])
 {
-    const uint64_t pruned = c->objects_pruned < c->planner.files ? c->objects_pruned : 0;
+    const uint64_t pruned = c->objects_pruned <= c->planner.files ? c->objects_pruned : 0;
     const int len = snprintf(part, PART_MAX, "%" PRIu64 "/%" PRIu64 " objects",
                              c->objects_before + c->objects_done, c->planner.files - pruned);
     if (c->objects_before > 0) {

@@ -25,17 +25,28 @@ bool record_wanted(const struct pen_replay_options *o, const struct pen_key_info
 static pen_status type_check(const struct pen_types *types, const char *option, const char *name,
                              struct pen_err *err)
 {
-    return name == NULL || pen_types_find(types, pen_slice_str(name)) != NULL
-               ? PEN_OK
-               : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                          "%s %.100s: no such log type; penstock types list tells them", option,
-                          name);
+    pen_slice nearest = {0};
+    uint32_t least = pen_distance_near(strlen(name));
+    for (uint32_t i = 0; i < pen_types_count(types); i++) {
+        const pen_slice known = pen_types_at(types, i)->name;
+        const uint32_t distance = pen_distance(pen_slice_str(name), known);
+        if (distance == 0) {
+            return PEN_OK;
+        }
+        if (distance < least) {
+            least = distance;
+            nearest = known;
+        }
+    }
+    return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s %.40s: no such log type; %s%.*s", option,
+                    name, nearest.len == 0 ? "penstock types list tells them" : "the nearest is ",
+                    PEN_SLICE_FMT(nearest));
 }
 
 pen_status types_wanted_check(const struct pen_types *types, const struct pen_replay_options *o,
                               struct pen_err *err)
 {
-    PEN_TRY(type_check(types, "--as", o->as_type, err));
+    PEN_TRY(o->as_type == NULL ? PEN_OK : type_check(types, "--as", o->as_type, err));
     for (uint32_t i = 0; i < o->type_count; i++) {
         PEN_TRY(type_check(types, "--types", o->types[i], err));
     }

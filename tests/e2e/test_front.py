@@ -147,6 +147,44 @@ def case_config():
     assert not (WORK / "none").exists()
 
 
+def case_wrong_names():
+    """Accounts, regions and types that cannot be are told, with file and line, by every command."""
+    data = Folder().root
+    names = WORK / "names"
+    names.write_text("111111111111, 222222222222\n333333333333\n\n\x1b[31m4444 5\n")
+    wrong = {("--accounts", "abc"): "`abc` is no account: 12 digits",
+             ("--accounts", "111111111111,1111111111112"): "`1111111111112` is no account: 12 digits",
+             ("--not-accounts", f"@{names}"): f"{names}:4: `\\x1b[31m4444` is no account: 12 digits",
+             ("--regions", "eu west"): None, ("--regions", "EU-WEST-1"): "`EU-WEST-1` is no region",
+             ("--not-regions", "eu_west_1"): "`eu_west_1` is no region",
+             ("--regions", "eu-west-"): "`eu-west-` is no region",
+             ("--types", "cloudtrial"): "the nearest is cloudtrail",
+             ("--not-types", "zzzzzzzzzz"): "penstock types list tells them"}
+    for option, said in wrong.items():
+        for command in (["replay", data, "--out", WORK / "out"], ["search", "*", data], ["coverage", data],
+                        ["rules", "match", data], ["replay", data, "--plan"]):
+            done = run(*command, *option, code=None)
+            if said is None:
+                assert done.returncode in (0, 1), (command, option, done.stderr)
+            else:
+                assert done.returncode == 2 and said in done.stderr.decode(), (command, option, done.stderr)
+        subprocess.run(["rm", "-rf", WORK / "out"], check=True)
+    # the same rules named twice are read once
+    rules = WORK / "rules"
+    rules.mkdir()
+    (rules / "one.yml").write_text("title: t\nid: 0b0cbb4b-5a3c-4f8e-9a34-0d9c2f6f3a10\nlevel: low\nlogsource: "
+                                   "{product: aws, service: cloudtrail}\n"
+                                   "detection: {s: {eventName: GetObject}, condition: s}\n")
+    (WORK / "c.yaml").write_text("rules: [builtin, builtin]\n")
+    once = replay(data, WORK / "once", "--rules", "builtin", "--rules", rules)["rules"]
+    twice = replay(data, WORK / "once", "--rules", "builtin", "--rules", rules, "--rules", "builtin", "--rules",
+                   f"{rules}/../rules/")
+    assert twice["rules"] == once and once["rejected"] == 0, (once, twice)
+    assert len(run("rules", "list", "--config", WORK / "c.yaml").stdout.splitlines()) == \
+        len(run("rules", "list").stdout.splitlines())
+    assert replay(data, WORK / "config", "--config", WORK / "c.yaml")["rules"]["rejected"] == 0
+
+
 def case_choice():
     """What is read: accounts, regions, types, days; by key, then by record."""
     root = WORK / "data"

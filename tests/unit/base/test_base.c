@@ -123,6 +123,23 @@ static void hashes_and_statuses_are_stable(void **state)
     assert_int_equal(pen_status_exit(PEN_E_RULE), 4);
 }
 
+static void distances_of_words_are_counted_in_letters(void **state)
+{
+    (void)state;
+    const pen_slice word = PEN_SLICE_LIT("cloudtrail");
+    char longer[40];
+    memset(longer, 'x', sizeof(longer));
+    const pen_slice far = {(const uint8_t *)longer, sizeof(longer)};
+    assert_int_equal(pen_distance(word, word), 0);
+    assert_int_equal(pen_distance(word, PEN_SLICE_LIT("cloudtrial")), 2);
+    assert_int_equal(pen_distance(word, PEN_SLICE_LIT("cludtrail")), 1);
+    assert_int_equal(pen_distance(word, PEN_SLICE_LIT("")), 10);
+    assert_int_equal(pen_distance(far, far), 0);
+    assert_int_equal(pen_distance(far, word), UINT32_MAX);
+    assert_true(pen_distance_near(10) > 2);
+    assert_int_equal(pen_distance_near(1000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +149,7 @@ int main(void)
         cmocka_unit_test(buffers_and_arenas_stop_at_their_maximum),
         cmocka_unit_test(utf8_is_checked_and_folded),
         cmocka_unit_test(hashes_and_statuses_are_stable),
+        cmocka_unit_test(distances_of_words_are_counted_in_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
