@@ -2,6 +2,7 @@
 #include "rules.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum rules_pick_id { PICK_RULES = 2000, PICK_MIN_LEVEL, PICK_TAG, PICK_CONFIG };
 const struct cli_option rules_pick_options[] = {{"--rules", PICK_RULES, true},
@@ -34,11 +35,27 @@ static bool level_take(struct rules_pick *pick, const char *value)
     return false;
 }
 
+static bool is_same_path(const char *a, const char *b)
+{
+    struct stat x;
+    struct stat y;
+    if (strcmp(a, b) == 0) {
+        return true;
+    }
+    return strcmp(a, "builtin") != 0 && strcmp(b, "builtin") != 0 && stat(a, &x) == 0 &&
+           stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 bool rules_pick_path(struct rules_pick *pick, const char *path)
 {
     if (path[0] == '\0') {
         (void)fputs("penstock: the path of a rule file or folder is empty\n", stderr);
         return false;
+    }
+    for (uint32_t i = 0; i < pick->path_count; i++) {
+        if (is_same_path(pick->paths[i], path)) {
+            return true; /* read once: a rule would else be a duplicate of itself */
+        }
     }
     return name_add(pick->paths, &pick->path_count, path, "--rules");
 }
@@ -93,9 +110,9 @@ bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good
 struct pen_rules_options rules_pick_made(struct rules_pick *pick)
 {
     const struct config_list *listed = &pick->config.rules;
-    if (pick->path_count == 0 && pick->has_config && listed->count <= RULES_NAMES_MAX) {
-        memcpy(pick->paths, listed->items, listed->count * sizeof(*pick->paths));
-        pick->path_count = listed->count;
+    bool is_good = pick->path_count == 0 && pick->has_config && listed->count <= RULES_NAMES_MAX;
+    for (uint32_t i = 0; is_good && i < listed->count; i++) {
+        is_good = rules_pick_path(pick, listed->items[i]);
     }
     if (pick->path_count == 0) {
         pick->paths[pick->path_count++] = "builtin";
