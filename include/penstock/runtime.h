@@ -14,6 +14,9 @@
 /* Kernel >= 6.1, io_uring allowed, SSSE3/SSE4.2: PEN_OK, or PEN_E_HOST with one
  * sentence that says what is missing and how to get it. */
 PEN_MUST_USE pen_status pen_host_check(struct pen_err *err);
+/* Room for so many open files at once: the soft limit is raised as far as the hard one allows.
+ * PEN_E_HOST with a sentence when that is not enough. */
+PEN_MUST_USE pen_status pen_host_files(uint64_t files, struct pen_err *err);
 uint32_t pen_host_cores(void);  /* allowed by affinity and cgroup; at least 1 */
 uint64_t pen_host_memory(void); /* bytes: the smaller of RAM and cgroup limit */
 uint64_t pen_host_rss_max(void);

@@ -39,6 +39,9 @@ PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out,
 PEN_MUST_USE pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o,
                                                struct pen_err *err);
 
+/* Files of runs that one merge of a state reads at once. */
+#define PEN_STATE_FILES_MAX 64U
+
 /* What the state needs to know of a rule.  Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;

@@ -9,9 +9,22 @@
 
 /* Of the control thread: caches of two databases, a round of objects, dead letters of an epoch. */
 #define CONTROL_BYTES (UINT64_C(32) << 20)
+#define CONTROL_FILES 32U /* standard ones, two databases, a lock, rings, folders, a listing */
+#define SHARD_FILES 8U    /* its ring and mailboxes, the run that it writes, folders to sync */
 /* The document in the making, its parts, and the record as text for a signal. */
 #define DOCUMENT_COPIES 2U
 #define THREAD_BYTES (UINT64_C(2) << 20) /* stack, ring, and what the allocator keeps */
+
+uint64_t shard_files_max(const struct pen_replay_options *o)
+{
+    const uint64_t shards = o->shards == 0 ? pen_host_cores() : o->shards;
+    bool is_remote = false;
+    for (uint32_t i = 0; i < o->source_count; i++) {
+        is_remote |= pen_slice_starts(pen_slice_str(o->sources[i]), PEN_SLICE_LIT("s3:"));
+    }
+    const uint64_t reads = is_remote ? o->fetch_window_max : SHARD_READ_SLOTS;
+    return CONTROL_FILES + shards * (reads + o->bodies_max + PEN_STATE_FILES_MAX + SHARD_FILES);
+}
 
 struct pen_reader_options shard_reader_options(const struct pen_replay_options *o)
 {

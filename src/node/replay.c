@@ -289,6 +289,7 @@ static void shards_plan(struct control *c)
 
 static pen_status control_open(struct control *c, struct pen_err *err)
 {
+    PEN_TRY(pen_host_files(shard_files_max(c->options), err));
     PEN_TRY(program_open(c, err));
     PEN_TRY(job_begin(c, err));
     PEN_TRY(state_rules(c, err));

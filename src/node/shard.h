@@ -39,6 +39,8 @@ struct shard_start {
     const struct pen_ring *control_ring;
 };
 #define SHARD_READ_SLOTS 48u
+/* Files that a run may have open at once, all of its shards and the control thread. */
+uint64_t shard_files_max(const struct pen_replay_options *options);
 /* What a shard makes of the options of the run; of the shipper the parts that all shards share. */
 struct pen_reader_options shard_reader_options(const struct pen_replay_options *options);
 struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *options);

@@ -6,6 +6,7 @@
 #endif
 
 #include <cpuid.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -154,6 +155,27 @@ pen_status pen_host_check(struct pen_err *err)
     PEN_TRY(pen_ring_new(8, &ring, err));
     pen_ring_free(ring);
     return PEN_OK;
+}
+
+pen_status pen_host_files(uint64_t files, struct pen_err *err)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return PEN_FAIL(err, PEN_E_HOST, PEN_NO_OFFSET, "the limit of open files: %s",
+                        strerrordesc_np(errno));
+    }
+    if (limit.rlim_cur >= files) {
+        return PEN_OK;
+    }
+    limit.rlim_cur = limit.rlim_max < files ? limit.rlim_max : files;
+    return limit.rlim_cur == files && setrlimit(RLIMIT_NOFILE, &limit) == 0
+               ? PEN_OK
+               : PEN_FAIL(
+                     err, PEN_E_HOST, PEN_NO_OFFSET,
+                     "this run may have %" PRIu64 " files open and is allowed %" PRIu64
+                     ": raise the limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= "
+                     "of a container), or use fewer --shards",
+                     files, (uint64_t)limit.rlim_max);
 }
 
 pen_status pen_runtime_libraries(struct pen_buf *out)

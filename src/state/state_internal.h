@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#define STATE_RUNS_OPEN_MAX 64U       /* files that one merge reads; above, runs are merged */
-#define STATE_RUNS_MERGE 48U          /* how many of the smallest become one then */
+#define STATE_RUNS_OPEN_MAX PEN_STATE_FILES_MAX /* above, runs are merged */
+#define STATE_RUNS_MERGE 48U                    /* how many of the smallest become one then */
 #define STATE_BLOCK_BYTES (64U << 10) /* plain bytes after which a block of a run is sealed */
 #define STATE_BLOCK_MAX (24U << 20)   /* plain bytes of a block: one observation of any size */
 #define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30) /* plain bytes of an open run */

@@ -154,6 +154,24 @@ def without_root(test):
     return sys.exit(done.returncode) if done.returncode else None
 
 
+def case_few_files():
+    """The limit of open files is raised as far as it goes; a run that may need more does not begin."""
+    f = Folder()
+    command = ["replay", f.root, "--no-progress", "--no-rules", "--shards", "2"]
+
+    def limited(soft, hard, *more, code):
+        return run(*command, *more, code=code,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
+
+    for hard in (8, 16, 64, 200):
+        done = limited(hard, hard, "--out", WORK / "none", code=5)
+        words = done.stderr.decode().splitlines()
+        assert len(words) == 1 and "files open" in words[0] and f"allowed {hard}" in words[0], words
+        assert not (WORK / "none").exists()
+    limited(32, 1024, "--out", WORK / "out", code=0)
+    assert numbers(WORK / "out") == [1, 2]
+
+
 def case_locked_memory():
     without_root(locked_memory)
 
