@@ -2,6 +2,8 @@
 #include "penstock/decode.h"
 #include "penstock/node.h"
 
+#include "sniff.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -11,7 +13,6 @@
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
 #define RATIO_MAX 1000U /* logs reach 100; deflate itself ends at 1,032 */
 #define BAD_IN_A_ROW_MAX 10000U
-#define SNIFF_BYTES 16384U
 
 enum scan_state {
     SCAN_FILL,  /* decode more plain bytes into the window */
@@ -188,24 +189,10 @@ void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last)
     scan->input_is_last = is_last;
 }
 
-static bool has(pen_slice head, const char *text)
+static pen_slice scan_head(const struct pen_scan *scan)
 {
-    return pen_slice_find(head, pen_slice_str(text)) != SIZE_MAX;
-}
-
-/* Records, or the answer of lookup-events, which holds each record as a text. */
-static bool is_cloudtrail(pen_slice head)
-{
-    return (has(head, "\"eventSource\"") && has(head, "\"eventTime\"")) ||
-           (has(head, "\"CloudTrailEvent\"") &&
-            (has(head, "\"EventId\"") || has(head, "\\\"eventVersion\\\"")));
-}
-
-/* The hashes of delivered log files, which CloudTrail signs. */
-static bool is_digest(pen_slice head)
-{
-    return has(head, "\"digestStartTime\"") && has(head, "\"digestPublicKeyFingerprint\"") &&
-           !has(head, "\"eventSource\"");
+    return (pen_slice){scan->window,
+                       scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
 }
 
 /*
@@ -219,12 +206,12 @@ static void scan_sniff(struct pen_scan *scan)
     if (!scan_is_unknown(scan) || scan->is_digest) {
         return;
     }
-    const pen_slice head = {scan->window,
-                            scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
+    const pen_slice head = scan_head(scan);
+    const bool is_whole = scan->is_final && head.len == scan->window_len;
     const struct pen_type *cloudtrail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
-    if (is_digest(head)) {
+    if (sniff_is_digest(head)) {
         scan->is_digest = true;
-    } else if (cloudtrail != NULL && is_cloudtrail(head)) {
+    } else if (cloudtrail != NULL && sniff_is_cloudtrail(head, is_whole)) {
         scan->type = cloudtrail;
         pen_walker_reset(scan->types[cloudtrail->id].walker);
     }
@@ -277,24 +264,31 @@ static enum pen_scan_next scan_fill(struct pen_scan *scan, struct pen_err *err, 
     return PEN_SCAN_RECORD;
 }
 
-static void scan_window(struct pen_scan *scan)
+/* False when what was decoded first is plainly no records. */
+static bool scan_window(struct pen_scan *scan, struct pen_err *err)
 {
+    const bool is_first = scan->plain_bytes == scan->window_len;
     if (!scan->is_sniffed) {
         scan_sniff(scan);
     }
     if (scan_is_unknown(scan)) {
         scan->state = SCAN_DRAIN;
-        return;
+        return true;
+    }
+    if (PEN_UNLIKELY(is_first && !sniff_is_json(scan_head(scan), err))) {
+        scan->state = SCAN_DRAIN;
+        return false;
     }
     if (PEN_UNLIKELY(scan->options.depth == PEN_SCAN_DECODE)) {
         scan->window_len = 0;
         scan->state = scan->is_final ? SCAN_ENDED : SCAN_FILL;
-        return;
+        return true;
     }
     memset(scan->window + scan->window_len, ' ', PEN_JSON_PADDING);
     pen_walker_window(scan->types[scan->type->id].walker,
                       (pen_slice){scan->window, scan->window_len}, scan->is_final);
     scan->state = SCAN_WALK;
+    return true;
 }
 
 /* The window is used up: moves what the walker wants to see again to the front. */
@@ -394,7 +388,9 @@ enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *it
             if (paused || next == PEN_SCAN_DAMAGE) {
                 return next;
             }
-            scan_window(scan);
+            if (!scan_window(scan, err)) {
+                return PEN_SCAN_DAMAGE;
+            }
             break;
         case SCAN_WALK:
             if (scan_walk(scan, item, err, &next)) {

@@ -55,6 +55,25 @@ def case_damaged():
     assert replay(f.root, WORK / "strict", "--strict", code=7)["records"] == summary["records"]
 
 
+def case_no_json():
+    """An object under a CloudTrail key that is plainly no JSON is one dead letter with offset and reason."""
+    f = Folder()
+    noise = random.Random(9).randbytes(3_000_000)
+    f.put("noise.json", b"\x9c" + noise)
+    f.put("noise.json.gz", gzip.compress(b"\x9c" + noise))
+    f.put("wide.json", records(9).decode().encode("utf-16"))
+    f.put("table.json", b"version account-id interface-id\n" * 100_000)
+    f.put("line.json", b"a line before\n" + json.dumps(event(3)).encode())
+    summary = replay(f.root, WORK / "out")
+    rows = dead(WORK / "out")
+    for name in ("noise.json", "noise.json.gz", "wide.json"):
+        row = only(rows, name, "decode", "E_CORRUPT", "control characters")
+        assert 0 < row["offset"] < 100, row
+    assert only(rows, "table.json", "decode", "E_CORRUPT", "no object or list")["offset"] == 0
+    assert summary["objects"]["damaged"] == 4, summary
+    assert numbers(WORK / "out") == [1, 2, 3], rows
+
+
 def case_bit_flips():
     """Any one flipped bit: the neighbours are whole, what is delivered is not made up elsewhere."""
     rng = random.Random(SEED)
@@ -195,7 +214,7 @@ def case_identities():
 def case_bombs():
     """Small objects that inflate without end stop at a limit; memory stays bounded."""
     f = Folder()
-    zeros = bytes(64 << 20)
+    zeros = b"[" + b"0" * (64 << 20)  # what is no JSON at all would end before it inflates
     f.put("bomb.json.zst", zstd(zeros, "-19") * 40)
     f.put("window.json.zst", zstd(os.urandom(64 << 20), "-1", "--long=27"))
     f.put("bomb in bomb.json.gz", gzip.compress(gzip.compress(zeros) * 40))
@@ -242,7 +261,8 @@ def case_text():
         assert (row["record"], row["offset"]) == (1, first), (row, first)
     got = numbers(WORK / "out")
     assert got == [1, 2, *range(10, 31)], (got, rows.keys())
-    assert summary["records"]["dead"] == sum(len(r) for n, r in rows.items()), summary["records"]
+    only(rows, "utf-16.json", "decode", "E_CORRUPT", "control characters")
+    assert summary["records"]["dead"] == sum(len(r) for r in rows.values()) - 1, summary["records"]
     lone = [d for d in documents(WORK / "out") if d["_id"].startswith("00000028")]
     assert lone, "a lone surrogate is kept as written"
 

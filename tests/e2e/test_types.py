@@ -135,5 +135,23 @@ def case_types_digest():
     assert run("search", "--count", "", root, "--strict").stdout == b"2\n"
 
 
+def case_types_empty():
+    """An answer without events and a digest without files are known by their content."""
+    root = WORK / "loose"
+    root.mkdir()
+    for number, text in enumerate((lookup([]), lookup([], indent=4), b'{"Events": []}', b'{"Records":[]}')):
+        (root / f"answer{number}.json").write_bytes(text)
+    whole = json.loads(digest())
+    for number, listed in enumerate(({"logFiles": []}, {"logFiles": [], "newestEventTime": None})):
+        (root / f"digest{number}.json").write_text(json.dumps({**whole, **listed}))
+    del whole["digestPublicKeyFingerprint"]
+    (root / "digest.json").write_text(json.dumps({**whole, "logFiles": []}))
+    for shards in (1, 2):
+        got = replay(root, WORK / f"out{shards}", "--no-rules", "--shards", shards, "--strict")
+        assert (got["objects"]["digest"], got["objects"]["unknown"], got["objects"]["damaged"]) == (3, 0, 0), got
+        assert got["by_type"]["cloudtrail"] == {"objects": 4, "records": 0, "dead": 0}, got
+        assert got["records"]["in"] == 0 and not dead(WORK / f"out{shards}"), dead(WORK / f"out{shards}")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,0 +1,109 @@
+#include "sniff.h"
+
+/* A record may hold a stray byte; of binary data an eighth are such. */
+#define CONTROL_SHARE 32U
+#define CONTROLS_MIN 8U
+
+static bool has(pen_slice head, const char *text)
+{
+    return pen_slice_find(head, pen_slice_str(text)) != SIZE_MAX;
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Offset of the next byte that is no blank, or the length. */
+static size_t after_blanks(pen_slice s, size_t at)
+{
+    while (at < s.len && is_blank(s.ptr[at])) {
+        at++;
+    }
+    return at;
+}
+
+/* Whether what follows the key are these characters, blanks aside. */
+static bool key_leads_to(pen_slice s, const char *key, const char *characters)
+{
+    const size_t found = pen_slice_find(s, pen_slice_str(key));
+    if (found == SIZE_MAX) {
+        return false;
+    }
+    size_t at = found + strlen(key);
+    for (; *characters != '\0'; characters++) {
+        at = after_blanks(s, at);
+        if (at >= s.len || s.ptr[at] != (uint8_t)*characters) {
+            return false;
+        }
+        at++;
+    }
+    return true;
+}
+
+static bool is_without_events(pen_slice whole)
+{
+    const size_t first = after_blanks(whole, 0);
+    return first < whole.len && whole.ptr[first] == '{' &&
+           (key_leads_to(whole, "\"Events\"", ":[]") || key_leads_to(whole, "\"Records\"", ":[]"));
+}
+
+bool sniff_is_cloudtrail(pen_slice head, bool is_whole)
+{
+    return (has(head, "\"eventSource\"") && has(head, "\"eventTime\"")) ||
+           (has(head, "\"CloudTrailEvent\"") &&
+            (has(head, "\"EventId\"") || has(head, "\\\"eventVersion\\\""))) ||
+           (is_whole && is_without_events(head));
+}
+
+bool sniff_is_digest(pen_slice head)
+{
+    return has(head, "\"digestStartTime\"") && !has(head, "\"eventSource\"") &&
+           (has(head, "\"digestPublicKeyFingerprint\"") || has(head, "\"digestEndTime\""));
+}
+
+/* Begins as an object or a list does: '{' or '[', then what may stand in it. */
+static bool begins_well(pen_slice head)
+{
+    static const uint8_t mark[] = {0xEF, 0xBB, 0xBF};
+    const bool is_marked = head.len >= sizeof(mark) && memcmp(head.ptr, mark, sizeof(mark)) == 0;
+    const size_t first = after_blanks(head, is_marked ? sizeof(mark) : 0);
+    const size_t second = after_blanks(head, first + 1);
+    if (first >= head.len) {
+        return true; /* nothing but blanks: not for us to judge */
+    }
+    return (head.ptr[first] == '{' || head.ptr[first] == '[') &&
+           (second >= head.len || (head.ptr[second] > ' ' && strchr("\"{[}]", head.ptr[second])));
+}
+
+bool sniff_is_json(pen_slice head, struct pen_err *err)
+{
+    size_t controls = 0;
+    size_t first = 0;
+    bool has_begin = false;
+    if (begins_well(head)) {
+        return true;
+    }
+    for (size_t i = 0; i < head.len; i++) {
+        const uint8_t c = head.ptr[i];
+        has_begin = has_begin || c == '{' || c == '[';
+        if (c < ' ' && !is_blank(c)) {
+            first = controls == 0 ? i : first;
+            controls++;
+        }
+    }
+    if (controls >= CONTROLS_MIN && controls * CONTROL_SHARE > head.len) {
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, first,
+                       "this is no JSON: %zu of the first %zu bytes are control characters, here "
+                       "0x%02x",
+                       controls, head.len, head.ptr[first]);
+        return false;
+    }
+    const bool is_text = !has_begin && head.len == SNIFF_BYTES;
+    if (is_text) {
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, 0,
+                       "this is no JSON: no object or list begins in the first %zu bytes",
+                       head.len);
+    }
+    return !is_text;
+}

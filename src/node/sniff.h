@@ -1,0 +1,23 @@
+/* sniff.h - what the first bytes of an object tell of it. */
+#ifndef PEN_NODE_SNIFF_H
+#define PEN_NODE_SNIFF_H
+
+#include "penstock/base.h"
+
+#define SNIFF_BYTES 16384U /* of an object that are looked at */
+
+/* CloudTrail records, or an answer of lookup-events, which holds each record as a text; is_whole:
+ * head is all of the object, which may then also be a list or an answer without any event. */
+bool sniff_is_cloudtrail(pen_slice head, bool is_whole);
+/* The hashes of delivered log files, which CloudTrail signs; there may be none. */
+bool sniff_is_digest(pen_slice head);
+/*
+ * sniff_is_json - false, with a reason and an offset in head, when bytes are plainly no JSON: more
+ * than a few control characters, or SNIFF_BYTES in which no object and no list begins.
+ *
+ * Bytes that merely hold mistakes pass, and so do a few lines of text.  Cost: a few bytes of what
+ * is JSON, all of what is not.
+ */
+bool sniff_is_json(pen_slice head, struct pen_err *err);
+
+#endif
