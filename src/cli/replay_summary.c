@@ -71,10 +71,11 @@ void replay_summary_json(const struct pen_replay_result *r)
                  t->objects_digest, r->skipped);
     (void)printf("\"bytes\":{\"read\":%" PRIu64 ",\"plain\":%" PRIu64 ",\"shipped\":%" PRIu64
                  "},\"records\":{\"in\":%" PRIu64 ",\"delivered\":%" PRIu64
-                 ",\"duplicate\":0,\"excluded\":0,\"filtered\":%" PRIu64 ",\"dead\":%" PRIu64
-                 ",\"held\":%" PRIu64 "},\"by_type\":{",
+                 ",\"duplicate\":%" PRIu64 ",\"excluded\":%" PRIu64 ",\"filtered\":%" PRIu64
+                 ",\"dead\":%" PRIu64 ",\"held\":%" PRIu64 "},\"by_type\":{",
                  t->bytes_read, t->bytes_plain, t->bytes_shipped, t->records_in,
-                 t->records_delivered, t->records_filtered, t->records_dead, t->records_held);
+                 t->records_delivered, t->records_duplicate, t->records_excluded,
+                 t->records_filtered, t->records_dead, t->records_held);
     print_types(r);
     (void)printf("},\"event_time\":{\"first\":\"%s\",\"last\":\"%s\"},\"accounts\":%u,"
                  "\"regions\":%u,\"rules\":{\"loaded\":%u,\"rejected\":%u},\"matches\":%" PRIu64

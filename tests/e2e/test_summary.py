@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import termios
@@ -63,6 +64,25 @@ def case_progress_resumed():
     assert last().startswith("penstock: 4/4 objects (4 before), "), last()
     f.put("new.json", records(6))
     assert last().startswith("penstock: 5/5 objects (4 before), "), last()
+
+
+def case_counted_otherwise():
+    """Records that a sink already had and those that were excluded are counters of the checkpoint."""
+    f = Folder()
+    f.put("more.json", records(3, 4, 5))
+    out = WORK / "out"
+    assert replay(f.root, out)["records"]["delivered"] == 5
+    with sqlite3.connect(out / "checkpoint.db") as db:
+        text = db.execute("select value from job where name = 'totals'").fetchone()[0]
+        for name, before, after in (("delivered", 5, 2), ("duplicate", 0, 2), ("excluded", 0, 1)):
+            line = f"records_{name} {after}\n"
+            text, count = re.subn(rf"(?m)^records_{name} {before}\n", line, text)
+            text = text if count else line + text
+        db.execute("update job set value = ? where name = 'totals'", (text,))
+    again = replay(f.root, out)["records"]  # which adds up
+    assert (again["delivered"], again["duplicate"], again["excluded"]) == (2, 2, 1), again
+    table = run("replay", f.root, "--out", out, "--no-progress", *FIXED).stdout.decode()
+    assert "5 in = 2 delivered + 0 filtered + 0 dead + 2 duplicate + 1 excluded" in table, table
 
 
 def case_full_output():
