@@ -68,7 +68,7 @@ def case_readme():
             else:
                 is_shown(part, printed)
                 count += 1
-    assert count == 3, count
+    assert count == 4, count
 
 
 main(globals())
