@@ -254,6 +254,7 @@ struct pen_replay_options {
     enum pen_sink_kind sink;
     bool signals_only;
     bool fresh;
+    bool newest_first; /* the latest days are read first: signals come at the end */
     bool no_progress;
     bool is_terminal;
     struct { /* of sources in S3; what is not given is NULL, and then the environment counts */

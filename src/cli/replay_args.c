@@ -17,7 +17,7 @@ const char replay_help[] =
     "  --sink SPEC          files (default) or null;  --signals-only: no documents\n"
     "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
     "  --fresh              start this job anew; triage decisions stay\n"
-    "  --plan               list and estimate only\n"
+    "  --plan               list and estimate only;  --newest-first: signals come at the end\n"
     "  --shards N           threads (one a core);  --config FILE: penstock.yaml\n"
     "  --set KEY=VALUE      a limit or option: penstock check --example lists all\n"
     "  --json               the summary as JSON;  --no-progress;  --log-level LEVEL\n"
@@ -38,6 +38,7 @@ enum replay_option {
     OPT_AS,
     OPT_FRESH,
     OPT_PLAN,
+    OPT_NEWEST,
     OPT_SHARDS,
     OPT_CONFIG,
     OPT_SET,
@@ -63,6 +64,7 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--as", OPT_AS, true},
                                             {"--fresh", OPT_FRESH, false},
                                             {"--plan", OPT_PLAN, false},
+                                            {"--newest-first", OPT_NEWEST, false},
                                             {"--shards", OPT_SHARDS, true},
                                             {"--config", OPT_CONFIG, true},
                                             {"--set", OPT_SET, true},
@@ -183,6 +185,7 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_SIGNALS_ONLY, &args->options.signals_only},
                        {OPT_FRESH, &args->options.fresh},
                        {OPT_PLAN, &args->plan},
+                       {OPT_NEWEST, &args->options.newest_first},
                        {OPT_JSON, &args->json},
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},

@@ -158,13 +158,15 @@ static pen_status commit_rows(struct control *c, struct pen_err *err)
     return checkpoint_end(c->job.checkpoint, err);
 }
 
-/* The lowest promise of any object that no commit holds yet. */
+/* The lowest promise of any object that no commit holds yet.  With the newest days first it is the
+ * last unit's until all is read. */
 static int64_t watermark(struct control *c)
 {
     while (c->low_unit < c->planner.unit_count) {
         const struct unit *unit = &c->planner.units[c->low_unit];
         if (!unit->is_listed || unit->open_objects > 0) {
-            return unit->day_ns == INT64_MIN ? INT64_MIN : unit->day_ns - c->options->slack_ns;
+            const bool is_open = unit->day_ns == INT64_MIN || c->options->newest_first;
+            return is_open ? INT64_MIN : unit->day_ns - c->options->slack_ns;
         }
         c->low_unit++;
     }

@@ -252,7 +252,7 @@ static bool round_next(struct control *c, struct pen_err *err)
     c->round_next = 0;
     while ((is_first || c->round.count == 0) && list_step(c, &c->round, ROUND_OBJECTS, err)) {
     }
-    if (c->round.count > 1) {
+    if (c->round.count > 1 && !c->options->newest_first) { /* who wants the newest wants them now */
         qsort(c->round.items, c->round.count, sizeof(struct pen_object *), size_order);
     }
     return c->round.count > 0 && c->failure.status == PEN_OK;

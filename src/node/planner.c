@@ -307,6 +307,20 @@ static int unit_order(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* Those without a day stay first: what they hold up is held up least. */
+static void newest_first(struct planner *planner)
+{
+    uint32_t low = 0;
+    while (low < planner->unit_count && planner->units[low].day_ns == INT64_MIN) {
+        low++;
+    }
+    for (uint32_t high = planner->unit_count; low + 1 < high; low++) {
+        const struct unit swap = planner->units[low];
+        planner->units[low] = planner->units[--high];
+        planner->units[high] = swap;
+    }
+}
+
 pen_status planner_init(struct planner *planner, const struct pen_replay_options *options,
                         const struct pen_types *types, planner_gap_fn *on_gap, void *ctx,
                         struct pen_err *err)
@@ -329,6 +343,9 @@ pen_status planner_init(struct planner *planner, const struct pen_replay_options
     }
     if (planner->unit_count > 0) {
         qsort(planner->units, planner->unit_count, sizeof(struct unit), unit_order);
+    }
+    if (options->newest_first) {
+        newest_first(planner);
     }
     return PEN_OK;
 }

@@ -369,6 +369,9 @@ static pen_status control_run(struct control *c, struct pen_err *err)
             "sockets, devices\n",
             c->planner.skipped);
     }
+    if (c->options->newest_first) {
+        SAY(c, INFO, "penstock: the newest days are read first: signals come at the end\n");
+    }
     const int64_t work_from_ns = pen_clock_mono_ns();
     c->committed_at_ns = work_from_ns;
     while (!loop_turn(c)) {

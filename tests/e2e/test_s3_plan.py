@@ -3,12 +3,13 @@
 import gzip
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import time
 
 from fake_s3 import FakeS3
-from kit import BINARY, FIXED, WORK, event, main, numbers, records, replay
+from kit import BINARY, FIXED, WORK, event, generate, main, numbers, records, replay, state_of
 
 ENV = {**{k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("AWS_")},
        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
@@ -59,7 +60,7 @@ def today(account="123456789012"):
 
 
 def closed(out):
-    db = sqlite3.connect(out / "checkpoint.db")
+    db = sqlite3.connect(f"file:{out}/checkpoint.db?mode=ro", uri=True)
     rows = sorted(row[0].decode() for row in db.execute("select unit from closed"))
     kept = db.execute("select count(*) from finished").fetchone()[0]
     db.close()
@@ -164,6 +165,36 @@ def case_s3_plan_closed_killed():
         assert not known & {f"s3://{s3.bucket}/{name}" for name in s3.lists()}
         assert numbers(out) == sorted(number * 100 + n for number in days for n in range(8))
         assert closed(out) == ([f"s3://{s3.bucket}/{day(n)}" for n in days], 0), closed(out)
+
+
+def case_s3_plan_newest():
+    """The newest days first: the same documents and signals, after a stop and in another order too."""
+    folder = generate(size="8MiB").parent
+    (folder / "expected.json").rename(WORK / "expected.json")
+    replay(folder, WORK / "plain")
+    with FakeS3() as s3:
+        for path in folder.rglob("*.gz"):
+            s3.put(str(path.relative_to(folder)), path.read_bytes())
+        got = from_s3(s3, WORK / "out", "--newest-first", "--shards", 1, "--set", "fetch.requests_max=1")
+        assert "signals come at the end" in got["words"], got["words"]
+        days = [re.search(r"/(\d{4}/\d\d/\d\d)/", key)[1] for key in s3.gets()]
+        assert days == sorted(days, reverse=True) and len(set(days)) > 3, days
+        again = from_s3(s3, WORK / "out")
+        assert again["objects"]["read"] == got["objects"]["read"] == len(s3.gets())
+        out = WORK / "mixed"
+        child = subprocess.Popen([BINARY, "replay", f"s3://{s3.bucket}", "--out", out, "--endpoint-url", s3.endpoint,
+                                  "--s3-path-style", "--no-progress", *FIXED, "--set", "commit.interval=10ms",
+                                  "--set", "fetch.max_requests_s=40"], env=ENV, stdout=subprocess.DEVNULL)
+        while child.poll() is None and closed_count(out) < 1:
+            time.sleep(0.02)
+        child.kill()
+        child.wait()
+        from_s3(s3, out, "--newest-first")
+    plain = state_of(WORK / "plain")
+    for out in (WORK / "out", WORK / "mixed"):
+        assert state_of(out)[1:4] == plain[1:4], out
+    replay(folder, WORK / "folder", "--newest-first")
+    assert state_of(WORK / "folder") == plain
 
 
 if __name__ == "__main__":
