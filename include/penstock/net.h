@@ -296,6 +296,7 @@ struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
 #define PEN_FETCH_SLOTS_MAX 4096 /* objects open at once */
 #define PEN_FETCH_KEY_MAX 1024   /* bytes of a key (S3's own limit) */
 #define PEN_FETCH_ETAG_MAX 128   /* bytes */
+#define PEN_FETCH_SIZE_UNKNOWN UINT64_MAX
 
 struct pen_fetcher; /* a shard's; everything is done on its thread and its ring */
 struct pen_fetch_options {
@@ -308,7 +309,6 @@ struct pen_fetch_options {
     uint32_t shares;              /* of these limits, each fetcher's being one; 0: 1 */
     int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
     const char *ca_file; /* NULL: the system's */
-    bool is_requester_pays;
 };
 /* bytes_in_flight_max, receive buffers and connections. */
 uint64_t pen_fetcher_memory(const struct pen_fetch_options *options);
@@ -321,10 +321,11 @@ struct pen_fetch_address { /* a struct sockaddr of either family */
     uint32_t bytes;
     _Alignas(8) uint8_t at[28];
 };
-/* A bucket; *source is its number.  The endpoint is copied. */
+/* A bucket; *source is its number.  The endpoint is copied.  Whoever pays for requests is told. */
 PEN_MUST_USE pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
                                                const struct pen_s3_endpoint *endpoint,
-                                               uint32_t *source, struct pen_err *err);
+                                               bool is_requester_pays, uint32_t *source,
+                                               struct pen_err *err);
 /* Where its host is, and whose requests they are; both before the first open, and again whenever
  * they change.  Copied. */
 void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
@@ -339,7 +340,7 @@ struct pen_fetch_object { /* as listed; borrowed until pen_fetcher_open returns 
     uint32_t source;
     pen_slice key;  /* at most PEN_FETCH_KEY_MAX */
     pen_slice etag; /* without quotes; empty: not known, then it is not compared */
-    uint64_t size;
+    uint64_t size;  /* PEN_FETCH_SIZE_UNKNOWN: the first answer tells it, and the ETag */
     void *tag;
 };
 bool pen_fetcher_has_slot(const struct pen_fetcher *fetcher);

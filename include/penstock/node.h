@@ -134,6 +134,21 @@ struct pen_object {
     /* Read already, up to an earlier --to: only records from this time on are new. */
     bool is_again;
     int64_t again_from_ns;
+    uint32_t restarts; /* of the reading, because it is another object now than was listed */
+};
+
+/* ---- sources ---- */
+
+struct pen_s3_options { /* what is not given is NULL, and then the environment counts */
+    const char *endpoint_url, *region, *ca_file, *profile, *role_arn, *external_id;
+    bool is_path_style;
+    bool is_requester_pays; /* the account of the credentials is billed for requests */
+};
+struct pen_source_options {
+    struct pen_s3_options s3;
+    const char *const *accounts; /* only these, by their keys; 0: all that the run wants */
+    const char *const *types;
+    uint32_t account_count, type_count;
 };
 
 /* ---- pass: every record of some sources, without state ---- */
@@ -257,10 +272,8 @@ struct pen_replay_options {
     bool newest_first; /* the latest days are read first: signals come at the end */
     bool no_progress;
     bool is_terminal;
-    struct { /* of sources in S3; what is not given is NULL, and then the environment counts */
-        const char *endpoint_url, *region, *ca_file, *profile, *role_arn, *external_id;
-        bool is_path_style;
-    } s3;
+    struct pen_s3_options s3; /* of sources in S3 that have none of their own */
+    const struct pen_source_options *source_options; /* one for each of sources, or NULL */
     const char *kill_at; /* for tests: where to die, src/node/killpoint.h; or NULL */
     enum pen_log_level log_level;
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */

@@ -24,7 +24,8 @@ const char replay_help[] =
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps: no exit 7\n"
     "  --endpoint-url URL, --s3-path-style, --s3-region R, --ca FILE, --profile P, --role-arn "
     "ARN,\n"
-    "  --external-id ID     as in the AWS CLI, whose variables and profiles count as well\n"
+    "  --external-id ID, --request-payer requester   as in the AWS CLI; its variables and profiles "
+    "count\n"
     "  --fail-on LEVEL      exit 8 when there is a signal of this severity or a higher one\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 usage, 3 config, 4 rules, 5 host, 6 stopped, 7 done with gaps,\n"
@@ -55,7 +56,8 @@ enum replay_option {
     OPT_CA,
     OPT_PROFILE,
     OPT_ROLE_ARN,
-    OPT_EXTERNAL_ID
+    OPT_EXTERNAL_ID,
+    OPT_PAYER
 };
 static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--no-rules", OPT_NO_RULES, false},
@@ -83,6 +85,7 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--profile", OPT_PROFILE, true},
                                             {"--role-arn", OPT_ROLE_ARN, true},
                                             {"--external-id", OPT_EXTERNAL_ID, true},
+                                            {"--request-payer", OPT_PAYER, true},
                                             {NULL, 0, false}};
 
 void replay_args_init(struct replay_args *args)
@@ -244,6 +247,10 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
         return replay_args_set(args, value);
     case OPT_LOG_LEVEL:
         return log_level_take(args, value);
+    case OPT_PAYER:
+        is_good = strcmp(value, "requester") == 0;
+        args->options.s3.is_requester_pays = is_good;
+        break;
     case OPT_FAIL_ON:
         is_good = cli_severity(value, &args->fail_on);
         break;

@@ -232,8 +232,8 @@ static void host_of(const struct pen_s3_endpoint *endpoint, char out[HTTP_HOST_M
 }
 
 pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
-                                  const struct pen_s3_endpoint *endpoint, uint32_t *source,
-                                  struct pen_err *err)
+                                  const struct pen_s3_endpoint *endpoint, bool is_requester_pays,
+                                  uint32_t *source, struct pen_err *err)
 {
     if (fetcher->source_count == PEN_FETCH_SOURCES_MAX) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "more than %u buckets",
@@ -251,7 +251,7 @@ pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
                                                 .stall_ns = o->stall_ns,
                                                 .idle_ns = o->idle_ns};
     struct fetch_source *to = &fetcher->sources[fetcher->source_count];
-    *to = (struct fetch_source){.endpoint = *endpoint};
+    *to = (struct fetch_source){.endpoint = *endpoint, .is_requester_pays = is_requester_pays};
     pen_buf_init(&to->secrets,
                  PEN_SIGV4_TOKEN_MAX + PEN_SIGV4_SECRET_MAX + PEN_SIGV4_ACCESS_KEY_MAX);
     PEN_TRY(http_client_new(fetcher->ring, fetcher->recv, &options, &to->client, err));

@@ -70,6 +70,7 @@ struct fetch_object {
 struct fetch_source {
     struct http_client *client;
     struct pen_s3_endpoint endpoint;
+    bool is_requester_pays;
     struct pen_buf secrets; /* the credentials' bytes */
     struct pen_credentials credentials;
 };

@@ -70,7 +70,7 @@ static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *ge
         extra[count++] =
             (struct pen_pair){PEN_SLICE_LIT("if-match"), {(const uint8_t *)match, (size_t)len}};
     }
-    if (fetcher->options.is_requester_pays) {
+    if (source->is_requester_pays) {
         extra[count++] =
             (struct pen_pair){PEN_SLICE_LIT("x-amz-request-payer"), PEN_SLICE_LIT("requester")};
     }
@@ -167,6 +167,33 @@ static enum verdict changed(const struct fetch_get *get, const char *what, struc
     return VERDICT_FAIL;
 }
 
+/* The first answer for an object of which nothing was known: its size and ETag are those of now. */
+static enum verdict learn(struct pen_fetcher *fetcher, struct fetch_get *get, struct pen_err *err)
+{
+    const struct http_exchange *e = &get->exchange;
+    struct fetch_object *object = get->object;
+    const bool is_part = e->status == 206 && e->range.is_given && e->range.has_total;
+    const bool is_empty = e->status == 416; /* of a range from 0 on */
+    const bool is_whole = e->status == 200 && !e->is_cut;
+    const uint64_t size = is_part ? e->range.total : is_empty ? 0 : e->content_bytes;
+    const uint64_t want = size < get->want ? size : get->want;
+    if ((!is_part && !is_empty && !is_whole) ||
+        (is_part && (e->range.first != 0 || e->content_bytes != want))) {
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, 0, "the answer does not tell the size of the object");
+        return VERDICT_FAIL;
+    }
+    const size_t len = strlen(e->etag);
+    if (len >= 2 && len - 2 <= PEN_FETCH_ETAG_MAX && e->etag[0] == '"') {
+        memcpy(object->etag, e->etag + 1, len - 2);
+        object->etag[len - 2] = '\0';
+    }
+    fetcher->bytes_held -= get->want - want;
+    object->size = size;
+    object->next_offset = want;
+    get->want = want;
+    return VERDICT_READY;
+}
+
 /* 200 and 206: the bytes are those that were asked for. */
 static enum verdict judge_bytes(const struct fetch_get *get, struct pen_err *err)
 {
@@ -249,8 +276,7 @@ static enum verdict judge_bad_request(const struct fetch_get *get, const struct 
     return fail(get, said, PEN_E_DENIED, is_kms ? "is kms:Decrypt allowed?" : "", err);
 }
 
-static enum verdict judge(struct pen_fetcher *fetcher, const struct fetch_get *get,
-                          struct pen_err *err)
+static enum verdict judge(struct pen_fetcher *fetcher, struct fetch_get *get, struct pen_err *err)
 {
     const struct http_exchange *e = &get->exchange;
     if (e->err.status != PEN_OK) {
@@ -259,6 +285,10 @@ static enum verdict judge(struct pen_fetcher *fetcher, const struct fetch_get *g
         return is_final                         ? VERDICT_FAIL
                : e->err.status == PEN_E_TIMEOUT ? VERDICT_THROTTLED
                                                 : VERDICT_AGAIN;
+    }
+    const bool is_unknown = get->object->size == PEN_FETCH_SIZE_UNKNOWN;
+    if (is_unknown && (e->status == 200 || e->status == 206 || e->status == 416)) {
+        return learn(fetcher, get, err);
     }
     if (e->status == 200 || e->status == 206) {
         return judge_bytes(get, err);

@@ -71,7 +71,7 @@ pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out
 }
 
 static pen_status endpoint_find(struct bucket *bucket, pen_slice name,
-                                const struct pen_replay_options *o, struct pen_err *err)
+                                const struct pen_s3_options *o, struct pen_err *err)
 {
     pen_slice region = {0};
     if (pen_region_of(bucket->chain, &region, NULL) != PEN_OK) {
@@ -79,40 +79,41 @@ static pen_status endpoint_find(struct bucket *bucket, pen_slice name,
     }
     const struct pen_s3_place place = {.bucket = name,
                                        .region = region,
-                                       .endpoint_url = text(o->s3.endpoint_url),
+                                       .endpoint_url = text(o->endpoint_url),
                                        .env_endpoint_s3 = env("AWS_ENDPOINT_URL_S3"),
                                        .env_endpoint = env("AWS_ENDPOINT_URL"),
-                                       .is_path_style = o->s3.is_path_style};
+                                       .is_path_style = o->is_path_style};
     return pen_s3_endpoint_of(&place, &bucket->endpoint, err);
 }
 
 static pen_status bucket_init(struct bucket *bucket, const char *url,
-                              const struct pen_replay_options *o, struct pen_err *err)
+                              const struct pen_s3_options *o, struct pen_err *err)
 {
     struct pen_s3_url parsed;
     PEN_TRY(pen_s3_url_parse(pen_slice_str(url), &parsed, err));
+    bucket->is_requester_pays = o->is_requester_pays;
     (void)snprintf(bucket->root, sizeof(bucket->root), "s3://%.*s/", PEN_SLICE_FMT(parsed.bucket));
     bucket->prefix = strndup((const char *)parsed.prefix.ptr, parsed.prefix.len);
     if (bucket->prefix == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
-    const struct pen_credential_options chain = {.profile = text(o->s3.profile),
-                                                 .role_arn = text(o->s3.role_arn),
-                                                 .external_id = text(o->s3.external_id),
-                                                 .region = text(o->s3.region),
-                                                 .ca_file = text(o->s3.ca_file)};
+    const struct pen_credential_options chain = {.profile = text(o->profile),
+                                                 .role_arn = text(o->role_arn),
+                                                 .external_id = text(o->external_id),
+                                                 .region = text(o->region),
+                                                 .ca_file = text(o->ca_file)};
     PEN_TRY(pen_credential_chain_new(&bucket->chain, &chain, err));
     PEN_TRY(endpoint_find(bucket, parsed.bucket, o, err));
     struct pen_credentials first;
     bool is_new = false;
     PEN_TRY(bucket_credentials(bucket, &first, &is_new, err));
     const struct pen_s3_list_options list = {
-        .ca_file = o->s3.ca_file, .notice = notice, .notice_ctx = bucket};
+        .ca_file = o->ca_file, .notice = notice, .notice_ctx = bucket};
     return pen_s3_list_new(&list, &bucket->list, err);
 }
 
-pen_status bucket_open(const char *url, const struct pen_replay_options *options,
-                       struct bucket **out, struct pen_err *err)
+pen_status bucket_open(const char *url, const struct pen_s3_options *options, struct bucket **out,
+                       struct pen_err *err)
 {
     struct bucket *bucket = calloc(1, sizeof(*bucket));
     if (bucket == NULL) {
@@ -147,6 +148,11 @@ void bucket_close(struct bucket *bucket)
 const char *bucket_root(const struct bucket *bucket)
 {
     return bucket->root;
+}
+
+bool bucket_is_requester_pays(const struct bucket *bucket)
+{
+    return bucket->is_requester_pays;
 }
 
 const struct pen_s3_endpoint *bucket_endpoint(const struct bucket *bucket)

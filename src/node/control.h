@@ -47,6 +47,7 @@ struct control {
     struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
     int64_t credentials_ns;       /* when they were looked at last */
+    int64_t resolved_ns;          /* when names were resolved last */
     struct shard_bucket *buckets; /* what shards are told of the planner's */
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;

@@ -54,7 +54,8 @@ pen_status planner_bucket_walk(struct planner *planner, const char *source,
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", source);
     }
     planner->buckets = buckets;
-    PEN_TRY(bucket_open(source, planner->options, &planner->buckets[planner->bucket_count], err));
+    PEN_TRY(
+        bucket_open(source, &planner->options->s3, &planner->buckets[planner->bucket_count], err));
     planner->bucket_count++;
     struct finding finding = {
         .planner = planner, .bucket = planner->bucket_count, .on_gap = on_gap_fn, .ctx = ctx};

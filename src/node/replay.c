@@ -247,11 +247,13 @@ static pen_status buckets_share(struct control *c, struct pen_err *err)
         bool is_new = false;
         size_t bytes = 0;
         to->endpoint = *bucket_endpoint(c->planner.buckets[i]);
+        to->is_requester_pays = bucket_is_requester_pays(c->planner.buckets[i]);
         PEN_TRY(bucket_resolve(c->planner.buckets[i], to->addresses, &to->address_count, err));
         PEN_TRY(bucket_credentials(c->planner.buckets[i], &credentials, &is_new, err));
         to->credentials = credentials_text(&credentials, &bytes);
     }
     c->credentials_ns = pen_clock_mono_ns();
+    c->resolved_ns = c->credentials_ns;
     return PEN_OK;
 }
 

@@ -196,6 +196,9 @@ static void from_control(struct shard *shard, struct message *message)
     case MSG_CREDENTIALS:
         feed_credentials(shard, message);
         break;
+    case MSG_ADDRESSES:
+        feed_addresses(shard, message);
+        break;
     case MSG_COMMIT:
         cut_begin(shard, message->epoch);
         break;

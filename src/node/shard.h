@@ -5,11 +5,12 @@
 #include "bucket.h"
 #include "topology.h"
 
-/* What a shard needs to read from a bucket; constant while it runs. */
+/* What a shard needs to read from a bucket; control may change it once the shard has said hello. */
 struct shard_bucket {
     struct pen_s3_endpoint endpoint;
     struct pen_fetch_address addresses[BUCKET_ADDRESSES_MAX];
     uint32_t address_count;
+    bool is_requester_pays;
     uint8_t *credentials; /* those of the start, as credentials_text made them */
 };
 /* Access key, secret and session token, each ended by a NUL; the caller frees it. */

@@ -7,6 +7,7 @@
 /* A closed object keeps its slot until the requests for more of it have ended, with the next turn;
  * meanwhile control may deal another one.  Only the front has several requests: one at a time. */
 #define FETCH_CLOSING 4U
+#define RESTARTS_MAX 3U /* an object that changes all the time is told as such */
 #define BYTES_PER_MB UINT64_C(1000000)
 #define FETCH_TURN_NS (PEN_NS_PER_S / 50) /* how exact deadlines and retries are */
 
@@ -72,7 +73,8 @@ pen_status feed_new(struct shard *shard, struct pen_err *err)
     for (uint32_t i = 0; i < shared->bucket_count; i++) {
         const struct shard_bucket *bucket = &shared->buckets[i];
         uint32_t source = 0;
-        PEN_TRY(pen_fetcher_source_add(shard->fetcher, &bucket->endpoint, &source, err));
+        PEN_TRY(pen_fetcher_source_add(shard->fetcher, &bucket->endpoint, bucket->is_requester_pays,
+                                       &source, err));
         PEN_CHECK(source == i);
         pen_fetcher_addresses(shard->fetcher, i, bucket->addresses, bucket->address_count);
         PEN_TRY(credentials_use(shard, i, bucket->credentials, err));
@@ -98,13 +100,26 @@ void feed_open(struct shard *shard, struct pen_object *object)
         return;
     }
     PEN_CHECK(object->bucket > 0 && pen_fetcher_has_slot(shard->fetcher));
+    const bool is_as_listed = object->restarts == 0;
     const struct pen_fetch_object fetch = {
         .source = object->bucket - 1,
         .key = pen_slice_str(object->key),
-        .etag = pen_slice_str(object->etag == NULL ? "" : object->etag),
-        .size = object->size,
+        .etag = pen_slice_str(is_as_listed && object->etag != NULL ? object->etag : ""),
+        .size = is_as_listed ? object->size : PEN_FETCH_SIZE_UNKNOWN,
         .tag = object};
     pen_fetcher_open(shard->fetcher, &fetch);
+}
+
+bool feed_restart(struct shard *shard, struct pen_object *object)
+{
+    if (shard->fetcher == NULL || object->restarts == RESTARTS_MAX ||
+        !pen_fetcher_has_slot(shard->fetcher)) {
+        return false;
+    }
+    object->restarts++;
+    pen_fetcher_close(shard->fetcher);
+    feed_open(shard, object);
+    return true;
 }
 
 enum pen_read feed_front(struct shard *shard, void **tag, pen_slice *data, struct pen_err *err)
@@ -166,6 +181,13 @@ void feed_credentials(struct shard *shard, const struct message *message)
     if (credentials_use(shard, message->bucket, message->bytes, &err) != PEN_OK) {
         shard_fail(shard, &err);
     }
+}
+
+void feed_addresses(struct shard *shard, const struct message *message)
+{
+    pen_fetcher_addresses(shard->fetcher, message->bucket,
+                          (const struct pen_fetch_address *)(const void *)message->bytes,
+                          message->item_count);
 }
 
 struct pen_object *feed_return(struct shard *shard)

@@ -275,6 +275,19 @@ void data_done(struct shard *shard)
     }
 }
 
+/* Only while nothing was given on: what documents and observations hold cannot be taken back. */
+static bool object_restart(struct shard *shard)
+{
+    struct pen_object *object = shard->object;
+    const bool is_untouched = shard->next_record == 0 && shard->damage_count == 0 &&
+                              object->skip_records == 0 && !object->is_again;
+    if (!is_untouched || !feed_restart(shard, object)) {
+        return false;
+    }
+    shard->object = NULL;
+    return true;
+}
+
 /* Gives the scan its next bytes.  False: nothing there yet, or the object ended by a failed read.
  */
 static bool object_input(struct shard *shard)
@@ -293,6 +306,9 @@ static bool object_input(struct shard *shard)
         pen_scan_feed(shard->scan, (pen_slice){0}, true);
         return true;
     case PEN_READ_FAIL: {
+        if (err.status == PEN_E_CHANGED && object_restart(shard)) {
+            return false;
+        }
         const struct pen_record nothing = {.ordinal = shard->next_record};
         dead_letter(shard, &nothing, "fetch", &err);
         object_end(shard, OBJECT_UNREADABLE, &err);

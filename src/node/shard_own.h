@@ -74,14 +74,18 @@ void data_done(struct shard *shard);
 PEN_MUST_USE pen_status feed_new(struct shard *shard, struct pen_err *err);
 void feed_free(struct shard *shard);
 void feed_open(struct shard *shard, struct pen_object *object);
+/* The front is another object now than was listed: closes it and opens it as it is now.  False: a
+ * file, or tried often enough. */
+bool feed_restart(struct shard *shard, struct pen_object *object);
 enum pen_read feed_front(struct shard *shard, void **tag, pen_slice *data, struct pen_err *err);
 bool feed_is_last(struct shard *shard);
 void feed_done(struct shard *shard);
 void feed_close(struct shard *shard);
 /* Once a turn of the loop.  Longest sleep until the next: 0: any. */
 int64_t feed_turn(struct shard *shard);
-/* MSG_CREDENTIALS. */
+/* MSG_CREDENTIALS, MSG_ADDRESSES. */
 void feed_credentials(struct shard *shard, const struct message *message);
+void feed_addresses(struct shard *shard, const struct message *message);
 /* At the end: an object that is open, or NULL; it is not open any more. */
 struct pen_object *feed_return(struct shard *shard);
 bool feed_cancel(struct shard *shard);

@@ -21,6 +21,7 @@ enum message_kind {
     MSG_OBJECT,       /* control: read this */
     MSG_COMMIT,       /* control: cut epoch */
     MSG_CREDENTIALS,  /* control: for a bucket, from now on */
+    MSG_ADDRESSES,    /* control: of a bucket's host, from now on; an array in bytes */
     MSG_COMMITTED,    /* control: epoch is durable; release below watermark */
     MSG_DRAIN,        /* control: give back what is not begun, stop what is open at a record */
     MSG_STOP,         /* control: end the thread */
@@ -57,7 +58,7 @@ struct message {
     uint32_t from; /* shard, or UINT32_MAX for control */
     uint64_t epoch;
     int64_t watermark_ns;
-    uint32_t bucket;           /* CREDENTIALS: index; the text is in bytes */
+    uint32_t bucket;           /* CREDENTIALS, ADDRESSES: index */
     struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */

@@ -25,13 +25,13 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class FakeS3:
-    def __init__(self, bucket="org-trail", page=PAGE):
+    def __init__(self, bucket="org-trail", page=PAGE, address=("127.0.0.1", 0)):
         self.bucket, self.page = bucket, page
         self.objects = {}  # key: (bytes, time, storage class)
         self.seen = []  # (method and kind, key or prefix, time, headers)
         self.fault = None  # fault(handler, kind, name, turn): true when it has answered
         self.lock = threading.Lock()
-        self.server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"s3": self}))
+        self.server = Server(address, type("Bound", (Handler,), {"s3": self}))
         self.port = self.server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from fake_s3 import FakeS3
-from kit import BINARY, FIXED, WORK, event, generate, main, numbers, records, replay, state_of
+from kit import BINARY, FIXED, WORK, dead, event, generate, main, numbers, only, records, replay, run, state_of
 
 ENV = {**{k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("AWS_")},
        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
@@ -195,6 +195,80 @@ def case_s3_plan_newest():
         assert state_of(out)[1:4] == plain[1:4], out
     replay(folder, WORK / "folder", "--newest-first")
     assert state_of(WORK / "folder") == plain
+
+
+def case_s3_plan_changed():
+    """An object that is another one by now is read as it is now; one that changes all the time is told."""
+    with FakeS3() as s3:
+        for number in range(6):
+            s3.put(f"{day(4)}{number}.json", records(number) + b" " * (number * 100000))
+        s3.put(f"{day(4)}mad.json", b" " * 300000 + records(99))
+        changed = {f"{day(4)}0.json": records(10), f"{day(4)}1.json": records(11) + b" " * 900000,
+                   f"{day(4)}5.json": records(15), f"{day(4)}4.json": b""}
+
+        def fault(_handler, kind, name, turn):
+            if kind == "get" and name.endswith("mad.json"):
+                s3.put(name, b" " * 300000 + records(99) + b" " * turn)
+            if kind == "get" and turn == 1 and name in changed:
+                s3.put(name, changed[name])
+            return False
+
+        s3.fault = fault
+        got = from_s3(s3, WORK / "out", "--set", "fetch.range_bytes=64KiB", code=7)
+        assert numbers(WORK / "out") == [2, 3, 10, 11, 15] and got["objects"]["empty"] == 1, numbers(WORK / "out")
+        only(dead(WORK / "out"), "mad.json", "fetch", "E_CHANGED", "differs from when the object was listed")
+        assert len(dead(WORK / "out")) == 1 and len([k for k in s3.gets() if k.endswith("mad.json")]) < 30
+        # not one of which records were given on before
+        large = records(*(json.dumps(event(n, pad="x" * 60000)).encode() for n in range(40)))
+        s3.put(f"{day(5)}large.json", large)
+        s3.fault = lambda _h, kind, name, turn: turn == 8 and s3.put(name, large + b" ")
+        s3.forget()
+        got = from_s3(s3, WORK / "large", "--set", "fetch.range_bytes=64KiB", code=7,
+                      source=f"s3://{s3.bucket}/{day(5)}")
+        only(dead(WORK / "large"), "large.json", "fetch", "E_CHANGED", "differs")
+
+
+def case_s3_plan_resolved():
+    """A server that moves behind its name is found again."""
+    library = os.environ["PENSTOCK_RESOLVER_LIBRARY"]
+    file = WORK / "address"
+    file.write_text("127.0.0.1")
+    env = {**ENV, "LD_PRELOAD": library, "PENSTOCK_RESOLVER_NAME": "s3.moves.example", "PENSTOCK_RESOLVER_FILE": str(file)}
+    with FakeS3() as first, FakeS3(address=("127.0.0.2", first.port)) as second:
+        for s3 in (first, second):
+            fill(s3, day(4), *range(60))
+        moved = []
+
+        def fault(handler, kind, _name, _turn):
+            if kind == "get" and len(first.gets()) > 20:
+                if not moved:
+                    moved.append(True)
+                    file.write_text("127.0.0.2")
+                handler.close_connection = True  # gone
+                return True
+            return False
+
+        first.fault = fault
+        got = replay(f"s3://{first.bucket}", WORK / "out", "--endpoint-url", f"http://s3.moves.example:{first.port}",
+                     "--s3-path-style", "--set", "fetch.resolve_interval=200ms", "--set", "fetch.max_requests_s=60",
+                     env=env)
+        assert got["objects"]["read"] == 60 and numbers(WORK / "out") == list(range(60)), got
+        assert len(second.gets()) > 20, second.gets()
+
+
+def case_s3_plan_payer():
+    """Who asks pays when told so, for listings and for objects."""
+    with FakeS3() as s3:
+        fill(s3, day(4), 1)
+        from_s3(s3, WORK / "out", "--request-payer", "requester")
+        for headers in s3.headers("list") + s3.headers("get"):
+            assert headers.get("x-amz-request-payer") == "requester", headers
+            assert "x-amz-request-payer" in headers["Authorization"], headers
+        s3.forget()
+        from_s3(s3, WORK / "out2")
+        assert not [h for h in s3.headers("list") + s3.headers("get") if "x-amz-request-payer" in h]
+        refused = run("replay", f"s3://{s3.bucket}", "--request-payer", "owner", code=2, env=ENV)
+        assert b"--request-payer does not take `owner`" in refused.stderr, refused.stderr
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     };
     must(pen_ring_new(256, &r.ring, &err), &err);
     must(pen_fetcher_new(r.ring, &options, &r.fetcher, &err), &err);
-    must(pen_fetcher_source_add(r.fetcher, &endpoint, &r.source, &err), &err);
+    must(pen_fetcher_source_add(r.fetcher, &endpoint, false, &r.source, &err), &err);
     struct pen_fetch_address at = {.bytes = sizeof(struct sockaddr_in)};
     const struct sockaddr_in in = {.sin_family = AF_INET,
                                    .sin_port = htons(endpoint.port),
