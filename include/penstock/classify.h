@@ -20,13 +20,33 @@ struct pen_static_entry {
     pen_slice json; /* compact JSON of the value */
 };
 
+enum pen_type_format {
+    PEN_FORMAT_JSON,
+    PEN_FORMAT_TEXT,    /* a line, or several, that `pattern` takes apart */
+    PEN_FORMAT_COLUMNS, /* words of a line, in quotes or brackets when they have blanks */
+};
+/* What becomes the _id of a record without a natural id. */
+enum pen_type_id { PEN_ID_HASH, PEN_ID_MD5 };
+
 struct pen_type {
     pen_slice name;
     uint32_t id; /* index in the table */
     pen_slice key_pattern;
-    pen_slice array_key; /* framing: "Records" or "" */
-    pen_slice time_key;  /* dotted path; format is RFC 3339 for now */
+    enum pen_type_format format;
+    pen_slice pattern;     /* TEXT: regular expression, its named groups are the fields */
+    pen_slice first_line;  /* TEXT: what the first line of a record looks like; "": one line each */
+    uint32_t header_lines; /* TEXT, COLUMNS: lines before the first record */
+    const pen_slice *columns; /* COLUMNS: names (src/text/columns.h); none: the first line has them,
+                               * '-' as '_' */
+    uint32_t column_count;
+    pen_slice separator;    /* COLUMNS: "" blanks, "tab" or one byte */
+    pen_slice array_key;    /* JSON: member that holds the records, or "" */
+    const pen_slice *times; /* dotted paths of the event time: the first that is present */
+    uint32_t time_count;
+    pen_slice time_form; /* "rfc3339", "epoch", or a pattern with %Y and the like */
     pen_slice id_key;    /* dotted path of the natural id, or "" */
+    pen_slice id_suffix; /* dotted path of what is added to it after '_', or "" */
+    enum pen_type_id id_kind;
     pen_slice index_name;
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
     const struct pen_map_entry *map;

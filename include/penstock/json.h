@@ -53,6 +53,7 @@ struct pen_record {
     pen_slice copy; /* members without the outer braces: "a":1,"b":{...}; empty when not wanted */
     const struct pen_patch *patches; /* in order of begin */
     uint32_t patch_count;
+    const char *problem; /* why nothing but raw is known of it; NULL: no problem */
 };
 
 /* First value of a field, or NULL; follow with pen_value_next.  In the order of the record. */
@@ -102,6 +103,9 @@ struct pen_walker_options {
     size_t record_bytes_max; /* larger records are bad, reading goes on */
     pen_slice array_key; /* "Records": an object with an array there is an envelope; may be "" */
     bool want_copy;
+    /* NULL, or a walker with the same limits that lives longer and lends its buffers: a record of
+     * one is over when the other is given a window, or makes a flat record. */
+    struct pen_walker *lender;
 };
 
 struct pen_walker;
@@ -147,6 +151,20 @@ enum pen_next pen_walker_one(struct pen_walker *walker, pen_slice raw, struct pe
 /* True when the object's top level was an object without the array, or lines of such. */
 bool pen_walker_saw_array(const struct pen_walker *walker);
 
+/* ---- flat records: what a line of text says, as a JSON object would ---- */
+
+/* A member that flat records may have; the number stays good until the next call of
+ * pen_walker_columns_new.  0: the name is too long, or there are too many. */
+uint32_t pen_walker_column(struct pen_walker *walker, pen_slice name);
+/* Other columns come, count of them at most. */
+void pen_walker_columns_new(struct pen_walker *walker, uint32_t count);
+void pen_walker_flat_begin(struct pen_walker *walker);
+/* The value of a column: the inside of a JSON string.  False: the copy is full. */
+bool pen_walker_flat_put(struct pen_walker *walker, uint32_t column, pen_slice text,
+                         bool is_escaped);
+/* Sets all of *record but raw, offset and ordinal. */
+void pen_walker_flat_end(struct pen_walker *walker, struct pen_record *record);
+
 /* ---- text ---- */
 
 /* Unescapes the inside of a JSON string; lone surrogates become U+FFFD.  out has room for in.len
@@ -157,6 +175,13 @@ size_t pen_json_unescape(pen_slice in, uint8_t *out);
 PEN_MUST_USE pen_status pen_json_escape(struct pen_buf *out, pen_slice text);
 /* Appends value without blanks outside strings. value was validated by a walk. */
 PEN_MUST_USE pen_status pen_json_compact(struct pen_buf *out, pen_slice value);
+/*
+ * pen_json_spaced - appends value with one blank behind each comma and colon, none elsewhere, and
+ * strings with no more escapes than they need: as Python's json.dumps(ensure_ascii=False) writes
+ * it, numbers as they stand.  Ids of documents are hashes of this text.  value was validated by a
+ * walk.
+ */
+PEN_MUST_USE pen_status pen_json_spaced(struct pen_buf *out, pen_slice value);
 /* True when s is exactly one JSON number. */
 bool pen_json_is_number(pen_slice s);
 

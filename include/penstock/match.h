@@ -182,6 +182,24 @@ PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, st
  */
 bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
 
+/* ---- patterns that take a line apart ---- */
+
+struct pen_groups; /* one thread */
+/*
+ * pen_groups_new - a pattern (PCRE2, bytes) whose named groups are fields.
+ *
+ * It matches from the beginning of a line, not always to its end.  Returns PEN_OK | PEN_E_CONFIG
+ * (err says where and why) | PEN_E_LIMIT (more than 128 named groups) | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_groups_new(pen_slice pattern, struct pen_groups **out,
+                                       struct pen_err *err);
+void pen_groups_free(struct pen_groups *groups);
+uint32_t pen_groups_count(const struct pen_groups *groups);
+pen_slice pen_groups_name(const struct pen_groups *groups, uint32_t index);
+/* Whether the pattern fits; then found[i] is the text of group i, {NULL, 0} when it took no part.
+ * found may be NULL.  A pattern that needs too many steps does not fit. */
+bool pen_groups_match(struct pen_groups *groups, pen_slice line, pen_slice *found);
+
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_match_libraries(struct pen_buf *out);
 

@@ -31,6 +31,12 @@ PEN_MUST_USE pen_status pen_uri_normalise(struct pen_buf *out, pen_slice path);
  */
 PEN_MUST_USE bool pen_uri_decode(uint8_t *text, size_t *len);
 
+/* ---- digests ---- */
+
+#define PEN_MD5_HEX 32 /* digits */
+/* MD5 (RFC 1321) as lower-case digits without a NUL: ids of documents, not secrets. */
+void pen_md5_hex(pen_slice s, char out[PEN_MD5_HEX]);
+
 /* ---- signing ---- */
 
 #define PEN_SIGV4_QUERY_MAX 32              /* parameters of a request */

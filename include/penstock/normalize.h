@@ -34,6 +34,7 @@ struct pen_object_info {       /* what does not come from the record */
     pen_slice bucket, key;     /* @log_s3bucket, @log_s3key */
     pen_slice account, region; /* from the key, for records that say nothing */
     int64_t ingested_ns;
+    int64_t written_ns; /* about when the object was written: the year of times without one */
 };
 
 enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPARSED };

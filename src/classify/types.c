@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
+#define HEADER_LINES_MAX 1000U
 
 extern const struct pen_embedded pen_type_files[];
 
@@ -128,18 +129,21 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
-    static const char *const known[] = {"name",  "key",    "array",      "time",     "id",
-                                        "index", "script", "logsources", "identity", "map",
-                                        "fixed", "text",   "attributes"};
+    static const char *const known[] = {
+        "name",     "key", "format",    "pattern", "first_line", "header_lines", "array",
+        "time",     "id",  "id_suffix", "index",   "script",     "time_form",    "logsources",
+        "identity", "map", "fixed",     "text",    "attributes", "columns",      "separator"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
             is_known |= pen_slice_eq(kid->key->text, pen_slice_str(known[i]));
         }
         if (!is_known) {
-            return fail_at(l, kid->key,
-                           "no key of a log type; known: name key array time id index "
-                           "script logsources identity map fixed text attributes");
+            return fail_at(
+                l, kid->key,
+                "no key of a log type; known: name key format pattern first_line "
+                "header_lines columns separator array time time_form id id_suffix index script "
+                "logsources identity map fixed text attributes");
         }
     }
     return PEN_OK;
@@ -166,6 +170,59 @@ static pen_status check_pattern(struct loader *l, const struct pen_yaml *node)
     return PEN_OK;
 }
 
+/* How bytes become records. */
+static pen_status read_framing(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
+{
+    const pen_slice format = pen_yaml_text(root, "format");
+    const pen_slice lines = pen_yaml_text(root, "header_lines");
+    uint64_t count = 0;
+    if (pen_slice_eq(format, PEN_SLICE_LIT("text"))) {
+        type->format = PEN_FORMAT_TEXT;
+    } else if (pen_slice_eq(format, PEN_SLICE_LIT("columns"))) {
+        type->format = PEN_FORMAT_COLUMNS;
+    } else if (format.len > 0 && !pen_slice_eq(format, PEN_SLICE_LIT("json"))) {
+        return fail_at(l, pen_yaml_get(root, "format"), "a format is json, text or columns");
+    }
+    if (lines.len > 0 && (!pen_parse_u64(lines, &count) || count > HEADER_LINES_MAX)) {
+        return fail_at(l, pen_yaml_get(root, "header_lines"), "a number of lines is wanted");
+    }
+    type->header_lines = (uint32_t)count;
+    type->pattern = pen_yaml_text(root, "pattern");
+    type->first_line = pen_yaml_text(root, "first_line");
+    type->array_key = pen_yaml_text(root, "array");
+    type->separator = pen_yaml_text(root, "separator");
+    PEN_TRY(texts(l, pen_yaml_get(root, "columns"), &type->columns, &type->column_count));
+    if ((type->format == PEN_FORMAT_TEXT) != (type->pattern.len > 0)) {
+        return fail_at(l, root, "`format: text` and `pattern` go together");
+    }
+    return PEN_OK;
+}
+
+static pen_status read_time_and_id(struct loader *l, const struct pen_yaml *root,
+                                   struct pen_type *type)
+{
+    type->time_form = pen_yaml_text(root, "time_form");
+    type->id_key = pen_yaml_text(root, "id");
+    type->id_suffix = pen_yaml_text(root, "id_suffix");
+    if (pen_slice_eq(type->id_key, PEN_SLICE_LIT("md5"))) {
+        type->id_key = (pen_slice){0};
+        type->id_kind = PEN_ID_MD5;
+    }
+    return texts(l, pen_yaml_get(root, "time"), &type->times, &type->time_count);
+}
+
+/* What the fields of a record mean. */
+static pen_status read_meaning(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
+{
+    PEN_TRY(texts(l, pen_yaml_get(root, "identity"), &type->identity, &type->identity_count));
+    PEN_TRY(texts(l, pen_yaml_get(root, "text"), &type->to_text, &type->to_text_count));
+    PEN_TRY(read_map(l, pen_yaml_get(root, "map"), &type->map, &type->map_count));
+    PEN_TRY(
+        read_map(l, pen_yaml_get(root, "attributes"), &type->attributes, &type->attribute_count));
+    PEN_TRY(read_fixed(l, pen_yaml_get(root, "fixed"), type));
+    return read_logsources(l, pen_yaml_get(root, "logsources"), type);
+}
+
 static pen_status read_type(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     if (root->kind != PEN_YAML_MAP) {
@@ -175,21 +232,14 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     PEN_TRY(check_pattern(l, pen_yaml_get(root, "key")));
     *type = (struct pen_type){.name = pen_yaml_text(root, "name"),
                               .key_pattern = pen_yaml_text(root, "key"),
-                              .array_key = pen_yaml_text(root, "array"),
-                              .time_key = pen_yaml_text(root, "time"),
-                              .id_key = pen_yaml_text(root, "id"),
                               .index_name = pen_yaml_text(root, "index"),
                               .script = pen_yaml_text(root, "script")};
     if (type->name.len == 0 || type->index_name.len == 0) {
         return fail_at(l, root, "a log type needs `name` and `index`");
     }
-    PEN_TRY(texts(l, pen_yaml_get(root, "identity"), &type->identity, &type->identity_count));
-    PEN_TRY(texts(l, pen_yaml_get(root, "text"), &type->to_text, &type->to_text_count));
-    PEN_TRY(read_map(l, pen_yaml_get(root, "map"), &type->map, &type->map_count));
-    PEN_TRY(
-        read_map(l, pen_yaml_get(root, "attributes"), &type->attributes, &type->attribute_count));
-    PEN_TRY(read_fixed(l, pen_yaml_get(root, "fixed"), type));
-    return read_logsources(l, pen_yaml_get(root, "logsources"), type);
+    PEN_TRY(read_framing(l, root, type));
+    PEN_TRY(read_time_and_id(l, root, type));
+    return read_meaning(l, root, type);
 }
 
 /* A type of the same name that is already there wins: the user's come first. */

@@ -39,9 +39,12 @@ static pen_status type_json(struct pen_buf *out, const struct pen_type *type)
     const struct {
         const char *name;
         pen_slice text;
-    } members[] = {{"{\"name\":\"", type->name},       {",\"index\":\"", type->index_name},
-                   {",\"key\":\"", type->key_pattern}, {",\"array\":\"", type->array_key},
-                   {",\"time\":\"", type->time_key},   {",\"id\":\"", type->id_key},
+    } members[] = {{"{\"name\":\"", type->name},
+                   {",\"index\":\"", type->index_name},
+                   {",\"key\":\"", type->key_pattern},
+                   {",\"array\":\"", type->array_key},
+                   {",\"time\":\"", type->time_count > 0 ? type->times[0] : (pen_slice){0}},
+                   {",\"id\":\"", type->id_key},
                    {",\"file\":\"", type->file}};
     for (size_t i = 0; i < PEN_COUNT(members); i++) {
         PEN_TRY(text_json(out, members[i].name, members[i].text));

@@ -132,7 +132,9 @@ static enum pen_next event_record(struct pen_walker *w, struct pen_record *recor
         (void)PEN_FAIL(err, PEN_E_NOMEM, record->offset, "walker: out of memory");
         return PEN_NEXT_BAD;
     }
-    if (w->sub == NULL && pen_walker_new(w->shapes.plan, &w->options, &w->sub, &made) != PEN_OK) {
+    struct pen_walker_options own = w->options;
+    own.lender = NULL; /* its records are told from ours by where their values are */
+    if (w->sub == NULL && pen_walker_new(w->shapes.plan, &own, &w->sub, &made) != PEN_OK) {
         *err = made;
         return PEN_NEXT_BAD;
     }

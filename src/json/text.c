@@ -153,6 +153,56 @@ pen_status pen_json_compact(struct pen_buf *out, pen_slice value)
     return PEN_OK;
 }
 
+/* The inside of a string that has a backslash, written anew. */
+static pen_status string_plain(struct pen_buf *out, pen_slice inside)
+{
+    struct pen_buf plain;
+    pen_buf_init(&plain, inside.len + 1);
+    pen_status st = pen_buf_reserve(&plain, inside.len);
+    if (st == PEN_OK) {
+        plain.len = pen_json_unescape(inside, plain.ptr);
+        st = pen_json_escape(out, pen_buf_slice(&plain));
+    }
+    pen_buf_fini(&plain);
+    return st;
+}
+
+/* The string whose opening quote is at *at; *at goes behind its end. */
+static pen_status string_spaced(struct pen_buf *out, pen_slice value, size_t *at)
+{
+    const size_t from = *at + 1;
+    size_t to = from;
+    bool is_escaped = false;
+    while (to < value.len && value.ptr[to] != '"') {
+        is_escaped |= value.ptr[to] == '\\';
+        to += value.ptr[to] == '\\' ? 2 : 1;
+    }
+    const pen_slice inside = pen_slice_sub(value, from, to);
+    *at = to + 1;
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(is_escaped ? string_plain(out, inside) : pen_buf_add(out, inside));
+    return pen_buf_add_byte(out, '"');
+}
+
+pen_status pen_json_spaced(struct pen_buf *out, pen_slice value)
+{
+    pen_status st = PEN_OK;
+    for (size_t at = 0; at < value.len && st == PEN_OK;) {
+        const uint8_t c = value.ptr[at];
+        if (c == '"') {
+            st = string_spaced(out, value, &at);
+            continue;
+        }
+        at++;
+        if (c == ',' || c == ':') {
+            st = pen_buf_add(out, c == ',' ? PEN_SLICE_LIT(", ") : PEN_SLICE_LIT(": "));
+        } else if (c > ' ') {
+            st = pen_buf_add_byte(out, c);
+        }
+    }
+    return st;
+}
+
 static size_t digits(pen_slice s, size_t at)
 {
     while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9') {

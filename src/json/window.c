@@ -9,12 +9,25 @@ static pen_status walker_memory(struct pen_walker *w, struct pen_err *err)
 {
     const size_t window = w->options.window_bytes_max;
     const size_t fields = pen_plan_field_count(w->shapes.plan);
+    const struct pen_walker *lender = w->options.lender;
+    w->heads = calloc(fields + 1, sizeof(*w->heads));
+    w->copy_cap = (uint32_t)window;
+    if (lender != NULL) {
+        PEN_CHECK(lender->options.window_bytes_max == window &&
+                  lender->options.want_copy == w->options.want_copy);
+        w->stage1 = lender->stage1;
+        w->values = lender->values;
+        w->patches = lender->patches;
+        w->shadows = lender->shadows;
+        w->copy = lender->copy;
+        return w->heads != NULL
+                   ? PEN_OK
+                   : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "walker: out of memory");
+    }
     w->stage1 = stage1_new(window + PEN_JSON_PADDING);
     w->values = malloc(VALUES_MAX * sizeof(*w->values));
-    w->heads = calloc(fields + 1, sizeof(*w->heads));
     w->patches = malloc(PATCHES_MAX * sizeof(*w->patches));
     w->shadows = malloc(SHADOWS_MAX * sizeof(*w->shadows));
-    w->copy_cap = (uint32_t)window;
     w->copy = w->options.want_copy ? malloc(window + PEN_JSON_PADDING) : NULL;
     if (w->stage1 == NULL || w->values == NULL || w->heads == NULL || w->patches == NULL ||
         w->shadows == NULL || (w->options.want_copy && w->copy == NULL)) {
@@ -48,15 +61,17 @@ pen_status pen_walker_new(const struct pen_plan *plan, const struct pen_walker_o
 
 static void walker_release(struct pen_walker *w)
 {
-    stage1_free(w->stage1);
+    if (w->options.lender == NULL) {
+        stage1_free(w->stage1);
+        free(w->values);
+        free(w->patches);
+        free(w->shadows);
+        free(w->copy);
+    }
     shapes_fini(&w->shapes);
     free(w->scalar_index);
-    free(w->values);
     free(w->heads);
-    free(w->patches);
-    free(w->shadows);
     free(w->keys);
-    free(w->copy);
     free(w->sub_text);
     free(w);
 }

@@ -1,5 +1,7 @@
 #include "sha.h"
 
+#include "penstock/net.h"
+
 #include <openssl/crypto.h>
 
 void pen_sha256(pen_slice s, uint8_t out[SHA256_DIGEST_LENGTH])
@@ -10,13 +12,28 @@ void pen_sha256(pen_slice s, uint8_t out[SHA256_DIGEST_LENGTH])
     PEN_CHECK(SHA256_Final(out, &state) == 1);
 }
 
-void pen_sha256_hex(const uint8_t sum[SHA256_DIGEST_LENGTH], char out[SHA256_HEX])
+static void hex(const uint8_t *sum, size_t bytes, char *out)
 {
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < SHA256_DIGEST_LENGTH; i++) {
+    for (size_t i = 0; i < bytes; i++) {
         out[2 * i] = digits[sum[i] >> 4];
         out[2 * i + 1] = digits[sum[i] & 15];
     }
+}
+
+void pen_sha256_hex(const uint8_t sum[SHA256_DIGEST_LENGTH], char out[SHA256_HEX])
+{
+    hex(sum, SHA256_DIGEST_LENGTH, out);
+}
+
+void pen_md5_hex(pen_slice s, char out[PEN_MD5_HEX])
+{
+    MD5_CTX state;
+    uint8_t sum[MD5_DIGEST_LENGTH];
+    PEN_CHECK(MD5_Init(&state) == 1);
+    PEN_CHECK(MD5_Update(&state, s.ptr, s.len) == 1);
+    PEN_CHECK(MD5_Final(sum, &state) == 1);
+    hex(sum, sizeof(sum), out);
 }
 
 void pen_hmac_init(struct pen_hmac *hmac, pen_slice key)

@@ -1,5 +1,5 @@
 /*
- * sha.h - SHA-256 and its HMAC without allocations.
+ * sha.h - SHA-256, its HMAC and MD5 without allocations.
  *
  * OpenSSL's own SHA-256 functions, not EVP: a reused EVP_MAC context allocates at every start and
  * takes twice the time for texts of our size; here an HMAC starts from two stored states.
@@ -12,6 +12,7 @@
 #ifndef OPENSSL_SUPPRESS_DEPRECATED
 #    define OPENSSL_SUPPRESS_DEPRECATED
 #endif
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 
 #define SHA256_HEX ((size_t)2 * SHA256_DIGEST_LENGTH)

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/decode.h"
 #include "penstock/node.h"
+#include "penstock/text.h"
 
 #include "sniff.h"
 
@@ -24,6 +25,7 @@ enum scan_state {
 /* What a shard needs for one log type; made when the first object of the type comes. */
 struct scan_type {
     struct pen_walker *walker;
+    struct pen_text *text; /* NULL: the records are JSON, which the walker reads itself */
     struct pen_normalizer *normalizer;
     struct pen_matcher *matcher;
 };
@@ -52,18 +54,30 @@ struct pen_scan {
     uint64_t bad_in_a_row;
 };
 
+/* What makes records of the bytes of a type. */
+static pen_status scan_reader_get(struct pen_scan *scan, const struct pen_type *type,
+                                  struct scan_type *entry, struct pen_err *err)
+{
+    const size_t most = scan->options.record_bytes_max;
+    const struct pen_walker_options walker = {.window_bytes_max = scan->window_cap,
+                                              .record_bytes_max = most,
+                                              .array_key = type->array_key,
+                                              .want_copy = scan->options.want_source,
+                                              .lender = scan->types[0].walker};
+    const struct pen_plan *plan = pen_schema_plan(scan->options.program->by_type[type->id].schema);
+    PEN_TRY(pen_walker_new(plan, &walker, &entry->walker, err));
+    return type->format == PEN_FORMAT_JSON
+               ? PEN_OK
+               : pen_text_new(type, entry->walker, most, &entry->text, err);
+}
+
 static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *type,
                                 struct pen_err *err)
 {
     struct scan_type *entry = &scan->types[type->id];
     const struct pen_program_type *shared = &scan->options.program->by_type[type->id];
     if (entry->walker == NULL) {
-        const struct pen_walker_options walker = {.window_bytes_max = scan->window_cap,
-                                                  .record_bytes_max =
-                                                      scan->options.record_bytes_max,
-                                                  .array_key = type->array_key,
-                                                  .want_copy = scan->options.want_source};
-        PEN_TRY(pen_walker_new(pen_schema_plan(shared->schema), &walker, &entry->walker, err));
+        PEN_TRY(scan_reader_get(scan, type, entry, err));
     }
     if (entry->normalizer == NULL) {
         PEN_TRY(pen_normalizer_new(shared->schema, &entry->normalizer, err));
@@ -134,7 +148,9 @@ void pen_scan_free(struct pen_scan *scan)
     if (scan == NULL) {
         return;
     }
-    for (uint32_t i = 0; scan->types != NULL && i < scan->options.program->type_count; i++) {
+    const uint32_t count = scan->types == NULL ? 0 : scan->options.program->type_count;
+    for (uint32_t i = count; i-- > 0;) { /* the first lends to the others */
+        pen_text_free(scan->types[i].text);
         pen_walker_free(scan->types[i].walker);
         pen_normalizer_free(scan->types[i].normalizer);
         pen_matcher_free(scan->types[i].matcher);
@@ -144,6 +160,38 @@ void pen_scan_free(struct pen_scan *scan)
     free(scan->types);
     free(scan->window);
     free(scan);
+}
+
+/* ---- the reader of the records of a type ---- */
+
+static void reader_reset(const struct scan_type *entry)
+{
+    pen_walker_reset(entry->walker);
+    if (entry->text != NULL) {
+        pen_text_reset(entry->text);
+    }
+}
+
+static void reader_window(const struct scan_type *entry, pen_slice window, bool is_final)
+{
+    if (entry->text != NULL) {
+        pen_text_window(entry->text, window, is_final);
+    } else {
+        pen_walker_window(entry->walker, window, is_final);
+    }
+}
+
+static size_t reader_consumed(const struct scan_type *entry)
+{
+    return entry->text != NULL ? pen_text_consumed(entry->text)
+                               : pen_walker_consumed(entry->walker);
+}
+
+static enum pen_next reader_next(const struct scan_type *entry, struct pen_record *record,
+                                 struct pen_err *err)
+{
+    return entry->text != NULL ? pen_text_next(entry->text, record, err)
+                               : pen_walker_next(entry->walker, record, err);
 }
 
 static bool scan_is_unknown(const struct pen_scan *scan)
@@ -165,9 +213,12 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
                                             .key = key,
                                             .account = scan->key_info.account,
                                             .region = scan->key_info.region,
-                                            .ingested_ns = scan->options.ingested_ns};
+                                            .ingested_ns = scan->options.ingested_ns,
+                                            .written_ns = scan->key_info.day_ns != INT64_MIN
+                                                              ? scan->key_info.day_ns
+                                                              : scan->options.ingested_ns};
     pen_decoder_reset(scan->decoder);
-    pen_walker_reset(scan->types[scan->type->id].walker);
+    reader_reset(&scan->types[scan->type->id]);
     scan->state = SCAN_FILL;
     scan->input = (pen_slice){0};
     scan->input_is_last = false;
@@ -213,7 +264,7 @@ static void scan_sniff(struct pen_scan *scan)
         scan->is_digest = true;
     } else if (cloudtrail != NULL && sniff_is_cloudtrail(head, is_whole)) {
         scan->type = cloudtrail;
-        pen_walker_reset(scan->types[cloudtrail->id].walker);
+        reader_reset(&scan->types[cloudtrail->id]);
     }
 }
 
@@ -285,8 +336,8 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
         return true;
     }
     memset(scan->window + scan->window_len, ' ', PEN_JSON_PADDING);
-    pen_walker_window(scan->types[scan->type->id].walker,
-                      (pen_slice){scan->window, scan->window_len}, scan->is_final);
+    reader_window(&scan->types[scan->type->id], (pen_slice){scan->window, scan->window_len},
+                  scan->is_final);
     scan->state = SCAN_WALK;
     return true;
 }
@@ -294,7 +345,7 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
 /* The window is used up: moves what the walker wants to see again to the front. */
 static void scan_slide(struct pen_scan *scan)
 {
-    const size_t used = pen_walker_consumed(scan->types[scan->type->id].walker);
+    const size_t used = reader_consumed(&scan->types[scan->type->id]);
     PEN_CHECK(used <= scan->window_len && (used > 0 || scan->window_len < scan->window_cap));
     const size_t rest = scan->window_len - used;
     memmove(scan->window, scan->window + used, rest);
@@ -350,7 +401,7 @@ static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct 
                       enum pen_scan_next *next)
 {
     struct scan_type *entry = &scan->types[scan->type->id];
-    switch (pen_walker_next(entry->walker, &item->record, err)) {
+    switch (reader_next(entry, &item->record, err)) {
     case PEN_NEXT_RECORD:
         *next = scan_record(scan, entry, item, err);
         if (*next == PEN_SCAN_RECORD) {

@@ -16,6 +16,7 @@
 #define NRM_SLOTS_MAX 128U
 #define NRM_OPS_MAX (NRM_SLOTS_MAX * 8U)
 #define NRM_STEPS_MAX 16U
+#define NRM_TIMES_MAX 4U
 #define NRM_ITEMS_MAX 256U
 #define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 8U)
 #define NRM_DERIVED_MAX 1024U
@@ -100,10 +101,12 @@ struct nrm_script {
     const struct pen_value *(*time)(const struct pen_schema *schema,
                                     const struct pen_record *record);
 };
-extern const struct nrm_script nrm_script_cloudtrail;
+extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
+    nrm_script_route53resolver, nrm_script_networkfirewall, nrm_script_vpcflowlogs, nrm_script_elb,
+    nrm_script_s3access;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
-#define NRM_SCRIPT_SLOTS_MAX 16U
+#define NRM_SCRIPT_SLOTS_MAX 32U
 
 struct nrm_name {
     pen_slice name;
@@ -128,9 +131,10 @@ struct pen_schema {
     struct nrm_op ops[NRM_OPS_MAX];
     uint32_t op_count;
     uint32_t slot_account, slot_region, slot_module, slot_ingested, slot_source_ip, slot_provider;
-    uint32_t time_fields[4];
+    uint32_t slot_kind, slot_reason; /* event.kind, error.message */
+    uint32_t time_fields[NRM_TIMES_MAX];
     uint32_t time_count;
-    uint32_t id_field;
+    uint32_t id_field, suffix_field;
     uint32_t *identity;
     struct {
         pen_slice key;
@@ -164,13 +168,16 @@ struct pen_normalizer {
     struct pen_buf fallback;   /* account and region of the object as JSON text */
     struct nrm_tree tree;
     int64_t month_begin_ns, month_end_ns;
-    struct pen_buf index;
+    struct pen_buf index, id_buf;
+    struct pen_buf scratch; /* texts that scripts make, for one record; never moves meanwhile */
     char time_text[PEN_TIME_MAX + 8];
     size_t time_length;
     char ingested_text[PEN_TIME_MAX];
     size_t ingested_length;
     int64_t ingested_ns;
     char id_text[33];
+    pen_slice message; /* @message; empty: it is left out */
+    pen_slice own_id;  /* without the suffix; empty: there is none */
     bool account_is_fallback, region_is_fallback;
 };
 
@@ -185,6 +192,13 @@ static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_sli
 
 /* Slot of an ECS name, PEN_FIELD_NONE when the type has none of that name. */
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
+
+/* times.c: whether the time form of a type can be read. */
+PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err);
+/* The time in value (may be NULL), in the form of the type; n shows it in time_text.  written_ns
+ * gives the year of forms without one. */
+bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int64_t written_ns,
+                   int64_t *time_ns);
 
 /* derive.c: adds what was asked for by other names to the values of the record. */
 PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,

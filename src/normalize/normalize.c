@@ -1,6 +1,7 @@
 #include "penstock/normalize.h"
 
 #include "penstock/match.h"
+#include "penstock/net.h"
 
 #include "internal.h"
 
@@ -8,6 +9,7 @@
 
 #define SIZE_GUARD_BYTES 65536U
 #define PLAIN_MAX ((size_t)8 << 20)
+#define SCRATCH_MORE 1024U /* that scripts may add to texts of a record */
 
 pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normalizer **out,
                               struct pen_err *err)
@@ -30,6 +32,8 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     pen_buf_init(&n->basics_key, PLAIN_MAX);
     pen_buf_init(&n->fallback, PLAIN_MAX);
     pen_buf_init(&n->index, PLAIN_MAX);
+    pen_buf_init(&n->id_buf, PLAIN_MAX);
+    pen_buf_init(&n->scratch, NRM_DOCUMENT_MAX);
     for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
         pen_buf_init(&n->unescaped[i], PLAIN_MAX);
     }
@@ -43,7 +47,8 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
     }
     struct pen_buf *const bufs[] = {
         &normalizer->document, &normalizer->spare,      &normalizer->text,     &normalizer->plain,
-        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback, &normalizer->index};
+        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback, &normalizer->index,
+        &normalizer->id_buf,   &normalizer->scratch};
     for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
         pen_buf_fini(bufs[i]);
     }
@@ -113,6 +118,15 @@ static bool has_item(const struct pen_normalizer *n, uint32_t from, pen_slice te
     return false;
 }
 
+static int item_order(const void *a, const void *b)
+{
+    const struct nrm_item *x = a;
+    const struct nrm_item *y = b;
+    const size_t shorter = x->text.len < y->text.len ? x->text.len : y->text.len;
+    const int order = memcmp(x->text.ptr, y->text.ptr, shorter);
+    return order != 0 ? order : (x->text.len > y->text.len) - (x->text.len < y->text.len);
+}
+
 static void map_collect(struct pen_normalizer *n, const struct pen_record *record,
                         const struct nrm_map *map)
 {
@@ -129,6 +143,9 @@ static void map_collect(struct pen_normalizer *n, const struct pen_record *recor
             n->items[n->item_count++] =
                 (struct nrm_item){.text = value->text, .is_escaped = value->is_escaped};
         }
+    }
+    if (n->item_count - from > 1) {
+        qsort(n->items + from, n->item_count - from, sizeof(n->items[0]), item_order);
     }
     if (n->item_count > from) {
         n->slots[map->slot] = (struct nrm_value){
@@ -166,76 +183,6 @@ static pen_status plain_text(struct pen_normalizer *n, uint32_t which, pen_slice
 
 /* ---- time, id, index ---- */
 
-static void put(char *out, const void *bytes, size_t n)
-{
-    memcpy(out, bytes, n);
-}
-
-/* As the reference writes it: the offset of the source, six digits of fraction or none. */
-static void write_time(struct pen_normalizer *n, pen_slice text)
-{
-    char *out = n->time_text;
-    size_t at = 0;
-    text = pen_slice_trim(text);
-    put(out, "0000-00-00T00:00:00", 19);
-    put(out, text.ptr, text.len < 19 ? text.len : 19);
-    out[10] = 'T';
-    at = 19;
-    pen_slice rest = pen_slice_sub(text, 19, text.len);
-    if (rest.len > 0 && (rest.ptr[0] == '.' || rest.ptr[0] == ',')) {
-        size_t digits = 1;
-        bool any = false;
-        while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9') {
-            any = any || (digits <= 6 && rest.ptr[digits] != '0');
-            digits++;
-        }
-        if (any) {
-            put(out + at, ".000000", 7);
-            put(out + at + 1, rest.ptr + 1, digits - 1 < 6 ? digits - 1 : 6);
-            at += 7;
-        }
-        rest = pen_slice_sub(rest, digits, rest.len);
-    }
-    if (rest.len >= 5 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) {
-        put(out + at, rest.ptr, 3);
-        out[at + 3] = ':';
-        put(out + at + 4, rest.ptr + rest.len - 2, 2);
-    } else {
-        put(out + at, "+00:00", 6);
-    }
-    n->time_length = at + 6;
-}
-
-/* A time as write_time expects it: all parts of two digits, "YYYY-MM-DD" at least. */
-static bool has_time_form(pen_slice text)
-{
-    static const char form[] = "0000-00-00T00:00:00";
-    text = pen_slice_trim(text);
-    if (text.len != 10 && text.len < 19) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len && i < sizeof(form) - 1; i++) {
-        const bool is_digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
-        if (form[i] == '0' ? !is_digit : is_digit) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool take_time(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
-{
-    if (value == NULL || value->kind != PEN_STRING || !pen_parse_time(value->text, time_ns)) {
-        return false;
-    }
-    if (has_time_form(value->text)) {
-        write_time(n, value->text);
-    } else {
-        n->time_length = pen_format_time(*time_ns, n->time_text);
-    }
-    return true;
-}
-
 static pen_status find_time(struct pen_normalizer *n, const struct pen_record *record,
                             const struct pen_object_info *object, struct pen_doc *doc,
                             struct pen_err *err)
@@ -243,20 +190,38 @@ static pen_status find_time(struct pen_normalizer *n, const struct pen_record *r
     const struct pen_schema *schema = n->schema;
     doc->time_ns = INT64_MIN;
     for (uint32_t i = 0; i < schema->time_count; i++) {
-        if (take_time(n, pen_record_first(record, schema->time_fields[i]), &doc->time_ns)) {
+        if (nrm_time_take(n, pen_record_first(record, schema->time_fields[i]), object->written_ns,
+                          &doc->time_ns)) {
             return PEN_OK;
         }
     }
     if (schema->script != NULL && schema->script->time != NULL &&
-        take_time(n, schema->script->time(schema, record), &doc->time_ns)) {
+        nrm_time_take(n, schema->script->time(schema, record), object->written_ns, &doc->time_ns)) {
         return PEN_OK;
     }
     doc->time_ns = INT64_MIN;
-    if (schema->type->time_key.len > 0) {
+    if (schema->type->time_count > 0 && record->problem == NULL) {
         return PEN_FAIL(err, PEN_E_CORRUPT, record->offset, "record has no time in %.*s",
-                        PEN_SLICE_FMT(schema->type->time_key));
+                        PEN_SLICE_FMT(schema->type->times[0]));
     }
     n->time_length = pen_format_time(object->ingested_ns, n->time_text);
+    return PEN_OK;
+}
+
+/* A finding that is told again is another document. */
+static pen_status id_suffix(struct pen_normalizer *n, const struct pen_record *record,
+                            struct pen_doc *doc)
+{
+    const struct pen_value *value = pen_record_first(record, n->schema->suffix_field);
+    if (value == NULL) {
+        return PEN_OK;
+    }
+    n->own_id = doc->id;
+    n->id_buf.len = 0;
+    PEN_TRY(pen_buf_add(&n->id_buf, doc->id));
+    PEN_TRY(pen_buf_add_byte(&n->id_buf, '_'));
+    PEN_TRY(pen_buf_add(&n->id_buf, value->text));
+    doc->id = pen_buf_slice(&n->id_buf);
     return PEN_OK;
 }
 
@@ -264,15 +229,25 @@ static pen_status find_id(struct pen_normalizer *n, const struct pen_record *rec
                           const struct pen_object_info *object, struct pen_doc *doc)
 {
     const struct pen_value *value = pen_record_first(record, n->schema->id_field);
+    n->own_id = (pen_slice){0};
     if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
         PEN_TRY(plain_text(n, NRM_PLAIN_ID, value->text, value->is_escaped, &doc->id));
+        PEN_TRY(id_suffix(n, record, doc));
         doc->event_id = doc->id;
+        return PEN_OK;
+    }
+    doc->event_id = (pen_slice){0};
+    if (n->schema->type->id_kind == PEN_ID_MD5) {
+        n->text.len = 0;
+        PEN_TRY(n->schema->type->format == PEN_FORMAT_JSON ? pen_json_spaced(&n->text, record->raw)
+                                                           : pen_buf_add(&n->text, record->raw));
+        pen_md5_hex(pen_buf_slice(&n->text), n->id_text);
+        doc->id = (pen_slice){(const uint8_t *)n->id_text, PEN_MD5_HEX};
         return PEN_OK;
     }
     /* The key takes part by its hash: equal records of two objects are two documents. */
     pen_hash128_hex(pen_hash128(record->raw, pen_hash64(object->key, 0)), n->id_text);
     doc->id = (pen_slice){(const uint8_t *)n->id_text, 32};
-    doc->event_id = (pen_slice){0};
     return PEN_OK;
 }
 
@@ -364,6 +339,11 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     n->fallback.len = 0;
     PEN_TRY(pen_buf_reserve(&n->fallback, (object->account.len + object->region.len) * 6 + 16));
     run_maps(n, record);
+    if (PEN_UNLIKELY(record->problem != NULL)) {
+        nrm_set_text(n, schema->slot_kind, PEN_SLICE_LIT("pipeline_error"), false);
+        nrm_set_text(n, schema->slot_reason, pen_slice_str(record->problem), false);
+        doc->kind = PEN_DOC_UNPARSED;
+    }
     if (n->slots[schema->slot_module].kind == NRM_NONE &&
         schema->slots[schema->slot_module].fixed.len == 0) {
         nrm_set_text(n, schema->slot_module, schema->type->name, false);
@@ -372,7 +352,9 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
                  (pen_slice){(const uint8_t *)n->ingested_text, n->ingested_length}, false);
     PEN_TRY(fall_back(n, schema->slot_account, object->account, &n->account_is_fallback));
     PEN_TRY(fall_back(n, schema->slot_region, object->region, &n->region_is_fallback));
-    if (schema->script != NULL) {
+    if (schema->script != NULL && record->problem == NULL) {
+        n->scratch.len = 0;
+        PEN_TRY(pen_buf_reserve(&n->scratch, record->raw.len + SCRATCH_MORE));
         schema->script->run(n, record, doc);
     }
     return PEN_OK;
@@ -434,7 +416,8 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     PEN_TRY(pen_buf_add(out, (pen_slice){(const uint8_t *)n->time_text, n->time_length}));
     PEN_TRY(pen_buf_add_byte(out, '"'));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&n->basics)));
-    PEN_TRY(add_member(out, "@id", doc->id));
+    PEN_TRY(add_member(out, "@message", n->message));
+    PEN_TRY(add_member(out, "@id", n->own_id.len > 0 ? n->own_id : doc->id));
     return nrm_ecs_write(n, out);
 }
 
@@ -546,6 +529,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
 {
     struct pen_normalizer *n = normalizer;
     *doc = (struct pen_doc){.kind = PEN_DOC_EVENT, .time_ns = INT64_MIN};
+    n->message = record->problem != NULL ? record->raw : (pen_slice){0};
     PEN_TRY(find_time(n, record, object, doc, err));
     pen_status status = prepare_object(n, object);
     if (status == PEN_OK) {

@@ -8,11 +8,16 @@
 
 static const char *const basic_slots[] = {"event.module",   "event.ingested",   "ecs.version",
                                           "cloud.provider", "cloud.account.id", "cloud.region"};
+/* Of lines that could not be taken apart. */
+static const char *const problem_slots[] = {"event.kind", "error.message"};
 static const char *const basic_members[] = {"@message",      "@timestamp", "@log_type",
                                             "@log_s3bucket", "@log_s3key", "@id"};
 static const char *const common_time_keys[] = {"@timestamp", "timestamp", "time", "eventTime"};
 
-static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail};
+static const struct nrm_script *const scripts[] = {
+    &nrm_script_cloudtrail,      &nrm_script_guardduty,   &nrm_script_route53resolver,
+    &nrm_script_networkfirewall, &nrm_script_vpcflowlogs, &nrm_script_elb,
+    &nrm_script_s3access};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {
@@ -155,6 +160,10 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
             schema->slots[slot].fixed = PEN_SLICE_LIT("\"1.10.0\"");
         }
     }
+    if (schema->type->format != PEN_FORMAT_JSON) {
+        PEN_TRY(slot_add(schema, pen_slice_str(problem_slots[0]), &schema->slot_kind, err));
+        return slot_add(schema, pen_slice_str(problem_slots[1]), &schema->slot_reason, err);
+    }
     return PEN_OK;
 }
 
@@ -256,9 +265,17 @@ static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
 
 static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
 {
-    if (schema->type->time_key.len > 0) {
-        schema->time_count = 1;
-        return plain_field(schema, schema->type->time_key, &schema->time_fields[0], err);
+    const struct pen_type *type = schema->type;
+    if (type->time_count > NRM_TIMES_MAX) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "type %.*s: more than %u times",
+                        PEN_SLICE_FMT(type->name), NRM_TIMES_MAX);
+    }
+    for (uint32_t i = 0; i < type->time_count; i++) {
+        PEN_TRY(plain_field(schema, type->times[i], &schema->time_fields[i], err));
+    }
+    schema->time_count = type->time_count;
+    if (type->time_count > 0) {
+        return nrm_time_form_check(type, err);
     }
     for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
         PEN_TRY(plain_field(schema, pen_slice_str(common_time_keys[i]),
@@ -274,6 +291,10 @@ static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
     schema->id_field = PEN_FIELD_NONE;
     if (type->id_key.len > 0) {
         PEN_TRY(plain_field(schema, type->id_key, &schema->id_field, err));
+    }
+    schema->suffix_field = PEN_FIELD_NONE;
+    if (type->id_suffix.len > 0) {
+        PEN_TRY(plain_field(schema, type->id_suffix, &schema->suffix_field, err));
     }
     schema->identity = PEN_NEW_N(&schema->arena, uint32_t, type->identity_count + 1);
     if (schema->identity == NULL) {

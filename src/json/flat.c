@@ -1,0 +1,76 @@
+/* tested by tests/unit/text/test_text.c */
+#include "collect.h"
+
+/* Of a member besides its name and value: quotes, colon, comma. */
+#define MEMBER_BYTES 6U
+
+uint32_t pen_walker_column(struct pen_walker *w, pen_slice name)
+{
+    return shapes_find(&w->shapes, 1, name, false);
+}
+
+void pen_walker_columns_new(struct pen_walker *w, uint32_t count)
+{
+    if (w->shapes.count + count > SHAPES_MAX) {
+        shapes_clear(&w->shapes);
+    }
+}
+
+void pen_walker_flat_begin(struct pen_walker *w)
+{
+    if (++w->stamp == 0) {
+        memset(w->heads, 0, w->shapes.plan->field_count * sizeof(*w->heads));
+        w->stamp = 1;
+    }
+    w->value_count = 0;
+    w->copy_len = 0;
+    w->run_len = 0;
+    w->patch_count = 0;
+    w->muted = 0;
+}
+
+bool pen_walker_flat_put(struct pen_walker *w, uint32_t column, pen_slice text, bool is_escaped)
+{
+    const struct shape *shape = &w->shapes.items[column];
+    const struct pen_value value = {.text = text, .kind = PEN_STRING, .is_escaped = is_escaped};
+    values_add(w, shape, &value);
+    if (!w->options.want_copy || shape->is_diverted || is_pruned(text, PEN_STRING)) {
+        return true;
+    }
+    if (w->copy_cap - w->copy_len < text.len + shape->key_len + MEMBER_BYTES) {
+        return false;
+    }
+    uint8_t *to = w->copy + w->copy_len;
+    if (w->copy_len > 0) {
+        *to++ = ',';
+    }
+    *to++ = '"';
+    memcpy(to, shape->key, shape->key_len);
+    to += shape->key_len;
+    *to++ = '"';
+    *to++ = ':';
+    *to++ = '"';
+    memcpy(to, text.ptr, text.len);
+    to += text.len;
+    *to++ = '"';
+    w->copy_len = (uint32_t)(to - w->copy);
+    return true;
+}
+
+void pen_walker_flat_end(struct pen_walker *w, struct pen_record *record)
+{
+    const pen_slice raw = record->raw;
+    const uint64_t offset = record->offset;
+    const uint64_t ordinal = record->ordinal;
+    *record = (struct pen_record){.raw = raw,
+                                  .offset = offset,
+                                  .ordinal = ordinal,
+                                  .values = w->values,
+                                  .value_count = w->value_count,
+                                  .field_count = pen_plan_field_count(w->shapes.plan),
+                                  .heads = (const struct pen_value_head *)(const void *)w->heads,
+                                  .stamp = w->stamp,
+                                  .copy = {w->copy, w->copy_len},
+                                  .patches = w->patches,
+                                  .patch_count = 0};
+}

@@ -1,0 +1,68 @@
+/*
+ * script.h - what the scripts of log types share: reading values, filling slots, making texts.
+ *
+ * Texts that a script sets are the inside of a JSON string.  They borrow the record, or the scratch
+ * of the normalizer, whose size is set before the script runs: it never moves.
+ */
+#ifndef PEN_NORMALIZE_SCRIPT_H
+#define PEN_NORMALIZE_SCRIPT_H
+
+#include "internal.h"
+
+static inline const struct pen_value *script_value(const struct pen_normalizer *n,
+                                                   const struct pen_record *record, uint32_t field)
+{
+    return pen_record_first(record, n->schema->script_fields[field]);
+}
+
+/* The text of a string or number that is not empty; {0} when there is none. */
+static inline pen_slice script_text(const struct pen_normalizer *n, const struct pen_record *record,
+                                    uint32_t field)
+{
+    const struct pen_value *value = script_value(n, record, field);
+    const bool is_text = value != NULL && (value->kind == PEN_STRING || value->kind == PEN_NUMBER);
+    return is_text ? value->text : (pen_slice){0};
+}
+
+static inline struct nrm_value *script_slot(struct pen_normalizer *n, uint32_t slot)
+{
+    return &n->slots[n->schema->script_slots[slot]];
+}
+
+/* text may have escapes: it is a part of a value, or was escaped. */
+static inline void script_set(struct pen_normalizer *n, uint32_t slot, pen_slice text)
+{
+    const bool is_escaped = text.len > 0 && memchr(text.ptr, '\\', text.len) != NULL;
+    nrm_set_text(n, n->schema->script_slots[slot], text, is_escaped);
+}
+
+static inline void script_set_json(struct pen_normalizer *n, uint32_t slot, pen_slice json)
+{
+    *script_slot(n, slot) = (struct nrm_value){.kind = NRM_JSON, .text = json};
+}
+
+static inline void script_clear(struct pen_normalizer *n, uint32_t slot)
+{
+    *script_slot(n, slot) = (struct nrm_value){.kind = NRM_NONE};
+}
+
+static inline bool script_is(pen_slice text, const char *word)
+{
+    return pen_slice_eq(text, pen_slice_str(word));
+}
+
+/* Whether text is one of the words, which end with a NULL. */
+bool script_is_one(pen_slice text, const char *const *words);
+/* A copy in the scratch; {0} when it is full.  The first in lower case (ASCII). */
+pen_slice script_lower(struct pen_normalizer *n, pen_slice text);
+pen_slice script_join(struct pen_normalizer *n, pen_slice a, pen_slice b);
+/* text without what stands before the last byte of this kind, and that; text when there is none. */
+pen_slice script_after_last(pen_slice text, uint8_t byte);
+/* The part of text with this number (from 0), parted by a byte; {0} when there are fewer. */
+pen_slice script_part(pen_slice text, uint8_t byte, uint32_t number);
+/* Letters, digits and underscores at the beginning of rest, which is cut. */
+pen_slice script_word(pen_slice *rest);
+/* Without blanks around it and without this byte at its end. */
+pen_slice script_without_tail(pen_slice text, uint8_t byte);
+
+#endif

@@ -1,0 +1,387 @@
+#include "penstock/normalize.h"
+
+#include "internal.h"
+
+#include <stdio.h>
+
+/* Event times in the forms that log types write, and as documents show them. */
+
+#define EPOCH_MS_MIN 1000000000000.0    /* numbers above are milliseconds, */
+#define EPOCH_US_MIN 1000000000000000.0 /* above these microseconds */
+#define EPOCH_DIGITS_MAX 18U
+#define DAYS_AHEAD 1 /* a log without years may be this far ahead of the object's own time */
+
+static void put(char *out, const void *bytes, size_t n)
+{
+    memcpy(out, bytes, n);
+}
+
+/* As the reference writes it: the offset of the source, six digits of fraction or none. */
+static void write_time(struct pen_normalizer *n, pen_slice text)
+{
+    char *out = n->time_text;
+    size_t at = 0;
+    text = pen_slice_trim(text);
+    put(out, "0000-00-00T00:00:00", 19);
+    put(out, text.ptr, text.len < 19 ? text.len : 19);
+    out[10] = 'T';
+    at = 19;
+    pen_slice rest = pen_slice_sub(text, 19, text.len);
+    if (rest.len > 0 && (rest.ptr[0] == '.' || rest.ptr[0] == ',')) {
+        size_t digits = 1;
+        bool any = false;
+        while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9') {
+            any = any || (digits <= 6 && rest.ptr[digits] != '0');
+            digits++;
+        }
+        if (any) {
+            put(out + at, ".000000", 7);
+            put(out + at + 1, rest.ptr + 1, digits - 1 < 6 ? digits - 1 : 6);
+            at += 7;
+        }
+        rest = pen_slice_sub(rest, digits, rest.len);
+    }
+    if (rest.len >= 5 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) {
+        put(out + at, rest.ptr, 3);
+        out[at + 3] = ':';
+        put(out + at + 4, rest.ptr + rest.len - 2, 2);
+    } else {
+        put(out + at, "+00:00", 6);
+    }
+    n->time_length = at + 6;
+}
+
+/* A time as write_time expects it: all parts of two digits, "YYYY-MM-DD" at least. */
+static bool has_time_form(pen_slice text)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    text = pen_slice_trim(text);
+    if (text.len != 10 && text.len < 19) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len && i < sizeof(form) - 1; i++) {
+        const bool is_digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+        if (form[i] == '0' ? !is_digit : is_digit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+{
+    if (value->kind != PEN_STRING || !pen_parse_time(value->text, time_ns)) {
+        return false;
+    }
+    if (has_time_form(value->text)) {
+        write_time(n, value->text);
+    } else {
+        n->time_length = pen_format_time(*time_ns, n->time_text);
+    }
+    return true;
+}
+
+/* The time with its offset, as an ISO 8601 text: six digits of fraction, or none. */
+static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minutes)
+{
+    const struct pen_civil at = pen_civil_from_ns(time_ns + offset_minutes * (60 * PEN_NS_PER_S));
+    const uint32_t micros = at.nanosecond / 1000;
+    const uint32_t offset = (uint32_t)(offset_minutes < 0 ? -offset_minutes : offset_minutes);
+    char fraction[16] = "";
+    if (micros > 0) {
+        (void)snprintf(fraction, sizeof(fraction), ".%06u", micros);
+    }
+    const int len =
+        snprintf(n->time_text, sizeof(n->time_text), "%04d-%02u-%02uT%02u:%02u:%02u%s%c%02u:%02u",
+                 (int)at.year, at.month, at.day, at.hour, at.minute, at.second, fraction,
+                 offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
+    PEN_CHECK(len > 0 && (size_t)len < sizeof(n->time_text));
+    n->time_length = (size_t)len;
+}
+
+/* ---- seconds, milliseconds or microseconds since 1970 ---- */
+
+static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+{
+    const pen_slice text = value->text;
+    size_t at = 0;
+    int64_t whole = 0;
+    int64_t fraction = 0;
+    if (value->kind != PEN_NUMBER && value->kind != PEN_STRING) {
+        return false;
+    }
+    for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
+        if (at == EPOCH_DIGITS_MAX) {
+            return false;
+        }
+        whole = whole * 10 + (text.ptr[at] - '0');
+    }
+    if (at == 0) {
+        return false;
+    }
+    const int64_t unit = (double)whole > EPOCH_US_MIN   ? PEN_NS_PER_S / 1000000
+                         : (double)whole > EPOCH_MS_MIN ? PEN_NS_PER_S / 1000
+                                                        : PEN_NS_PER_S;
+    if (at < text.len && text.ptr[at] == '.') {
+        int64_t weight = unit / 10;
+        for (at++; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
+            fraction += weight * (text.ptr[at] - '0');
+            weight /= 10;
+        }
+    }
+    if (at != text.len || __builtin_mul_overflow(whole, unit, time_ns) ||
+        __builtin_add_overflow(*time_ns, fraction, time_ns)) {
+        return false;
+    }
+    show(n, *time_ns, 0);
+    return true;
+}
+
+/* ---- patterns ---- */
+
+struct when {
+    uint32_t year, month, day, hour, minute, second, nanosecond;
+    int32_t offset_minutes;
+    bool has_year, is_pm, is_12h;
+};
+
+static bool number(pen_slice *rest, size_t digits_max, uint32_t *out)
+{
+    size_t n = 0;
+    *out = 0;
+    while (n < digits_max && n < rest->len && rest->ptr[n] >= '0' && rest->ptr[n] <= '9') {
+        *out = *out * 10 + (uint32_t)(rest->ptr[n++] - '0');
+    }
+    *rest = pen_slice_sub(*rest, n, rest->len);
+    return n > 0;
+}
+
+static bool month_name(pen_slice *rest, uint32_t *month)
+{
+    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    for (uint32_t i = 0; i < 12 && rest->len >= 3; i++) {
+        const pen_slice name = {(const uint8_t *)names + (size_t)i * 3, 3};
+        if (pen_slice_eq_nocase(pen_slice_sub(*rest, 0, 3), name)) {
+            *month = i + 1;
+            *rest = pen_slice_sub(*rest, 3, rest->len);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool letters(pen_slice *rest, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i >= rest->len || (rest->ptr[i] | 0x20) < 'a' || (rest->ptr[i] | 0x20) > 'z') {
+            return false;
+        }
+    }
+    *rest = pen_slice_sub(*rest, count, rest->len);
+    return true;
+}
+
+static bool fraction(pen_slice *rest, uint32_t *nanosecond)
+{
+    uint32_t weight = 100000000;
+    size_t n = 0;
+    *nanosecond = 0;
+    for (; n < rest->len && rest->ptr[n] >= '0' && rest->ptr[n] <= '9'; n++) {
+        *nanosecond += weight * (uint32_t)(rest->ptr[n] - '0');
+        weight /= 10;
+    }
+    *rest = pen_slice_sub(*rest, n, rest->len);
+    return n > 0;
+}
+
+/* Z, +hhmm or +hh:mm */
+static bool zone(pen_slice *rest, int32_t *minutes)
+{
+    uint32_t hours = 0;
+    uint32_t more = 0;
+    if (rest->len > 0 && rest->ptr[0] == 'Z') {
+        *minutes = 0;
+        *rest = pen_slice_sub(*rest, 1, rest->len);
+        return true;
+    }
+    if (rest->len == 0 || (rest->ptr[0] != '+' && rest->ptr[0] != '-')) {
+        return false;
+    }
+    const int32_t sign = rest->ptr[0] == '-' ? -1 : 1;
+    *rest = pen_slice_sub(*rest, 1, rest->len);
+    if (!number(rest, 2, &hours)) {
+        return false;
+    }
+    if (rest->len > 0 && rest->ptr[0] == ':') {
+        *rest = pen_slice_sub(*rest, 1, rest->len);
+    }
+    if (!number(rest, 2, &more) || hours > 23 || more > 59) {
+        return false;
+    }
+    *minutes = sign * (int32_t)(hours * 60 + more);
+    return true;
+}
+
+static bool half_of_day(pen_slice *rest, struct when *when)
+{
+    const bool is_pm = pen_slice_eq_nocase(pen_slice_sub(*rest, 0, 2), PEN_SLICE_LIT("pm"));
+    if (!is_pm && !pen_slice_eq_nocase(pen_slice_sub(*rest, 0, 2), PEN_SLICE_LIT("am"))) {
+        return false;
+    }
+    when->is_pm = is_pm;
+    when->is_12h = true;
+    *rest = pen_slice_sub(*rest, 2, rest->len);
+    return true;
+}
+
+static bool directive(uint8_t what, pen_slice *rest, struct when *when)
+{
+    switch (what) {
+    case 'Y':
+        when->has_year = true;
+        return number(rest, 4, &when->year);
+    case 'y':
+        when->has_year = number(rest, 2, &when->year);
+        when->year += when->year < 69 ? 2000 : 1900;
+        return when->has_year;
+    case 'm':
+        return number(rest, 2, &when->month);
+    case 'd':
+        return number(rest, 2, &when->day);
+    case 'H':
+    case 'I':
+        return number(rest, 2, &when->hour);
+    case 'M':
+        return number(rest, 2, &when->minute);
+    case 'S':
+        return number(rest, 2, &when->second);
+    case 'f':
+        return fraction(rest, &when->nanosecond);
+    case 'b':
+        return month_name(rest, &when->month);
+    case 'a':
+        return letters(rest, 3);
+    case 'p':
+        return half_of_day(rest, when);
+    case 'z':
+        return zone(rest, &when->offset_minutes);
+    default:
+        return false;
+    }
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool by_pattern(pen_slice form, pen_slice rest, struct when *when)
+{
+    for (size_t i = 0; i < form.len; i++) {
+        if (is_blank(form.ptr[i])) {
+            if (rest.len == 0 || !is_blank(rest.ptr[0])) {
+                return false;
+            }
+            while (rest.len > 0 && is_blank(rest.ptr[0])) {
+                rest = pen_slice_sub(rest, 1, rest.len);
+            }
+        } else if (form.ptr[i] == '%' && i + 1 < form.len) {
+            if (!directive(form.ptr[++i], &rest, when)) {
+                return false;
+            }
+        } else if (rest.len == 0 || rest.ptr[0] != form.ptr[i]) {
+            return false;
+        } else {
+            rest = pen_slice_sub(rest, 1, rest.len);
+        }
+    }
+    return rest.len == 0;
+}
+
+static bool is_day(uint32_t year, uint32_t month, uint32_t day)
+{
+    if (month < 1 || month > 12 || day < 1 || day > 31) {
+        return false;
+    }
+    const struct pen_civil back =
+        pen_civil_from_ns(pen_days_from_civil((int32_t)year, month, day) * PEN_NS_PER_DAY);
+    return back.month == month && back.day == day;
+}
+
+/* The latest year that does not put the time after the object was written. */
+static bool guess_year(struct when *when, int64_t written_ns)
+{
+    const struct pen_civil written = pen_civil_from_ns(written_ns);
+    const int64_t last_day = written_ns / PEN_NS_PER_DAY + DAYS_AHEAD;
+    for (int32_t year = written.year + 1; year > written.year - 8; year--) {
+        if (is_day((uint32_t)year, when->month, when->day) &&
+            pen_days_from_civil(year, when->month, when->day) <= last_day) {
+            when->year = (uint32_t)year;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_pattern(struct pen_normalizer *n, pen_slice text, int64_t written_ns,
+                         int64_t *time_ns)
+{
+    struct when when = {.month = 1, .day = 1};
+    if (!by_pattern(n->schema->type->time_form, pen_slice_trim(text), &when) ||
+        (!when.has_year && !guess_year(&when, written_ns)) || when.year < 1678 ||
+        when.year > 2261 || !is_day(when.year, when.month, when.day) || when.hour > 23 ||
+        when.minute > 59 || when.second > 60) {
+        return false;
+    }
+    if (when.is_12h) {
+        when.hour = when.hour % 12 + (when.is_pm ? 12 : 0);
+    }
+    const int64_t seconds = pen_days_from_civil((int32_t)when.year, when.month, when.day) * 86400 +
+                            (int64_t)when.hour * 3600 + (int64_t)when.minute * 60 + when.second -
+                            (int64_t)when.offset_minutes * 60;
+    *time_ns = seconds * PEN_NS_PER_S + when.nanosecond;
+    show(n, *time_ns, when.offset_minutes);
+    return true;
+}
+
+/* ---- the form of a type ---- */
+
+static bool is_form(const struct pen_type *type, const char *name)
+{
+    return pen_slice_eq(type->time_form, pen_slice_str(name));
+}
+
+pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err)
+{
+    static const char directives[] = "YymdHIMSfbapz";
+    const pen_slice form = type->time_form;
+    if (form.len == 0 || is_form(type, "rfc3339") || is_form(type, "epoch")) {
+        return PEN_OK;
+    }
+    for (size_t i = 0; i < form.len; i++) {
+        if (form.ptr[i] == '%' && (i + 1 == form.len || memchr(directives, form.ptr[++i],
+                                                               sizeof(directives) - 1) == NULL)) {
+            return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                            "type %.*s: time_form %.*s: known are %%Y %%y %%m %%d %%H %%I %%M %%S "
+                            "%%f %%b %%a %%p %%z",
+                            PEN_SLICE_FMT(type->name), PEN_SLICE_FMT(form));
+        }
+    }
+    return PEN_OK;
+}
+
+bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int64_t written_ns,
+                   int64_t *time_ns)
+{
+    const struct pen_type *type = n->schema->type;
+    if (value == NULL) {
+        return false;
+    }
+    if (type->time_form.len == 0 || is_form(type, "rfc3339")) {
+        return take_rfc3339(n, value, time_ns);
+    }
+    if (is_form(type, "epoch")) {
+        return take_epoch(n, value, time_ns);
+    }
+    return value->kind == PEN_STRING && take_pattern(n, value->text, written_ns, time_ns);
+}

@@ -1,0 +1,49 @@
+/* columns.h - a line taken apart into the columns of its type. */
+#ifndef PEN_TEXT_COLUMNS_H
+#define PEN_TEXT_COLUMNS_H
+
+#include "penstock/text.h"
+
+#define COLUMN_PARTS_MAX 8U
+
+enum column_kind {
+    COLUMN_PLAIN,
+    COLUMN_PORT,    /* "address:port" or "-" */
+    COLUMN_WORDS,   /* parts parted by blanks */
+    COLUMN_REQUEST, /* the line of an HTTP request, and its parts */
+};
+struct column {
+    enum column_kind kind;
+    bool is_optional;
+    uint32_t parts[COLUMN_PARTS_MAX]; /* columns of the walker */
+    uint32_t part_count;
+};
+struct columns {
+    struct column items[PEN_TEXT_COLUMNS_MAX];
+    uint32_t count, required;
+    uint8_t separator;      /* 0: blanks, with quotes and brackets */
+    struct pen_buf escaped; /* texts of a line that JSON writes otherwise; sized before use */
+};
+/*
+ * columns_set - how lines are taken apart from here on.
+ *
+ * A name is one column; with '?' at its end it may be missing, as may all behind it.  "a:b" is an
+ * address and the port behind its last colon.  "a b c" is a column of words.  "request http" is
+ * the line of an HTTP request: itself, and as http_method, http_protocol, http_host, http_port,
+ * http_path, http_query and http_version its parts.
+ * Returns  PEN_OK | PEN_E_CONFIG (err names the column)
+ */
+PEN_MUST_USE pen_status columns_set(struct columns *columns, struct pen_walker *walker,
+                                    const pen_slice *names, uint32_t count, struct pen_err *err);
+/* From a line of names; '-' becomes '_', and so does what JSON would write otherwise. */
+PEN_MUST_USE pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
+                                          pen_slice line, struct pen_err *err);
+/* NULL, or what is wrong with the line; then no value of it counts. */
+const char *columns_split(struct columns *columns, struct pen_walker *walker, pen_slice line);
+/* One value, escaped when JSON needs it.  NULL, or what is wrong. */
+const char *value_put(struct pen_buf *escaped, struct pen_walker *walker, uint32_t column,
+                      pen_slice text);
+/* Room for the escaped texts of a line. */
+PEN_MUST_USE bool escaped_begin(struct pen_buf *escaped, pen_slice line);
+
+#endif

@@ -1,0 +1,343 @@
+/* tested by tests/unit/text/test_text.c */
+#include "penstock/match.h"
+
+#include "columns.h"
+
+#include <stdlib.h>
+
+#define FIRST_LINE_BYTES 4096U /* of a line, that a pattern of first lines sees */
+#define MARK_BYTES 3U          /* of the longest mark of an encoding */
+
+struct pen_text {
+    const struct pen_type *type;
+    struct pen_walker *walker;
+    size_t record_bytes_max;
+    struct columns columns;
+    bool has_columns; /* of this object, when its first line has them */
+    struct pen_groups *pattern;
+    uint32_t *group_columns; /* of the pattern's groups */
+    struct pen_groups *first_line;
+    pen_slice *groups; /* scratch */
+    /* window */
+    pen_slice window;
+    size_t at; /* of window: what is used up */
+    bool is_final;
+    uint64_t base; /* offset of the window in the object */
+    /* object */
+    uint64_t ordinal;
+    uint32_t headers_left;
+    bool is_begun;   /* its first bytes were looked at */
+    bool is_skipped; /* the rest of a line that is too large is passed over */
+    bool is_refused; /* nothing more is read of it */
+};
+
+/* ---- start ---- */
+
+static pen_status patterns_new(struct pen_text *t, struct pen_err *err)
+{
+    const struct pen_type *type = t->type;
+    if (type->first_line.len > 0) {
+        PEN_TRY(pen_groups_new(type->first_line, &t->first_line, err));
+    }
+    if (type->pattern.len == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_groups_new(type->pattern, &t->pattern, err));
+    const uint32_t count = pen_groups_count(t->pattern);
+    t->group_columns = calloc(count + 1, sizeof(*t->group_columns));
+    t->groups = calloc(count + 1, sizeof(*t->groups));
+    if (t->group_columns == NULL || t->groups == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
+    }
+    pen_walker_columns_new(t->walker, count);
+    for (uint32_t i = 0; i < count; i++) {
+        t->group_columns[i] = pen_walker_column(t->walker, pen_groups_name(t->pattern, i));
+        if (t->group_columns[i] == 0) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many groups");
+        }
+    }
+    return PEN_OK;
+}
+
+static pen_status text_fill(struct pen_text *t, struct pen_err *err)
+{
+    const struct pen_type *type = t->type;
+    if (pen_slice_eq(type->separator, PEN_SLICE_LIT("tab"))) {
+        t->columns.separator = '\t';
+    } else if (type->separator.len == 1) {
+        t->columns.separator = type->separator.ptr[0];
+    } else if (type->separator.len > 1) {
+        return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET, "a separator is `tab` or one byte");
+    }
+    if (type->column_count > 0) {
+        PEN_TRY(columns_set(&t->columns, t->walker, type->columns, type->column_count, err));
+    }
+    return patterns_new(t, err);
+}
+
+pen_status pen_text_new(const struct pen_type *type, struct pen_walker *walker,
+                        size_t record_bytes_max, struct pen_text **out, struct pen_err *err)
+{
+    struct pen_text *t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
+    }
+    t->type = type;
+    t->walker = walker;
+    t->record_bytes_max = record_bytes_max;
+    pen_buf_init(&t->columns.escaped, SIZE_MAX);
+    struct pen_err why = {0};
+    const pen_status st = text_fill(t, &why);
+    if (st != PEN_OK) {
+        pen_text_free(t);
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "type %.*s: %s", PEN_SLICE_FMT(type->name),
+                        why.text);
+    }
+    *out = t;
+    return PEN_OK;
+}
+
+void pen_text_free(struct pen_text *t)
+{
+    if (t != NULL) {
+        pen_groups_free(t->pattern);
+        pen_groups_free(t->first_line);
+        pen_buf_fini(&t->columns.escaped);
+        free(t->group_columns);
+        free(t->groups);
+        free(t);
+    }
+}
+
+/* ---- windows ---- */
+
+void pen_text_reset(struct pen_text *t)
+{
+    t->window = (pen_slice){0};
+    t->at = 0;
+    t->is_final = false;
+    t->base = 0;
+    t->ordinal = 0;
+    t->headers_left = t->type->header_lines;
+    t->has_columns = t->type->format != PEN_FORMAT_COLUMNS || t->type->column_count > 0;
+    t->is_begun = false;
+    t->is_skipped = false;
+    t->is_refused = false;
+}
+
+void pen_text_window(struct pen_text *t, pen_slice window, bool is_final)
+{
+    t->base += t->at;
+    t->window = window;
+    t->at = 0;
+    t->is_final = is_final;
+}
+
+size_t pen_text_consumed(const struct pen_text *t)
+{
+    return t->at;
+}
+
+/* ---- lines ---- */
+
+/* The line at from, without its end; *next is behind it.  False: its end is not here yet. */
+static bool line_at(const struct pen_text *t, size_t from, pen_slice *line, size_t *next)
+{
+    const pen_slice rest = pen_slice_sub(t->window, from, t->window.len);
+    const uint8_t *end = rest.len == 0 ? NULL : memchr(rest.ptr, '\n', rest.len);
+    if (rest.len == 0 || (end == NULL && !t->is_final)) {
+        return false;
+    }
+    *line = end == NULL ? rest : pen_slice_sub(rest, 0, (size_t)(end - rest.ptr));
+    *next = from + line->len + (end != NULL);
+    while (line->len > 0 && (line->ptr[line->len - 1] == '\r' || line->ptr[line->len - 1] == ' ')) {
+        line->len--;
+    }
+    return true;
+}
+
+/* Whether a line begins a record; its first bytes say so, however much of it is here. */
+static bool is_first_line(struct pen_text *t, pen_slice line)
+{
+    return pen_groups_match(t->first_line, pen_slice_sub(line, 0, FIRST_LINE_BYTES), NULL);
+}
+
+enum extent { EXTENT_WHOLE, EXTENT_MORE, EXTENT_LARGE };
+
+/* Of what is here of a record without its end. */
+static enum extent extent_open(const struct pen_text *t, size_t bytes)
+{
+    return bytes > t->record_bytes_max ? EXTENT_LARGE : EXTENT_MORE;
+}
+
+/* Lines that belong to the record at t->at; *next is behind them. */
+static enum extent record_at(struct pen_text *t, pen_slice *record, size_t *next)
+{
+    if (!line_at(t, t->at, record, next)) {
+        return extent_open(t, t->window.len - t->at);
+    }
+    while (t->first_line != NULL && *next < t->window.len) {
+        pen_slice line = pen_slice_sub(t->window, *next, t->window.len);
+        size_t behind = 0;
+        const bool is_here = line_at(t, *next, &line, &behind);
+        if (!is_here && line.len < FIRST_LINE_BYTES) {
+            return extent_open(t, *next - t->at);
+        }
+        if (is_first_line(t, line)) {
+            break;
+        }
+        if (!is_here) {
+            return extent_open(t, t->window.len - t->at);
+        }
+        record->len = (size_t)(line.ptr + line.len - record->ptr);
+        *next = behind;
+    }
+    if (t->first_line != NULL && *next == t->window.len && !t->is_final) {
+        return extent_open(t, *next - t->at); /* more lines may follow */
+    }
+    const size_t bytes = *next - t->at - (t->window.ptr[*next - 1] == '\n');
+    return bytes > t->record_bytes_max ? EXTENT_LARGE : EXTENT_WHOLE;
+}
+
+/* A byte order mark is passed over; text of two-byte units is nothing that can be read. */
+static bool begin(struct pen_text *t, struct pen_err *err)
+{
+    t->is_begun = true;
+    const uint8_t *p = t->window.ptr;
+    if (t->window.len >= MARK_BYTES && p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) {
+        t->at = 3;
+    } else if (t->window.len >= 2 &&
+               ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff))) {
+        t->is_refused = true;
+        (void)PEN_FAIL(err, PEN_E_CORRUPT, 0, "the text is UTF-16: it must be UTF-8");
+        return false;
+    }
+    return true;
+}
+
+/* ---- records ---- */
+
+static const char *groups_put(struct pen_text *t, pen_slice line)
+{
+    const char *problem = NULL;
+    if (!pen_groups_match(t->pattern, line, t->groups)) {
+        return "the line does not fit the pattern of its type";
+    }
+    if (!escaped_begin(&t->columns.escaped, line)) {
+        return "out of memory";
+    }
+    for (uint32_t i = 0; i < pen_groups_count(t->pattern) && problem == NULL; i++) {
+        if (t->groups[i].ptr != NULL) {
+            problem = value_put(&t->columns.escaped, t->walker, t->group_columns[i], t->groups[i]);
+        }
+    }
+    return problem;
+}
+
+static void record_make(struct pen_text *t, pen_slice line, struct pen_record *record)
+{
+    *record = (struct pen_record){.raw = line, .offset = t->base + t->at, .ordinal = t->ordinal++};
+    pen_walker_flat_begin(t->walker);
+    const char *problem =
+        t->pattern != NULL ? groups_put(t, line) : columns_split(&t->columns, t->walker, line);
+    if (problem != NULL) {
+        pen_walker_flat_begin(t->walker); /* what was put before it was noticed is gone */
+    }
+    pen_walker_flat_end(t->walker, record);
+    record->problem = problem;
+}
+
+/* Lines that are no records: headers, and blank ones.  True: this was one. */
+static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
+{
+    if (t->headers_left > 0) {
+        t->headers_left--;
+        return true;
+    }
+    if (line.len == 0) {
+        return true;
+    }
+    if (!t->has_columns) {
+        t->has_columns = true;
+        t->is_refused = columns_from_line(&t->columns, t->walker, line, err) != PEN_OK;
+        return true;
+    }
+    return t->first_line != NULL && !is_first_line(t, line);
+}
+
+/* A record that is too large: up to next, which is behind what is here of it; 0: nothing of it has
+ * ended.  The rest of an open line comes later. */
+static enum pen_next oversize(struct pen_text *t, size_t next, struct pen_record *record,
+                              struct pen_err *err)
+{
+    const size_t end = next == 0 ? t->window.len : next;
+    *record = (struct pen_record){.raw = pen_slice_sub(t->window, t->at, end),
+                                  .offset = t->base + t->at,
+                                  .ordinal = t->ordinal++};
+    (void)PEN_FAIL(err, PEN_E_LIMIT, record->offset,
+                   "a line has more than %zu bytes (record.bytes_max)", t->record_bytes_max);
+    t->is_skipped = t->window.ptr[end - 1] != '\n';
+    t->at = end;
+    return PEN_NEXT_BAD;
+}
+
+/* What is left of a line that was too large. */
+static bool skip(struct pen_text *t)
+{
+    const pen_slice rest = pen_slice_sub(t->window, t->at, t->window.len);
+    const uint8_t *end = rest.len == 0 ? NULL : memchr(rest.ptr, '\n', rest.len);
+    t->at = end == NULL ? t->window.len : (size_t)(end + 1 - t->window.ptr);
+    t->is_skipped = end == NULL;
+    return end != NULL;
+}
+
+/* False: the window has nothing more to give. */
+static bool has_more(struct pen_text *t, struct pen_err *err)
+{
+    if (!t->is_begun && ((t->window.len < MARK_BYTES && !t->is_final) || !begin(t, err))) {
+        return false;
+    }
+    return !t->is_refused && (!t->is_skipped || skip(t)) && t->at < t->window.len;
+}
+
+enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struct pen_err *err)
+{
+    *err = (struct pen_err){0};
+    while (has_more(t, err)) {
+        pen_slice line;
+        size_t next = 0;
+        const enum extent extent = record_at(t, &line, &next);
+        if (extent == EXTENT_MORE) {
+            return PEN_NEXT_MORE;
+        }
+        if (extent == EXTENT_LARGE) {
+            return oversize(t, next, record, err);
+        }
+        if (is_passed(t, line, err)) {
+            t->at = next;
+            continue;
+        }
+        record_make(t, line, record);
+        t->at = next;
+        return PEN_NEXT_RECORD;
+    }
+    return t->is_refused || t->is_final ? PEN_NEXT_END : PEN_NEXT_MORE;
+}
+
+pen_status pen_text_check(const struct pen_type *type, struct pen_err *err)
+{
+    const struct pen_walker_options options = {.window_bytes_max = 4096, .record_bytes_max = 1024};
+    struct pen_plan *plan = pen_plan_new();
+    struct pen_walker *walker = NULL;
+    struct pen_text *text = NULL;
+    if (plan == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
+    }
+    pen_plan_seal(plan);
+    pen_status st = pen_walker_new(plan, &options, &walker, err);
+    st = st == PEN_OK ? pen_text_new(type, walker, options.record_bytes_max, &text, err) : st;
+    pen_text_free(text);
+    pen_walker_free(walker);
+    pen_plan_free(plan);
+    return st;
+}

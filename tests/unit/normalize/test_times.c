@@ -1,0 +1,146 @@
+#include "internal.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define S(text)                                   \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
+
+/* Shown as documents have it; "" when it is no time of this form. */
+static const char *shown(const char *form, uint8_t kind, const char *text, const char *written,
+                         char out[64])
+{
+    const struct pen_type type = {.name = S("t"), .time_form = pen_slice_str(form)};
+    struct pen_schema *schema = calloc(1, sizeof(*schema));
+    struct pen_normalizer *n = calloc(1, sizeof(*n));
+    const struct pen_value value = {.kind = kind, .text = pen_slice_str(text)};
+    int64_t written_ns = 0;
+    int64_t ns = 0;
+    assert_non_null(schema);
+    assert_non_null(n);
+    schema->type = &type;
+    n->schema = schema;
+    assert_true(pen_parse_time(pen_slice_str(written), &written_ns));
+    out[0] = '\0';
+    if (nrm_time_take(n, &value, written_ns, &ns)) {
+        char utc[PEN_TIME_MAX];
+        utc[pen_format_time(ns, utc)] = '\0';
+        (void)snprintf(out, 64, "%.*s %s", (int)n->time_length, n->time_text, utc);
+    }
+    free(n);
+    free(schema);
+    return out;
+}
+
+struct row {
+    const char *form;
+    uint8_t kind;
+    const char *text, *wanted;
+};
+
+static void check(const struct row *rows, size_t count)
+{
+    char out[64];
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(
+            shown(rows[i].form, rows[i].kind, rows[i].text, "2025-03-01T00:00:00Z", out),
+            rows[i].wanted);
+    }
+}
+
+static void epochs_are_told_by_their_size(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"epoch", PEN_NUMBER, "1735689660", "2025-01-01T00:01:00+00:00 2025-01-01T00:01:00Z"},
+        {"epoch", PEN_STRING, "1735689660", "2025-01-01T00:01:00+00:00 2025-01-01T00:01:00Z"},
+        {"epoch", PEN_NUMBER, "1735689660123",
+         "2025-01-01T00:01:00.123000+00:00 2025-01-01T00:01:00.123Z"},
+        {"epoch", PEN_NUMBER, "1735689660123456",
+         "2025-01-01T00:01:00.123456+00:00 2025-01-01T00:01:00.123456Z"},
+        {"epoch", PEN_NUMBER, "1735689660.5",
+         "2025-01-01T00:01:00.500000+00:00 2025-01-01T00:01:00.5Z"},
+        {"epoch", PEN_STRING, "", ""},
+        {"epoch", PEN_STRING, "-5", ""},
+        {"epoch", PEN_STRING, "12x", ""},
+        {"epoch", PEN_NUMBER, "1e9", ""},
+        {"epoch", PEN_NUMBER, "99999999999999999999", ""},
+        {"epoch", PEN_BOOL, "true", ""},
+    };
+    check(rows, PEN_COUNT(rows));
+}
+
+static void patterns_have_the_usual_parts(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"%d/%b/%Y:%H:%M:%S %z", PEN_STRING, "13/Dec/2021:09:29:20 +0000",
+         "2021-12-13T09:29:20+00:00 2021-12-13T09:29:20Z"},
+        {"%d/%b/%Y:%H:%M:%S %z", PEN_STRING, "13/Dec/2021:09:29:20 -0530",
+         "2021-12-13T09:29:20-05:30 2021-12-13T14:59:20Z"},
+        {"%b %d, %Y, %I:%M:%S %p", PEN_STRING, "Feb 1, 2022, 12:05:06 AM",
+         "2022-02-01T00:05:06+00:00 2022-02-01T00:05:06Z"},
+        {"%b %d, %Y, %I:%M:%S %p", PEN_STRING, "Feb 1, 2022, 1:05:06 PM",
+         "2022-02-01T13:05:06+00:00 2022-02-01T13:05:06Z"},
+        {"%a %b %d %H:%M:%S.%f %Y", PEN_STRING, "Mon Feb 28 10:11:12.123456789 2022",
+         "2022-02-28T10:11:12.123456+00:00 2022-02-28T10:11:12.123456789Z"},
+        {"%m/%d/%y %H:%M:%S", PEN_STRING, "02/28/22 10:11:12",
+         "2022-02-28T10:11:12+00:00 2022-02-28T10:11:12Z"},
+        {"%Y-%m-%d", PEN_STRING, "2022-02-30", ""},
+        {"%Y-%m-%d", PEN_STRING, "2022-02-28x", ""},
+        {"%Y-%m-%d", PEN_STRING, "2022-02", ""},
+        {"%H:%M", PEN_STRING, "24:00", ""},
+        {"%Y", PEN_NUMBER, "2022", ""},
+    };
+    check(rows, PEN_COUNT(rows));
+}
+
+static void a_year_that_is_not_written_is_the_last_that_fits(void **state)
+{
+    (void)state;
+    char out[64];
+    static const struct {
+        const char *text, *written, *wanted;
+    } rows[] = {
+        {"Feb  3 01:02:03", "2025-03-01T00:00:00Z",
+         "2025-02-03T01:02:03+00:00 2025-02-03T01:02:03Z"},
+        {"Dec 31 23:59:59", "2025-01-01T00:00:00Z",
+         "2024-12-31T23:59:59+00:00 2024-12-31T23:59:59Z"},
+        {"Jan  1 00:00:01", "2024-12-31T23:00:00Z",
+         "2025-01-01T00:00:01+00:00 2025-01-01T00:00:01Z"},
+        {"Feb 29 01:02:03", "2025-03-01T00:00:00Z",
+         "2024-02-29T01:02:03+00:00 2024-02-29T01:02:03Z"},
+        {"Feb 30 01:02:03", "2025-03-01T00:00:00Z", ""},
+    };
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        assert_string_equal(shown("%b %d %H:%M:%S", PEN_STRING, rows[i].text, rows[i].written, out),
+                            rows[i].wanted);
+    }
+}
+
+static void a_form_with_an_unknown_part_is_refused(void **state)
+{
+    (void)state;
+    struct pen_type type = {.name = S("t"), .time_form = S("%Y-%q")};
+    struct pen_err err = {0};
+    assert_int_equal(nrm_time_form_check(&type, &err), PEN_E_CONFIG);
+    assert_non_null(strstr(err.text, "type t: time_form %Y-%q"));
+    type.time_form = (pen_slice)S("%Y%");
+    assert_int_equal(nrm_time_form_check(&type, &err), PEN_E_CONFIG);
+    type.time_form = (pen_slice)S("%d/%b/%Y:%H:%M:%S %z");
+    assert_int_equal(nrm_time_form_check(&type, &err), PEN_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(epochs_are_told_by_their_size),
+        cmocka_unit_test(patterns_have_the_usual_parts),
+        cmocka_unit_test(a_year_that_is_not_written_is_the_last_that_fits),
+        cmocka_unit_test(a_form_with_an_unknown_part_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+#include "penstock/text.h"
+
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WINDOW_MAX ((size_t)8192)
+#define RECORD_MAX ((size_t)1000)
+#define S PEN_SLICE_LIT
+
+struct fixture {
+    struct pen_plan *plan;
+    struct pen_walker *walker;
+    struct pen_text *text;
+    uint32_t a, b;
+};
+
+static uint32_t field(struct fixture *f, const char *name)
+{
+    const uint32_t made = pen_plan_field_new(f->plan);
+    const pen_slice step = pen_slice_str(name);
+    assert_int_equal(pen_plan_path(f->plan, made, &step, 1), PEN_OK);
+    return made;
+}
+
+static void setup(struct fixture *f, const struct pen_type *type)
+{
+    const struct pen_walker_options options = {
+        .window_bytes_max = WINDOW_MAX, .record_bytes_max = RECORD_MAX, .want_copy = true};
+    struct pen_err err = {0};
+    f->plan = pen_plan_new();
+    assert_non_null(f->plan);
+    f->a = field(f, "a");
+    f->b = field(f, "b");
+    pen_plan_seal(f->plan);
+    assert_int_equal(pen_walker_new(f->plan, &options, &f->walker, &err), PEN_OK);
+    const pen_status st = pen_text_new(type, f->walker, RECORD_MAX, &f->text, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(st, PEN_OK);
+}
+
+static void teardown(struct fixture *f)
+{
+    pen_text_free(f->text);
+    pen_walker_free(f->walker);
+    pen_plan_free(f->plan);
+}
+
+static size_t told(enum pen_next next, const struct pen_record *record, const struct pen_err *err,
+                   char *out, size_t cap)
+{
+    int len = 0;
+    if (next == PEN_NEXT_BAD) {
+        len = snprintf(out, cap, "BAD %s\n", err->text);
+    } else if (record->problem != NULL) {
+        len = snprintf(out, cap, "! %s\n", record->problem);
+    } else {
+        len = snprintf(out, cap, "%.*s\n", (int)record->copy.len, (const char *)record->copy.ptr);
+    }
+    assert_true(len > 0 && (size_t)len < cap);
+    return (size_t)len;
+}
+
+/* All that comes of input, one line each: the copy, "! problem" or "BAD reason"; fed in windows of
+ * so many new bytes. */
+static char *read_all(struct fixture *f, pen_slice input, size_t step)
+{
+    static char out[65536];
+    static uint8_t window[WINDOW_MAX + PEN_JSON_PADDING];
+    size_t len = 0;
+    size_t fed = 0;
+    size_t have = 0;
+    out[0] = '\0';
+    pen_text_reset(f->text);
+    for (;;) {
+        const size_t more = input.len - fed < step ? input.len - fed : step;
+        assert_true(have + more <= WINDOW_MAX);
+        memcpy(window + have, input.ptr + fed, more);
+        have += more;
+        fed += more;
+        pen_text_window(f->text, (pen_slice){window, have}, fed == input.len);
+        struct pen_record record;
+        struct pen_err err;
+        enum pen_next next;
+        while ((next = pen_text_next(f->text, &record, &err)) == PEN_NEXT_RECORD ||
+               next == PEN_NEXT_BAD) {
+            len += told(next, &record, &err, out + len, sizeof(out) - len);
+        }
+        if (next == PEN_NEXT_END) {
+            if (err.status != PEN_OK) {
+                (void)snprintf(out + len, sizeof(out) - len, "END %s\n", err.text);
+            }
+            return out;
+        }
+        const size_t used = pen_text_consumed(f->text);
+        memmove(window, window + used, have - used);
+        have -= used;
+    }
+}
+
+static void check(const struct pen_type *type, const char *input, size_t len, const char *wanted)
+{
+    static const size_t steps[] = {4000, 1, 7, 64};
+    for (size_t i = 0; i < PEN_COUNT(steps); i++) {
+        struct fixture f;
+        setup(&f, type);
+        assert_string_equal(read_all(&f, (pen_slice){(const uint8_t *)input, len}, steps[i]),
+                            wanted);
+        teardown(&f);
+    }
+}
+#define CHECK(type, input, wanted) check((type), (input), sizeof(input) - 1, (wanted))
+
+static const pen_slice two[] = {S("a"), S("b")};
+static const struct pen_type words = {
+    .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = two, .column_count = 2};
+static const struct pen_type named = {.name = S("t"), .format = PEN_FORMAT_COLUMNS};
+
+static void a_line_is_its_columns(void **state)
+{
+    (void)state;
+    CHECK(&words, "x y\nz \"a b\"\n\n[q r] -\r\nlast one",
+          "\"a\":\"x\",\"b\":\"y\"\n\"a\":\"z\",\"b\":\"a b\"\n\"a\":\"q r\"\n"
+          "\"a\":\"last\",\"b\":\"one\"\n");
+}
+
+static void what_json_writes_otherwise_is_escaped(void **state)
+{
+    (void)state;
+    CHECK(&words, "\"a\\\"b\" c\td\nq\x01 \xc3\xa9\xff\n",
+          "\"a\":\"a\\\\\\\"b\",\"b\":\"c\\td\"\n"
+          "\"a\":\"q\\u0001\",\"b\":\"\xc3\xa9\xef\xbf\xbd\"\n");
+}
+
+static void a_line_that_does_not_fit_is_a_record_with_a_problem(void **state)
+{
+    (void)state;
+    CHECK(&words, "alone\nx \"open\n[q y\nx y more\n",
+          "! fewer columns than its type has\n! a quote without its end\n"
+          "! a bracket without its end\n\"a\":\"x\",\"b\":\"y\"\n");
+}
+
+static void the_first_line_may_name_the_columns(void **state)
+{
+    (void)state;
+    CHECK(&named, "src-addr a\n1.2.3.4 -\n", "\"src_addr\":\"1.2.3.4\"\n");
+    CHECK(&named, "a\n", "");
+    CHECK(&named, "", "");
+}
+
+static void columns_have_parts(void **state)
+{
+    (void)state;
+    static const pen_slice names[] = {S("ip:port"), S("m u"), S("r http"), S("x?")};
+    const struct pen_type type = {
+        .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = names, .column_count = 4};
+    CHECK(&type,
+          "2001:db8::1:443 \"GET /\" \"GET https://[::1]:8/p?q=1 HTTP/1.1\"\n"
+          "- - \"- - - \" e\n",
+          "\"ip\":\"2001:db8::1\",\"port\":\"443\",\"m\":\"GET\",\"u\":\"/\","
+          "\"r\":\"GET https://[::1]:8/p?q=1 HTTP/1.1\",\"http_method\":\"GET\","
+          "\"http_protocol\":\"https\",\"http_host\":\"::1\",\"http_port\":\"8\","
+          "\"http_path\":\"/p\",\"http_query\":\"q=1\",\"http_version\":\"1.1\"\n"
+          "\"r\":\"- - - \",\"x\":\"e\"\n");
+}
+
+static void separators_keep_empty_columns(void **state)
+{
+    (void)state;
+    const struct pen_type type = {.name = S("t"),
+                                  .format = PEN_FORMAT_COLUMNS,
+                                  .columns = two,
+                                  .column_count = 2,
+                                  .separator = S("tab")};
+    CHECK(&type, "x y\tz\n\tw\nq\t\n", "\"a\":\"x y\",\"b\":\"z\"\n\"b\":\"w\"\n\"a\":\"q\"\n");
+}
+
+static void patterns_take_lines_apart(void **state)
+{
+    (void)state;
+    const struct pen_type type = {.name = S("t"),
+                                  .format = PEN_FORMAT_TEXT,
+                                  .header_lines = 1,
+                                  .pattern = S("(?P<a>\\d+)( (?P<b>\\w+))?$")};
+    CHECK(&type, "#head\n12 x\n7\nno\n",
+          "\"a\":\"12\",\"b\":\"x\"\n\"a\":\"7\"\n"
+          "! the line does not fit the pattern of its type\n");
+}
+
+static void a_record_may_have_several_lines(void **state)
+{
+    (void)state;
+    const struct pen_type type = {.name = S("t"),
+                                  .format = PEN_FORMAT_TEXT,
+                                  .first_line = S("\\d"),
+                                  .pattern = S("(?P<a>\\d+) (?P<b>[\\s\\S]*)")};
+    CHECK(&type, "left over\n1 x\n y\n2 z\n",
+          "\"a\":\"1\",\"b\":\"x\\n y\"\n\"a\":\"2\",\"b\":\"z\"\n");
+}
+
+static void a_line_that_is_too_large_is_bad_alone(void **state)
+{
+    (void)state;
+    static char input[3000];
+    memset(input, 'x', sizeof(input));
+    const pen_slice first = S("a b\n");
+    const pen_slice last = S("\nc d\n");
+    memcpy(input, first.ptr, first.len);
+    memcpy(input + sizeof(input) - last.len, last.ptr, last.len);
+    check(&words, input, sizeof(input),
+          "\"a\":\"a\",\"b\":\"b\"\n"
+          "BAD a line has more than 1000 bytes (record.bytes_max)\n"
+          "\"a\":\"c\",\"b\":\"d\"\n");
+}
+
+static void marks_of_encodings_are_known(void **state)
+{
+    (void)state;
+    CHECK(&words, "\xef\xbb\xbfx y\n", "\"a\":\"x\",\"b\":\"y\"\n");
+    CHECK(&words, "\xff\xfex\0 \0y\0", "END the text is UTF-16: it must be UTF-8\n");
+}
+
+static void a_wrong_type_is_told(void **state)
+{
+    (void)state;
+    static const pen_slice ports[] = {S("a:b:c")};
+    const struct {
+        struct pen_type type;
+        const char *words;
+    } rows[] = {
+        {{.name = S("t"), .format = PEN_FORMAT_TEXT, .pattern = S("(?P<a>x")},
+         "type t: the pattern is wrong at byte 7: missing closing parenthesis"},
+        {{.name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = ports, .column_count = 1},
+         "type t: a column of address and port is named a:b, not a:b:c"},
+        {{.name = S("t"), .format = PEN_FORMAT_COLUMNS, .separator = S("ab")},
+         "type t: a separator is `tab` or one byte"},
+    };
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        struct pen_err err = {0};
+        assert_int_equal(pen_text_check(&rows[i].type, &err), PEN_E_CONFIG);
+        assert_string_equal(err.text, rows[i].words);
+    }
+    struct pen_err err = {0};
+    assert_int_equal(pen_text_check(&words, &err), PEN_OK);
+}
+
+static void values_of_columns_are_found(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct pen_record record;
+    struct pen_err err;
+    setup(&f, &words);
+    pen_text_reset(f.text);
+    pen_text_window(f.text, S("x \"q\\\"\"\n"), true);
+    assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
+    assert_true(pen_slice_eq(record.raw, S("x \"q\\\"\"")));
+    assert_true(pen_slice_eq(pen_record_first(&record, f.a)->text, S("x")));
+    assert_false(pen_record_first(&record, f.a)->is_escaped);
+    assert_true(pen_slice_eq(pen_record_first(&record, f.b)->text, S("q\\\\\\\"")));
+    assert_true(pen_record_first(&record, f.b)->is_escaped);
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_its_columns),
+        cmocka_unit_test(what_json_writes_otherwise_is_escaped),
+        cmocka_unit_test(a_line_that_does_not_fit_is_a_record_with_a_problem),
+        cmocka_unit_test(the_first_line_may_name_the_columns),
+        cmocka_unit_test(columns_have_parts),
+        cmocka_unit_test(separators_keep_empty_columns),
+        cmocka_unit_test(patterns_take_lines_apart),
+        cmocka_unit_test(a_record_may_have_several_lines),
+        cmocka_unit_test(a_line_that_is_too_large_is_bad_alone),
+        cmocka_unit_test(marks_of_encodings_are_known),
+        cmocka_unit_test(a_wrong_type_is_told),
+        cmocka_unit_test(values_of_columns_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
