@@ -326,7 +326,8 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
         scan->state = SCAN_DRAIN;
         return true;
     }
-    if (PEN_UNLIKELY(is_first && !sniff_is_json(scan_head(scan), err))) {
+    const bool is_json = scan->type->format == PEN_FORMAT_JSON;
+    if (PEN_UNLIKELY(is_first && is_json && !sniff_is_json(scan_head(scan), err))) {
         scan->state = SCAN_DRAIN;
         return false;
     }
