@@ -386,6 +386,86 @@ struct pen_fetch_counters {
 };
 struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher);
 
+/* ---- requests with a body, to whichever of several nodes answers ---- */
+
+#define PEN_POST_NODES_MAX 16U
+#define PEN_POST_ADDRESSES_MAX 16U
+#define PEN_POST_PREFIX_MAX 255 /* bytes */
+#define PEN_POST_QUERY_MAX 4U
+#define PEN_POST_IN_FLIGHT_MAX 64U
+
+struct pen_post_node { /* has no pointers: may be copied */
+    bool is_tls;
+    uint16_t port;
+    char host[PEN_S3_HOST_MAX + 1];       /* without the brackets of an IPv6 address */
+    char authority[PEN_S3_HOST_MAX + 9];  /* of the Host field */
+    char prefix[PEN_POST_PREFIX_MAX + 1]; /* goes before every path: "" or "/search" */
+    uint32_t address_count;               /* 0 until it is resolved */
+    struct pen_fetch_address addresses[PEN_POST_ADDRESSES_MAX];
+};
+/* "https://host", "http://host:9200/prefix".  PEN_E_USAGE with the reason; one with a user or a
+ * password in it is refused, and the reason does not repeat them. */
+PEN_MUST_USE pen_status pen_post_node_parse(pen_slice url, struct pen_post_node *out,
+                                            struct pen_err *err);
+/* Asks where the host is.  Blocks.  PEN_E_NOT_FOUND | PEN_E_IO. */
+PEN_MUST_USE pen_status pen_post_node_resolve(struct pen_post_node *node, struct pen_err *err);
+
+struct pen_poster_options {            /* texts are borrowed as long as the poster lives */
+    const struct pen_post_node *nodes; /* resolved; copied */
+    uint32_t node_count;               /* 1..PEN_POST_NODES_MAX */
+    uint32_t in_flight_max;            /* 1..PEN_POST_IN_FLIGHT_MAX; as many connections a node */
+    int64_t connect_ns;                /* TCP and TLS together */
+    int64_t answer_ns; /* from the request to its answer, and between two arrivals */
+    const char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's, none, that of cert */
+    const char *authorization;                  /* of the Authorization field; NULL: none */
+    /* Signature Version 4 in place of it; NULL: not signed. */
+    const char *sigv4_service, *sigv4_region;
+};
+struct pen_poster; /* everything is done on one thread and its ring */
+/* PEN_E_USAGE: a file that is no good | PEN_E_NOMEM. */
+PEN_MUST_USE pen_status pen_poster_new(struct pen_ring *ring,
+                                       const struct pen_poster_options *options,
+                                       struct pen_poster **out, struct pen_err *err);
+/* Bytes of connections and receive buffers. */
+uint64_t pen_poster_memory(uint32_t node_count, uint32_t in_flight_max);
+void pen_poster_free(struct pen_poster *poster); /* after pen_poster_close said true */
+/* Gives up all requests, which come back, and closes; turn the ring until it is true. */
+bool pen_poster_close(struct pen_poster *poster);
+/* Who signs from now on; copied. */
+PEN_MUST_USE pen_status pen_poster_credentials(struct pen_poster *poster,
+                                               const struct pen_credentials *credentials,
+                                               struct pen_err *err);
+
+struct pen_post {             /* the caller's memory until it comes back from pen_poster_done */
+    const char *method;       /* "POST" */
+    const char *path;         /* "/_bulk", not encoded */
+    const char *content_type; /* of the body */
+    const struct pen_pair *query;
+    uint32_t query_count;
+    pen_slice body; /* borrowed; with an error a turn of the ring longer */
+    bool is_gzip;   /* the body is */
+    uint8_t *reply; /* where the content of the answer goes */
+    size_t reply_cap;
+
+    /* The answer.  PEN_OK: status and reply are whole.  Else err has the reason, and the request
+     * may have been carried out all the same: PEN_E_IO, PEN_E_TRUNCATED, PEN_E_CORRUPT,
+     * PEN_E_LIMIT, PEN_E_DENIED (a certificate), PEN_E_TIMEOUT, PEN_E_STOPPED (given up). */
+    struct pen_err err;
+    uint16_t status;
+    size_t reply_len;
+    bool is_cut;     /* the reply did not fit */
+    bool was_resent; /* on a second connection: the first may have carried it out */
+    uint32_t node;   /* which one was asked */
+    int64_t took_ns;
+};
+bool pen_poster_has_room(const struct pen_poster *poster);
+/* Nodes take turns; one that could not be reached lately is passed over while others are left. */
+void pen_poster_start(struct pen_poster *poster, struct pen_post *post);
+/* The next request that has ended, NULL when there is none. */
+struct pen_post *pen_poster_done(struct pen_poster *poster);
+/* Deadlines; after turns of the ring, at least every 100 ms. */
+void pen_poster_turn(struct pen_poster *poster, int64_t now_ns);
+
 /* ---- credentials: who signs ---- */
 
 #define PEN_CREDENTIAL_MARGIN_NS (300 * PEN_NS_PER_S) /* before they expire, others are fetched */

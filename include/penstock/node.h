@@ -130,6 +130,7 @@ struct pen_object {
     int64_t mtime_ns;
     uint64_t name_hash;
     uint64_t skip_records;     /* committed by an earlier run */
+    bool may_exist;            /* an earlier run may have sent documents of it to a cluster */
     struct pen_totals *before; /* what they added to the totals; NULL: nothing */
     /* Read already, up to an earlier --to: only records from this time on are new. */
     bool is_again;
@@ -267,6 +268,8 @@ struct pen_replay_options {
     const char *cache_dir; /* of compiled databases; NULL: none */
     const char *as_type;   /* NULL: by key */
     enum pen_sink_kind sink;
+    const struct pen_sink_spec *cluster; /* of PEN_SINK_OPENSEARCH; else NULL */
+    bool setup_sink;                     /* puts templates that the cluster lacks */
     bool signals_only;
     bool fresh;
     bool newest_first; /* the latest days are read first: signals come at the end */

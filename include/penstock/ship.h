@@ -1,20 +1,62 @@
 /*
- * penstock/ship.h - documents to bulk bodies to a sink: files and null for now.
+ * penstock/ship.h - documents to bulk bodies to a sink: files, a cluster, or nothing.
  *
  * One shipper a shard.  Documents are appended to the body of their index; a full body is
  * compressed and written (files: zstd frames of lines {"_index","_id","_source"}; null: gzip of a
- * bulk body, then dropped).  Nothing is durable before pen_ship_cut returns its positions and they
- * are committed.
+ * bulk body, then dropped) or sent (OpenSearch: _bulk requests on the shard's ring, which never
+ * block).  Nothing is durable before pen_ship_cut returns its positions and, of a cluster,
+ * pen_ship_is_settled says so; and they are committed.
  */
 #ifndef PEN_SHIP_H
 #define PEN_SHIP_H
 
 #include "penstock/base.h"
 
-enum pen_sink_kind { PEN_SINK_FILES, PEN_SINK_NULL, PEN_SINK_NONE };
+enum pen_sink_kind { PEN_SINK_FILES, PEN_SINK_NULL, PEN_SINK_NONE, PEN_SINK_OPENSEARCH };
 
+/* ---- a cluster ---- */
+
+struct pen_sink_spec { /* as configured; NULL: not given */
+    const char *urls;  /* of its nodes: a comma list */
+    const char *user, *password, *api_key;
+    const char *ca_file, *cert_file, *key_file; /* PEM */
+    const char *sigv4_service, *sigv4_region;   /* "es" or "aoss" */
+};
+struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
+/*
+ * pen_sink_open - reads the URLs and asks where the nodes are: blocks.
+ *
+ * spec     borrowed as long as the sink lives
+ * Returns  PEN_OK | PEN_E_USAGE: a URL, two kinds of authentication | PEN_E_NOT_FOUND, PEN_E_IO: a
+ *          name that is not known | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out,
+                                      struct pen_err *err);
+void pen_sink_free(struct pen_sink *sink);
+
+/* ---- shippers ---- */
+
+struct pen_ship_refusal { /* a document that the cluster will never take; borrowed */
+    pen_slice object, type, reason, excerpt;
+    uint64_t record, offset;
+    bool is_cut; /* it was added before the last cut */
+};
+struct pen_ship_settled { /* of the documents before a cut; all others were delivered */
+    uint64_t dead, duplicate;
+};
 struct pen_ship_options {
     enum pen_sink_kind kind;
+    /* Of PEN_SINK_OPENSEARCH alone. */
+    struct pen_ring *ring;
+    const struct pen_sink *sink;
+    size_t held_bytes_max; /* of documents that are not settled: beyond there is no room */
+    uint32_t requests_max; /* under way at once */
+    int64_t answer_ns;     /* sink.timeout */
+    uint64_t bytes_s_max;  /* of plain bodies; 0: no limit */
+    bool is_plain;         /* bodies are not compressed */
+    void (*refused)(void *ctx, const struct pen_ship_refusal *refusal);
+    void *ctx;
+    /* Of all. */
     const char *dir; /* DIR/documents (files) */
     uint32_t shard;
     uint32_t first_sequence; /* files of this run are named from here on */
@@ -27,9 +69,20 @@ struct pen_ship;
 PEN_MUST_USE pen_status pen_ship_new(const struct pen_ship_options *options, struct pen_ship **out,
                                      struct pen_err *err);
 void pen_ship_free(struct pen_ship *ship);
-/* Appends one document.  PEN_OK | PEN_E_NOSPACE | PEN_E_IO (sticky until pen_ship_retry works). */
-PEN_MUST_USE pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id,
-                                     pen_slice source, struct pen_err *err);
+struct pen_ship_document { /* borrowed until pen_ship_add returns */
+    pen_slice index, id, source;
+    /* Of PEN_SINK_OPENSEARCH: where it came from, for refusals; an earlier process of this job may
+     * have sent it; a version other than 0 replaces older ones (op index) instead of leaving what
+     * is there (op create). */
+    pen_slice object, type;
+    uint64_t record, offset;
+    bool may_exist;
+    uint64_t version;
+};
+/* Appends one document.  PEN_OK | PEN_E_NOSPACE | PEN_E_IO (sticky until pen_ship_retry works) |
+ * PEN_E_LIMIT: it, or the name of its index, is too large. */
+PEN_MUST_USE pen_status pen_ship_add(struct pen_ship *ship, const struct pen_ship_document *doc,
+                                     struct pen_err *err);
 
 struct pen_ship_file { /* a position to commit: the file is good up to bytes */
     char name[160];
@@ -43,9 +96,26 @@ PEN_MUST_USE pen_status pen_ship_cut(struct pen_ship *ship, const struct pen_shi
                                      uint32_t *count, struct pen_err *err);
 /* After E_NOSPACE: tries the pending write again. */
 PEN_MUST_USE pen_status pen_ship_retry(struct pen_ship *ship, struct pen_err *err);
+/*
+ * A cluster answers in its own time.  After turns of the ring call pen_ship_turn; add documents
+ * only while there is room; make no cut before the last one is settled.
+ */
+/* Longest sleep of the ring until the next turn, in ns; 0: any. */
+int64_t pen_ship_turn(struct pen_ship *ship, int64_t now_ns);
+bool pen_ship_has_room(const struct pen_ship *ship);
+/* Whether the cluster has, or has refused, every document that was added before the last cut. */
+bool pen_ship_is_settled(const struct pen_ship *ship);
+struct pen_ship_settled pen_ship_settled_get(const struct pen_ship *ship); /* of the last cut */
+/* Why nothing moves, in words that may hold the server's; NULL: it does.  Borrowed until the next
+ * turn. */
+const char *pen_ship_state(const struct pen_ship *ship, int64_t now_ns);
+/* Gives up what is under way; turn the ring until it is true, then free. */
+bool pen_ship_cancel(struct pen_ship *ship);
+
 struct pen_ship_counters {
     uint64_t documents, body_bytes, shipped_bytes; /* shipped: compressed */
     int64_t blocked_ns; /* in writes and syncs that the caller waited for */
+    uint64_t requests, repeats; /* repeats: of them, those that sent a body again */
 };
 struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship);
 /* Bench only: every sealed body before compression. */

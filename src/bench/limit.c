@@ -59,7 +59,9 @@ static pen_status run_object(struct pen_scan *scan, const struct limit_object *o
     while (event == PEN_SCAN_RECORD && status == PEN_OK) {
         ++*records;
         if (ship != NULL) {
-            status = pen_ship_add(ship, item.doc.index, item.doc.id, item.doc.source, err);
+            const struct pen_ship_document doc = {
+                .index = item.doc.index, .id = item.doc.id, .source = item.doc.source};
+            status = pen_ship_add(ship, &doc, err);
         }
         event = pen_scan_next(scan, &item, err);
     }

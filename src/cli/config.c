@@ -4,6 +4,8 @@
 #include "penstock/net.h"
 #include "penstock/yaml.h"
 
+#include "cluster.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,22 +77,26 @@ bool config_sources_usable(const char *const *sources, uint32_t count)
     return true;
 }
 
-pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind, struct pen_err *err)
+pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind, const char **urls,
+                             struct pen_err *err)
 {
-    static const char *const later[] = {"opensearch:", "datadog:"};
+    static const char opensearch[] = "opensearch:";
+    *urls = NULL;
     if (strcmp(spec, "files") == 0 || strcmp(spec, "null") == 0) {
         *kind = spec[0] == 'f' ? PEN_SINK_FILES : PEN_SINK_NULL;
         return PEN_OK;
     }
-    for (size_t i = 0; i < PEN_COUNT(later); i++) {
-        if (strncmp(spec, later[i], strlen(later[i])) == 0) {
-            return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                            "the sink %.*s is not built yet: files writes what it will read",
-                            (int)strlen(later[i]) - 1, spec);
-        }
+    if (strncmp(spec, opensearch, sizeof(opensearch) - 1) == 0) {
+        *kind = PEN_SINK_OPENSEARCH;
+        *urls = spec + sizeof(opensearch) - 1;
+        return cluster_urls_check(*urls, err);
     }
-    return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "no sink `%.100s`: files (default) or null",
-                    spec);
+    if (strncmp(spec, "datadog:", 8) == 0) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "the sink datadog is not built yet: files writes what it will read");
+    }
+    return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                    "no sink `%.100s`: files (default), opensearch:URL or null", spec);
 }
 
 /* ---- lists ---- */
@@ -182,19 +188,42 @@ static void source_entry(struct reading *r, const struct pen_yaml *entry)
     list_add(r, &r->config->sources, entry, source);
 }
 
+static void cluster_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    struct pen_err err = {0};
+    const struct pen_yaml *at = entry;
+    struct pen_sink_spec *cluster = &r->config->cluster;
+    if (cluster->urls != NULL) {
+        PROBLEM(r, entry, "a run has one opensearch sink; give its nodes as a list");
+    } else if (cluster_read(&r->config->arena, r->path, entry, cluster, &at, &err) != PEN_OK) {
+        PROBLEM(r, at->key == NULL ? at : at->key, "%s", err.text);
+    } else {
+        list_add(r, &r->config->sinks, entry, "opensearch");
+    }
+}
+
 static void sink_entry(struct reading *r, const struct pen_yaml *entry)
 {
     struct pen_err err = {0};
     enum pen_sink_kind kind = PEN_SINK_FILES;
+    const char *urls = NULL;
+    if (entry->kind == PEN_YAML_MAP && pen_yaml_get(entry, "opensearch") != NULL) {
+        cluster_entry(r, entry);
+        return;
+    }
     if (entry->kind == PEN_YAML_MAP && entry->child != NULL) {
-        PROBLEM(r, entry->child->key, "the sink `%.*s` is not built yet: files or null",
+        PROBLEM(r, entry->child->key, "no sink `%.*s`: files, opensearch or null",
                 PEN_SLICE_FMT(entry->child->key->text));
         return;
     }
     const char *spec = entry->kind == PEN_YAML_SCALAR ? text_of(r, entry->text) : "";
-    if (config_sink_check(spec, &kind, &err) != PEN_OK) {
+    if (config_sink_check(spec, &kind, &urls, &err) != PEN_OK) {
         PROBLEM(r, entry, "%s", err.text);
         return;
+    }
+    if (urls != NULL) {
+        r->config->cluster.urls = urls;
+        spec = "opensearch";
     }
     list_add(r, &r->config->sinks, entry, spec);
 }

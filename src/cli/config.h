@@ -15,7 +15,8 @@ struct config {
     struct config_list sources, sinks, rules;
     struct pen_placeholder *placeholders;
     uint32_t placeholder_count;
-    const char *types_dir; /* or NULL */
+    const char *types_dir;        /* or NULL */
+    struct pen_sink_spec cluster; /* of the sink opensearch; urls NULL: there is none */
 };
 void config_init(struct config *config);
 void config_fini(struct config *config);
@@ -34,7 +35,8 @@ PEN_MUST_USE pen_status config_read(struct config *config, const char *path,
 PEN_MUST_USE pen_status config_source_check(const char *source, struct pen_err *err);
 /* The same for sources of a command line; says on standard error what cannot be used. */
 PEN_MUST_USE bool config_sources_usable(const char *const *sources, uint32_t count);
+/* "files", "null", "opensearch:URL[,URL]"; *urls is NULL but for the last. */
 PEN_MUST_USE pen_status config_sink_check(const char *spec, enum pen_sink_kind *kind,
-                                          struct pen_err *err);
+                                          const char **urls, struct pen_err *err);
 
 #endif

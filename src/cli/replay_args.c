@@ -14,7 +14,8 @@ const char replay_help[] =
     "  --rules PATH         rule file or folder, repeatable; `builtin` is the default; --no-rules\n"
     "  --min-level LEVEL    rules from info, low, medium, high or critical on; --tag T: with a "
     "tag\n"
-    "  --sink SPEC          files (default) or null;  --signals-only: no documents\n"
+    "  --sink SPEC          files (default), opensearch:URL[,URL] or null;  --signals-only: no "
+    "documents\n"
     "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
     "  --fresh              start this job anew; triage decisions stay\n"
     "  --plan               list and estimate only;  --newest-first: signals come at the end\n"
@@ -29,7 +30,7 @@ const char replay_help[] =
     "  --fail-on LEVEL      exit 8 when there is a signal of this severity or a higher one\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 usage, 3 config, 4 rules, 5 host, 6 stopped, 7 done with gaps,\n"
-    "8 --fail-on.  The sinks opensearch: and datadog: are not built yet.\n";
+    "8 --fail-on.  The sink datadog: is not built yet.\n";
 
 enum replay_option {
     OPT_OUT = 1,
@@ -153,15 +154,18 @@ static bool sink_take(struct replay_args *args, const char *spec)
 {
     struct pen_err err = {0};
     enum pen_sink_kind kind = PEN_SINK_FILES;
-    if (config_sink_check(spec, &kind, &err) != PEN_OK) {
+    const char *urls = NULL;
+    if (config_sink_check(spec, &kind, &urls, &err) != PEN_OK) {
         return complain(&err);
     }
-    if (args->has_sink && kind != args->options.sink) {
-        (void)fputs("penstock: a run has one sink so far: files or null\n", stderr);
+    const bool is_other = urls != NULL && args->cluster.urls != NULL;
+    if (args->has_sink && (kind != args->options.sink || is_other)) {
+        (void)fputs("penstock: a run has one sink so far: files, opensearch:URL or null\n", stderr);
         return false;
     }
     args->has_sink = true;
     args->options.sink = kind;
+    args->cluster.urls = urls;
     return true;
 }
 
@@ -313,14 +317,22 @@ static bool config_apply(struct replay_args *args)
         args->options.source_count = config->sources.count;
     }
     for (uint32_t i = 0; is_good && !args->has_sink && i < config->sinks.count; i++) {
-        is_good = i == 0 || strcmp(config->sinks.items[i], config->sinks.items[0]) == 0;
-        args->options.sink =
-            strcmp(config->sinks.items[0], "null") == 0 ? PEN_SINK_NULL : PEN_SINK_FILES;
+        const char *name = config->sinks.items[i];
+        is_good = i == 0 || strcmp(name, config->sinks.items[0]) == 0;
+        args->options.sink = strcmp(name, "null") == 0         ? PEN_SINK_NULL
+                             : strcmp(name, "opensearch") == 0 ? PEN_SINK_OPENSEARCH
+                                                               : PEN_SINK_FILES;
     }
     if (!is_good) {
-        (void)fprintf(stderr, "%s: a run has one sink so far: files or null\n", args->config_path);
+        (void)fprintf(stderr, "%s: a run has one sink so far: files, opensearch or null\n",
+                      args->config_path);
         return false;
     }
+    /* A sink of the command line has what the file says of the same cluster. */
+    const bool is_same =
+        args->cluster.urls == NULL ||
+        (config->cluster.urls != NULL && strcmp(args->cluster.urls, config->cluster.urls) == 0);
+    args->cluster = is_same ? config->cluster : args->cluster;
     const bool is_ours = args->rules.path_count == 0 && !args->no_rules;
     for (uint32_t i = 0; is_ours && is_good && i < config->rules.count; i++) {
         is_good = rules_pick_path(&args->rules, config->rules.items[i]);
@@ -342,6 +354,11 @@ static void options_finish(struct replay_args *args)
     }
     o->rules.placeholders = args->config.placeholders;
     o->rules.placeholder_count = args->config.placeholder_count;
+    if (o->sink == PEN_SINK_OPENSEARCH) {
+        o->cluster = &args->cluster;
+        args->cluster.ca_file =
+            args->cluster.ca_file == NULL ? o->s3.ca_file : args->cluster.ca_file;
+    }
     cli_pick_apply_replay(&args->pick, o);
 }
 

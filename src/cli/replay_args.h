@@ -16,6 +16,7 @@ struct replay_args { /* texts stay in argv */
     const char *sets[REPLAY_SETS_MAX]; /* "key=value" in order */
     uint32_t set_count;
     const char *shards;
+    struct pen_sink_spec cluster; /* that options point to */
     const char **sources;
     uint32_t source_count;
     bool has_sink, no_rules, json, plan, allow_gaps, strict, wants_help;

@@ -113,9 +113,7 @@ static pen_status reserved(pen_slice key, pen_slice value, bool *is_reserved, st
     static const struct {
         pen_slice prefix;
         const char *of;
-    } parts[] = {{PEN_SLICE_LIT("sink."), "sinks over the network"},
-                 {PEN_SLICE_LIT("opensearch."), "the opensearch sink"},
-                 {PEN_SLICE_LIT("datadog."), "the datadog sink"}};
+    } parts[] = {{PEN_SLICE_LIT("datadog."), "the datadog sink"}};
     for (size_t i = 0; i < PEN_COUNT(parts); i++) {
         if (pen_slice_starts(key, parts[i].prefix)) {
             *is_reserved = true;

@@ -80,7 +80,10 @@ static void flush(struct conn *conn)
     if (conn->send_op.in_kernel) {
         return;
     }
-    if (conn->sending.len == 0 && conn->stream != NULL) {
+    if (conn->sending.len == 0 && conn->stream == NULL) {
+        conn->sending = conn->sending_next;
+        conn->sending_next = (pen_slice){0};
+    } else if (conn->sending.len == 0) {
         conn->sending =
             (pen_slice){conn->out, tls_take(conn->stream, conn->out, sizeof(conn->out))};
     }
@@ -120,7 +123,10 @@ void conn_send(struct conn *conn)
     pen_http_response_init(&conn->response, exchange->is_head_request);
     if (conn->stream == NULL) {
         conn->sending = exchange->request;
-    } else if (tls_write(conn->stream, exchange->request, &err) != PEN_OK) {
+        conn->sending_next = exchange->content;
+    } else if (tls_write(conn->stream, exchange->request, &err) != PEN_OK ||
+               (exchange->content.len > 0 &&
+                tls_write(conn->stream, exchange->content, &err) != PEN_OK)) {
         conn_fail(conn, &err);
         return;
     }
@@ -199,8 +205,9 @@ static void finish(struct conn *conn, bool is_clean)
 {
     struct http_exchange *exchange = conn->exchange;
     struct http_client *client = conn->client;
-    const bool is_kept = is_clean && !conn->send_op.in_kernel && conn->sending.len == 0 &&
-                         pen_http_response_is_reusable(&conn->response);
+    const bool is_sent =
+        !conn->send_op.in_kernel && conn->sending.len == 0 && conn->sending_next.len == 0;
+    const bool is_kept = is_clean && is_sent && pen_http_response_is_reusable(&conn->response);
     note_head(exchange, &conn->response.head);
     exchange->ended_ns = pen_clock_mono_ns();
     exchange->err = (struct pen_err){0};
@@ -392,6 +399,7 @@ void conn_open(struct conn *conn)
     conn->recv_op = (struct pen_op){.done = on_recv, .name = "conn.recv"};
     conn->served = 0;
     conn->sending = (pen_slice){0};
+    conn->sending_next = (pen_slice){0};
     pen_http_response_init(&conn->response, false);
     conn->state = CONN_CONNECT;
     conn->deadline_ns = pen_clock_mono_ns() + client->options.connect_ns;

@@ -28,6 +28,7 @@ struct conn {
     struct tls_stream *stream; /* NULL: plain */
     struct http_exchange *exchange;
     pen_slice sending;           /* what the send in the kernel is to send */
+    pen_slice sending_next;      /* plain: the content, behind it */
     uint8_t out[CONN_OUT_BYTES]; /* TLS: it lies here */
     struct http_response response;
 };

@@ -244,7 +244,7 @@ pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
     const struct pen_fetch_options *o = &fetcher->options;
     const struct http_client_options options = {.host = host,
                                                 .is_tls = endpoint->is_tls,
-                                                .ca_file = o->ca_file,
+                                                .files = {.ca = o->ca_file},
                                                 .connections_max = o->window_max,
                                                 .connect_ns = o->connect_ns,
                                                 .first_byte_ns = o->first_byte_ns,

@@ -119,7 +119,7 @@ pen_status http_client_new(struct pen_ring *ring, struct pen_recv_pool *recv,
         conns[i - 1].fd = -1;
         conn_push(&client->unused, &conns[i - 1]);
     }
-    const pen_status st = options->is_tls ? tls_new(options->ca_file, &client->tls, err) : PEN_OK;
+    const pen_status st = options->is_tls ? tls_new(&options->files, &client->tls, err) : PEN_OK;
     if (st != PEN_OK) {
         free(conns);
         free(client);

@@ -29,7 +29,7 @@ struct http_address {
 struct http_client_options {
     const char *host; /* name for TLS, without port */
     bool is_tls;
-    const char *ca_file;      /* NULL: the system's */
+    struct tls_files files;
     uint32_t connections_max; /* 1.. */
     int64_t connect_ns;       /* TCP and TLS together */
     int64_t first_byte_ns;    /* from the request sent to the first byte of the answer */
@@ -40,7 +40,9 @@ struct http_client_options {
 /* A request and its answer; the caller's memory until it comes back from http_client_done. */
 struct http_exchange {
     /* The caller's. */
-    pen_slice request; /* head as sent; no body.  Borrowed */
+    pen_slice request; /* head as sent.  Borrowed, as content is, until the connection is done with
+                        * it: with an error that may be a turn of the ring after the exchange */
+    pen_slice content; /* sent behind it; empty: none */
     bool is_head_request;
     uint8_t *body;   /* where the content of the answer goes */
     size_t body_cap; /* what is longer is read and dropped, and is_cut set */

@@ -36,8 +36,27 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-pen_status tls_new(const char *ca_file, struct tls **out, struct pen_err *err)
+static pen_status certificate_use(SSL_CTX *context, const struct tls_files *files,
+                                  struct pen_err *err)
 {
+    const char *key = files->key == NULL ? files->cert : files->key;
+    if (files->cert == NULL) {
+        return PEN_OK;
+    }
+    if (SSL_CTX_use_certificate_chain_file(context, files->cert) != 1) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s: no certificate can be read: %s",
+                        files->cert, reason());
+    }
+    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s: no key of %s can be read: %s", key,
+                        files->cert, reason());
+    }
+    return PEN_OK;
+}
+
+pen_status tls_new(const struct tls_files *files, struct tls **out, struct pen_err *err)
+{
+    const char *ca_file = files->ca;
     struct tls *tls = calloc(1, sizeof(*tls));
     SSL_CTX *context = tls == NULL ? NULL : SSL_CTX_new(TLS_client_method());
     if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
@@ -52,6 +71,11 @@ pen_status tls_new(const char *ca_file, struct tls **out, struct pen_err *err)
         tls_free(tls);
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s: no certificates can be read: %s",
                         ca_file == NULL ? "the system's trust store" : ca_file, reason());
+    }
+    const pen_status st = certificate_use(context, files, err);
+    if (st != PEN_OK) {
+        tls_free(tls);
+        return st;
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     /* What is sent lies in our own memory at another place each time. */

@@ -12,9 +12,14 @@
 struct tls;        /* trust and the last session, which the next connection resumes */
 struct tls_stream; /* of one connection */
 
-/* ca_file: PEM to trust instead of the system's; NULL: the system's.  PEN_E_USAGE names the file.
- */
-PEN_MUST_USE pen_status tls_new(const char *ca_file, struct tls **out, struct pen_err *err);
+struct tls_files {    /* PEM; only read by tls_new */
+    const char *ca;   /* trusted instead of the system's; NULL: the system's */
+    const char *cert; /* ours with its chain, for servers that ask; NULL: none */
+    const char *key;  /* of cert; NULL: in the same file */
+};
+/* PEN_E_USAGE names the file that is no good. */
+PEN_MUST_USE pen_status tls_new(const struct tls_files *files, struct tls **out,
+                                struct pen_err *err);
 void tls_free(struct tls *tls);
 
 /* host: a name, or an address without brackets. */

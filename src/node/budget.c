@@ -35,7 +35,13 @@ struct pen_reader_options shard_reader_options(const struct pen_replay_options *
 
 struct pen_ship_options shard_ship_options(const struct pen_replay_options *o)
 {
+    const uint64_t shards = o->shards == 0 ? pen_host_cores() : o->shards;
     return (struct pen_ship_options){.kind = o->signals_only ? PEN_SINK_NONE : o->sink,
+                                     .held_bytes_max = o->sink_held_bytes_max,
+                                     .requests_max = pen_u32(o->sink_requests_max),
+                                     .answer_ns = o->sink_timeout_ns,
+                                     .bytes_s_max = (o->sink_mb_s * 1000000 + shards - 1) / shards,
+                                     .is_plain = o->sink_gzip == 0,
                                      .body_bytes_max = o->body_bytes_max,
                                      .bodies_max = pen_u32(o->bodies_max),
                                      .level = o->sink == PEN_SINK_NULL ? 1 : (int32_t)o->level};

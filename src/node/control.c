@@ -71,6 +71,7 @@ void stop(struct control *c, const char *reason)
 {
     if (!c->is_draining) {
         c->is_draining = true;
+        c->drain_ns = pen_clock_mono_ns();
         (void)snprintf(c->reason, sizeof(c->reason), "%s", reason);
     }
 }
@@ -144,6 +145,7 @@ static pen_status list_take(struct control *c, struct object_list *list, uint32_
             object_free(object);
             continue;
         }
+        object->may_exist = c->is_resend;
         list->items[kept++] = object;
         c->objects_open++;
         c->planner.units[object->unit].open_objects++;
@@ -341,6 +343,10 @@ static void on_message(struct control *c, struct message *message)
         }
         c->is_dirty = true;
         break;
+    case MSG_REFUSED:
+    case MSG_STATE:
+        sink_message(c, message);
+        break;
     case MSG_CUT:
         PEN_CHECK(message->epoch == c->epoch && slot->cut == NULL);
         slot->cut = message;
@@ -351,6 +357,9 @@ static void on_message(struct control *c, struct message *message)
         PEN_CHECK(message->epoch == c->epoch && slot->cut != NULL);
         memcpy(slot->cut->run_name, message->run_name, sizeof(message->run_name));
         slot->cut->run_bytes = message->run_bytes;
+        slot->cut->totals.bytes_shipped = message->totals.bytes_shipped;
+        c->now.totals.records_delivered -= message->totals.records_duplicate;
+        c->now.totals.records_duplicate += message->totals.records_duplicate;
         c->job.log_bytes += message->run_bytes;
         slot->is_ready = true;
         break;
@@ -570,6 +579,9 @@ bool loop_turn(struct control *c)
         if (c->failure.status != PEN_OK) {
             return true;
         }
+    }
+    if (sink_gives_up(c)) {
+        return true;
     }
     struct pen_err err = {0};
     if (!busy && signals_db_flush(c->signals, &err) != PEN_OK) {

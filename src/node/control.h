@@ -24,7 +24,8 @@ struct shard_slot {
     struct message *cut;           /* of the epoch being committed */
     struct shard_times times;      /* by its last cut */
     bool is_cut, is_ready;
-    uint64_t released; /* epoch up to which its release is done */
+    uint64_t released;               /* epoch up to which its release is done */
+    char sink_state[SINK_STATE_MAX]; /* why its sink stands still; "": it does not */
 };
 
 struct control {
@@ -35,6 +36,9 @@ struct control {
     struct job job;
     struct planner planner;
     struct signals_db *signals;
+    struct pen_sink *sink; /* NULL: none over the network */
+    bool is_resend;        /* an earlier run may have sent documents that no commit holds */
+    int64_t drain_ns;      /* when the run began to drain */
     struct topology topology;
     struct shard_shared shared;
     struct shard_slot slots[SHARDS_MAX];
@@ -80,6 +84,17 @@ void words(const char *fmt, ...) PEN_PRINTF(1, 2);
 /* words of a level, when the run wants to hear them: SAY(c, WARN, "...", ...). */
 #define SAY(c, level, ...) \
     ((c)->options->log_level >= PEN_LOG_##level ? words(__VA_ARGS__) : (void)0)
+/* control_sink.c: a sink over the network.  Opens it; false words when it cannot take documents. */
+PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
+/* Durable before the first document goes out: what is sent from here on may be there already when
+ * the job is resumed; and, at an end that left nothing between, that it is not so any more. */
+PEN_MUST_USE pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err);
+/* REFUSED and STATE; does not take the message. */
+void sink_message(struct control *c, const struct message *message);
+/* The first state that a shard told, or NULL. */
+const char *sink_state(const struct control *c);
+/* The run drains, and the cluster has not taken the rest in sink.drain_timeout. */
+bool sink_gives_up(struct control *c);
 /* From here on nothing new is begun: the run ends as stopped. */
 void stop(struct control *c, const char *reason);
 /* One message of this kind to every shard. */

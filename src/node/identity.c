@@ -60,7 +60,7 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
                                 const struct pen_replay_options *o,
                                 const struct pen_program *program)
 {
-    static const char *const sinks[] = {"files", "null", "none"};
+    static const char *const sinks[] = {"files", "null", "none", "opensearch"};
     char hex[33];
     switch (which) {
     case ID_SOURCES:
@@ -79,7 +79,9 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
     case ID_TYPE:
         return pen_buf_printf(out, "%s", o->as_type == NULL ? "by key" : o->as_type);
     case ID_SINK:
-        return pen_buf_printf(out, "%s%s", sinks[o->sink], o->signals_only ? ",signals only" : "");
+        return pen_buf_printf(out, "%s%s%s%s", sinks[o->sink], o->cluster == NULL ? "" : ":",
+                              o->cluster == NULL ? "" : o->cluster->urls,
+                              o->signals_only ? ",signals only" : "");
     case ID_RULES:
         pen_hash128_hex(pen_rules_hash(program->rules), hex);
         return pen_buf_printf(out, "%s", hex);

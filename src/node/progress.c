@@ -11,10 +11,20 @@
 #define PART_MAX 64U
 
 /* The line's parts as they follow each other; rank 0 stays longest. */
-enum { PART_OBJECTS, PART_BYTES, PART_RECORDS, PART_SPEED, PART_WORST, PART_MILD, PART_ETA, PARTS };
+enum {
+    PART_OBJECTS,
+    PART_BYTES,
+    PART_RECORDS,
+    PART_SPEED,
+    PART_WORST,
+    PART_MILD,
+    PART_ETA,
+    PART_SINK,
+    PARTS
+};
 static const uint8_t rank_of[PARTS] = {
-    [PART_OBJECTS] = 0, [PART_RECORDS] = 1, [PART_WORST] = 2, [PART_ETA] = 3,
-    [PART_SPEED] = 4,   [PART_BYTES] = 5,   [PART_MILD] = 6,
+    [PART_OBJECTS] = 0, [PART_SINK] = 1,  [PART_RECORDS] = 2, [PART_WORST] = 3,
+    [PART_ETA] = 4,     [PART_SPEED] = 5, [PART_BYTES] = 6,   [PART_MILD] = 7,
 };
 
 /* Looked at for every line: windows change their size. */
@@ -37,6 +47,21 @@ static void objects_fill(const struct control *c, char part[PART_MAX])
     }
 }
 
+/* Why the sink waits, which may hold a server's words, as ASCII that fits. */
+static void sink_fill(const struct control *c, char part[PART_MAX])
+{
+    const char *state = sink_state(c);
+    part[0] = '\0';
+    if (state == NULL) {
+        return;
+    }
+    int len = snprintf(part, PART_MAX, ", sink waits: %.40s", state);
+    for (; len > 0; len--) {
+        char *at = &part[len - 1];
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    }
+}
+
 static void parts_fill(const struct control *c, double seconds, char parts[PARTS][PART_MAX])
 {
     const struct pen_totals *committed = &c->committed.totals;
@@ -56,6 +81,7 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
                    by[PEN_CRITICAL], by[PEN_HIGH]);
     (void)snprintf(parts[PART_MILD], PART_MAX, " %" PRIu64 " medium %" PRIu64 " low",
                    by[PEN_MEDIUM], by[PEN_LOW]);
+    sink_fill(c, parts[PART_SINK]);
     parts[PART_ETA][0] = '\0';
     const uint64_t bytes_over = c->bytes_before + c->bytes_done;
     if (c->bytes_done > 0 && c->planner.bytes > bytes_over) {

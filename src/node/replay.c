@@ -275,6 +275,7 @@ static void shards_plan(struct control *c)
     }
     c->shared = (struct shard_shared){.options = o,
                                       .program = c->program,
+                                      .sink = c->sink,
                                       .buckets = c->buckets,
                                       .bucket_count = c->planner.bucket_count,
                                       .topology = &c->topology,
@@ -293,6 +294,7 @@ static pen_status control_open(struct control *c, struct pen_err *err)
 {
     PEN_TRY(pen_host_files(shard_files_max(c->options), err));
     PEN_TRY(program_open(c, err));
+    PEN_TRY(sink_open(c, err));
     PEN_TRY(job_begin(c, err));
     PEN_TRY(state_rules(c, err));
     PEN_TRY(plan_open(c, err));
@@ -361,6 +363,7 @@ static void result_fill(struct control *c, bool is_good)
 
 static pen_status control_run(struct control *c, struct pen_err *err)
 {
+    PEN_TRY(sink_sending(c, true, &c->failure));
     PEN_TRY(threads_start(c, err));
     SAY(c, INFO, "penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
         c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6,
@@ -403,6 +406,7 @@ static void control_close(struct control *c)
         pen_ring_free(c->ring);
     }
     signals_db_close(c->signals);
+    pen_sink_free(c->sink);
     planner_fini(&c->planner);
     job_close(&c->job);
     ledger_fini(&c->committed);
@@ -442,6 +446,9 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     result_fill(c, st == PEN_OK || st == PEN_E_NOSPACE);
     if (st != PEN_OK && st != PEN_E_NOSPACE) {
         return st;
+    }
+    if (st == PEN_OK && !c->is_committing) { /* all that was sent is in a commit */
+        PEN_TRY(sink_sending(c, false, err));
     }
     if (!c->is_draining && st == PEN_OK) {
         spool_clear(c->options->out_dir);

@@ -55,9 +55,9 @@ void shard_fail(struct shard *shard, const struct pen_err *err)
 
 /* ---- epochs ---- */
 
-static void cut_finish(struct shard *shard)
+void cut_finish(struct shard *shard)
 {
-    if (shard->cut_epoch == 0) {
+    if (shard->cut_epoch == 0 || shard->is_failed || !pen_ship_is_settled(shard->ship)) {
         return;
     }
     for (uint32_t j = 0; j < shard->shards; j++) {
@@ -68,6 +68,8 @@ static void cut_finish(struct shard *shard)
     struct message *message = message_new(MSG_READY);
     struct pen_err err = {0};
     message->epoch = shard->cut_epoch;
+    message->totals.records_duplicate = pen_ship_settled_get(shard->ship).duplicate;
+    message->totals.bytes_shipped = pen_ship_counters_get(shard->ship).shipped_bytes;
     if (pen_state_cut(shard->state, shard->cut_epoch, message->run_name, sizeof(message->run_name),
                       &message->run_bytes, &err) != PEN_OK) {
         message_free(message);
@@ -220,6 +222,8 @@ static void from_control(struct shard *shard, struct message *message)
     case MSG_START:
     case MSG_DONE:
     case MSG_DEAD:
+    case MSG_REFUSED:
+    case MSG_STATE:
     case MSG_CUT:
     case MSG_READY:
     case MSG_SIGNAL:
@@ -310,11 +314,14 @@ static void shard_loop(struct shard *shard)
     shard->begun_ns = pen_clock_mono_ns();
     while (!shard->is_stopped) {
         bool busy = drain_mailboxes(shard);
-        const int64_t sleep_ns = feed_turn(shard);
+        const int64_t feed_ns = feed_turn(shard);
+        const int64_t sink_ns = sink_turn(shard);
+        const int64_t sleep_ns =
+            feed_ns == 0 || (sink_ns != 0 && sink_ns < feed_ns) ? sink_ns : feed_ns;
         const bool is_clear = flush_outboxes(shard);
         if (is_clear && !shard->is_failed) {
             busy |= step_release(shard);
-            if (!shard->is_draining) {
+            if (!shard->is_draining && pen_ship_has_room(shard->ship)) {
                 busy |= step_scan(shard);
             }
         }
@@ -328,7 +335,7 @@ static void shard_loop(struct shard *shard)
         }
     }
     open_objects_return(shard);
-    while (!feed_cancel(shard)) {
+    while (!feed_cancel(shard) || !pen_ship_cancel(shard->ship)) {
         (void)pen_ring_turn(shard->ring, true, PARKED_NS);
     }
 }
@@ -355,6 +362,10 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
     ship.dir = shared->documents_dir;
     ship.shard = shard->index;
     ship.first_sequence = shared->first_sequence;
+    ship.ring = shard->ring;
+    ship.sink = shared->sink;
+    ship.refused = sink_refused;
+    ship.ctx = shard;
     PEN_TRY(pen_ship_new(&ship, &shard->ship, err));
     const struct pen_state_options state = {.dir = shared->state_dir,
                                             .shard = shard->index,

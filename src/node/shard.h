@@ -30,6 +30,7 @@ struct shard_shared {
     char state_dir[4096];
     const char *const *adopted_runs; /* committed runs of an earlier process */
     uint32_t adopted_count;
+    const struct pen_sink *sink;        /* NULL: none over the network */
     const struct shard_bucket *buckets; /* NULL: files are read */
     uint32_t bucket_count;
 };

@@ -140,8 +140,15 @@ static bool record_ship(struct shard *shard)
 {
     const struct pen_scan_item *item = &shard->item;
     struct pen_err err = {0};
-    const pen_status st =
-        pen_ship_add(shard->ship, item->doc.index, item->doc.id, item->doc.source, &err);
+    const struct pen_ship_document doc = {.index = item->doc.index,
+                                          .id = item->doc.id,
+                                          .source = item->doc.source,
+                                          .object = pen_slice_str(shard->object->key),
+                                          .type = pen_scan_type(shard->scan)->name,
+                                          .record = item->record.ordinal,
+                                          .offset = item->record.offset,
+                                          .may_exist = shard->object->may_exist};
+    const pen_status st = pen_ship_add(shard->ship, &doc, &err);
     if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
         shard_fail(shard, &err);
         return false;
@@ -380,7 +387,7 @@ static bool object_next(struct shard *shard)
 bool step_scan(struct shard *shard)
 {
     bool busy = false;
-    for (uint32_t i = 0; i < STEP_RECORDS; i++) {
+    for (uint32_t i = 0; i < STEP_RECORDS && pen_ship_has_room(shard->ship); i++) {
         if (shard->object == NULL && !object_next(shard)) {
             return busy;
         }

@@ -49,6 +49,7 @@ struct shard {
     bool is_draining;
     bool is_stopped;
     bool is_failed;
+    char sink_state[SINK_STATE_MAX]; /* as control knows it; "": all moves */
     struct pen_scan_item item;
     bool holds_data;       /* the scan reads the reader's front buffer */
     uint32_t news_objects; /* finished since control was woken, */
@@ -89,5 +90,13 @@ void feed_addresses(struct shard *shard, const struct message *message);
 /* At the end: an object that is open, or NULL; it is not open any more. */
 struct pen_object *feed_return(struct shard *shard);
 bool feed_cancel(struct shard *shard);
+
+/* shard_sink.c: documents to a cluster, which answers in its own time.  Once a turn of the loop, as
+ * feed_turn. */
+int64_t sink_turn(struct shard *shard);
+/* Of pen_ship_options; ctx is the shard. */
+void sink_refused(void *ctx, const struct pen_ship_refusal *refusal);
+/* shard.c: ends the cut under way when all that belongs to it is there. */
+void cut_finish(struct shard *shard);
 
 #endif

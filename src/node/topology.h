@@ -5,6 +5,8 @@
 #include "penstock/node.h"
 #include "penstock/runtime.h"
 
+#define SINK_STATE_MAX 256U
+
 /*
  *   control ──work, commit, committed──▶ shard i        objects are dealt by credit
  *   shard i ──done, dead, cut, ready, signals──▶ control
@@ -27,8 +29,10 @@ enum message_kind {
     MSG_STOP,         /* control: end the thread */
     MSG_DONE,         /* shard: object is finished (or given back) */
     MSG_DEAD,         /* shard: a dead letter */
+    MSG_REFUSED,      /* shard: the sink refused a document of epoch; a dead letter and its key */
+    MSG_STATE,        /* shard: why nothing moves in its sink, or that it does again */
     MSG_CUT,          /* shard: all before belongs to epoch */
-    MSG_READY,        /* shard: documents and run of epoch are on disk */
+    MSG_READY,        /* shard: documents and run of epoch are durable */
     MSG_SIGNAL,       /* shard: a signal changed */
     MSG_RELEASED,     /* shard: everything below the watermark of epoch is released */
     MSG_FAIL,         /* shard: cannot go on: err */
@@ -79,6 +83,7 @@ struct message {
     struct pen_signal *signal; /* SIGNAL: slices point into bytes */
     uint8_t *bytes;            /* payload owned by the message */
     size_t byte_count;
+    size_t key_count; /* REFUSED: the object's key follows the letter */
     uint32_t item_count;
 };
 struct message *message_new(enum message_kind kind); /* never NULL: out of memory panics */

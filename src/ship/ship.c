@@ -2,17 +2,18 @@
 
 #include "penstock/json.h"
 
+#include "bulk.h"
+#include "gzip.h"
+
 #include <zstd.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/igzip_lib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define INDEX_BYTES_MAX 128u
-#define LEVEL_BUFFER_BYTES ISAL_DEF_LVL1_DEFAULT
 
 struct body { /* documents of one index that wait to be sealed, and the file that they go to */
     char index[INDEX_BYTES_MAX];
@@ -31,9 +32,10 @@ struct pen_ship {
     uint64_t clock;
     uint32_t sequence;
     ZSTD_CCtx *zstd;
-    struct isal_zstream *gzip;
-    uint8_t *level_buffer;
-    uint8_t *packed; /* a sealed frame; kept while it cannot be written */
+    struct gzip *gzip; /* null */
+    struct pen_buf gzipped;
+    struct bulk *bulk; /* OpenSearch: it does everything */
+    uint8_t *packed;   /* a sealed frame; kept while it cannot be written */
     size_t packed_cap, packed_len, packed_done;
     struct body *packed_of;
     struct pen_ship_file *changed;
@@ -50,6 +52,19 @@ static size_t body_max(const struct pen_ship *ship)
            ((size_t)64 << 20); /* the last document may be large */
 }
 
+static pen_status packers_new(struct pen_ship *ship, struct pen_err *err)
+{
+    const struct pen_ship_options *o = &ship->options;
+    ship->bodies = calloc(o->bodies_max, sizeof(*ship->bodies));
+    ship->zstd = ZSTD_createCCtx();
+    if (ship->bodies == NULL || ship->zstd == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ship: out of memory");
+    }
+    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_compressionLevel, o->level);
+    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_checksumFlag, 1);
+    return gzip_new(&ship->gzip, err);
+}
+
 pen_status pen_ship_new(const struct pen_ship_options *options, struct pen_ship **out,
                         struct pen_err *err)
 {
@@ -60,17 +75,13 @@ pen_status pen_ship_new(const struct pen_ship_options *options, struct pen_ship 
     }
     ship->options = *options;
     ship->sequence = options->first_sequence;
-    ship->bodies = calloc(options->bodies_max, sizeof(*ship->bodies));
-    ship->zstd = ZSTD_createCCtx();
-    ship->gzip = calloc(1, sizeof(*ship->gzip));
-    ship->level_buffer = malloc(LEVEL_BUFFER_BYTES);
-    if (ship->bodies == NULL || ship->zstd == NULL || ship->gzip == NULL ||
-        ship->level_buffer == NULL) {
+    pen_buf_init(&ship->gzipped, SIZE_MAX);
+    const pen_status st = options->kind == PEN_SINK_OPENSEARCH ? bulk_new(options, &ship->bulk, err)
+                                                               : packers_new(ship, err);
+    if (st != PEN_OK) {
         pen_ship_free(ship);
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "ship: out of memory");
+        return st;
     }
-    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_compressionLevel, options->level);
-    (void)ZSTD_CCtx_setParameter(ship->zstd, ZSTD_c_checksumFlag, 1);
     *out = ship;
     return PEN_OK;
 }
@@ -88,8 +99,9 @@ void pen_ship_free(struct pen_ship *ship)
     }
     free(ship->bodies);
     (void)ZSTD_freeCCtx(ship->zstd);
-    free(ship->gzip);
-    free(ship->level_buffer);
+    gzip_free(ship->gzip);
+    pen_buf_fini(&ship->gzipped);
+    bulk_free(ship->bulk);
     free(ship->packed);
     free(ship->changed);
     free(ship);
@@ -119,21 +131,11 @@ static pen_status packed_reserve(struct pen_ship *ship, size_t cap, struct pen_e
 
 static pen_status pack_gzip(struct pen_ship *ship, pen_slice body, struct pen_err *err)
 {
-    PEN_TRY(packed_reserve(ship, body.len + body.len / 8 + 4096, err));
-    struct isal_zstream *stream = ship->gzip;
-    isal_deflate_init(stream);
-    stream->level = 1;
-    stream->level_buf = ship->level_buffer;
-    stream->level_buf_size = LEVEL_BUFFER_BYTES;
-    stream->gzip_flag = IGZIP_GZIP;
-    stream->end_of_stream = 1;
-    stream->next_in = pen_unconst(body.ptr); /* igzip does not write there */
-    stream->avail_in = pen_u32(body.len);
-    stream->next_out = ship->packed;
-    stream->avail_out = pen_u32(ship->packed_cap);
-    const int code = isal_deflate(stream);
-    PEN_CHECK(code == COMP_OK && stream->internal_state.state == ZSTATE_END);
-    ship->counters.shipped_bytes += stream->total_out;
+    const pen_status st = gzip_pack(ship->gzip, body, &ship->gzipped);
+    if (st != PEN_OK) {
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "ship: out of memory");
+    }
+    ship->counters.shipped_bytes += ship->gzipped.len;
     return PEN_OK;
 }
 
@@ -323,25 +325,29 @@ static pen_status text_add(struct pen_buf *to, pen_slice before, pen_slice text)
     return pen_json_escape(to, text);
 }
 
-static pen_status document_add(const struct pen_ship *ship, struct pen_buf *to, pen_slice index,
-                               pen_slice id, pen_slice source)
+static pen_status document_add(const struct pen_ship *ship, struct pen_buf *to,
+                               const struct pen_ship_document *doc)
 {
     const struct envelope *envelope =
         ship->options.kind == PEN_SINK_NULL ? &bulk_envelope : &file_envelope;
-    PEN_TRY(pen_buf_reserve(to, source.len + index.len * 6 + id.len * 6 + 64));
-    PEN_TRY(text_add(to, envelope->index, index));
-    PEN_TRY(text_add(to, envelope->id, id));
+    PEN_TRY(pen_buf_reserve(to, doc->source.len + doc->index.len * 6 + doc->id.len * 6 + 64));
+    PEN_TRY(text_add(to, envelope->index, doc->index));
+    PEN_TRY(text_add(to, envelope->id, doc->id));
     PEN_TRY(pen_buf_add(to, envelope->source));
-    PEN_TRY(pen_buf_add(to, source));
+    PEN_TRY(pen_buf_add(to, doc->source));
     return pen_buf_add(to, envelope->end);
 }
 
-pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id, pen_slice source,
+pen_status pen_ship_add(struct pen_ship *ship, const struct pen_ship_document *doc,
                         struct pen_err *err)
 {
+    const pen_slice index = doc->index;
     if (ship->options.kind == PEN_SINK_NONE) {
         ship->counters.documents++;
         return PEN_OK;
+    }
+    if (ship->bulk != NULL) {
+        return bulk_add(ship->bulk, doc, err);
     }
     struct body *body = body_known(ship, index);
     if (body == NULL) {
@@ -357,11 +363,11 @@ pen_status pen_ship_add(struct pen_ship *ship, pen_slice index, pen_slice id, pe
     }
     body->used_at = ++ship->clock;
     const size_t before = body->bytes.len;
-    const pen_status st = document_add(ship, &body->bytes, index, id, source);
+    const pen_status st = document_add(ship, &body->bytes, doc);
     if (st != PEN_OK) {
         body->bytes.len = before;
         return PEN_FAIL(err, st, PEN_NO_OFFSET, "a document of %zu bytes does not fit a body",
-                        source.len);
+                        doc->source.len);
     }
     ship->counters.documents++;
     return PEN_OK;
@@ -386,6 +392,9 @@ pen_status pen_ship_cut(struct pen_ship *ship, const struct pen_ship_file **file
         ship->changed_count = 0;
         ship->is_reported = false;
     }
+    if (ship->bulk != NULL) {
+        bulk_cut(ship->bulk);
+    }
     for (uint32_t i = 0; i < ship->body_count; i++) {
         struct body *body = &ship->bodies[i];
         PEN_TRY(body_seal(ship, body, err));
@@ -406,9 +415,43 @@ pen_status pen_ship_retry(struct pen_ship *ship, struct pen_err *err)
     return packed_write(ship, err);
 }
 
+/* ---- a cluster ---- */
+
+int64_t pen_ship_turn(struct pen_ship *ship, int64_t now_ns)
+{
+    return ship->bulk == NULL ? 0 : bulk_turn(ship->bulk, now_ns);
+}
+
+bool pen_ship_has_room(const struct pen_ship *ship)
+{
+    return ship->bulk == NULL || bulk_has_room(ship->bulk);
+}
+
+bool pen_ship_is_settled(const struct pen_ship *ship)
+{
+    return ship->bulk == NULL || ship->bulk->cut_left == 0;
+}
+
+struct pen_ship_settled pen_ship_settled_get(const struct pen_ship *ship)
+{
+    return ship->bulk == NULL ? (struct pen_ship_settled){0} : ship->bulk->counts[0];
+}
+
+const char *pen_ship_state(const struct pen_ship *ship, int64_t now_ns)
+{
+    return ship->bulk == NULL ? NULL : bulk_state(ship->bulk, now_ns);
+}
+
+bool pen_ship_cancel(struct pen_ship *ship)
+{
+    return ship->bulk == NULL || bulk_close(ship->bulk);
+}
+
+/* ---- figures ---- */
+
 struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship)
 {
-    return ship->counters;
+    return ship->bulk == NULL ? ship->counters : ship->bulk->counters;
 }
 
 void pen_ship_capture(struct pen_ship *ship, pen_body_fn *fn, void *ctx)
@@ -441,9 +484,11 @@ uint64_t pen_ship_memory(const struct pen_ship_options *options)
     if (options->kind == PEN_SINK_NONE) {
         return sizeof(struct pen_ship);
     }
+    if (options->kind == PEN_SINK_OPENSEARCH) {
+        return sizeof(struct pen_ship) + bulk_memory(options);
+    }
     /* A body is sealed when it has its size: its buffer, which doubles, may be twice that. */
     return sizeof(struct pen_ship) + options->bodies_max * sizeof(struct body) +
            2 * options->body_bytes_max * options->bodies_max +
-           ZSTD_compressBound(options->body_bytes_max) + zstd_memory(options) +
-           sizeof(struct isal_zstream) + LEVEL_BUFFER_BYTES;
+           ZSTD_compressBound(options->body_bytes_max) + zstd_memory(options) + gzip_memory();
 }

@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     const struct http_client_options options = {
         .host = argv[1],
         .is_tls = strcmp(argv[3], "-") != 0,
-        .ca_file = argv[3],
+        .files = {.ca = argv[3]},
         .connections_max = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 4,
         .connect_ns = ms_of(argc, argv, 5, 5000),
         .first_byte_ns = ms_of(argc, argv, 6, 5000),

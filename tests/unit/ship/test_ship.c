@@ -34,9 +34,9 @@ static void add(struct pen_ship *ship, const char *index, uint32_t number)
     struct pen_err err;
     (void)snprintf(id, sizeof(id), "id\"%u", number);
     (void)snprintf(source, sizeof(source), "{\"n\":%u}", number);
-    assert_int_equal(
-        pen_ship_add(ship, pen_slice_str(index), pen_slice_str(id), pen_slice_str(source), &err),
-        PEN_OK);
+    const struct pen_ship_document doc = {
+        .index = pen_slice_str(index), .id = pen_slice_str(id), .source = pen_slice_str(source)};
+    assert_int_equal(pen_ship_add(ship, &doc, &err), PEN_OK);
 }
 
 /* The first bytes of a file, decoded frame by frame. */

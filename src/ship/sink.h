@@ -1,0 +1,13 @@
+/* sink.h - what bulk requests need to know of a cluster. */
+#ifndef PEN_SHIP_SINK_H
+#define PEN_SHIP_SINK_H
+
+#include "penstock/net.h"
+#include "penstock/ship.h"
+
+/* Its texts live as long as the sink. */
+struct pen_poster_options sink_poster(const struct pen_sink *sink, uint32_t in_flight_max,
+                                      int64_t answer_ns);
+uint32_t sink_node_count(const struct pen_sink *sink);
+
+#endif

@@ -1,0 +1,238 @@
+"""bulk_server.py - a small cluster that takes bulk requests as OpenSearch does and misbehaves as told.
+
+It keeps (index, id) -> source with the semantics of `create` and of external versions.  A script is called
+for every request before and after it is carried out, and may answer instead."""
+import base64
+import gzip
+import http.server
+import json
+import socket
+import ssl
+import threading
+import zlib
+
+CONFLICT = "version_conflict_engine_exception"
+
+
+class Request:
+    """What a script sees: number (from 0), body (plain bytes), headers, docs [(action, metadata, source)]."""
+
+    def __init__(self, number, body, headers, docs):
+        self.number, self.body, self.headers, self.docs = number, body, headers, docs
+
+
+def error(kind, reason="because of the test"):
+    return {"type": kind, "reason": reason}
+
+
+def whole(status, kind=None, reason="because of the test"):
+    """An answer to the request as a whole."""
+    text = b"" if kind is None else json.dumps({"error": error(kind, reason), "status": status}).encode()
+    return status, text
+
+
+class Cluster:
+    """with Cluster() as cluster: cluster.url, cluster.docs, cluster.requests.
+
+    before(request) -> None, ("cut",) connection closed, ("stall", seconds) then carried out, or (status, bytes)
+    after(request, status, text) -> the same, when it has been carried out: what is answered instead
+    item(index, id, source) -> None or (status, error) for one document that is then not taken"""
+
+    def __init__(self, before=None, after=None, item=None, authorization=None, tls=None, templates=True):
+        self.before, self.after, self.item = before, after, item
+        self.authorization = authorization
+        self.docs, self.versions = {}, {}
+        self.requests, self.errors, self.seen = 0, [], []
+        self.puts = {}
+        self.lock = threading.Lock()
+        if templates:
+            self.puts = None  # every template is there
+        cluster = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                cluster._post(self)
+
+            def do_GET(self):
+                cluster._get(self)
+
+            do_HEAD = do_GET
+
+            def do_PUT(self):
+                cluster._put(self)
+
+            def log_message(self, *args):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, request, client_address):
+                pass  # the other side went away
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "http"
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.scheme = "https"
+        self.port = self.server.server_address[1]
+        self.url = f"{self.scheme}://127.0.0.1:{self.port}"
+        self.sink = f"opensearch:{self.url}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    # ---- requests ----
+
+    def _body(self, handler):
+        length = handler.headers.get("Content-Length")
+        raw = handler.rfile.read(int(length or 0))
+        if len(raw) < int(length or 0):
+            return None  # cut
+        if handler.headers.get("Content-Encoding") == "gzip":
+            try:
+                raw = gzip.decompress(raw)
+            except (EOFError, zlib.error, gzip.BadGzipFile):
+                self.errors.append("a body that is no gzip")
+                return b"?"
+        return raw
+
+    def _answer(self, handler, status, text):
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json; charset=UTF-8")
+        handler.send_header("Content-Length", str(len(text)))
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(text)
+
+    def _cut(self, handler):
+        handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    def _allowed(self, handler):
+        if self.authorization is None or handler.headers.get("Authorization") == self.authorization:
+            return True
+        self._answer(handler, *whole(401, "security_exception", "no permissions"))
+        return False
+
+    def _do(self, handler, told):
+        """Carries out what a script said; True when the request has its answer."""
+        if told is None:
+            return False
+        if told[0] == "cut":
+            self._cut(handler)
+            return True
+        if told[0] == "stall":
+            threading.Event().wait(told[1])
+            return False
+        self._answer(handler, *told)
+        return True
+
+    def _post(self, handler):
+        body = self._body(handler)
+        if body is None or not self._allowed(handler):
+            return
+        if not handler.path.startswith("/_bulk"):
+            self._answer(handler, 400, b'{"error":"no handler found"}')
+            return
+        with self.lock:
+            number = self.requests
+            self.requests += 1
+        try:
+            docs = self._parse(body)
+        except ValueError as wrong:
+            self.errors.append(str(wrong))
+            self._answer(handler, *whole(400, "illegal_argument_exception", str(wrong)))
+            return
+        request = Request(number, body, handler.headers, docs)
+        if self.before is not None and self._do(handler, self.before(request)):
+            return
+        status, text = self._carry_out(docs)
+        if self.after is not None and self._do(handler, self.after(request, status, text)):
+            return
+        self._answer(handler, status, text)
+
+    @staticmethod
+    def _parse(body):
+        if not body.endswith(b"\n"):
+            raise ValueError("The bulk request must be terminated by a newline [\\n]")
+        lines = body[:-1].split(b"\n")
+        if len(lines) % 2:
+            raise ValueError("an action without a source")
+        docs = []
+        for action, source in zip(lines[::2], lines[1::2]):
+            (name, metadata), = json.loads(action).items()
+            if name not in ("create", "index"):
+                raise ValueError(f"Malformed action/metadata line, found [{name}]")
+            if len(metadata["_id"].encode()) > 512:
+                raise ValueError("id is too long, must be no longer than 512 bytes")
+            docs.append((name, metadata, json.loads(source)))
+        return docs
+
+    def _carry_out(self, docs):
+        items = []
+        with self.lock:
+            for name, metadata, source in docs:
+                got = self._one(name, metadata, source)
+                items.append({name: {"_index": metadata["_index"], "_id": metadata["_id"], **got}})
+        text = {"took": 1, "errors": any("error" in next(iter(i.values())) for i in items), "items": items}
+        return 200, json.dumps(text).encode()
+
+    def _one(self, name, metadata, source):
+        key = (metadata["_index"], metadata["_id"])
+        told = self.item(*key, source) if self.item is not None else None
+        if told is not None:
+            return {"status": told[0], "error": told[1]}
+        if name == "create" and key in self.docs:
+            return {"status": 409, "error": error(CONFLICT, f"[{key[1]}]: version conflict")}
+        if name == "index":
+            assert metadata["version_type"] == "external", metadata
+            if metadata["version"] <= self.versions.get(key, 0):
+                return {"status": 409, "error": error(CONFLICT, "a newer one is there")}
+            self.versions[key] = metadata["version"]
+        self.docs[key] = source
+        return {"status": 201, "result": "created"}
+
+    # ---- everything else ----
+
+    def _get(self, handler):
+        if not self._allowed(handler):
+            return
+        if handler.path == "/":
+            self._answer(handler, 200, json.dumps({"cluster_name": "test", "version": {
+                "distribution": "opensearch", "number": "2.19.1"}}).encode())
+            return
+        name = handler.path.split("?")[0]
+        there = self.puts is None or name in self.puts
+        self._answer(handler, *((200, b"{}") if there else whole(404, "resource_not_found_exception")))
+
+    def _put(self, handler):
+        body = self._body(handler)
+        if not self._allowed(handler):
+            return
+        if self.puts is None:
+            self.puts = {}
+        self.puts[handler.path.split("?")[0]] = json.loads(body)
+        self._answer(handler, 200, b'{"acknowledged":true}')
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def tls_server(cert, key, ca=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    if ca is not None:
+        context.load_verify_locations(ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

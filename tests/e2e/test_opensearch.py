@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""test_opensearch.py PENSTOCK CASE - documents to a cluster: each of them once, whatever happens."""
+import json
+import random
+import signal
+import subprocess
+import threading
+import time
+
+from bulk_server import Cluster, error, whole
+from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, replay, run
+
+# Many small requests, and answers that are given up soon.
+SMALL = ("--set", "sink.timeout=2s", "--set", "ship.body_bytes_max=64KiB", "--set", "sink.requests_max=8")
+
+
+def expected(folder, out="files"):
+    """(index, id) -> source of the files sink."""
+    summary = replay(folder, WORK / out)
+    return {(d["_index"], d["_id"]): d["_source"] for d in documents(WORK / out)}, summary
+
+
+def same(cluster, want):
+    got = {key: source for key, source in cluster.docs.items() if not key[0].startswith("penstock-signals")}
+    assert not cluster.errors, cluster.errors[:3]
+    assert got.keys() == want.keys(), (len(got), len(want), list(got.keys() ^ want.keys())[:3])
+    wrong = [key for key in want if got[key] != want[key]]
+    assert not wrong, (len(wrong), want[wrong[0]], got[wrong[0]])
+
+
+def case_opensearch_documents():
+    """The cluster has what the files sink writes, document by document; a second run adds nothing."""
+    folder = generate(size="8MiB")
+    want, plain = expected(folder)
+    for shards in (1, 2):
+        with Cluster() as cluster:
+            out = WORK / f"out{shards}"
+            got = replay(folder, out, "--sink", cluster.sink, "--shards", shards)
+            same(cluster, want)
+            assert got["records"] == plain["records"], (got["records"], plain["records"])
+            assert got["by_type"] == plain["by_type"] and got["signals"] == plain["signals"], got
+            assert got["bytes"]["shipped"] > 0, got
+            requests = cluster.requests
+            again = replay(folder, out, "--sink", cluster.sink, "--shards", shards)
+            assert again["records"] == got["records"] and cluster.requests == requests, again
+            other = replay(folder, WORK / f"other{shards}", "--sink", cluster.sink, "--shards", shards)
+            assert other["records"]["duplicate"] == plain["records"]["delivered"], other["records"]
+            assert other["records"]["delivered"] == 0, other["records"]
+            same(cluster, want)
+
+
+def faults_of(seed, share=0.3):
+    """A script of faults: what a network and a busy cluster do, before and after a request is carried out."""
+    rng = random.Random(seed)
+    lock = threading.Lock()
+
+    def draw(*choices):
+        with lock:
+            return rng.choice(choices) if rng.random() < share else None
+
+    def before(_request):
+        return draw(("cut",), whole(502), whole(503, "cluster_manager_not_discovered_exception"),
+                    whole(429, "circuit_breaking_exception"), whole(429, "rejected_execution_exception"), ("stall", 0.2))
+
+    def after(_request, _status, text):
+        return draw(("cut",), whole(502), whole(500), (200, text[:len(text) // 2]), (200, b"garbage"), (200, b""),
+                    (200, b'{"errors":false,"items":[]}'), ("stall", 2.5), whole(504))
+
+    def item(_index, _id, _source):
+        return draw((429, error("rejected_execution_exception")), (503, error("unavailable_shards_exception")))
+
+    return before, after, item
+
+
+def case_opensearch_faults():
+    """Cuts, stalls, broken and lost answers, rejected items: the same documents, none twice, none lost."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    for seed in range(3):
+        before, after, item = faults_of(seed)
+        with Cluster(before=before, after=after, item=item) as cluster:
+            got = replay(folder, WORK / f"out{seed}", "--sink", cluster.sink, "--shards", 1 + seed % 2, *SMALL)
+            same(cluster, want)
+            assert got["records"] == plain["records"], (seed, got["records"])
+            assert cluster.requests > 5, cluster.requests
+
+
+def case_opensearch_killed():
+    """kill -9 at random points while the cluster misbehaves: resumed until done, every document is there once."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    rng = random.Random(7)
+    before, after, item = faults_of(11, share=0.05)
+    with Cluster(before=before, after=after, item=item) as cluster:
+        args = ["replay", folder, "--out", WORK / "out", "--sink", cluster.sink, "--json", "--no-progress", *FIXED,
+                *SMALL, "--set", "commit.interval=20ms"]
+        kills = 0
+        for turn in range(30):
+            child = subprocess.Popen([BINARY, *map(str, args), "--shards", str(1 + turn % 2)],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                said, words = child.communicate(timeout=0.2 + 1.5 * rng.random())
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.communicate()
+                kills += 1
+                continue
+            assert child.returncode == 0, words.decode()
+            break
+        got = replay(folder, WORK / "out", "--sink", cluster.sink, *SMALL)
+        same(cluster, want)
+        assert kills >= 3, kills
+        assert got["records"] == plain["records"], got["records"]
+
+
+def case_opensearch_refused():
+    """A document that the cluster will never take is one dead letter with its reason; all others are there."""
+    folder = generate(size="2MiB")
+    want, plain = expected(folder)
+    bad = sorted(want)[::97]
+    refusal = (400, error("mapper_parsing_exception", "failed to parse field [n] \x1b[31m of type [long]"))
+    with Cluster(item=lambda index, name, _: refusal if (index, name) in bad else None) as cluster:
+        got = replay(folder, WORK / "items", "--sink", cluster.sink, code=7)
+        same(cluster, {key: source for key, source in want.items() if key not in bad})
+        check_refused(WORK / "items", got, plain, bad, "400 mapper_parsing_exception: failed to parse field [n]")
+        again = replay(folder, WORK / "items", "--sink", cluster.sink, code=7)
+        assert again["records"] == got["records"] and again["gaps"] == got["gaps"], again
+    ids = {name for _, name in bad}
+
+    def spoilt(request):
+        if any(metadata["_id"] in ids for _, metadata, _ in request.docs):
+            return whole(400, "action_request_validation_exception", "Validation Failed: 1: id is too long;")
+        return None
+
+    with Cluster(before=spoilt) as cluster:
+        got = replay(folder, WORK / "whole", "--sink", cluster.sink, code=7)
+        same(cluster, {key: source for key, source in want.items() if key not in bad})
+        check_refused(WORK / "whole", got, plain, bad, "400 action_request_validation_exception: Validation Failed")
+
+
+def check_refused(out, got, plain, bad, reason):
+    assert got["records"]["dead"] == plain["records"]["dead"] + len(bad), (got["records"], len(bad))
+    assert got["records"]["delivered"] == plain["records"]["delivered"] - len(bad), got["records"]
+    gaps = {gap["account"]: gap["count"] for gap in got["gaps"] if gap["cause"] == "refused-by-sink"}
+    assert sum(gaps.values()) == len(bad) and all(len(account) == 12 for account in gaps), got["gaps"]
+    letters = [row for rows in dead(out).values() for row in rows if row["stage"] == "sink"]
+    assert len(letters) == len(bad), (len(letters), len(bad))
+    assert all(row["reason"].startswith(reason) and row["type"] == "cloudtrail" for row in letters), letters[0]
+    assert len({(row["object"], row["record"]) for row in letters}) == len(bad), letters[:2]
+
+
+def case_opensearch_large():
+    """413: requests become smaller until they fit, and stay so; a document that never fits is refused."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    limit, over = 300_000, []
+
+    def before(request):
+        if len(request.body) > limit:
+            over.append(len(request.body))
+            return whole(413)
+        return None
+
+    with Cluster(before=before) as cluster:
+        got = replay(folder, WORK / "out", "--sink", cluster.sink, "--shards", 1)
+        same(cluster, want)
+        assert got["records"] == plain["records"], got["records"]
+        assert 0 < len(over) < 12, over
+
+
+def case_opensearch_held():
+    """A blocked index, a closed one, a full disk, 403 of the whole cluster: the run waits, says so, goes on."""
+    folder = generate(size="2MiB")
+    want, plain = expected(folder)
+    blocks = [("item", 403, "cluster_block_exception", "FORBIDDEN/8/index write (api)"),
+              ("item", 429, "cluster_block_exception", "TOO_MANY_REQUESTS/12/disk usage exceeded"),
+              ("item", 400, "index_closed_exception", "closed"),
+              ("whole", 403, "cluster_block_exception", "FORBIDDEN/6/cluster read-only (api)"),
+              ("whole", 401, "security_exception", "no permissions"),
+              ("whole", 400, None, "a page of a proxy")]
+    for number, (form, status, kind, reason) in enumerate(blocks):
+        until = time.monotonic() + 3
+        seen = []
+
+        def item(*_, until=until, form=form, status=status, kind=kind, reason=reason):
+            return (status, error(kind, reason)) if form == "item" and time.monotonic() < until else None
+
+        def before(request, until=until, form=form, status=status, kind=kind, reason=reason, seen=seen):
+            seen.append(time.monotonic())
+            return whole(status, kind, reason) if form == "whole" and time.monotonic() < until else None
+
+        with Cluster(before=before, item=item) as cluster:
+            got = replay(folder, WORK / f"out{number}", "--sink", cluster.sink, "--shards", 2)
+            same(cluster, want)
+            assert got["records"] == plain["records"], (kind, got["records"])
+            assert "the sink waits" in got["words"] and str(status) in got["words"], got["words"]
+            assert kind is None or (kind in got["words"] and reason in got["words"]), got["words"]
+            assert "takes documents again" in got["words"], got["words"]
+            if kind is not None:  # one with many documents is halved first
+                assert len([at for at in seen if at < until]) < 20, len(seen)
+
+
+def case_opensearch_gone():
+    """A cluster that does not answer: the run waits and says so; Ctrl-C ends it in time, and it resumes."""
+    folder = generate(size="2MiB")
+    want, plain = expected(folder)
+    is_gone = threading.Event()
+    is_gone.set()
+
+    def before(_request):
+        return ("cut",) if is_gone.is_set() else None
+
+    with Cluster(before=before) as cluster:
+        args = ["replay", folder, "--out", WORK / "out", "--sink", cluster.sink, "--json", "--no-progress", *FIXED,
+                *SMALL, "--set", "sink.drain_timeout=1s"]
+        child = subprocess.Popen([BINARY, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(4)
+        assert child.poll() is None, child.communicate()
+        child.send_signal(signal.SIGINT)
+        said, words = child.communicate(timeout=20)
+        assert child.returncode == 6, (child.returncode, words)
+        summary = json.loads(said.splitlines()[-1])
+        adds_up(summary)
+        assert summary["status"] == "stopped" and "no answer" in summary["reason"], summary
+        assert b"the sink waits: no answer" in words, words
+        is_gone.clear()
+        got = replay(folder, WORK / "out", "--sink", cluster.sink, *SMALL)
+        same(cluster, want)
+        assert got["records"] == plain["records"], got["records"]
+
+
+main(globals())
