@@ -114,7 +114,7 @@ bool pen_ship_cancel(struct pen_ship *ship);
 
 struct pen_ship_counters {
     uint64_t documents, body_bytes, shipped_bytes; /* shipped: compressed */
-    int64_t blocked_ns; /* in writes and syncs that the caller waited for */
+    int64_t blocked_ns;         /* in writes and syncs that the caller waited for */
     uint64_t requests, repeats; /* repeats: of them, those that sent a body again */
 };
 struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship);

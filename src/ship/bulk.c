@@ -198,6 +198,13 @@ void bulk_queue(struct bulk *bulk, struct bulk_body *body)
     bulk->last = body;
 }
 
+void bulk_queue_first(struct bulk *bulk, struct bulk_body *body)
+{
+    body->next = bulk->first;
+    bulk->first = body;
+    bulk->last = bulk->last == NULL ? body : bulk->last;
+}
+
 void bulk_settled(struct bulk *bulk, struct bulk_body *body)
 {
     if (body->is_cut) {

@@ -115,6 +115,8 @@ void bulk_body_give(struct bulk *bulk, struct bulk_body *body);
 void bulk_body_copy(struct bulk_body *to, const struct bulk_body *from, uint32_t doc);
 pen_slice bulk_doc_bytes(const struct bulk_body *body, uint32_t doc);
 void bulk_queue(struct bulk *bulk, struct bulk_body *body);
+/* Before all others. */
+void bulk_queue_first(struct bulk *bulk, struct bulk_body *body);
 /* Nothing is left of it. */
 void bulk_settled(struct bulk *bulk, struct bulk_body *body);
 
@@ -130,7 +132,8 @@ void bulk_smaller(struct bulk *bulk, size_t bytes);
 bool bulk_hold(struct bulk *bulk, const char *index, const char *text, int64_t now_ns);
 void bulk_release(struct bulk *bulk, const char *index);
 
-/* bulk_answer.c: its documents go on in two bodies. */
+/* bulk_answer.c: its documents go on in two bodies, before all others: the one that spoils them is
+ * found in a few requests. */
 void bulk_halve(struct bulk *bulk, struct bulk_body *body);
 /* The slot's request has ended. */
 void bulk_answer(struct bulk *bulk, struct bulk_slot *slot, int64_t now_ns);

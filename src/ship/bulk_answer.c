@@ -74,16 +74,17 @@ static void said(char out[BULK_HOLD_TEXT], const char *where, const struct bulk_
 void bulk_halve(struct bulk *bulk, struct bulk_body *body)
 {
     const pen_slice index = {(const uint8_t *)body->index, body->index_len};
+    const uint32_t middle = body->doc_count / 2;
     for (uint32_t part = 0; part < 2; part++) {
-        const uint32_t middle = body->doc_count / 2;
-        const uint32_t end = part == 0 ? middle : body->doc_count;
+        const uint32_t begin = part == 0 ? middle : 0;
+        const uint32_t end = part == 0 ? body->doc_count : middle;
         struct bulk_body *to = bulk_body_take(bulk, index);
         to->is_cut = body->is_cut;
         bulk->cut_left += body->is_cut;
-        for (uint32_t i = part == 0 ? 0 : middle; i < end; i++) {
+        for (uint32_t i = begin; i < end; i++) {
             bulk_body_copy(to, body, i);
         }
-        bulk_queue(bulk, to);
+        bulk_queue_first(bulk, to);
     }
     bulk_settled(bulk, body);
 }
