@@ -128,25 +128,24 @@ static pen_status member_take(const struct reading *r, const struct member *memb
     if (node->kind != PEN_YAML_SCALAR || node->text.len == 0) {
         return PEN_FAIL(r->err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s is a text", member->name);
     }
+    const bool is_reference = pen_slice_starts(node->text, PEN_SLICE_LIT("${")) ||
+                              pen_slice_starts(node->text, PEN_SLICE_LIT("file:"));
+    pen_status st = PEN_OK;
     switch (member->kind) {
     case KIND_TEXT:
-        if (pen_slice_starts(node->text, PEN_SLICE_LIT("${")) ||
-            pen_slice_starts(node->text, PEN_SLICE_LIT("file:"))) {
-            PEN_TRY(secret_keep(r, node->text, &text));
-        } else {
-            PEN_TRY(text_keep(r, node->text, &text));
-        }
+        st = is_reference ? secret_keep(r, node->text, &text) : text_keep(r, node->text, &text);
         break;
     case KIND_SECRET:
-        PEN_TRY(secret_keep(r, node->text, &text));
+        st = secret_keep(r, node->text, &text);
         break;
     case KIND_FILE:
-        PEN_TRY(path_keep(r, node->text, &text));
+        st = path_keep(r, node->text, &text);
         break;
     case KIND_SERVICE:
-        PEN_TRY(service_keep(r, node->text, &text));
+        st = service_keep(r, node->text, &text);
         break;
     }
+    PEN_TRY(st);
     memcpy((uint8_t *)r->out + member->offset, &text, sizeof(text));
     return PEN_OK;
 }

@@ -287,6 +287,7 @@ static uint32_t node_pick(struct pen_poster *poster)
 {
     const int64_t now = pen_clock_mono_ns();
     uint32_t at = poster->node_next;
+    PEN_CHECK(poster->node_count > 0);
     for (uint32_t i = 0; i < poster->node_count; i++) {
         const uint32_t candidate = (poster->node_next + i) % poster->node_count;
         if (poster->nodes[candidate].rests_until_ns <= now) {

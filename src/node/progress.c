@@ -58,7 +58,9 @@ static void sink_fill(const struct control *c, char part[PART_MAX])
     int len = snprintf(part, PART_MAX, ", sink waits: %.40s", state);
     for (; len > 0; len--) {
         char *at = &part[len - 1];
-        *at = *at < ' ' || *at > '~' ? '?' : *at;
+        if (*at < ' ' || *at > '~') {
+            *at = '?';
+        }
     }
 }
 

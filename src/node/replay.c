@@ -382,6 +382,9 @@ static pen_status control_run(struct control *c, struct pen_err *err)
     while (!loop_turn(c)) {
     }
     c->result->work_s = (double)(pen_clock_mono_ns() - work_from_ns) / 1e9;
+    if (c->failure.status == PEN_OK && !c->is_committing) { /* all that was sent is in a commit */
+        return sink_sending(c, false, &c->failure);
+    }
     return c->failure.status;
 }
 
@@ -446,9 +449,6 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     result_fill(c, st == PEN_OK || st == PEN_E_NOSPACE);
     if (st != PEN_OK && st != PEN_E_NOSPACE) {
         return st;
-    }
-    if (st == PEN_OK && !c->is_committing) { /* all that was sent is in a commit */
-        PEN_TRY(sink_sending(c, false, err));
     }
     if (!c->is_draining && st == PEN_OK) {
         spool_clear(c->options->out_dir);

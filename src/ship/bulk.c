@@ -12,6 +12,7 @@
 #define NAMES_BYTES_MAX ((size_t)64 << 20)
 #define ID_BYTES_MAX 512U /* of the cluster */
 #define DOCS_PER_BODY 1024U
+#define ACTION_BYTES ((size_t)6 * ID_BYTES_MAX + 128)
 
 /* ---- new, free ---- */
 
@@ -61,6 +62,7 @@ pen_status bulk_new(const struct pen_ship_options *options, struct bulk **out, s
 
 static void body_free(struct bulk_body *body)
 {
+    PEN_CHECK(body != NULL);
     pen_buf_fini(&body->bytes);
     pen_buf_fini(&body->names);
     free(body->docs);
@@ -272,13 +274,18 @@ static pen_status id_add(struct pen_buf *to, const struct pen_ship_document *doc
     return pen_json_escape(to, id);
 }
 
-static pen_status doc_text(struct pen_buf *to, const struct pen_ship_document *doc)
+static pen_status action_text(struct pen_buf *to, const struct pen_ship_document *doc)
 {
-    PEN_TRY(pen_buf_reserve(to, doc->source.len + doc->index.len * 6 + ID_BYTES_MAX * 6 + 128));
     PEN_TRY(pen_buf_add(to, doc->version == 0 ? PEN_SLICE_LIT("{\"create\":{\"_index\":\"")
                                               : PEN_SLICE_LIT("{\"index\":{\"_index\":\"")));
     PEN_TRY(pen_json_escape(to, doc->index));
-    PEN_TRY(id_add(to, doc));
+    return id_add(to, doc);
+}
+
+static pen_status doc_text(struct pen_buf *to, const struct pen_ship_document *doc)
+{
+    PEN_TRY(pen_buf_reserve(to, doc->source.len + doc->index.len * 6 + ACTION_BYTES));
+    PEN_TRY(action_text(to, doc));
     if (doc->version == 0) {
         PEN_TRY(pen_buf_add(to, PEN_SLICE_LIT("\"}}\n")));
     } else {

@@ -16,7 +16,8 @@ struct pen_sink {
 /* ---- authentication ---- */
 
 static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+#define BASE64_PAD 64U /* of the digits */
 
 /* out has room for 4 digits of each 3 bytes begun, and a NUL. */
 static void base64(pen_slice in, char *out)
@@ -28,8 +29,8 @@ static void base64(pen_slice in, char *out)
                               (left > 2 ? (uint32_t)in.ptr[i + 2] : 0);
         *out++ = base64_digits[bits >> 18 & 63];
         *out++ = base64_digits[bits >> 12 & 63];
-        *out++ = left > 1 ? base64_digits[bits >> 6 & 63] : '=';
-        *out++ = left > 2 ? base64_digits[bits & 63] : '=';
+        *out++ = base64_digits[left > 1 ? bits >> 6 & 63 : BASE64_PAD];
+        *out++ = base64_digits[left > 2 ? bits & 63 : BASE64_PAD];
     }
     *out = '\0';
 }
