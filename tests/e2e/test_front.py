@@ -79,7 +79,7 @@ def case_settings():
     assert "KEY=VALUE" in words("replay", data, "--set", "shards")
     assert "power of two" in words("replay", data, "--set", "mailbox.capacity=3")
     assert "shards takes" in words("replay", data, "--shards", "65")
-    assert "sinks over the network: not built yet" in words("replay", data, "--set", "sink.max_mb_s=5")
+    assert "the datadog sink: not built yet" in words("replay", data, "--set", "datadog.max_mb_s=5")
     run("replay", data, "--plan", "--set", "sink.max_mb_s=0")
     assert not out.exists()
     # a limit does what it says
@@ -125,7 +125,7 @@ def case_config():
         "sigma: {keep_alife: 1h}\n": ":1:9: no option `sigma.keep_alife`; the nearest is sigma.keep_alive",
         "shards: 1\n\ncommit.interval: 5\n": ":3:1: commit.interval takes a duration",
         "limits: {shards: 99}\n": ":1:10: shards takes a number (threads) from 0 to 64, not `99`",
-        "limits: {sink.max_mb_s: 5}\n": ":1:10: sink.max_mb_s belongs to sinks over the network: not built yet",
+        "limits: {datadog.max_mb_s: 5}\n": ":1:10: datadog.max_mb_s belongs to the datadog sink: not built yet",
         "sources:\n  - s3: s3://b/p\n": ":2:5: s3 sources are not built yet",
         "sources: [s3://A_/p]\n": ":1:11: ",
         "sinks:\n - opensearch: x\n": ":2:4: x: a URL begins with https:// or http://",
