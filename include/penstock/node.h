@@ -190,9 +190,11 @@ struct pen_pass_trouble {
  * on_trouble  on the calling thread
  */
 #define PEN_PASS_WORKERS_MAX 64U
+struct pen_replay_options;
 struct pen_pass_options {
     const struct pen_program *program;
-    const char *const *sources; /* folders, files, "-" (one object on standard input) */
+    /* Folders, files, "-" (one object on standard input); or buckets, nothing else with them. */
+    const char *const *sources;
     uint32_t source_count;
     const char *as_type;    /* NULL: by key */
     bool all_records;       /* also those that nothing matches */
@@ -201,7 +203,8 @@ struct pen_pass_options {
     const char *const *types, *const *not_types;
     uint32_t account_count, not_account_count, region_count, not_region_count;
     uint32_t type_count, not_type_count;
-    uint32_t workers; /* 0: one per core; at most PEN_PASS_WORKERS_MAX */
+    uint32_t workers;                       /* 0: one per core; at most PEN_PASS_WORKERS_MAX */
+    const struct pen_replay_options *reads; /* its s3 and fetch values; NULL: no buckets */
     pen_status (*on_record)(void *ctx, const struct pen_pass_record *record, struct pen_buf *out,
                             struct pen_err *err);
     bool (*on_output)(void *ctx, const struct pen_pass_output *output);
@@ -217,7 +220,8 @@ struct pen_totals;
  * totals   objects_*, bytes_read, bytes_plain, records_in, records_filtered, records_dead, matches
  * Returns  PEN_OK also when on_output had enough | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE | what
  *          on_record failed with
- * Cost     no io_uring needed; about 30 MiB a worker
+ * Cost     no io_uring needed but for buckets (else PEN_E_HOST); about 30 MiB a worker, for buckets
+ *          fetch.bytes_in_flight_max more
  */
 PEN_MUST_USE pen_status pen_pass(const struct pen_pass_options *options, struct pen_totals *totals,
                                  struct pen_err *err);

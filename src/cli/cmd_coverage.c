@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_coverage.py */
+#include "config.h"
 #include "coverage.h"
 #include "told.h"
 #include "version.h"
@@ -21,6 +22,9 @@ static const char help[] =
     "  --from T, --to T     2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
     "  --types-dir DIR      type files of your own\n"
+    "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn, --external-id,\n"
+    "  --request-payer      of s3://bucket[/prefix], as in the AWS CLI; only listings are asked "
+    "for\n"
     "  --allow-gaps         exit 0 also with gaps\n"
     "\n"
     "A day is missing when a type has no object for it in an account and region: from the first\n"
@@ -271,11 +275,15 @@ static void print_json(const struct run *run)
 static bool take(void *ctx, int id, char *value)
 {
     struct run *run = ctx;
+    struct pen_err err = {0};
     switch (id) {
     case CLI_OPERAND:
-        if (strncmp(value, "s3:", 3) == 0 || strcmp(value, "-") == 0) {
-            (void)fprintf(stderr, "penstock: coverage lists folders and files, not `%s`%s\n", value,
-                          value[0] == 's' ? ": s3 sources are not built yet" : "");
+        if (strcmp(value, "-") == 0) {
+            (void)fputs("penstock: coverage lists folders, files and buckets, not `-`\n", stderr);
+            return false;
+        }
+        if (config_source_check(value, &err) != PEN_OK) {
+            (void)cli_fail(&err);
             return false;
         }
         run->sources[run->options.source_count++] = value;
@@ -331,8 +339,9 @@ int cmd_coverage(int argc, char **argv)
     struct cli_parser parser = {.command = "coverage",
                                 .argc = argc,
                                 .argv = argv,
-                                .tables = {options, cli_pick_options},
+                                .tables = {options, cli_pick_options, cli_s3_options},
                                 .pick = &run->pick,
+                                .s3 = &run->options.s3,
                                 .at = 1};
     const bool is_good = cli_read(&parser, take, run);
     int code = 2;

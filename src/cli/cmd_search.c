@@ -21,7 +21,7 @@ static const char help[] =
     "          CIDR(@sourceIPAddress, 10.0.0.0/8)  AND OR NOT ( )\n"
     "          fields: as in the record (@userIdentity.arn), Datadog's (@evt.name) or ECS\n"
     "          (@event.action); reserved: source service host status message tags\n"
-    "  SOURCE  a file, a folder, or - (one object on standard input)\n"
+    "  SOURCE  a file, a folder, - (one object on standard input), or s3://bucket[/prefix]\n"
     "\n"
     "  -q QUERY             the query, also one that begins with - (or put it behind --)\n"
     "  --count              only how many records match\n"
@@ -35,6 +35,7 @@ static const char help[] =
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
     "  --shards N           threads (one a core; also --workers)\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
+    "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn ... as replay\n"
     "\n"
     "Exit: 0 match, 1 none, 2 usage, 7 something could not be read.\n";
 
@@ -76,6 +77,7 @@ struct run {
     const char *query;
     const char **sources;
     uint32_t source_count;
+    struct pen_replay_options reads; /* of buckets */
     uint64_t limit, printed;
     uint64_t workers;
     bool by_time, json, strict, allow_gaps, wants_help;
@@ -148,10 +150,11 @@ static bool read_args(struct run *run, int argc, char **argv)
     struct cli_parser parser = {.command = "search",
                                 .argc = argc,
                                 .argv = argv,
-                                .tables = {options, cli_pick_options},
+                                .tables = {options, cli_pick_options, cli_s3_options},
                                 .dash_hint =
                                     "; a query that begins with - is given with -q or behind --",
                                 .pick = &run->pick,
+                                .s3 = &run->reads.s3,
                                 .at = 1};
     if (!cli_read(&parser, take, run)) {
         return false;
@@ -300,6 +303,7 @@ static int search(struct run *run)
                                     .source_count = run->source_count,
                                     .as_type = run->search.as_type,
                                     .workers = (uint32_t)run->workers,
+                                    .reads = &run->reads,
                                     .on_record = on_record,
                                     .on_output = on_output,
                                     .on_trouble = on_trouble,
@@ -322,6 +326,7 @@ int cmd_search(int argc, char **argv)
     run->sources = calloc((size_t)argc + 1, sizeof(char *));
     PEN_CHECK(run->sources != NULL);
     cli_pick_init(&run->pick);
+    settings_defaults(&run->reads);
     pen_buf_init(&run->text, SORT_BYTES_MAX);
     pen_buf_init(&run->lines, SORT_BYTES_MAX);
     pen_buf_init(&run->shown, SIZE_MAX);

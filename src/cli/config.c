@@ -63,12 +63,6 @@ bool config_sources_usable(const char *const *sources, uint32_t count)
 {
     struct pen_err err;
     for (uint32_t i = 0; i < count; i++) {
-        if (strncmp(sources[i], "s3:", 3) == 0) {
-            (void)fprintf(stderr,
-                          "penstock: %s: s3 sources are not built yet here, only for replay\n",
-                          sources[i]);
-            return false;
-        }
         if (config_source_check(sources[i], &err) != PEN_OK) {
             (void)cli_fail(&err);
             return false;

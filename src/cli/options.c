@@ -112,9 +112,10 @@ bool cli_read(struct cli_parser *p, bool (*take)(void *ctx, int id, char *value)
     char *value = NULL;
     for (int id = cli_next(p, &value); id != CLI_END; id = cli_next(p, &value)) {
         bool is_good = id != CLI_WRONG;
-        const bool is_taken = !is_good ||
-                              (p->pick != NULL && cli_pick_take(p->pick, id, value, &is_good)) ||
-                              (p->rules != NULL && rules_pick_take(p->rules, id, value, &is_good));
+        const bool is_taken =
+            !is_good || (p->pick != NULL && cli_pick_take(p->pick, id, value, &is_good)) ||
+            (p->rules != NULL && rules_pick_take(p->rules, id, value, &is_good)) ||
+            (p->s3 != NULL && cli_s3_take(p->s3, id, value, &is_good));
         if (!is_good || (!is_taken && !take(ctx, id, value))) {
             return false;
         }

@@ -10,7 +10,7 @@ struct cli_option {
     int id;           /* > 0 */
     bool has_value;
 };
-#define CLI_TABLES 3U
+#define CLI_TABLES 4U
 struct cli_pick;
 struct rules_pick;
 struct cli_parser { /* filled by the command; argv[0] is its name */
@@ -22,10 +22,11 @@ struct cli_parser { /* filled by the command; argv[0] is its name */
     const char *last;                            /* name of the option that cli_next found */
     int at;                                      /* 1 at first */
     bool only_operands;                          /* behind "--" */
-    /* For cli_read: what takes the options of cli_pick_options and rules_pick_options, when these
-     * are among the tables. */
+    /* For cli_read: what takes the options of cli_pick_options, rules_pick_options and
+     * cli_s3_options, when these are among the tables. */
     struct cli_pick *pick;
     struct rules_pick *rules;
+    struct pen_s3_options *s3;
 };
 enum { CLI_END = 0, CLI_OPERAND = -1, CLI_WRONG = -2 };
 /*
@@ -75,6 +76,9 @@ PEN_MUST_USE bool cli_pick_check(const struct cli_pick *pick);
 /* The same and, when times were given, tells the range on stderr. */
 PEN_MUST_USE bool cli_pick_done(const struct cli_pick *pick);
 void cli_pick_apply(const struct cli_pick *pick, struct pen_pass_options *pass);
+/* Where buckets are and who reads them; texts stay in argv.  As cli_pick_take. */
+extern const struct cli_option cli_s3_options[];
+bool cli_s3_take(struct pen_s3_options *s3, int id, const char *value, bool *is_good);
 void cli_pick_apply_replay(const struct cli_pick *pick, struct pen_replay_options *options);
 
 #endif

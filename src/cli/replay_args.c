@@ -50,15 +50,7 @@ enum replay_option {
     OPT_STRICT,
     OPT_ALLOW_GAPS,
     OPT_FAIL_ON,
-    OPT_HELP,
-    OPT_ENDPOINT_URL,
-    OPT_PATH_STYLE,
-    OPT_S3_REGION,
-    OPT_CA,
-    OPT_PROFILE,
-    OPT_ROLE_ARN,
-    OPT_EXTERNAL_ID,
-    OPT_PAYER
+    OPT_HELP
 };
 static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--no-rules", OPT_NO_RULES, false},
@@ -79,14 +71,6 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--fail-on", OPT_FAIL_ON, true},
                                             {"--help", OPT_HELP, false},
                                             {"-h", OPT_HELP, false},
-                                            {"--endpoint-url", OPT_ENDPOINT_URL, true},
-                                            {"--s3-path-style", OPT_PATH_STYLE, false},
-                                            {"--s3-region", OPT_S3_REGION, true},
-                                            {"--ca", OPT_CA, true},
-                                            {"--profile", OPT_PROFILE, true},
-                                            {"--role-arn", OPT_ROLE_ARN, true},
-                                            {"--external-id", OPT_EXTERNAL_ID, true},
-                                            {"--request-payer", OPT_PAYER, true},
                                             {NULL, 0, false}};
 
 void replay_args_init(struct replay_args *args)
@@ -197,7 +181,6 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},
                        {OPT_STRICT, &args->strict},
-                       {OPT_PATH_STYLE, &args->options.s3.is_path_style},
                        {OPT_HELP, &args->wants_help}};
     for (size_t i = 0; i < PEN_COUNT(flags); i++) {
         if (flags[i].option == option) {
@@ -206,26 +189,6 @@ static bool flag_take(struct replay_args *args, int option)
         }
     }
     return false;
-}
-
-static void s3_take(struct pen_replay_options *o, int option, const char *value)
-{
-    struct {
-        int option;
-        const char **to;
-    } const places[] = {{OPT_ENDPOINT_URL, &o->s3.endpoint_url},
-                        {OPT_S3_REGION, &o->s3.region},
-                        {OPT_CA, &o->s3.ca_file},
-                        {OPT_PROFILE, &o->s3.profile},
-                        {OPT_ROLE_ARN, &o->s3.role_arn},
-                        {OPT_EXTERNAL_ID, &o->s3.external_id}};
-    for (size_t i = 0; i < PEN_COUNT(places); i++) {
-        if (places[i].option == option) {
-            *places[i].to = value;
-            return;
-        }
-    }
-    pen_panic(PEN_HERE, "an option of the table");
 }
 
 static bool value_take(struct replay_args *args, int option, const char *name, const char *value)
@@ -251,16 +214,11 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
         return replay_args_set(args, value);
     case OPT_LOG_LEVEL:
         return log_level_take(args, value);
-    case OPT_PAYER:
-        is_good = strcmp(value, "requester") == 0;
-        args->options.s3.is_requester_pays = is_good;
-        break;
     case OPT_FAIL_ON:
         is_good = cli_severity(value, &args->fail_on);
         break;
     default:
-        s3_take(&args->options, option, value);
-        break;
+        pen_panic(PEN_HERE, "an option of the table");
     }
     if (!is_good) {
         (void)fprintf(stderr, "penstock: %s does not take `%s`\n", name, value);
@@ -422,14 +380,16 @@ static bool range_done(const struct replay_args *args)
 
 int replay_args_read(struct replay_args *args, int argc, char **argv)
 {
-    struct reading reading = {.args = args,
-                              .parser = {.command = "replay",
-                                         .argc = argc,
-                                         .argv = argv,
-                                         .tables = {options, cli_pick_options, rules_pick_options},
-                                         .pick = &args->pick,
-                                         .rules = &args->rules,
-                                         .at = 1}};
+    struct reading reading = {
+        .args = args,
+        .parser = {.command = "replay",
+                   .argc = argc,
+                   .argv = argv,
+                   .tables = {options, cli_pick_options, rules_pick_options, cli_s3_options},
+                   .pick = &args->pick,
+                   .rules = &args->rules,
+                   .s3 = &args->options.s3,
+                   .at = 1}};
     args->sources = calloc((size_t)argc + 1, sizeof(char *));
     PEN_CHECK(args->sources != NULL);
     if (!cli_read(&reading.parser, take, &reading)) {

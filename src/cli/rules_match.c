@@ -9,7 +9,7 @@
 static const char help[] =
     "penstock rules match [options] --rules PATH... SOURCE...   which record matches which rule\n"
     "\n"
-    "  SOURCE  a file, a folder, or - (one object on standard input)\n"
+    "  SOURCE  a file, a folder, - (one object on standard input), or s3://bucket[/prefix]\n"
     "\n"
     "  --rules PATH         rule file or folder, repeatable; `builtin` (the default) is the pack\n"
     "  --min-level LEVEL    info, low, medium, high, critical;  --tag TAG\n"
@@ -20,6 +20,7 @@ static const char help[] =
     "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --shards N           threads (one a core; also --workers)\n"
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
+    "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn ... as replay\n"
     "\n"
     "A line a record and rule, in no order, nothing is grouped or counted:\n"
     "  {\"object\":\"...\",\"record\":0,\"event_id\":\"...\",\"rule\":\"...\",\"query\":\"...\"}\n"
@@ -54,6 +55,7 @@ struct run {
     const char *as_type;
     const char **sources;
     uint32_t source_count;
+    struct pen_replay_options reads; /* of buckets */
     uint64_t workers;
     bool count_only, strict, allow_gaps, wants_help;
     bool is_terminal;
@@ -85,13 +87,15 @@ static bool take(void *ctx, int id, char *value)
 
 static bool read_args(struct run *run, int argc, char **argv)
 {
-    struct cli_parser parser = {.command = "rules match",
-                                .argc = argc,
-                                .argv = argv,
-                                .tables = {options, cli_pick_options, rules_pick_options},
-                                .pick = &run->pick,
-                                .rules = &run->rules,
-                                .at = 1};
+    struct cli_parser parser = {
+        .command = "rules match",
+        .argc = argc,
+        .argv = argv,
+        .tables = {options, cli_pick_options, rules_pick_options, cli_s3_options},
+        .pick = &run->pick,
+        .s3 = &run->reads.s3,
+        .rules = &run->rules,
+        .at = 1};
     if (!cli_read(&parser, take, run)) {
         return false;
     }
@@ -214,6 +218,7 @@ static int match(struct run *run)
                                     .source_count = run->source_count,
                                     .as_type = run->as_type,
                                     .workers = (uint32_t)run->workers,
+                                    .reads = &run->reads,
                                     .on_record = on_record,
                                     .on_output = on_output,
                                     .on_trouble = on_trouble,
@@ -234,6 +239,7 @@ int rules_match(int argc, char **argv)
     run->sources = calloc((size_t)argc + 1, sizeof(char *));
     PEN_CHECK(run->sources != NULL);
     cli_pick_init(&run->pick);
+    settings_defaults(&run->reads);
     pen_buf_init(&run->shown, SIZE_MAX);
     run->is_terminal = isatty(STDOUT_FILENO) == 1;
     int code = 2;

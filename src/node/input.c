@@ -21,6 +21,7 @@
 struct input {
     struct pen_ring *ring; /* NULL: plain reads */
     struct pen_reader *reader;
+    struct pen_fetcher *fetcher;     /* in place of the reader: tasks are not kept in order then */
     struct input_task *tasks[SLOTS]; /* a circle, the oldest at front */
     uint32_t front, used;
     uint8_t *plain; /* one plain read; made when the first is wanted */
@@ -53,6 +54,33 @@ pen_status input_new(struct input **out, struct pen_err *err)
     return PEN_OK;
 }
 
+pen_status input_new_remote(const struct pen_fetch_options *options,
+                            const struct shard_bucket *buckets, uint32_t count, struct input **out,
+                            struct pen_err *err)
+{
+    struct input *input = calloc(1, sizeof(*input));
+    if (input == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "input: out of memory");
+    }
+    input->fd = -1;
+    pen_status st = pen_ring_new(RING_ENTRIES, &input->ring, err);
+    if (st == PEN_OK) {
+        st = buckets_fetcher(input->ring, options, buckets, count, &input->fetcher, err);
+    }
+    if (st != PEN_OK) {
+        input_free(input);
+        return st;
+    }
+    *out = input;
+    return PEN_OK;
+}
+
+pen_status input_credentials(struct input *input, uint32_t bucket, const uint8_t *text,
+                             struct pen_err *err)
+{
+    return input->fetcher == NULL ? PEN_OK : credentials_use(input->fetcher, bucket, text, err);
+}
+
 static void plain_close(struct input *input)
 {
     if (input->fd > STDIN_FILENO) {
@@ -71,6 +99,10 @@ void input_free(struct input *input)
     while (input->reader != NULL && !pen_reader_cancel(input->reader)) {
         (void)pen_ring_turn(input->ring, true, WAIT_NS);
     }
+    while (input->fetcher != NULL && !pen_fetcher_cancel(input->fetcher)) {
+        (void)pen_ring_turn(input->ring, true, WAIT_NS);
+    }
+    pen_fetcher_free(input->fetcher);
     pen_reader_free(input->reader);
     pen_ring_free(input->ring);
     plain_close(input);
@@ -80,6 +112,9 @@ void input_free(struct input *input)
 
 bool input_has_slot(const struct input *input)
 {
+    if (input->fetcher != NULL) {
+        return pen_fetcher_has_slot(input->fetcher);
+    }
     return input->used < SLOTS && (input->reader == NULL || pen_reader_has_slot(input->reader));
 }
 
@@ -91,6 +126,18 @@ static bool is_plain(const struct input *input, const struct input_task *task)
 void input_open(struct input *input, struct input_task *task)
 {
     PEN_CHECK(input_has_slot(input));
+    if (input->fetcher != NULL) {
+        const struct pen_object *object = task->object;
+        const struct pen_fetch_object fetch = {
+            .source = object->bucket - 1,
+            .key = pen_slice_str(object->key),
+            .etag = pen_slice_str(object->etag == NULL ? "" : object->etag),
+            .size = object->size,
+            .tag = task};
+        input->used++;
+        pen_fetcher_open(input->fetcher, &fetch);
+        return;
+    }
     input->tasks[(input->front + input->used++) % SLOTS] = task;
     if (!is_plain(input, task)) {
         const struct pen_file_id expected = {.size = task->object->size,
@@ -166,9 +213,27 @@ static enum pen_read plain_front(struct input *input, const struct input_task *t
     return PEN_READ_DATA;
 }
 
+static enum pen_read remote_front(struct input *input, struct input_task **task, pen_slice *data,
+                                  struct pen_err *err)
+{
+    static const enum pen_read reads[] = {[PEN_FETCH_NONE] = PEN_READ_NONE,
+                                          [PEN_FETCH_WAIT] = PEN_READ_WAIT,
+                                          [PEN_FETCH_DATA] = PEN_READ_DATA,
+                                          [PEN_FETCH_END] = PEN_READ_END,
+                                          [PEN_FETCH_FAIL] = PEN_READ_FAIL};
+    void *tag = NULL;
+    pen_fetcher_turn(input->fetcher, pen_clock_mono_ns());
+    const enum pen_fetch got = pen_fetcher_front(input->fetcher, &tag, data, err);
+    *task = tag != NULL ? tag : *task;
+    return reads[got];
+}
+
 enum pen_read input_front(struct input *input, struct input_task **task, pen_slice *data,
                           struct pen_err *err)
 {
+    if (input->fetcher != NULL) {
+        return remote_front(input, task, data, err);
+    }
     if (input->used == 0) {
         return PEN_READ_NONE;
     }
@@ -185,7 +250,9 @@ enum pen_read input_front(struct input *input, struct input_task **task, pen_sli
 void input_done(struct input *input)
 {
     PEN_CHECK(input->used > 0);
-    if (is_plain(input, input->tasks[input->front])) {
+    if (input->fetcher != NULL) {
+        pen_fetcher_taken(input->fetcher);
+    } else if (is_plain(input, input->tasks[input->front])) {
         input->handed += input->plain_len;
         input->has_plain = false;
     } else {
@@ -196,6 +263,11 @@ void input_done(struct input *input)
 void input_close(struct input *input)
 {
     PEN_CHECK(input->used > 0);
+    if (input->fetcher != NULL) {
+        pen_fetcher_close(input->fetcher);
+        input->used--;
+        return;
+    }
     if (is_plain(input, input->tasks[input->front])) {
         plain_close(input);
     } else {

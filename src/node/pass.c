@@ -12,7 +12,11 @@
 #define CREDIT_OBJECTS 24U
 #define CREDIT_BYTES ((uint64_t)16 << 20)
 #define NAP_NS 200000L
-_Static_assert(CREDIT_OBJECTS < PASS_TASKS_MAX, "the mailbox has room for the end");
+#define REMOTE_OBJECTS 256U /* answers are far: many are asked for */
+#define REMOTE_BYTES ((uint64_t)96 << 20)
+#define CREDENTIALS_NS (10 * PEN_NS_PER_S)
+_Static_assert(REMOTE_OBJECTS + PEN_FETCH_SOURCES_MAX < PASS_TASKS_MAX,
+               "the mailbox has room for the end");
 
 struct crew_member {
     struct pass_worker shared;
@@ -31,6 +35,8 @@ struct pass {
     const char **streams;           /* "-" and pipes, to be read first */
     uint32_t source_count, stream_count, next_stream;
     struct planner planner;
+    struct shard_bucket *buckets;
+    int64_t credentials_ns; /* when they were looked at last */
     uint32_t next_unit;
     struct object_list list;
     uint32_t next_object;
@@ -160,10 +166,13 @@ static bool drain(struct pass *p)
 static struct crew_member *idlest(struct pass *p)
 {
     struct crew_member *best = NULL;
+    const bool is_remote = p->planner.bucket_count > 0;
     for (uint32_t i = 0; i < p->crew_count; i++) {
         struct crew_member *member = &p->crew[i];
-        const bool has_room = member->open_objects == 0 || (member->open_objects < CREDIT_OBJECTS &&
-                                                            member->open_bytes < CREDIT_BYTES);
+        const bool has_room =
+            member->open_objects == 0 ||
+            (member->open_objects < (is_remote ? REMOTE_OBJECTS : CREDIT_OBJECTS) &&
+             member->open_bytes < (is_remote ? REMOTE_BYTES : CREDIT_BYTES));
         if (has_room && (best == NULL || member->open_bytes < best->open_bytes)) {
             best = member;
         }
@@ -195,7 +204,7 @@ static struct pen_object *stream_object(const char *path)
     return object;
 }
 
-/* Lists on until there is an object to give out.  False: there are no more. */
+/* Lists on until there is an object to give out.  False: there are no more, or not yet. */
 static bool list_more(struct pass *p)
 {
     while (p->next_object == p->list.count) {
@@ -214,6 +223,9 @@ static bool list_more(struct pass *p)
         p->next_unit += is_done;
         p->totals->objects_pruned += p->list.pruned - pruned;
         p->totals->objects_listed += p->list.count + p->list.pruned - pruned;
+        if (!is_done && p->list.count == 0) {
+            return false; /* its page has not come yet */
+        }
     }
     return true;
 }
@@ -288,7 +300,16 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
                                           .not_types = o->not_types,
                                           .not_type_count = o->not_type_count};
     PEN_TRY(types_wanted_check(o->program->types, &p->plan, err));
-    return planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err);
+    if (o->reads != NULL) {
+        p->plan.s3 = o->reads->s3;
+    }
+    PEN_TRY(planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err));
+    if (p->planner.bucket_count > 0 && p->stream_count > 0) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "sources in S3 and others cannot be read together");
+    }
+    p->credentials_ns = pen_clock_mono_ns();
+    return p->planner.bucket_count > 0 ? buckets_share(&p->planner, &p->buckets, err) : PEN_OK;
 }
 
 static pen_status crew_start(struct pass *p, struct pen_err *err)
@@ -299,7 +320,11 @@ static pen_status crew_start(struct pass *p, struct pen_err *err)
         struct crew_member *member = &p->crew[i];
         char name[16];
         (void)snprintf(name, sizeof(name), "pass-%u", i);
-        member->shared = (struct pass_worker){.options = p->options, .index = i};
+        member->shared = (struct pass_worker){.options = p->options,
+                                              .index = i,
+                                              .buckets = p->buckets,
+                                              .bucket_count = p->planner.bucket_count,
+                                              .workers = wanted};
         PEN_TRY(pen_mailbox_new(PASS_TASKS_MAX, &member->shared.tasks, err));
         p->crew_count = i + 1; /* its mailboxes are freed from here on */
         member->has_ended = true;
@@ -350,6 +375,39 @@ static void crew_stop(struct pass *p)
     }
 }
 
+/* Credentials that expire are renewed ahead of that, and told to the workers. */
+static void credentials_renew(struct pass *p)
+{
+    const int64_t now = pen_clock_mono_ns();
+    if (p->planner.bucket_count == 0 || now - p->credentials_ns < CREDENTIALS_NS) {
+        return;
+    }
+    p->credentials_ns = now;
+    for (uint32_t i = 0; i < p->planner.bucket_count; i++) {
+        struct pen_credentials got;
+        struct pen_err err = {0};
+        bool is_new = false;
+        if (bucket_credentials(p->planner.buckets[i], &got, &is_new, &err) != PEN_OK) {
+            continue; /* those that are held are used; when they have expired, reads tell it */
+        }
+        for (uint32_t j = 0; is_new && j < p->crew_count; j++) {
+            struct input_task *task = calloc(1, sizeof(*task));
+            size_t bytes = 0;
+            PEN_CHECK(task != NULL);
+            task->bucket = i;
+            task->credentials = credentials_text(&got, &bytes);
+            const bool has_room = pen_mailbox_push(p->crew[j].shared.tasks, task);
+            PEN_CHECK(has_room);
+        }
+    }
+}
+
+static bool is_all_given(const struct pass *p)
+{
+    return p->next_stream == p->stream_count && p->next_object == p->list.count &&
+           p->next_unit == p->planner.unit_count;
+}
+
 static pen_status run(struct pass *p, struct pen_err *err)
 {
     PEN_TRY(plan_open(p, err));
@@ -357,9 +415,10 @@ static pen_status run(struct pass *p, struct pen_err *err)
     while (!p->has_enough && p->failure.status == PEN_OK) {
         const bool was_busy = drain(p);
         const bool is_busy = deal(p) || was_busy;
-        if (p->open_objects == 0 && !is_busy) {
+        if (p->open_objects == 0 && !is_busy && is_all_given(p)) {
             break;
         }
+        credentials_renew(p);
         if (!is_busy) {
             nap();
         }
@@ -387,6 +446,7 @@ pen_status pen_pass(const struct pen_pass_options *options, struct pen_totals *t
         object_free(p->list.items[i]);
     }
     free(p->list.items);
+    buckets_unshare(p->buckets, p->planner.bucket_count);
     planner_fini(&p->planner);
     free((void *)p->sources);
     free((void *)p->streams);

@@ -265,13 +265,28 @@ static bool scan_turn(struct worker *w)
 
 /* ---- the thread ---- */
 
+/* The end of the thread, or credentials for its reads. */
+static void task_other(struct worker *w, struct input_task *task)
+{
+    struct pen_err err = {0};
+    if (task->credentials == NULL) {
+        w->is_stopped = true;
+        return;
+    }
+    if (input_credentials(w->input, task->bucket, task->credentials, &err) != PEN_OK) {
+        fail(w, &err);
+    }
+    free(task->credentials);
+    free(task);
+}
+
 static void take_tasks(struct worker *w)
 {
     void *got = NULL;
     while (pen_mailbox_pop(w->shared->tasks, &got)) {
         struct input_task *task = got;
         if (task->object == NULL) {
-            w->is_stopped = true;
+            task_other(w, task);
             continue;
         }
         PEN_CHECK(w->waiting_count < PASS_TASKS_MAX);
@@ -292,7 +307,7 @@ static bool step(struct worker *w)
         struct input_task *task = NULL;
         pen_slice data = {0};
         struct pen_err err = {0};
-        if (input_front(w->input, &task, &data, &err) == PEN_READ_NONE) {
+        if (input_front(w->input, &task, &data, &err) == PEN_READ_NONE || task == NULL) {
             return false;
         }
         w->task = task;
@@ -315,7 +330,12 @@ static pen_status worker_open(struct worker *w, struct pen_err *err)
         .program = o->program,
         .as_type = o->as_type == NULL ? (pen_slice){0} : pen_slice_str(o->as_type)};
     PEN_TRY(pen_scan_new(&scan, &w->scan, err));
-    return input_new(&w->input, err);
+    if (w->shared->bucket_count == 0) {
+        return input_new(&w->input, err);
+    }
+    struct pen_fetch_options fetch = shard_fetch_options(o->reads);
+    fetch.shares = w->shared->workers;
+    return input_new_remote(&fetch, w->shared->buckets, w->shared->bucket_count, &w->input, err);
 }
 
 void pass_worker_main(void *ctx)

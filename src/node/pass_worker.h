@@ -5,7 +5,7 @@
 #include "input.h"
 
 /* Tasks that may wait in a worker's mailbox; more are never given. */
-#define PASS_TASKS_MAX 32U
+#define PASS_TASKS_MAX 512U
 #define PASS_NOTES_MAX 64U
 
 enum pass_note_kind {
@@ -35,6 +35,8 @@ struct pass_frame {
 struct pass_worker {
     const struct pen_pass_options *options;
     uint32_t index;
+    const struct shard_bucket *buckets; /* NULL: files are read */
+    uint32_t bucket_count, workers;
     struct pen_mailbox *tasks; /* struct input_task */
     struct pen_mailbox *notes; /* struct pass_note */
     struct pen_thread *thread;

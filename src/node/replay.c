@@ -235,34 +235,14 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
     return control_resume(c, err);
 }
 
-/* Where buckets are and who asks: what shards must know before they start. */
-static pen_status buckets_share(struct control *c, struct pen_err *err)
-{
-    const uint32_t count = c->planner.bucket_count;
-    c->buckets = calloc(count + 1, sizeof(*c->buckets));
-    PEN_CHECK(c->buckets != NULL);
-    for (uint32_t i = 0; i < count; i++) {
-        struct shard_bucket *to = &c->buckets[i];
-        struct pen_credentials credentials;
-        bool is_new = false;
-        size_t bytes = 0;
-        to->endpoint = *bucket_endpoint(c->planner.buckets[i]);
-        to->is_requester_pays = bucket_is_requester_pays(c->planner.buckets[i]);
-        PEN_TRY(bucket_resolve(c->planner.buckets[i], to->addresses, &to->address_count, err));
-        PEN_TRY(bucket_credentials(c->planner.buckets[i], &credentials, &is_new, err));
-        to->credentials = credentials_text(&credentials, &bytes);
-    }
-    c->credentials_ns = pen_clock_mono_ns();
-    c->resolved_ns = c->credentials_ns;
-    return PEN_OK;
-}
-
 static pen_status plan_open(struct control *c, struct pen_err *err)
 {
     PEN_TRY(planner_init(&c->planner, c->options, c->program->types, on_folder_gap, c, err));
     again_name_units(&c->planner, &c->job);
     PEN_TRY(closed_mark(&c->planner, &c->job, err));
-    PEN_TRY(buckets_share(c, err));
+    PEN_TRY(buckets_share(&c->planner, &c->buckets, err));
+    c->credentials_ns = pen_clock_mono_ns();
+    c->resolved_ns = c->credentials_ns;
     return space_check(c, err);
 }
 
@@ -397,10 +377,7 @@ static void control_close(struct control *c)
     for (uint32_t i = 0; i < c->ahead.count; i++) {
         object_free(c->ahead.items[i]);
     }
-    for (uint32_t i = 0; c->buckets != NULL && i < c->planner.bucket_count; i++) {
-        free(c->buckets[i].credentials);
-    }
-    free(c->buckets);
+    buckets_unshare(c->buckets, c->planner.bucket_count);
     free(c->round.items);
     free(c->ahead.items);
     again_clear(&c->again);

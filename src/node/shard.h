@@ -2,19 +2,8 @@
 #ifndef PEN_NODE_SHARD_H
 #define PEN_NODE_SHARD_H
 
-#include "bucket.h"
+#include "bucket_share.h"
 #include "topology.h"
-
-/* What a shard needs to read from a bucket; control may change it once the shard has said hello. */
-struct shard_bucket {
-    struct pen_s3_endpoint endpoint;
-    struct pen_fetch_address addresses[BUCKET_ADDRESSES_MAX];
-    uint32_t address_count;
-    bool is_requester_pays;
-    uint8_t *credentials; /* those of the start, as credentials_text made them */
-};
-/* Access key, secret and session token, each ended by a NUL; the caller frees it. */
-uint8_t *credentials_text(const struct pen_credentials *credentials, size_t *bytes);
 
 /* Written before the threads start, constant then; shared by all shards. */
 struct shard_shared {
@@ -45,7 +34,6 @@ struct shard_start {
 uint64_t shard_files_max(const struct pen_replay_options *options);
 /* What a shard makes of the options of the run; of the shipper the parts that all shards share. */
 struct pen_reader_options shard_reader_options(const struct pen_replay_options *options);
-struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *options);
 struct pen_ship_options shard_ship_options(const struct pen_replay_options *options);
 /* A pen_thread_fn; ctx is a struct shard_start that outlives the thread. */
 void shard_main(void *ctx);

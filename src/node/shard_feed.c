@@ -3,62 +3,8 @@
 
 #include <stdlib.h>
 
-#define FETCH_IDLE_NS (20 * PEN_NS_PER_S) /* servers close kept connections about then */
-/* A closed object keeps its slot until the requests for more of it have ended, with the next turn;
- * meanwhile control may deal another one.  Only the front has several requests: one at a time. */
-#define FETCH_CLOSING 4U
-#define RESTARTS_MAX 3U /* an object that changes all the time is told as such */
-#define BYTES_PER_MB UINT64_C(1000000)
+#define RESTARTS_MAX 3U                   /* an object that changes all the time is told as such */
 #define FETCH_TURN_NS (PEN_NS_PER_S / 50) /* how exact deadlines and retries are */
-
-uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
-{
-    const pen_slice parts[] = {c->access_key, c->secret_key, c->session_token};
-    *bytes = 0;
-    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
-        *bytes += parts[i].len + 1;
-    }
-    uint8_t *text = calloc(1, *bytes);
-    PEN_CHECK(text != NULL);
-    uint8_t *at = text;
-    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
-        if (parts[i].len > 0) {
-            memcpy(at, parts[i].ptr, parts[i].len);
-        }
-        at += parts[i].len + 1;
-    }
-    return text;
-}
-
-static pen_status credentials_use(struct shard *shard, uint32_t bucket, const uint8_t *text,
-                                  struct pen_err *err)
-{
-    struct pen_credentials credentials;
-    credentials.access_key = pen_slice_str((const char *)text);
-    text += credentials.access_key.len + 1;
-    credentials.secret_key = pen_slice_str((const char *)text);
-    text += credentials.secret_key.len + 1;
-    credentials.session_token = pen_slice_str((const char *)text);
-    return pen_fetcher_credentials(shard->fetcher, bucket, &credentials, err);
-}
-
-struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
-{
-    return (struct pen_fetch_options){
-        .slots = pen_u32(o->fetch_slots) + FETCH_CLOSING,
-        .window_max = pen_u32(o->fetch_window_max),
-        .range_bytes = o->fetch_range_bytes,
-        .bytes_in_flight_max =
-            o->fetch_bytes_max > o->fetch_range_bytes ? o->fetch_bytes_max : o->fetch_range_bytes,
-        .tries_max = pen_u32(o->fetch_tries_max),
-        .requests_s = o->fetch_requests_s,
-        .bytes_s = o->fetch_mb_s * BYTES_PER_MB,
-        .connect_ns = o->fetch_connect_ns,
-        .first_byte_ns = o->fetch_first_byte_ns,
-        .stall_ns = o->fetch_stall_ns,
-        .idle_ns = FETCH_IDLE_NS,
-        .ca_file = o->s3.ca_file};
-}
 
 pen_status feed_new(struct shard *shard, struct pen_err *err)
 {
@@ -69,17 +15,8 @@ pen_status feed_new(struct shard *shard, struct pen_err *err)
     }
     struct pen_fetch_options fetch = shard_fetch_options(shared->options);
     fetch.shares = shard->shards;
-    PEN_TRY(pen_fetcher_new(shard->ring, &fetch, &shard->fetcher, err));
-    for (uint32_t i = 0; i < shared->bucket_count; i++) {
-        const struct shard_bucket *bucket = &shared->buckets[i];
-        uint32_t source = 0;
-        PEN_TRY(pen_fetcher_source_add(shard->fetcher, &bucket->endpoint, bucket->is_requester_pays,
-                                       &source, err));
-        PEN_CHECK(source == i);
-        pen_fetcher_addresses(shard->fetcher, i, bucket->addresses, bucket->address_count);
-        PEN_TRY(credentials_use(shard, i, bucket->credentials, err));
-    }
-    return PEN_OK;
+    return buckets_fetcher(shard->ring, &fetch, shared->buckets, shared->bucket_count,
+                           &shard->fetcher, err);
 }
 
 void feed_free(struct shard *shard)
@@ -178,7 +115,7 @@ int64_t feed_turn(struct shard *shard)
 void feed_credentials(struct shard *shard, const struct message *message)
 {
     struct pen_err err = {0};
-    if (credentials_use(shard, message->bucket, message->bytes, &err) != PEN_OK) {
+    if (credentials_use(shard->fetcher, message->bucket, message->bytes, &err) != PEN_OK) {
         shard_fail(shard, &err);
     }
 }

@@ -42,7 +42,9 @@ static pen_status unit_survey(struct planner *planner, uint32_t unit, struct obj
     while (st == PEN_OK && !is_done) {
         st = is_interrupted() ? PEN_E_STOPPED
                               : planner_list(planner, unit, ROUND_OBJECTS, list, &is_done, &err);
-        const bool is_gone = st == PEN_E_DENIED || st == PEN_E_NOT_FOUND;
+        /* Any failure of a bucket's listing ends that listing alone. */
+        const bool is_remote = planner->units[unit].bucket != 0 && is_done && st != PEN_OK;
+        const bool is_gone = st == PEN_E_DENIED || st == PEN_E_NOT_FOUND || is_remote;
         if (is_gone) {
             planner->folders_unreadable++;
             calls->on_folder(calls->ctx, &err);

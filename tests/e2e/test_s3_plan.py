@@ -271,5 +271,60 @@ def case_s3_plan_payer():
         assert b"--request-payer does not take `owner`" in refused.stderr, refused.stderr
 
 
+def lines(*args, code=0):
+    return sorted(run(*args, code=code, env=ENV).stdout.splitlines())
+
+
+def case_s3_plan_search():
+    """search, rules match and coverage give of a bucket what they give of the same folder."""
+    folder = generate(size="4MiB").parent
+    (folder / "expected.json").rename(WORK / "expected.json")
+    with FakeS3(page=7) as s3:
+        for path in folder.rglob("*.gz"):
+            s3.put(str(path.relative_to(folder)), path.read_bytes())
+        there = ("--endpoint-url", s3.endpoint, "--s3-path-style", f"s3://{s3.bucket}")
+        for command in (("search", "--limit", "100000", "@eventName:*List*"),
+                        ("search", "--count", "-q", "StopLogging"), ("rules", "match"),
+                        ("search", "@eventName:*", "--to", "2025-03-04T12:00:00Z")):
+            code = run(*command, folder, code=None).returncode
+            want = lines(*command, folder, code=code)
+            assert want and lines(*command, *there, code=code) == want, command
+            s3.forget()
+        one = run("search", "--limit", "1", "@eventName:*", *there, env=ENV).stdout
+        assert len(one.splitlines()) == 1, one
+        run("search", "@eventName:*", "--on", "2025-03-04", *there, code=None, env=ENV)
+        s3.forget()
+        assert lines("coverage", "--json", *there) == lines("coverage", "--json", folder)
+        assert s3.lists() and not s3.gets(), s3.gets()
+        # what cannot be listed or read is told
+        s3.fault = lambda handler, kind, name, turn: kind == "get" and name.endswith("1.json.gz") and (
+            handler.error(403, "AccessDenied") or True)
+        assert b"AccessDenied" in run("search", "@eventName:*", *there, code=None, env=ENV).stderr
+        s3.fault = lambda handler, kind, name, turn: "/2025/03/04/" in name and (handler.error(403, "AccessDenied") or True)
+        assert b"s3:ListBucket" in run("coverage", *there, code=7, env=ENV).stderr
+        assert b"NoSuchBucket" in run("coverage", "s3://no-such-bucket", *there[:3], code=1, env=ENV).stderr
+
+
+def case_s3_plan_retry():
+    """What could not be read of a bucket is read again when it can be; closed days included."""
+    out = WORK / "out"
+    with FakeS3() as s3:
+        fill(s3, day(4), 1, 2, 3)
+        fill(s3, day(5), 4)
+        s3.fault = lambda handler, kind, name, turn: name.endswith("00002.json.gz") and (
+            handler.error(403, "AccessDenied") or True)
+        got = from_s3(s3, out, code=7)
+        assert numbers(out) == [1, 3, 4] and got["objects"]["unreadable"] == 1, got
+        only(dead(out), "00002.json.gz", "fetch", "E_DENIED", "AccessDenied")
+        assert len(closed(out)[0]) == 2
+        s3.fault = None
+        s3.forget()
+        done = run("dead-letters", "retry", "--out", out, "--json", env=ENV)
+        summary = json.loads(done.stdout.splitlines()[-1])
+        assert summary["records"]["in"] == 4 and summary["gaps"] == [], summary
+        assert numbers(out) == [1, 2, 3, 4] and s3.gets() == [f"{day(4)}00002.json.gz"], s3.gets()
+        assert day(5) not in s3.lists() and len(closed(out)[0]) == 2
+
+
 if __name__ == "__main__":
     main(globals())

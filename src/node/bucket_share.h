@@ -1,0 +1,38 @@
+/* bucket_share.h - what threads that read must know of buckets, which only the control thread may
+ * ask for: where they are, and with whose credentials. */
+#ifndef PEN_NODE_BUCKET_SHARE_H
+#define PEN_NODE_BUCKET_SHARE_H
+
+#include "penstock/node.h"
+
+#include "bucket.h"
+
+struct planner;
+
+/* Changed by the control thread alone, once all who read have made their fetchers. */
+struct shard_bucket {
+    struct pen_s3_endpoint endpoint;
+    struct pen_fetch_address addresses[BUCKET_ADDRESSES_MAX];
+    uint32_t address_count;
+    bool is_requester_pays;
+    uint8_t *credentials; /* those of the start, as credentials_text made them */
+};
+
+/* Access key, secret and session token, each ended by a NUL; the caller frees it. */
+uint8_t *credentials_text(const struct pen_credentials *credentials, size_t *bytes);
+/* A fetcher's credentials from such a text. */
+PEN_MUST_USE pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket,
+                                        const uint8_t *text, struct pen_err *err);
+/* One for each bucket of the planner; *out is the caller's also when it fails.  Blocks. */
+PEN_MUST_USE pen_status buckets_share(struct planner *planner, struct shard_bucket **out,
+                                      struct pen_err *err);
+void buckets_unshare(struct shard_bucket *buckets, uint32_t count); /* NULL is fine */
+/* A fetcher that reads from all of them. */
+PEN_MUST_USE pen_status buckets_fetcher(struct pen_ring *ring,
+                                        const struct pen_fetch_options *options,
+                                        const struct shard_bucket *buckets, uint32_t count,
+                                        struct pen_fetcher **out, struct pen_err *err);
+/* What the limits of a run make of the fetcher of one of its threads. */
+struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *options);
+
+#endif
