@@ -268,7 +268,7 @@ def case_s3_plan_payer():
         from_s3(s3, WORK / "out2")
         assert not [h for h in s3.headers("list") + s3.headers("get") if "x-amz-request-payer" in h]
         refused = run("replay", f"s3://{s3.bucket}", "--request-payer", "owner", code=2, env=ENV)
-        assert b"--request-payer does not take `owner`" in refused.stderr, refused.stderr
+        assert b"--request-payer takes `requester`, not `owner`" in refused.stderr, refused.stderr
 
 
 def lines(*args, code=0):
