@@ -5,6 +5,7 @@
 #include "penstock/yaml.h"
 
 #include "cluster.h"
+#include "source_entry.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,10 +150,6 @@ static void each(struct reading *r, const struct pen_yaml *node, entry_fn *fn)
 static pen_slice source_name(struct reading *r, const struct pen_yaml *entry)
 {
     for (const struct pen_yaml *m = entry->child; m != NULL; m = m->next) {
-        if (pen_slice_eq(m->key->text, PEN_SLICE_LIT("s3"))) {
-            PROBLEM(r, m->key, "s3 sources are not built yet here; name the bucket as SOURCE");
-            return (pen_slice){0};
-        }
         if (!pen_slice_eq(m->key->text, PEN_SLICE_LIT("path"))) {
             PROBLEM(r, m->key, "a source has `path` or `s3`, not `%.*s`",
                     PEN_SLICE_FMT(m->key->text));
@@ -162,8 +159,47 @@ static pen_slice source_name(struct reading *r, const struct pen_yaml *entry)
     return pen_yaml_text(entry, "path");
 }
 
+/* The options of the source that is added next. */
+static bool own_options(struct reading *r, const struct pen_source_options *own)
+{
+    struct config *config = r->config;
+    if (config->source_options == NULL) {
+        config->source_options =
+            PEN_NEW_N(&config->arena, struct pen_source_options, CONFIG_LIST_MAX);
+    }
+    const bool has_room = config->source_options != NULL && config->sources.count < CONFIG_LIST_MAX;
+    if (has_room) {
+        config->source_options[config->sources.count] = *own;
+    }
+    return has_room;
+}
+
+static void bucket_entry(struct reading *r, const struct pen_yaml *entry)
+{
+    struct pen_err err = {0};
+    const struct pen_yaml *at = entry;
+    const char *url = "";
+    struct pen_source_options own;
+    pen_status st = source_entry_read(&r->config->arena, entry, &url, &own, &at, &err);
+    if (st == PEN_OK && strncmp(url, "s3:", 3) != 0) {
+        st = PEN_FAIL(&err, PEN_E_USAGE, PEN_NO_OFFSET, "s3 takes s3://bucket[/prefix]");
+    }
+    st = st == PEN_OK ? config_source_check(url, &err) : st;
+    if (st != PEN_OK) {
+        PROBLEM(r, at->key == NULL ? at : at->key, "%s", err.text);
+    } else if (own_options(r, &own)) {
+        list_add(r, &r->config->sources, entry, url);
+    } else {
+        PROBLEM(r, entry, "more than %u entries", CONFIG_LIST_MAX);
+    }
+}
+
 static void source_entry(struct reading *r, const struct pen_yaml *entry)
 {
+    if (entry->kind == PEN_YAML_MAP && pen_yaml_get(entry, "s3") != NULL) {
+        bucket_entry(r, entry);
+        return;
+    }
     struct pen_err err = {0};
     const uint32_t before = r->problem_count;
     const pen_slice name = entry->kind == PEN_YAML_MAP      ? source_name(r, entry)

@@ -13,6 +13,7 @@ struct config_list { /* arena-owned texts, in the order of the file */
 struct config {
     struct pen_arena arena;
     struct config_list sources, sinks, rules;
+    struct pen_source_options *source_options; /* one for each of sources, or NULL */
     struct pen_placeholder *placeholders;
     uint32_t placeholder_count;
     const char *types_dir;        /* or NULL */

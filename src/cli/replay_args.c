@@ -273,6 +273,7 @@ static bool config_apply(struct replay_args *args)
     if (args->source_count == 0) {
         args->options.sources = config->sources.items;
         args->options.source_count = config->sources.count;
+        args->options.source_options = config->source_options;
     }
     for (uint32_t i = 0; is_good && !args->has_sink && i < config->sinks.count; i++) {
         const char *name = config->sinks.items[i];

@@ -22,6 +22,7 @@ struct bucket {
     char root[sizeof("s3://") + PEN_S3_BUCKET_MAX + 1];
     char *prefix;
     bool is_requester_pays;
+    const struct pen_source_options *own;
     struct pen_s3_endpoint endpoint;
     struct pen_credential_chain *chain;
     struct pen_credentials credentials;
@@ -112,20 +113,42 @@ static pen_status bucket_init(struct bucket *bucket, const char *url,
     return pen_s3_list_new(&list, &bucket->list, err);
 }
 
-pen_status bucket_open(const char *url, const struct pen_s3_options *options, struct bucket **out,
+static const char *either(const char *own, const char *other)
+{
+    return own != NULL ? own : other;
+}
+
+static struct pen_s3_options merged(const struct pen_s3_options *own,
+                                    const struct pen_s3_options *other)
+{
+    return (struct pen_s3_options){.endpoint_url = either(own->endpoint_url, other->endpoint_url),
+                                   .region = either(own->region, other->region),
+                                   .ca_file = either(own->ca_file, other->ca_file),
+                                   .profile = either(own->profile, other->profile),
+                                   .role_arn = either(own->role_arn, other->role_arn),
+                                   .external_id = either(own->external_id, other->external_id),
+                                   .is_path_style = own->is_path_style || other->is_path_style,
+                                   .is_requester_pays =
+                                       own->is_requester_pays || other->is_requester_pays};
+}
+
+pen_status bucket_open(const char *url, const struct pen_s3_options *options,
+                       const struct pen_source_options *own, struct bucket **out,
                        struct pen_err *err)
 {
+    const struct pen_s3_options s3 = own == NULL ? *options : merged(&own->s3, options);
     struct bucket *bucket = calloc(1, sizeof(*bucket));
     if (bucket == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
+    bucket->own = own;
     pen_buf_init(&bucket->held, (size_t)64 << 10);
     /* What libcurl writes to a connection that the server has closed is an error, not the end. */
     sigset_t pipes;
     (void)sigemptyset(&pipes);
     (void)sigaddset(&pipes, SIGPIPE);
     (void)pthread_sigmask(SIG_BLOCK, &pipes, NULL);
-    const pen_status st = bucket_init(bucket, url, options, err);
+    const pen_status st = bucket_init(bucket, url, &s3, err);
     if (st != PEN_OK) {
         bucket_close(bucket);
         return st;
@@ -148,6 +171,11 @@ void bucket_close(struct bucket *bucket)
 const char *bucket_root(const struct bucket *bucket)
 {
     return bucket->root;
+}
+
+const struct pen_source_options *bucket_own(const struct bucket *bucket)
+{
+    return bucket->own;
 }
 
 bool bucket_is_requester_pays(const struct bucket *bucket)

@@ -16,14 +16,17 @@
 bool bucket_is_source(const char *source); /* "s3:..." */
 
 struct bucket;
-/* PEN_E_USAGE: no such URL | what the chain of credentials fails with | PEN_E_NOMEM. */
+/* own: borrowed; what it does not have is that of options.  May be NULL.
+ * PEN_E_USAGE: no such URL | what the chain of credentials fails with | PEN_E_NOMEM. */
 PEN_MUST_USE pen_status bucket_open(const char *url, const struct pen_s3_options *options,
-                                    struct bucket **out, struct pen_err *err);
+                                    const struct pen_source_options *own, struct bucket **out,
+                                    struct pen_err *err);
 void bucket_close(struct bucket *bucket);
 
 /* Its part of paths: "s3://NAME/".  The key of an object follows. */
 const char *bucket_root(const struct bucket *bucket);
 const struct pen_s3_endpoint *bucket_endpoint(const struct bucket *bucket);
+const struct pen_source_options *bucket_own(const struct bucket *bucket); /* or NULL */
 bool bucket_is_requester_pays(const struct bucket *bucket);
 /* Where its host is.  Blocks.  PEN_E_NOT_FOUND: the name is not known | PEN_E_IO. */
 PEN_MUST_USE pen_status bucket_resolve(const struct bucket *bucket,

@@ -18,6 +18,19 @@ static pen_status text_list(struct pen_buf *out, const char *const *items, uint3
     return PEN_OK;
 }
 
+/* What a source leaves out of itself. */
+static pen_status text_source(struct pen_buf *out, const struct pen_source_options *own)
+{
+    if (own->account_count + own->type_count == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT(" (")));
+    PEN_TRY(text_list(out, own->accounts, own->account_count));
+    PEN_TRY(pen_buf_add_byte(out, ';'));
+    PEN_TRY(text_list(out, own->types, own->type_count));
+    return pen_buf_add_byte(out, ')');
+}
+
 static pen_status text_sources(struct pen_buf *out, const struct pen_replay_options *o)
 {
     for (uint32_t i = 0; i < o->source_count; i++) {
@@ -27,6 +40,7 @@ static pen_status text_sources(struct pen_buf *out, const struct pen_replay_opti
             pen_buf_printf(out, "%s%s", i == 0 ? "" : ",", real == NULL ? o->sources[i] : real);
         free(real);
         PEN_TRY(st);
+        PEN_TRY(o->source_options == NULL ? PEN_OK : text_source(out, &o->source_options[i]));
     }
     return PEN_OK;
 }

@@ -246,15 +246,16 @@ static pen_status spool_walk(struct planner *planner, struct pen_err *err)
     return st == PEN_OK ? PEN_OK : PEN_FAIL(err, st, PEN_NO_OFFSET, "plan: out of memory");
 }
 
-static pen_status source_walk(struct planner *planner, const char *source, planner_gap_fn *on_gap,
+static pen_status source_walk(struct planner *planner, uint32_t which, planner_gap_fn *on_gap,
                               void *ctx, struct pen_err *err)
 {
+    const char *source = planner->options->sources[which];
     struct stat st;
     if (strcmp(source, SPOOL_SOURCE) == 0) {
         return spool_walk(planner, err);
     }
     if (bucket_is_source(source)) {
-        return planner_bucket_walk(planner, source, on_gap, ctx, err);
+        return planner_bucket_walk(planner, which, on_gap, ctx, err);
     }
     char *real = realpath(source, NULL);
     if (real == NULL || stat(real, &st) != 0) {
@@ -333,7 +334,7 @@ pen_status planner_init(struct planner *planner, const struct pen_replay_options
     }
     PEN_TRY(pen_classifier_new(types, &planner->classifier, err));
     for (uint32_t i = 0; i < options->source_count; i++) {
-        PEN_TRY(source_walk(planner, options->sources[i], on_gap, ctx, err));
+        PEN_TRY(source_walk(planner, i, on_gap, ctx, err));
     }
     for (uint32_t i = 0; planner->bucket_count > 0 && i < planner->unit_count; i++) {
         if (planner->units[i].bucket == 0) {

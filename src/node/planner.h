@@ -82,7 +82,8 @@ PEN_MUST_USE pen_status planner_unit_add(struct planner *planner, char *path, ch
                                          bool is_file);
 /* Room for one more in the list. */
 PEN_MUST_USE bool planner_list_room(struct object_list *list);
-PEN_MUST_USE pen_status planner_bucket_walk(struct planner *planner, const char *source,
+/* source: which of the options' sources. */
+PEN_MUST_USE pen_status planner_bucket_walk(struct planner *planner, uint32_t source,
                                             planner_gap_fn *on_gap, void *ctx, struct pen_err *err);
 PEN_MUST_USE pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t room,
                                             struct object_list *list, bool *is_done,

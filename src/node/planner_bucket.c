@@ -11,11 +11,26 @@ struct finding { /* a walk over a bucket */
     void *ctx;
 };
 
+/* What the run wants, and of it what the source is there for. */
+static bool is_wanted(struct planner *planner, uint32_t bucket, pen_slice key,
+                      struct pen_key_info *info)
+{
+    const struct pen_source_options *own = bucket_own(planner->buckets[bucket - 1]);
+    if (!planner_key_wanted(planner, key, info)) {
+        return false;
+    }
+    const bool says_type = !pen_slice_eq(info->type->name, PEN_SLICE_LIT("unknown"));
+    const pen_slice type = says_type ? info->type->name : (pen_slice){0};
+    return own == NULL ||
+           (planner_name_wanted(own->accounts, own->account_count, NULL, 0, info->account) &&
+            planner_name_wanted(own->types, own->type_count, NULL, 0, type));
+}
+
 static enum bucket_prefix on_prefix(void *ctx, const char *prefix)
 {
     const struct finding *f = ctx;
     struct pen_key_info info;
-    if (!planner_key_wanted(f->planner, pen_slice_str(prefix), &info)) {
+    if (!is_wanted(f->planner, f->bucket, pen_slice_str(prefix), &info)) {
         return BUCKET_SKIP;
     }
     return info.day_ns == INT64_MIN ? BUCKET_FOLDER : BUCKET_DAY;
@@ -45,17 +60,20 @@ static void on_gap(void *ctx, const char *prefix, const struct pen_err *err)
     f->on_gap(f->ctx, prefix, err);
 }
 
-pen_status planner_bucket_walk(struct planner *planner, const char *source,
-                               planner_gap_fn *on_gap_fn, void *ctx, struct pen_err *err)
+pen_status planner_bucket_walk(struct planner *planner, uint32_t source, planner_gap_fn *on_gap_fn,
+                               void *ctx, struct pen_err *err)
 {
+    const struct pen_replay_options *o = planner->options;
+    const char *url = o->sources[source];
+    const struct pen_source_options *own =
+        o->source_options == NULL ? NULL : &o->source_options[source];
     struct bucket **buckets =
         reallocarray(planner->buckets, planner->bucket_count + 1, sizeof(struct bucket *));
     if (buckets == NULL) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", source);
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
     planner->buckets = buckets;
-    PEN_TRY(
-        bucket_open(source, &planner->options->s3, &planner->buckets[planner->bucket_count], err));
+    PEN_TRY(bucket_open(url, &o->s3, own, &planner->buckets[planner->bucket_count], err));
     planner->bucket_count++;
     struct finding finding = {
         .planner = planner, .bucket = planner->bucket_count, .on_gap = on_gap_fn, .ctx = ctx};
@@ -83,7 +101,7 @@ static pen_status on_object(void *ctx, const struct pen_s3_object *listed)
     struct pen_key_info info;
     t->planner->files++;
     t->planner->bytes += listed->size;
-    if (!planner_key_wanted(t->planner, listed->key, &info)) {
+    if (!is_wanted(t->planner, unit->bucket, listed->key, &info)) {
         t->list->pruned++;
         return PEN_OK;
     }

@@ -326,5 +326,30 @@ def case_s3_plan_retry():
         assert day(5) not in s3.lists() and len(closed(out)[0]) == 2
 
 
+def case_s3_plan_sources():
+    """Several buckets in one config, each with what belongs to it alone."""
+    with FakeS3("trail-one") as one, FakeS3("trail-two") as two:
+        fill(one, day(4), 1)
+        fill(one, day(4, "222222222222"), 2)
+        fill(two, day(5), 3)
+        fill(two, "plain/", 4)
+        (WORK / "penstock.yaml").write_text(
+            f"sources:\n- s3: s3://trail-one\n  endpoint_url: {one.endpoint}\n  region: eu-west-1\n"
+            "  accounts: ['222222222222']\n"
+            f"- {{s3: s3://trail-two, endpoint_url: '{two.endpoint}', types: [cloudtrail], request_payer: requester}}\n")
+        done = run("replay", "--config", WORK / "penstock.yaml", "--out", WORK / "out", "--json", "--no-progress", *FIXED,
+                   "--s3-path-style", env=ENV)
+        summary = json.loads(done.stdout.splitlines()[-1])
+        assert numbers(WORK / "out") == [2, 3, 4] and summary["objects"]["read"] == 3, summary
+        assert [h["Authorization"].split("/")[2] for h in one.headers()] == ["eu-west-1"], one.headers()
+        assert [h["Authorization"].split("/")[2] for h in two.headers()] == ["us-east-1"] * 2, two.headers()
+        assert "x-amz-request-payer" in two.headers()[0] and "x-amz-request-payer" not in one.headers()[0]
+        text = (WORK / "penstock.yaml").read_text()
+        (WORK / "penstock.yaml").write_text(text.replace("222222222222", "123456789012"))
+        refused = run("replay", "--config", WORK / "penstock.yaml", "--out", WORK / "out", "--no-progress", *FIXED,
+                      "--s3-path-style", code=2, env=ENV)
+        assert b"its sources differ" in refused.stderr, refused.stderr
+
+
 if __name__ == "__main__":
     main(globals())
