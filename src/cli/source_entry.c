@@ -55,29 +55,45 @@ static pen_status unknown(const struct pen_yaml *node, struct pen_err *err)
                     near == NULL ? "" : near);
 }
 
-static pen_status member_take(struct pen_arena *arena, const struct pen_yaml *node,
-                              const char **url, struct pen_source_options *out, struct pen_err *err)
+/* Where a text of this key goes, or NULL. */
+static const char **place_of(pen_slice key, const char **url, struct pen_s3_options *s3)
 {
-    const char *payer = NULL;
     struct {
         const char *key;
         const char **to;
-    } const texts[] = {{"s3", url},
-                       {"role_arn", &out->s3.role_arn},
-                       {"external_id", &out->s3.external_id},
-                       {"region", &out->s3.region},
-                       {"endpoint_url", &out->s3.endpoint_url},
-                       {"profile", &out->s3.profile},
-                       {"request_payer", &payer}};
-    for (size_t i = 0; i < PEN_COUNT(texts); i++) {
-        if (pen_slice_eq(node->key->text, pen_slice_str(texts[i].key))) {
-            PEN_TRY(text_take(arena, node, texts[i].to, err));
-            out->s3.is_requester_pays |= payer != NULL;
-            return payer == NULL || strcmp(payer, "requester") == 0
-                       ? PEN_OK
-                       : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                                  "request_payer takes `requester`, not `%.100s`", payer);
+    } const places[] = {{"s3", url},
+                        {"role_arn", &s3->role_arn},
+                        {"external_id", &s3->external_id},
+                        {"region", &s3->region},
+                        {"endpoint_url", &s3->endpoint_url},
+                        {"profile", &s3->profile}};
+    for (size_t i = 0; i < PEN_COUNT(places); i++) {
+        if (pen_slice_eq(key, pen_slice_str(places[i].key))) {
+            return places[i].to;
         }
+    }
+    return NULL;
+}
+
+static pen_status payer_take(const struct pen_yaml *node, struct pen_source_options *out,
+                             struct pen_err *err)
+{
+    out->s3.is_requester_pays =
+        node->kind == PEN_YAML_SCALAR && pen_slice_eq(node->text, PEN_SLICE_LIT("requester"));
+    return out->s3.is_requester_pays ? PEN_OK
+                                     : PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                                                "request_payer takes `requester`, nothing else");
+}
+
+static pen_status member_take(struct pen_arena *arena, const struct pen_yaml *node,
+                              const char **url, struct pen_source_options *out, struct pen_err *err)
+{
+    const char **text = place_of(node->key->text, url, &out->s3);
+    if (text != NULL) {
+        return text_take(arena, node, text, err);
+    }
+    if (pen_slice_eq(node->key->text, PEN_SLICE_LIT("request_payer"))) {
+        return payer_take(node, out, err);
     }
     if (pen_slice_eq(node->key->text, PEN_SLICE_LIT("accounts"))) {
         return names_take(arena, node, &out->accounts, &out->account_count, err);
