@@ -63,7 +63,8 @@ enum pen_scan_depth { PEN_SCAN_ALL, PEN_SCAN_DECODE, PEN_SCAN_WALK, PEN_SCAN_NOR
 struct pen_scan_options {
     const struct pen_program *program;
     enum pen_scan_depth depth;
-    bool want_source;  /* build documents */
+    bool want_source; /* build documents */
+    enum pen_message message;
     pen_slice as_type; /* --as: every object is of this type; or empty */
     int64_t ingested_ns;
     size_t record_bytes_max;   /* 0: the default of 4 MiB */
@@ -297,6 +298,7 @@ struct pen_replay_options {
 #define PEN_OPTION_SIZE uint64_t
 #define PEN_OPTION_DURATION int64_t
 #define PEN_OPTION_TIME int64_t
+#define PEN_OPTION_WORD uint64_t
 #include "penstock/options.def"
 #undef PEN_OPTION
 };

@@ -30,11 +30,19 @@ PEN_MUST_USE pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name
 void pen_schema_seal(struct pen_schema *schema);
 const struct pen_plan *pen_schema_plan(const struct pen_schema *schema);
 
+enum pen_message { /* when a document has the text of its record as @message */
+                   PEN_MESSAGE_UNPARSED,
+                   PEN_MESSAGE_ALWAYS, /* JSON on one line, a blank behind each comma and colon;
+                                          text as it is */
+                   PEN_MESSAGE_NEVER,
+};
+
 struct pen_object_info {       /* what does not come from the record */
     pen_slice bucket, key;     /* @log_s3bucket, @log_s3key */
     pen_slice account, region; /* from the key, for records that say nothing */
     int64_t ingested_ns;
     int64_t written_ns; /* about when the object was written: the year of times without one */
+    enum pen_message message;
 };
 
 enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPARSED };

@@ -22,7 +22,7 @@ const struct setting cli_settings[] = {
 
 const char *setting_type_name(enum setting_type type)
 {
-    static const char *const names[] = {"count", "size", "duration", "time"};
+    static const char *const names[] = {"count", "size", "duration", "time", "word"};
     return names[type];
 }
 
@@ -39,9 +39,34 @@ union number {
     int64_t ns;
 };
 
-static bool number_read(enum setting_type type, pen_slice text, union number *out)
+/* The word at a place of "one, two, three"; empty behind the last. */
+static pen_slice word_at(const char *words, uint64_t place)
 {
-    switch (type) {
+    const char *at = words;
+    for (; place > 0 && at != NULL; place--) {
+        at = strstr(at, ", ");
+        at = at == NULL ? NULL : at + 2;
+    }
+    const char *end = at == NULL ? NULL : strstr(at, ", ");
+    return at == NULL
+               ? (pen_slice){0}
+               : pen_slice_sub(pen_slice_str(at), 0, end == NULL ? strlen(at) : (size_t)(end - at));
+}
+
+static bool word_read(const char *words, pen_slice text, uint64_t *out)
+{
+    *out = 0;
+    for (pen_slice word = word_at(words, 0); word.len > 0; word = word_at(words, ++*out)) {
+        if (pen_slice_eq(word, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool number_read(const struct setting *setting, pen_slice text, union number *out)
+{
+    switch (setting->type) {
     case SETTING_COUNT:
         return pen_parse_u64(text, &out->amount);
     case SETTING_SIZE:
@@ -50,13 +75,16 @@ static bool number_read(enum setting_type type, pen_slice text, union number *ou
         return pen_parse_duration(text, &out->ns);
     case SETTING_TIME:
         return pen_parse_time(text, &out->ns);
+    case SETTING_WORD:
+        return word_read(setting->unit, text, &out->amount);
     }
     pen_panic(PEN_HERE, "type of a setting");
 }
 
 static bool number_at_most(enum setting_type type, union number a, union number b)
 {
-    return type == SETTING_COUNT || type == SETTING_SIZE ? a.amount <= b.amount : a.ns <= b.ns;
+    const bool is_time = type == SETTING_DURATION || type == SETTING_TIME;
+    return is_time ? a.ns <= b.ns : a.amount <= b.amount;
 }
 
 static void number_put(struct pen_replay_options *options, const struct setting *setting,
@@ -68,8 +96,7 @@ static void number_put(struct pen_replay_options *options, const struct setting 
 static union number own_number(const struct setting *setting, const char *text)
 {
     union number number = {.ns = INT64_MIN};
-    const bool is_good =
-        text[0] == '\0' || number_read(setting->type, pen_slice_str(text), &number);
+    const bool is_good = text[0] == '\0' || number_read(setting, pen_slice_str(text), &number);
     PEN_CHECK(is_good);
     return number;
 }
@@ -144,6 +171,10 @@ bool settings_known(pen_slice key)
 
 static pen_status value_fail(const struct setting *s, pen_slice value, struct pen_err *err)
 {
+    if (s->type == SETTING_WORD) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s takes one of %s, not `%.*s`", s->key,
+                        s->unit, PEN_SLICE_FMT(value));
+    }
     static const char *const wants[] = {"a number", "a size such as 64KiB",
                                         "a duration such as 90s or 24h",
                                         "a time such as 2025-01-31T12:00:00Z"};
@@ -161,7 +192,7 @@ pen_status settings_set(struct pen_replay_options *options, pen_slice key, pen_s
         return is_reserved ? PEN_OK : unknown(key, err);
     }
     union number number;
-    if (!number_read(s->type, value, &number) ||
+    if (!number_read(s, value, &number) ||
         !number_at_most(s->type, own_number(s, s->min), number) ||
         !number_at_most(s->type, number, own_number(s, s->max))) {
         return value_fail(s, value, err);
@@ -224,6 +255,8 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
         return amount_text(out, (uint64_t)number.ns, durations);
     case SETTING_TIME:
         return pen_buf_printf(out, "%.*s", (int)pen_format_time(number.ns, time), time);
+    case SETTING_WORD:
+        return pen_buf_add(out, word_at(setting->unit, number.amount));
     }
     pen_panic(PEN_HERE, "type of a setting");
 }

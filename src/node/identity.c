@@ -58,9 +58,8 @@ enum identity {
     ID_GROUPING,
     ID_COUNT
 };
-static const char *const identity_name[ID_COUNT] = {"sources", "from",          "to", "accounts",
-                                                    "regions", "types",         "as", "sink",
-                                                    "rules",   "signal options"};
+static const char *const identity_name[ID_COUNT] = {
+    "sources", "from", "to", "accounts", "regions", "types", "as", "sink", "rules", "options"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -100,8 +99,11 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
         pen_hash128_hex(pen_rules_hash(program->rules), hex);
         return pen_buf_printf(out, "%s", hex);
     case ID_GROUPING:
-        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64, o->slack_ns,
-                              o->keep_alive_ns);
+        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64 "%s", o->slack_ns,
+                              o->keep_alive_ns,
+                              o->message == PEN_MESSAGE_ALWAYS  ? " message always"
+                              : o->message == PEN_MESSAGE_NEVER ? " message never"
+                                                                : "");
     case ID_COUNT:
         break;
     }

@@ -216,7 +216,8 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
                                             .ingested_ns = scan->options.ingested_ns,
                                             .written_ns = scan->key_info.day_ns != INT64_MIN
                                                               ? scan->key_info.day_ns
-                                                              : scan->options.ingested_ns};
+                                                              : scan->options.ingested_ns,
+                                            .message = scan->options.message};
     pen_decoder_reset(scan->decoder);
     reader_reset(&scan->types[scan->type->id]);
     scan->state = SCAN_FILL;

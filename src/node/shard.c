@@ -350,6 +350,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
     PEN_TRY(feed_new(shard, err));
     const struct pen_scan_options scan = {.program = shared->program,
                                           .want_source = !o->signals_only,
+                                          .message = (enum pen_message)o->message,
                                           .as_type = o->as_type == NULL ? (pen_slice){0}
                                                                         : pen_slice_str(o->as_type),
                                           .ingested_ns = shared->ingested_ns,

@@ -162,6 +162,7 @@ struct pen_normalizer {
     struct nrm_item items[NRM_ITEMS_MAX];
     uint32_t item_count;
     struct pen_buf document, spare, text, plain;
+    struct pen_buf message_buf;
     struct pen_buf unescaped[NRM_PLAIN_COUNT];
     struct pen_buf basics;     /* members that are the same for all records of an object */
     struct pen_buf basics_key; /* bucket and key that basics is for */

@@ -28,6 +28,7 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     pen_buf_init(&n->spare, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->text, NRM_DOCUMENT_MAX * 7);
     pen_buf_init(&n->plain, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->message_buf, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->basics, PLAIN_MAX);
     pen_buf_init(&n->basics_key, PLAIN_MAX);
     pen_buf_init(&n->fallback, PLAIN_MAX);
@@ -46,9 +47,9 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
         return;
     }
     struct pen_buf *const bufs[] = {
-        &normalizer->document, &normalizer->spare,      &normalizer->text,     &normalizer->plain,
-        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback, &normalizer->index,
-        &normalizer->id_buf,   &normalizer->scratch};
+        &normalizer->document, &normalizer->spare,      &normalizer->text,       &normalizer->plain,
+        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback,   &normalizer->index,
+        &normalizer->id_buf,   &normalizer->scratch,    &normalizer->message_buf};
     for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
         pen_buf_fini(bufs[i]);
     }
@@ -408,7 +409,7 @@ static bool has_diverted(const struct pen_normalizer *n, const struct pen_record
     return false;
 }
 
-/* Our members, from "@timestamp" on, without a leading comma. */
+/* Our members, "@message" (empty: none) first, without a leading comma. */
 static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc,
                              struct pen_buf *out)
 {
@@ -503,6 +504,24 @@ static pen_status write_members(struct pen_normalizer *n, const struct pen_recor
     return has_diverted(n, record) ? write_merged(n, record, doc, out) : write_ours(n, doc, out);
 }
 
+static pen_status find_message(struct pen_normalizer *n, const struct pen_record *record,
+                               enum pen_message when)
+{
+    const bool is_wanted =
+        record->problem != NULL ? when != PEN_MESSAGE_NEVER : when == PEN_MESSAGE_ALWAYS;
+    n->message = (pen_slice){0};
+    if (!is_wanted) {
+        return PEN_OK;
+    }
+    n->message = record->raw;
+    if (n->schema->type->format == PEN_FORMAT_JSON) {
+        n->message_buf.len = 0;
+        PEN_TRY(pen_json_spaced(&n->message_buf, record->raw));
+        n->message = pen_buf_slice(&n->message_buf);
+    }
+    return PEN_OK;
+}
+
 static pen_status write_document(struct pen_normalizer *n, const struct pen_record *record,
                                  struct pen_doc *doc)
 {
@@ -529,7 +548,6 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
 {
     struct pen_normalizer *n = normalizer;
     *doc = (struct pen_doc){.kind = PEN_DOC_EVENT, .time_ns = INT64_MIN};
-    n->message = record->problem != NULL ? record->raw : (pen_slice){0};
     PEN_TRY(find_time(n, record, object, doc, err));
     pen_status status = prepare_object(n, object);
     if (status == PEN_OK) {
@@ -544,6 +562,9 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     if (status == PEN_OK) {
         status = find_index(n, doc->time_ns == INT64_MIN ? object->ingested_ns : doc->time_ns,
                             &doc->index);
+    }
+    if (status == PEN_OK && want_source) {
+        status = find_message(n, record, object->message);
     }
     if (status == PEN_OK && want_source) {
         status = write_document(n, record, doc);

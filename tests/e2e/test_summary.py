@@ -13,7 +13,7 @@ import subprocess
 import termios
 import time
 
-from kit import BINARY, DAY, FIXED, WORK, Folder, event, generate, main, records, replay, run
+from kit import BINARY, DAY, FIXED, WORK, Folder, documents, event, generate, main, records, replay, run
 
 
 def on_terminal(columns, *args):
@@ -83,6 +83,43 @@ def case_counted_otherwise():
     assert (again["delivered"], again["duplicate"], again["excluded"]) == (2, 2, 1), again
     table = run("replay", f.root, "--out", out, "--no-progress", *FIXED).stdout.decode()
     assert "5 in = 2 delivered + 0 filtered + 0 dead + 2 duplicate + 1 excluded" in table, table
+
+
+def case_message():
+    """document.message=always: the record as one line of JSON, as Python's json.dumps writes it."""
+    f = Folder()
+    odd = event(3, x={"a": [], "b": [1, {"c": None, "d": True}], "e": ""}, user={"name": "raw"},
+                text='caf\u00e9 "q" \\ / \n\t\x01', **{"@message": "of the record", "k\u00e9y": 1})
+    f.put("odd.json", json.dumps({"Records": [odd]}, separators=(",", ":")).replace("/", "\\/").encode())
+    wanted = {f"{n:08d}": event(n) for n in (1, 2)} | {"00000003": odd}
+    replay(f.root, WORK / "none")
+    assert not any("@message" in d["_source"] and "_id" in d and not d["_id"].startswith("00000003")
+                   for d in documents(WORK / "none"))
+    always = ["--set", "document.message=always"]
+    replay(f.root, WORK / "out", *always)
+    got = {d["_id"][:8]: d["_source"] for d in documents(WORK / "out")}
+    for name, record in wanted.items():
+        assert got[name]["@message"] == json.dumps(record, ensure_ascii=False), (got[name]["@message"], record)
+    plain = {d["_id"][:8]: d["_source"] for d in documents(WORK / "none")}
+    for source in (*got.values(), *plain.values()):
+        source.pop("@message", None)
+    assert got == plain  # nothing else differs
+    assert b"its options differ" in run("replay", f.root, "--out", WORK / "out", *FIXED, code=2).stderr
+    for wrong in ("Always", "", "sometimes"):
+        words = run("replay", f.root, "--set", f"document.message={wrong}", code=2).stderr
+        assert b"document.message takes one of unparsed, always, never, not `%s`" % wrong.encode() in words, words
+    lines = WORK / "lines/AWSLogs/123456789012/vpcflowlogs/eu-west-1/2025/03/04/x.log"
+    lines.parent.mkdir(parents=True)
+    lines.write_text("version srcaddr end\n2 1.2.3.4 1741064767\n2 \"open\n")
+    for when, texts in (("unparsed", [None, '2 "open']), ("never", [None, None]),
+                        ("always", ["2 1.2.3.4 1741064767", '2 "open'])):
+        summary = replay(WORK / "lines", WORK / f"lines_{when}", "--set", f"document.message={when}")
+        assert summary["records"]["in"] == summary["records"]["delivered"] == 2, summary
+        both = sorted((d["_source"] for d in documents(WORK / f"lines_{when}")), key=lambda d: d["event"]["kind"])
+        assert [d.get("@message") for d in both] == texts, both
+        assert both[1]["event"]["kind"] == "pipeline_error" and "quote" in both[1]["error"]["message"], both[1]
+    (WORK / "c.yaml").write_text("document: {message: never}\n")
+    assert b"never" in run("check", "--config", WORK / "c.yaml", "--json").stdout
 
 
 def case_full_output():
