@@ -19,7 +19,15 @@
 /* Appends a line "NAME VERSION" for each library that penstock stands on, all modules. */
 PEN_MUST_USE pen_status pen_node_libraries(struct pen_buf *out);
 
+#define PEN_OPTION_LIST_MAX 256 /* bytes of an option that is a list, with a NUL */
+struct pen_option_list {
+    char text[PEN_OPTION_LIST_MAX];
+};
+
 /* ---- program: types, rules, schemas and engines ---- */
+
+#define PEN_GROUP_NAMES_MAX 8U
+#define PEN_GROUP_BY_DEFAULT "account,identity" /* sigma.group_by */
 
 struct pen_program_type {
     const struct pen_type *type;
@@ -27,6 +35,7 @@ struct pen_program_type {
     struct pen_engine *engine; /* NULL when no rule applies */
     struct pen_query *queries;
     uint32_t query_count;
+    uint32_t group_fields[PEN_GROUP_NAMES_MAX]; /* by name of the group; of fields of records */
 };
 struct pen_program {
     struct pen_arena arena;
@@ -34,6 +43,8 @@ struct pen_program {
     struct pen_rules *rules;
     struct pen_program_type *by_type; /* by pen_type.id */
     uint32_t type_count;
+    pen_slice group_names[PEN_GROUP_NAMES_MAX]; /* what matches of a signal have in common */
+    uint32_t group_count;
 };
 /* What stderr is told of rules that take longer than a second to compile: nothing, a line when it
  * is noticed and one at the end, or one line that is drawn again and cleared at the end. */
@@ -42,6 +53,7 @@ struct pen_program_options {
     struct pen_rules_options rules; /* path_count 0: no rules */
     const char *types_dir;
     const char *cache_dir;
+    const char *group_by; /* sigma.group_by; NULL: the default */
     /* With a query instead of rules (search): called for every type to build the one expression. */
     pen_status (*build)(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
                         struct pen_expr **out, struct pen_err *err);
@@ -299,6 +311,7 @@ struct pen_replay_options {
 #define PEN_OPTION_DURATION int64_t
 #define PEN_OPTION_TIME int64_t
 #define PEN_OPTION_WORD uint64_t
+#define PEN_OPTION_LIST struct pen_option_list
 #include "penstock/options.def"
 #undef PEN_OPTION
 };

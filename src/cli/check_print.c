@@ -198,9 +198,12 @@ int check_example(void)
         "#   admins: [alice, bob]\n",
         stdout);
     for (const struct setting *s = cli_settings; s->key != NULL; s++) {
-        (void)printf("\n# %s\n# %s from %s to %s (%s), %s\n%s%s: %s\n", s->help,
-                     setting_type_name(s->type), s->min, s->max, s->unit,
-                     setting_when_text(s->when), s->value[0] == '\0' ? "# " : "", s->key,
+        (void)printf("\n# %s\n# %s", s->help, setting_type_name(s->type));
+        if (s->max[0] != '\0') {
+            (void)printf(" from %s to %s", s->min, s->max);
+        }
+        (void)printf(" (%s), %s\n%s%s: %s\n", s->unit, setting_when_text(s->when),
+                     s->value[0] == '\0' ? "# " : "", s->key,
                      s->value[0] == '\0' ? s->min : s->value);
     }
     return 0;

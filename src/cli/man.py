@@ -46,8 +46,9 @@ for command in commands:
 parts.append(".SH OPTIONS OF A RUN\nIn penstock.yaml, or as \\-\\-set KEY=VALUE.\n")
 for key, kind, unit, value, least, most, when, text in rows:
     shown = value or "none"
-    parts.append(f".TP\n.B {roff(key)}\n{roff(text)}\nA {kind.lower()} ({roff(unit)}) from {roff(least)} to "
-                 f"{roff(most)}; default {roff(shown)}; {WHEN[when]}.\n")
+    span = f" from {roff(least)} to {roff(most)}" if most else ""
+    parts.append(f".TP\n.B {roff(key)}\n{roff(text)}\nA {kind.lower()} ({roff(unit)}){span}; "
+                 f"default {roff(shown)}; {WHEN[when]}.\n")
 parts.append(".SH EXIT STATUS\n" + "".join(f".TP\n.B {code}\n{roff(text)}\n" for code, text in EXIT))
 parts.append(".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colour on a terminal\n")
 out.write_text("".join(parts))

@@ -22,7 +22,7 @@ const struct setting cli_settings[] = {
 
 const char *setting_type_name(enum setting_type type)
 {
-    static const char *const names[] = {"count", "size", "duration", "time", "word"};
+    static const char *const names[] = {"count", "size", "duration", "time", "word", "list"};
     return names[type];
 }
 
@@ -77,6 +77,8 @@ static bool number_read(const struct setting *setting, pen_slice text, union num
         return pen_parse_time(text, &out->ns);
     case SETTING_WORD:
         return word_read(setting->unit, text, &out->amount);
+    case SETTING_LIST:
+        break; /* no number */
     }
     pen_panic(PEN_HERE, "type of a setting");
 }
@@ -101,10 +103,26 @@ static union number own_number(const struct setting *setting, const char *text)
     return number;
 }
 
+static bool list_put(struct pen_replay_options *options, const struct setting *setting,
+                     pen_slice text)
+{
+    struct pen_option_list list = {{0}};
+    if (text.len == 0 || text.len >= sizeof(list.text)) {
+        return false;
+    }
+    memcpy(list.text, text.ptr, text.len);
+    memcpy((uint8_t *)options + setting->offset, &list, sizeof(list));
+    return true;
+}
+
 void settings_defaults(struct pen_replay_options *options)
 {
     for (const struct setting *s = cli_settings; s->key != NULL; s++) {
-        number_put(options, s, own_number(s, s->value));
+        if (s->type == SETTING_LIST) {
+            PEN_CHECK(list_put(options, s, pen_slice_str(s->value)));
+        } else {
+            number_put(options, s, own_number(s, s->value));
+        }
     }
 }
 
@@ -175,6 +193,11 @@ static pen_status value_fail(const struct setting *s, pen_slice value, struct pe
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s takes one of %s, not `%.*s`", s->key,
                         s->unit, PEN_SLICE_FMT(value));
     }
+    if (s->type == SETTING_LIST) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "%s takes %s with commas between them, at most %d bytes, not `%.*s`",
+                        s->key, s->unit, PEN_OPTION_LIST_MAX - 1, PEN_SLICE_FMT(value));
+    }
     static const char *const wants[] = {"a number", "a size such as 64KiB",
                                         "a duration such as 90s or 24h",
                                         "a time such as 2025-01-31T12:00:00Z"};
@@ -190,6 +213,9 @@ pen_status settings_set(struct pen_replay_options *options, pen_slice key, pen_s
     if (s == NULL) {
         PEN_TRY(reserved(key, value, &is_reserved, err));
         return is_reserved ? PEN_OK : unknown(key, err);
+    }
+    if (s->type == SETTING_LIST) {
+        return list_put(options, s, value) ? PEN_OK : value_fail(s, value, err);
     }
     union number number;
     if (!number_read(s, value, &number) ||
@@ -242,6 +268,9 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
                                             {"ns", 1}};
     char time[PEN_TIME_MAX];
     union number number;
+    if (setting->type == SETTING_LIST) {
+        return pen_buf_add(out, pen_slice_str((const char *)options + setting->offset));
+    }
     memcpy(&number, (const uint8_t *)options + setting->offset, sizeof(number));
     if (number.amount == own_number(setting, setting->value).amount) {
         return pen_buf_printf(out, "%s", setting->value); /* as the table writes it */
@@ -257,6 +286,8 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
         return pen_buf_printf(out, "%.*s", (int)pen_format_time(number.ns, time), time);
     case SETTING_WORD:
         return pen_buf_add(out, word_at(setting->unit, number.amount));
+    case SETTING_LIST:
+        break;
     }
     pen_panic(PEN_HERE, "type of a setting");
 }

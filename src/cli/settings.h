@@ -5,7 +5,14 @@
 
 #include "options.h"
 
-enum setting_type { SETTING_COUNT, SETTING_SIZE, SETTING_DURATION, SETTING_TIME, SETTING_WORD };
+enum setting_type {
+    SETTING_COUNT,
+    SETTING_SIZE,
+    SETTING_DURATION,
+    SETTING_TIME,
+    SETTING_WORD,
+    SETTING_LIST
+};
 enum setting_when { SETTING_START, SETTING_JOB, SETTING_NEW };
 
 struct setting { /* texts as in options.def */

@@ -98,12 +98,15 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
     case ID_RULES:
         pen_hash128_hex(pen_rules_hash(program->rules), hex);
         return pen_buf_printf(out, "%s", hex);
-    case ID_GROUPING:
-        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64 "%s", o->slack_ns,
-                              o->keep_alive_ns,
+    case ID_GROUPING: {
+        const bool is_own_group = strcmp(o->group_by.text, PEN_GROUP_BY_DEFAULT) == 0;
+        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64 "%s%s%s", o->slack_ns,
+                              o->keep_alive_ns, is_own_group ? "" : " group by ",
+                              is_own_group ? "" : o->group_by.text,
                               o->message == PEN_MESSAGE_ALWAYS  ? " message always"
                               : o->message == PEN_MESSAGE_NEVER ? " message never"
                                                                 : "");
+    }
     case ID_COUNT:
         break;
     }

@@ -35,14 +35,64 @@ static pen_status add_bounded(struct pen_buf *out, pen_slice text)
     return pen_buf_printf(out, "...%s", hex);
 }
 
-pen_status observe_group(struct pen_buf *out, const struct pen_doc *doc)
+static pen_slice own_value(pen_slice name, const struct pen_doc *doc)
+{
+    const struct {
+        pen_slice name, value;
+    } rows[] = {{PEN_SLICE_LIT("account"), doc->account},
+                {PEN_SLICE_LIT("identity"), doc->identity},
+                {PEN_SLICE_LIT("region"), doc->region},
+                {PEN_SLICE_LIT("source_ip"), doc->source_ip}};
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        if (pen_slice_eq(name, rows[i].name)) {
+            return rows[i].value;
+        }
+    }
+    return (pen_slice){0};
+}
+
+/* The first value of a field as plain text. */
+static pen_status add_field(struct pen_buf *out, const struct pen_record *record, uint32_t field)
+{
+    const struct pen_value *value = pen_record_first(record, field);
+    if (value == NULL || value->kind == PEN_NULL) {
+        return PEN_OK;
+    }
+    if (!value->is_escaped) {
+        return add_bounded(out, value->text);
+    }
+    struct pen_buf plain;
+    pen_buf_init(&plain, value->text.len + 1);
+    pen_status st = pen_buf_reserve(&plain, value->text.len);
+    if (st == PEN_OK) {
+        plain.len = pen_json_unescape(value->text, plain.ptr);
+        st = add_bounded(out, pen_buf_slice(&plain));
+    }
+    pen_buf_fini(&plain);
+    return st;
+}
+
+static pen_status add_member(struct pen_buf *out, pen_slice name, uint32_t field,
+                             const struct observed *of)
+{
+    PEN_TRY(pen_buf_add(out, out->len == 1 ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_json_escape(out, name));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":\"")));
+    PEN_TRY(field == PEN_FIELD_NONE ? add_bounded(out, own_value(name, of->doc))
+                                    : add_field(out, of->record, field));
+    return pen_buf_add_byte(out, '"');
+}
+
+pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
+                         const struct observed *of)
 {
     out->len = 0;
-    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"account\":\"")));
-    PEN_TRY(add_bounded(out, doc->account));
-    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\",\"identity\":\"")));
-    PEN_TRY(add_bounded(out, doc->identity));
-    return pen_buf_add(out, PEN_SLICE_LIT("\"}"));
+    pen_status st = pen_buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < program->group_count && st == PEN_OK; i++) {
+        st = add_member(out, program->group_names[i], program->by_type[of->type].group_fields[i],
+                        of);
+    }
+    return st == PEN_OK ? pen_buf_add_byte(out, '}') : st;
 }
 
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns)

@@ -82,11 +82,59 @@ static void compiling_end(const struct compiling *c, bool is_good)
     }
 }
 
+/* ---- what groups matches ---- */
+
+/* A name that documents have by themselves (observe.c). */
+static bool is_group_own(pen_slice name)
+{
+    static const char *const own[] = {"account", "identity", "region", "source_ip"};
+    for (size_t i = 0; i < PEN_COUNT(own); i++) {
+        if (pen_slice_eq(name, pen_slice_str(own[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static pen_status group_names(struct pen_program *program, const char *list, struct pen_err *err)
+{
+    pen_slice rest =
+        pen_arena_dup(&program->arena, pen_slice_str(list != NULL ? list : PEN_GROUP_BY_DEFAULT));
+    pen_slice name;
+    while (pen_slice_split(&rest, ',', &name)) {
+        name = pen_slice_trim(name);
+        if (name.len == 0 || program->group_count == PEN_GROUP_NAMES_MAX) {
+            return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                            "sigma.group_by takes 1 to %u names with commas between them, not `%s`",
+                            PEN_GROUP_NAMES_MAX, list);
+        }
+        program->group_names[program->group_count++] = name;
+    }
+    return PEN_OK;
+}
+
+static pen_status group_fields(const struct pen_program *program, struct pen_program_type *entry,
+                               struct pen_err *err)
+{
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < program->group_count && st == PEN_OK; i++) {
+        const pen_slice name = program->group_names[i];
+        entry->group_fields[i] = PEN_FIELD_NONE;
+        st = is_group_own(name)
+                 ? PEN_OK
+                 : pen_schema_field(entry->schema, name, &entry->group_fields[i], err);
+    }
+    return st;
+}
+
 static pen_status build_type(struct pen_program *program, const struct pen_program_options *options,
                              struct pen_program_type *entry, struct pen_err *err)
 {
     PEN_TRY(pen_schema_new(entry->type, &entry->schema, err));
-    const pen_status st = build_queries(program, options, entry, err);
+    pen_status st = build_queries(program, options, entry, err);
+    if (st == PEN_OK && entry->query_count > 0 && options->build == NULL) {
+        st = group_fields(program, entry, err);
+    }
     pen_schema_seal(entry->schema);
     if (st != PEN_OK || entry->query_count == 0) {
         return st;
@@ -111,6 +159,7 @@ static pen_status program_fill(struct pen_program *program,
     if (options->build == NULL) {
         PEN_TRY(pen_rules_load(&options->rules, &program->rules, err));
     }
+    PEN_TRY(group_names(program, options->group_by, err));
     program->type_count = pen_types_count(program->types);
     program->by_type = PEN_NEW_N(&program->arena, struct pen_program_type, program->type_count);
     if (program->by_type == NULL) {

@@ -205,6 +205,7 @@ static pen_status program_open(struct control *c, struct pen_err *err)
     const struct pen_program_options program = {.rules = o->rules,
                                                 .types_dir = o->types_dir,
                                                 .cache_dir = o->cache_dir,
+                                                .group_by = o->group_by.text,
                                                 .is_stopped = is_interrupted,
                                                 .words = is_quiet         ? PEN_COMPILE_QUIET
                                                          : o->is_terminal ? PEN_COMPILE_TERMINAL

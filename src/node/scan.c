@@ -496,6 +496,7 @@ pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type, pen_
         return PEN_FAIL(err, PEN_E_LIMIT, 0, "record of %zu bytes, %zu at most", raw.len,
                         scan->window_cap);
     }
+    scan->type = type;
     memcpy(scan->window, raw.ptr, raw.len);
     memset(scan->window + raw.len, ' ', PEN_JSON_PADDING);
     *item = (struct pen_scan_item){0};

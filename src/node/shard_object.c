@@ -125,7 +125,9 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
         pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
-    if (observe_group(&shard->group, &item->doc) != PEN_OK) {
+    const struct observed of = {
+        .doc = &item->doc, .record = &item->record, .type = pen_scan_type(shard->scan)->id};
+    if (observe_group(&shard->group, shard->shared->program, &of) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
     for (uint32_t i = 0; i < item->tag_count; i++) {

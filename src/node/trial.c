@@ -1,6 +1,8 @@
 /* tested by tests/e2e/test_rules.py */
 #include "trial.h"
 
+#include "observe.h"
+
 #include <stdlib.h>
 
 struct pen_trial {
@@ -76,6 +78,8 @@ static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test 
                             const struct pen_scan_item *item, uint32_t index, bool *is_match,
                             struct pen_err *err)
 {
+    const struct observed of = {
+        .doc = &item->doc, .record = &item->record, .type = pen_scan_type(trial->scan)->id};
     pen_status st = PEN_OK;
     *is_match = false;
     for (uint32_t i = 0; st == PEN_OK && i < item->tag_count; i++) {
@@ -87,8 +91,7 @@ static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test 
         }
         *is_match = true;
         st = test->expect == PEN_EXPECT_SIGNALS
-                 ? trial_signals_add(&trial->signals, &item->doc, item->tags[i], test->file, index,
-                                     err)
+                 ? trial_signals_add(&trial->signals, &of, item->tags[i], test->file, index, err)
                  : PEN_OK;
     }
     return st;

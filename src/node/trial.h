@@ -28,7 +28,8 @@ struct trial_signals { /* of one test */
  * failure. */
 PEN_MUST_USE pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns,
                                             struct pen_err *err);
-PEN_MUST_USE pen_status trial_signals_add(struct trial_signals *t, const struct pen_doc *doc,
+struct observed;
+PEN_MUST_USE pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
                                           uint32_t tag, pen_slice object, uint64_t record,
                                           struct pen_err *err);
 PEN_MUST_USE pen_status trial_signals_end(struct trial_signals *t, struct pen_err *err);

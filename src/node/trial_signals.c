@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_rules.py */
+#include "observe.h"
 #include "trial.h"
 
 #include <errno.h>
@@ -51,14 +52,15 @@ pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, s
     return pen_state_new(&options, &t->state, err);
 }
 
-pen_status trial_signals_add(struct trial_signals *t, const struct pen_doc *doc, uint32_t tag,
+pen_status trial_signals_add(struct trial_signals *t, const struct observed *of, uint32_t tag,
                              pen_slice object, uint64_t record, struct pen_err *err)
 {
     uint32_t index = 0;
     uint32_t query = 0;
     char id[PEN_EVENT_ID_MAX];
     const struct pen_rule *rule = pen_program_rule(t->program, tag, &index, &query);
-    if (observe_group(&t->group, doc) != PEN_OK) {
+    const struct pen_doc *doc = of->doc;
+    if (observe_group(&t->group, t->program, of) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
     }
     const struct pen_observation o = {.rule = index,

@@ -229,6 +229,35 @@ def case_origins():
     assert (later["accounts"], later["regions"]) == (whole["accounts"] + 1, whole["regions"]), later
 
 
+def case_group_by():
+    """sigma.group_by says what matches of one signal have in common; it is part of the job."""
+    f = Folder()
+    f.put("a.json", json.dumps({"Records": [
+        event(n, eventSource="cloudtrail.amazonaws.com", eventName="StopLogging", requestParameters={"name": name},
+              sourceIPAddress=f"192.0.2.{n % 2}", userIdentity={"arn": f"arn:{n % 3}"})
+        for n, name in enumerate(["one", "two", "one", "thr\u00e9e\n", "two", None])]}).encode())
+    (WORK / "stop.yml").write_text("title: stop\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {product: aws, service: "
+                                   "cloudtrail}\ndetection: {s: {eventName: StopLogging}, condition: s}\nlevel: high\n")
+    rules = ["--rules", WORK / "stop.yml"]
+
+    def groups(out, *args):
+        replay(f.root, WORK / out, *rules, *args)
+        rows = sqlite3.connect(WORK / out / "signals.db").execute("select group_by, events_matched from signals").fetchall()
+        return sorted((json.loads(group), count) for group, count in rows) if len(rows) < 2 else \
+            sorted(((json.loads(group), count) for group, count in rows), key=lambda row: json.dumps(row))
+
+    assert [g for g, _ in groups("plain")] == [{"account": "123456789012", "identity": f"arn:{i}"} for i in range(3)]
+    named = groups("named", "--set", "sigma.group_by=requestParameters.name")
+    key = "requestParameters.name"
+    assert sorted((g[key], n) for g, n in named) == [("", 1), ("one", 2), ("thr\u00e9e\n", 1), ("two", 2)], named
+    both = groups("both", "--set", "sigma.group_by=region, source_ip")
+    assert both == [({"region": "eu-west-1", "source_ip": f"192.0.2.{i}"}, 3) for i in range(2)], both
+    assert b"its options differ" in run("replay", f.root, "--out", WORK / "both", *FIXED, *rules, code=2).stderr
+    for wrong in ("", "a,,b", ",".join("abcdefghi"), "x" * 300):
+        words = run("replay", f.root, "--out", WORK / "no", *rules, "--set", f"sigma.group_by={wrong}", code=None)
+        assert words.returncode in (2, 3) and b"sigma.group_by takes" in words.stderr, words
+
+
 def case_stopped():
     """After Ctrl-C the table says how to go on."""
     data, out = generate(size="96MiB"), WORK / "out"
