@@ -367,6 +367,7 @@ static void on_message(struct control *c, struct message *message)
         if (signals_db_put(c->signals, message->change, message->signal, &err) != PEN_OK) {
             c->failure = err;
         }
+        signal_sink_news(c->signal_sink);
         break;
     case MSG_RELEASED:
         slot->released = message->epoch;
@@ -588,7 +589,11 @@ bool loop_turn(struct control *c)
         c->failure = err;
     }
     if (!busy) {
+        bool is_idle = true;
         kill_point(c->options, "signals", c->epoch - 1);
+        if (c->failure.status == PEN_OK && sink_signals_turn(c, &is_idle, &err) != PEN_OK) {
+            c->failure = err;
+        }
     }
     if (c->failure.status != PEN_OK) {
         return true;

@@ -7,6 +7,7 @@
 #include "ledger.h"
 #include "planner.h"
 #include "shard.h"
+#include "signal_sink.h"
 #include "signals_db.h"
 
 #define SHARDS_MAX 64u
@@ -37,6 +38,8 @@ struct control {
     struct planner planner;
     struct signals_db *signals;
     struct pen_sink *sink; /* NULL: none over the network */
+    struct signal_sink *signal_sink;
+    bool is_signals_still; /* its state was told */
     bool is_resend;        /* an earlier run may have sent documents that no commit holds */
     int64_t drain_ns;      /* when the run began to drain */
     struct topology topology;
@@ -89,6 +92,12 @@ PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
 /* Durable before the first document goes out: what is sent from here on may be there already when
  * the job is resumed; and, at an end that left nothing between, that it is not so any more. */
 PEN_MUST_USE pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err);
+/* Signals to the sink: opens when the ring is there; a turn; all of them, at the end of the run;
+ * and gives up what is under way. */
+PEN_MUST_USE pen_status sink_signals_open(struct control *c, struct pen_err *err);
+PEN_MUST_USE pen_status sink_signals_turn(struct control *c, bool *is_idle, struct pen_err *err);
+PEN_MUST_USE pen_status sink_signals_end(struct control *c, struct pen_err *err);
+void sink_signals_close(struct control *c);
 /* REFUSED and STATE; does not take the message. */
 void sink_message(struct control *c, const struct message *message);
 /* The first state that a shard told, or NULL. */

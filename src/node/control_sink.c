@@ -3,9 +3,11 @@
 
 #include "control.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
-#define SENDING "sending" /* the value of the checkpoint */
+#define SENDING "sending"                   /* the value of the checkpoint */
+#define SIGNALS_TURN_NS (PEN_NS_PER_S / 50) /* while the end waits for them */
 
 /* ---- open ---- */
 
@@ -90,6 +92,73 @@ const char *sink_state(const struct control *c)
         }
     }
     return NULL;
+}
+
+/* ---- signals ---- */
+
+pen_status sink_signals_open(struct control *c, struct pen_err *err)
+{
+    if (c->sink == NULL) {
+        return PEN_OK;
+    }
+    struct signal_sink_options options = {.dir = c->options->out_dir,
+                                          .urls = c->options->cluster->urls,
+                                          .ship = shard_ship_options(c->options)};
+    options.ship.kind = PEN_SINK_OPENSEARCH;
+    options.ship.ring = c->ring;
+    options.ship.sink = c->sink;
+    options.ship.requests_max = 1;
+    return signal_sink_open(&options, &c->signal_sink, err);
+}
+
+pen_status sink_signals_turn(struct control *c, bool *is_idle, struct pen_err *err)
+{
+    PEN_TRY(signal_sink_turn(c->signal_sink, signals_db_is_quiet(c->signals), is_idle, err));
+    const char *why = signal_sink_state(c->signal_sink);
+    if (why != NULL && !c->is_signals_still) {
+        SAY(c, WARN,
+            "\npenstock: the sink waits with signals: %s; tried again until it takes them\n", why);
+    }
+    c->is_signals_still = why != NULL;
+    return PEN_OK;
+}
+
+static void signals_refused(struct control *c)
+{
+    const uint64_t count = signal_sink_refused(c->signal_sink);
+    if (count > 0) {
+        ledger_gap(&c->committed, "signals-refused-by-sink", (pen_slice){0}, count);
+        SAY(c, WARN, "penstock: the sink refused %" PRIu64 " signals; they are in signals.db\n",
+            count);
+    }
+}
+
+/* What is not sent stays marked in signals.db: the same command sends it. */
+pen_status sink_signals_end(struct control *c, struct pen_err *err)
+{
+    bool is_idle = c->signal_sink == NULL;
+    int64_t asked_ns = 0;
+    while (!is_idle) {
+        const int64_t now = pen_clock_mono_ns();
+        PEN_TRY(sink_signals_turn(c, &is_idle, err));
+        asked_ns = asked_ns == 0 && is_interrupted() ? now : asked_ns;
+        if (!is_idle && asked_ns != 0 && now - asked_ns >= c->options->sink_drain_ns) {
+            stop(c, "interrupted; the cluster did not take the last signals in time");
+            break;
+        }
+        progress(c, false);
+        (void)pen_ring_turn(c->ring, !is_idle, SIGNALS_TURN_NS);
+    }
+    signals_refused(c);
+    return PEN_OK;
+}
+
+void sink_signals_close(struct control *c)
+{
+    while (!signal_sink_cancel(c->signal_sink)) {
+        (void)pen_ring_turn(c->ring, true, SIGNALS_TURN_NS);
+    }
+    signal_sink_free(c->signal_sink);
 }
 
 /* ---- the end ---- */

@@ -282,10 +282,12 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     const struct signals_db_options signals = {.dir = c->options->out_dir,
                                                .job_id = c->job.id,
                                                .rules = c->program->rules,
+                                               .has_sink = c->sink != NULL,
                                                .is_new_job = !c->job.is_resumed};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
     shards_plan(c);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));
+    PEN_TRY(sink_signals_open(c, err));
     return topology_init(&c->topology, c->shards, pen_u32(c->options->mailbox_capacity), err);
 }
 
@@ -383,6 +385,7 @@ static void control_close(struct control *c)
     free(c->ahead.items);
     again_clear(&c->again);
     topology_fini(&c->topology);
+    sink_signals_close(c);
     if (c->ring != NULL) {
         pen_ring_free(c->ring);
     }
@@ -406,6 +409,7 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
     if (st == PEN_OK && !c->is_draining) {
         kill_point(c->options, "end", c->epoch - 1);
         st = signals_db_finish(c->signals, err);
+        st = st == PEN_OK ? sink_signals_end(c, err) : st;
         kill_point(c->options, "finished", c->epoch - 1);
     }
     if (st == PEN_E_NOSPACE) {

@@ -21,6 +21,7 @@ enum statement {
     SQL_UPSERT,
     SQL_EVENT,
     SQL_EVENTS_CLEAR,
+    SQL_QUEUE,
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_JOB,
@@ -46,6 +47,8 @@ static const char *const statement_text[SQL_COUNT] = {
     [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
                   " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [SQL_EVENTS_CLEAR] = "DELETE FROM signal_events WHERE signal_id = ?1",
+    [SQL_QUEUE] = "INSERT INTO signal_sink(id, seq, acked, hash) VALUES(?1, ?2, 0, 0)"
+                  " ON CONFLICT(id) DO UPDATE SET seq = excluded.seq",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_JOB] = "INSERT INTO jobs(job_id, command_line, version, rules_hash, start_ns, end_ns,"
@@ -69,6 +72,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS jobs(job_id TEXT, command_line TEXT, version TEXT,"
     " rules_hash TEXT, start_ns INTEGER, end_ns INTEGER, status TEXT, records INTEGER,"
     " signals INTEGER);"
+    "CREATE TABLE IF NOT EXISTS signal_sink(id TEXT PRIMARY KEY, seq INTEGER, acked INTEGER,"
+    " hash INTEGER);"
+    "CREATE INDEX IF NOT EXISTS signal_sink_pending ON signal_sink(seq) WHERE acked < seq;"
     "CREATE VIEW IF NOT EXISTS signals_view AS SELECT id, rule_id, rule_name, severity, state,"
     " strftime('%Y-%m-%dT%H:%M:%SZ', first_seen_ns / 1000000000, 'unixepoch') AS first_seen,"
     " strftime('%Y-%m-%dT%H:%M:%SZ', last_seen_ns / 1000000000, 'unixepoch') AS last_seen,"
@@ -83,6 +89,7 @@ struct signals_db {
     struct signals_db_options options;
     struct pen_buf text;
     int64_t run; /* marks the rows of this run */
+    int64_t seq; /* of the last change that is to be sent: grows over all runs */
     bool in_transaction;
     struct signals_db_totals totals;
 };
@@ -197,6 +204,7 @@ pen_status signals_db_open(const struct signals_db_options *options, struct sign
     }
     db->options = *options;
     db->run = pen_clock_wall_ns();
+    db->seq = db->run;
     pen_buf_init(&db->text, LINE_BYTES_MAX);
     pen_status st = db_files(db, err);
     /* Marked before the first commit, which is what makes the next run a resumed one. */
@@ -361,7 +369,17 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
         }
     }
     PEN_TRY(upsert(db, signal, rule, err));
+    if (db->options.has_sink) {
+        bind_slice(db, SQL_QUEUE, 1, pen_slice_str(signal->id));
+        bind_i64(db, SQL_QUEUE, 2, ++db->seq);
+        PEN_TRY(db_run(db, SQL_QUEUE, err));
+    }
     return put_events(db, signal, err);
+}
+
+bool signals_db_is_quiet(const struct signals_db *db)
+{
+    return !db->in_transaction;
 }
 
 pen_status signals_db_flush(struct signals_db *db, struct pen_err *err)

@@ -9,6 +9,7 @@ struct signals_db_options {
     const char *dir;
     const char *job_id;
     const struct pen_rules *rules;
+    bool has_sink;   /* every change is noted in signal_sink, for signal_sink.h */
     bool is_new_job; /* what is there is of another job, or of one that begins anew */
 };
 /* Opens or creates; begins signals.ndjson anew, because the run releases every observation of the
@@ -19,6 +20,8 @@ void signals_db_close(struct signals_db *db);
 /* Begins a transaction when none is open; flush commits it. */
 PEN_MUST_USE pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
                                        const struct pen_signal *signal, struct pen_err *err);
+/* No transaction is open: another connection of the same thread may write. */
+bool signals_db_is_quiet(const struct signals_db *db);
 PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *err);
 /* The run released everything: rows that it did not produce are removed, but for those of this job
  * that somebody triaged. */

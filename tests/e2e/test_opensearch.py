@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """test_opensearch.py PENSTOCK CASE - documents to a cluster: each of them once, whatever happens."""
 import json
+import os
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -70,6 +72,55 @@ def faults_of(seed, share=0.3):
         return draw((429, error("rejected_execution_exception")), (503, error("unavailable_shards_exception")))
 
     return before, after, item
+
+
+def signals_of(out):
+    """id -> what the cluster shall have of each signal of signals.db."""
+    db = sqlite3.connect(out / "signals.db")
+    db.row_factory = sqlite3.Row
+    return {row["id"]: dict(row) for row in db.execute("select * from signals")}
+
+
+def same_signals(cluster, out):
+    got = {key[1]: (key[0], source) for key, source in cluster.docs.items() if key[0].startswith("penstock-signals")}
+    want = signals_of(out)
+    assert got.keys() == want.keys() and want, (len(got), len(want))
+    for name, row in want.items():
+        index, source = got[name]
+        assert index == f"penstock-signals-{source['first_seen'][:7]}", (index, source)
+        assert source["@timestamp"] == source["first_seen"], source
+        for column in ("rule_id", "severity", "events_matched", "title", "message", "closed"):
+            assert source[column] == row[column] or source[column] == bool(row[column]), (column, source, row)
+        assert source["accounts"] == json.loads(row["accounts"]), source
+
+
+def case_opensearch_signals():
+    """Signals are in the cluster as in signals.db, after kills and faults too; what is there is not sent again."""
+    folder = generate(size="4MiB")
+    with Cluster() as cluster:
+        replay(folder, WORK / "plain", "--sink", cluster.sink)
+        same_signals(cluster, WORK / "plain")
+        requests = cluster.requests
+        replay(folder, WORK / "plain", "--sink", cluster.sink)
+        assert cluster.requests == requests, (cluster.requests, requests)
+    with Cluster() as cluster:  # no documents: signals all the same
+        got = replay(folder, WORK / "only", "--sink", cluster.sink, "--signals-only")
+        same_signals(cluster, WORK / "only")
+        assert len(cluster.docs) == got["signals"]["opened"], len(cluster.docs)
+    for number, point in enumerate(("signals@1", "end@1", "finished@1")):
+        before, after, item = faults_of(number, share=0.1)
+        with Cluster(before=before, after=after, item=item) as cluster:
+            out = WORK / f"killed{number}"
+            env = {**os.environ, "PENSTOCK_KILL_AT": point}
+            run("replay", folder, "--out", out, "--sink", cluster.sink, "--no-progress", *FIXED, *SMALL, code=None,
+                env=env)
+            replay(folder, out, "--sink", cluster.sink, *SMALL)
+            same_signals(cluster, out)
+    refusal = (400, error("mapper_parsing_exception"))
+    with Cluster(item=lambda index, *_: refusal if index.startswith("penstock") else None) as cluster:
+        got = replay(folder, WORK / "refused", "--sink", cluster.sink, code=7)
+        gaps = {gap["cause"]: gap["count"] for gap in got["gaps"]}
+        assert gaps == {"signals-refused-by-sink": got["signals"]["opened"]}, gaps
 
 
 def case_opensearch_faults():
