@@ -11,6 +11,7 @@
 #define PEN_SHIP_H
 
 #include "penstock/base.h"
+#include "penstock/net.h"
 
 enum pen_sink_kind { PEN_SINK_FILES, PEN_SINK_NULL, PEN_SINK_NONE, PEN_SINK_OPENSEARCH };
 
@@ -33,6 +34,23 @@ struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
 PEN_MUST_USE pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out,
                                       struct pen_err *err);
 void pen_sink_free(struct pen_sink *sink);
+/*
+ * pen_sink_check - asks the cluster whether it lets us in, and whether templates give our indices
+ * their types.  Blocks, for a minute and a half at most.
+ *
+ * Returns PEN_OK | PEN_E_DENIED (401, 403) | PEN_E_IO and the like: no answer, or another
+ */
+PEN_MUST_USE pen_status pen_sink_check(const struct pen_sink *sink, bool *has_templates,
+                                       struct pen_err *err);
+/* Puts component and index templates, in place of those of the same names; told, which may be NULL,
+ * hears of each.  Blocks.  Statuses as above. */
+PEN_MUST_USE pen_status pen_sink_setup(const struct pen_sink *sink, void (*told)(const char *path),
+                                       struct pen_err *err);
+/* The credentials that sign, as the chain gives them now, and whether they are others than before.
+ * They lie in the sink until the next call.  Blocks; of a sink that signs. */
+bool pen_sink_is_signed(const struct pen_sink *sink);
+PEN_MUST_USE pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out,
+                                             bool *is_new, struct pen_err *err);
 
 /* ---- shippers ---- */
 
@@ -109,6 +127,10 @@ struct pen_ship_settled pen_ship_settled_get(const struct pen_ship *ship); /* of
 /* Why nothing moves, in words that may hold the server's; NULL: it does.  Borrowed until the next
  * turn. */
 const char *pen_ship_state(const struct pen_ship *ship, int64_t now_ns);
+/* Who signs from now on; of a sink that signs. */
+PEN_MUST_USE pen_status pen_ship_credentials(struct pen_ship *ship,
+                                             const struct pen_credentials *credentials,
+                                             struct pen_err *err);
 /* Gives up what is under way; turn the ring until it is true, then free. */
 bool pen_ship_cancel(struct pen_ship *ship);
 

@@ -21,11 +21,12 @@ static const char help[] =
     "  penstock coverage SOURCE                what is there, by type, account, region and day\n"
     "  penstock types list | show | test       log types\n"
     "  penstock check                          config, rules, types, memory: what a run would use\n"
+    "  penstock sink setup SPEC                index templates into a cluster\n"
     "  penstock bench generate | limit | stages | rules sample logs; what the pipeline costs\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
     "penstock COMMAND --help tells the options of a command.  Reserved, and not built yet:\n"
-    "follow, sink, state, rules diff, types import.\n";
+    "follow, state, rules diff, types import.\n";
 
 int cli_fail(const struct pen_err *err)
 {
@@ -65,7 +66,7 @@ static const struct command {
     {"replay", cmd_replay},   {"search", cmd_search}, {"rules", cmd_rules},
     {"signals", cmd_signals}, {"check", cmd_check},   {"bench", cmd_bench},
     {"version", cmd_version}, {"follow", NULL},       {"coverage", cmd_coverage},
-    {"types", cmd_types},     {"sink", NULL},         {"dead-letters", cmd_dead_letters},
+    {"types", cmd_types},     {"sink", cmd_sink},     {"dead-letters", cmd_dead_letters},
     {"state", NULL},
 };
 

@@ -14,10 +14,11 @@ const char replay_help[] =
     "  --rules PATH         rule file or folder, repeatable; `builtin` is the default; --no-rules\n"
     "  --min-level LEVEL    rules from info, low, medium, high or critical on; --tag T: with a "
     "tag\n"
-    "  --sink SPEC          files (default), opensearch:URL[,URL] or null;  --signals-only: no "
-    "documents\n"
+    "  --sink SPEC          files (default), opensearch:URL[,URL] or null;  --setup-sink: puts "
+    "templates\n"
     "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
-    "  --fresh              start this job anew; triage decisions stay\n"
+    "  --fresh              start this job anew; triage decisions stay;  --signals-only: no "
+    "documents\n"
     "  --plan               list and estimate only;  --newest-first: signals come at the end\n"
     "  --shards N           threads (one a core);  --config FILE: penstock.yaml\n"
     "  --set KEY=VALUE      a limit or option: penstock check --example lists all\n"
@@ -50,12 +51,14 @@ enum replay_option {
     OPT_STRICT,
     OPT_ALLOW_GAPS,
     OPT_FAIL_ON,
-    OPT_HELP
+    OPT_HELP,
+    OPT_SETUP_SINK
 };
 static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--no-rules", OPT_NO_RULES, false},
                                             {"--sink", OPT_SINK, true},
                                             {"--signals-only", OPT_SIGNALS_ONLY, false},
+                                            {"--setup-sink", OPT_SETUP_SINK, false},
                                             {"--as", OPT_AS, true},
                                             {"--fresh", OPT_FRESH, false},
                                             {"--plan", OPT_PLAN, false},
@@ -181,6 +184,7 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},
                        {OPT_STRICT, &args->strict},
+                       {OPT_SETUP_SINK, &args->options.setup_sink},
                        {OPT_HELP, &args->wants_help}};
     for (size_t i = 0; i < PEN_COUNT(flags); i++) {
         if (flags[i].option == option) {

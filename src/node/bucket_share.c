@@ -30,8 +30,7 @@ uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
     return text;
 }
 
-pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket, const uint8_t *text,
-                           struct pen_err *err)
+struct pen_credentials credentials_of(const uint8_t *text)
 {
     struct pen_credentials credentials;
     credentials.access_key = pen_slice_str((const char *)text);
@@ -39,6 +38,13 @@ pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket, const u
     credentials.secret_key = pen_slice_str((const char *)text);
     text += credentials.secret_key.len + 1;
     credentials.session_token = pen_slice_str((const char *)text);
+    return credentials;
+}
+
+pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket, const uint8_t *text,
+                           struct pen_err *err)
+{
+    const struct pen_credentials credentials = credentials_of(text);
     return pen_fetcher_credentials(fetcher, bucket, &credentials, err);
 }
 

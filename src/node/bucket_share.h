@@ -20,6 +20,8 @@ struct shard_bucket {
 
 /* Access key, secret and session token, each ended by a NUL; the caller frees it. */
 uint8_t *credentials_text(const struct pen_credentials *credentials, size_t *bytes);
+/* The reverse; lies in the text. */
+struct pen_credentials credentials_of(const uint8_t *text);
 /* A fetcher's credentials from such a text. */
 PEN_MUST_USE pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket,
                                         const uint8_t *text, struct pen_err *err);

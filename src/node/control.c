@@ -571,6 +571,7 @@ bool loop_turn(struct control *c)
     interrupts(c);
     log_limit(c);
     credentials_renew(c);
+    sink_renew(c);
     names_resolve(c);
     deal(c);
     busy |= list_ahead(c);

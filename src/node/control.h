@@ -40,6 +40,7 @@ struct control {
     struct pen_sink *sink; /* NULL: none over the network */
     struct signal_sink *signal_sink;
     bool is_signals_still; /* its state was told */
+    int64_t sink_renew_ns; /* when its credentials were looked at last */
     bool is_resend;        /* an earlier run may have sent documents that no commit holds */
     int64_t drain_ns;      /* when the run began to drain */
     struct topology topology;
@@ -92,6 +93,8 @@ PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
 /* Durable before the first document goes out: what is sent from here on may be there already when
  * the job is resumed; and, at an end that left nothing between, that it is not so any more. */
 PEN_MUST_USE pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err);
+/* Credentials that sign are renewed ahead of their end, and told to the shards. */
+void sink_renew(struct control *c);
 /* Signals to the sink: opens when the ring is there; a turn; all of them, at the end of the run;
  * and gives up what is under way. */
 PEN_MUST_USE pen_status sink_signals_open(struct control *c, struct pen_err *err);

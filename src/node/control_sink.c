@@ -18,7 +18,47 @@ pen_status sink_open(struct control *c, struct pen_err *err)
         return PEN_OK;
     }
     PEN_CHECK(o->cluster != NULL);
-    return pen_sink_open(o->cluster, &c->sink, err);
+    bool has_templates = true;
+    PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
+    PEN_TRY(pen_sink_check(c->sink, &has_templates, err));
+    if (has_templates) {
+        return PEN_OK;
+    }
+    if (o->setup_sink) {
+        return pen_sink_setup(c->sink, NULL, err);
+    }
+    return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                    "the cluster has no index templates for what is to be sent, and would guess "
+                    "types: put them with `penstock sink setup opensearch:%.80s`, or give "
+                    "--setup-sink",
+                    o->cluster->urls);
+}
+
+void sink_renew(struct control *c)
+{
+    const int64_t now = pen_clock_mono_ns();
+    if (c->sink == NULL || !pen_sink_is_signed(c->sink) ||
+        now - c->sink_renew_ns < CREDENTIALS_NS) {
+        return;
+    }
+    struct pen_credentials got;
+    struct pen_err err = {0};
+    bool is_new = false;
+    c->sink_renew_ns = now;
+    pen_status st = pen_sink_credentials(c->sink, &got, &is_new, &err);
+    if (st == PEN_OK && is_new) {
+        st = signal_sink_credentials(c->signal_sink, &got, &err);
+    }
+    if (st != PEN_OK) {
+        SAY(c, WARN, "penstock: the opensearch sink: %s\n", err.text);
+        return;
+    }
+    for (uint32_t i = 0; is_new && i < c->shards; i++) {
+        struct message *message = message_new(MSG_CREDENTIALS);
+        message->bytes = credentials_text(&got, &message->byte_count);
+        message->bucket = OF_SINK;
+        (void)edge_send(&c->topology.to_shard[i], c->ring, message);
+    }
 }
 
 pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err)

@@ -196,7 +196,11 @@ static void from_control(struct shard *shard, struct message *message)
         take_object(shard, message->object);
         break;
     case MSG_CREDENTIALS:
-        feed_credentials(shard, message);
+        if (message->bucket == OF_SINK) {
+            sink_credentials(shard, message);
+        } else {
+            feed_credentials(shard, message);
+        }
         break;
     case MSG_ADDRESSES:
         feed_addresses(shard, message);

@@ -56,6 +56,15 @@ static void state_tell(struct shard *shard, const char *state)
     send_control(shard, message);
 }
 
+void sink_credentials(struct shard *shard, const struct message *message)
+{
+    struct pen_err err = {0};
+    const struct pen_credentials credentials = credentials_of(message->bytes);
+    if (pen_ship_credentials(shard->ship, &credentials, &err) != PEN_OK) {
+        shard_fail(shard, &err);
+    }
+}
+
 int64_t sink_turn(struct shard *shard)
 {
     if (shard->shared->sink == NULL) {

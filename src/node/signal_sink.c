@@ -90,6 +90,12 @@ void signal_sink_free(struct signal_sink *sink)
     }
 }
 
+pen_status signal_sink_credentials(struct signal_sink *sink,
+                                   const struct pen_credentials *credentials, struct pen_err *err)
+{
+    return sink == NULL ? PEN_OK : pen_ship_credentials(sink->ship, credentials, err);
+}
+
 void signal_sink_news(struct signal_sink *sink)
 {
     if (sink != NULL) {

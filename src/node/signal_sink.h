@@ -25,6 +25,9 @@ PEN_MUST_USE pen_status signal_sink_open(const struct signal_sink_options *optio
 /* Turn the ring until it is true, then free. */
 bool signal_sink_cancel(struct signal_sink *sink);
 void signal_sink_free(struct signal_sink *sink);
+PEN_MUST_USE pen_status signal_sink_credentials(struct signal_sink *sink,
+                                                const struct pen_credentials *credentials,
+                                                struct pen_err *err);
 /* A signal was put. */
 void signal_sink_news(struct signal_sink *sink);
 /*

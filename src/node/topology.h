@@ -6,6 +6,7 @@
 #include "penstock/runtime.h"
 
 #define SINK_STATE_MAX 256U
+#define OF_SINK UINT32_MAX
 
 /*
  *   control ──work, commit, committed──▶ shard i        objects are dealt by credit
@@ -62,7 +63,7 @@ struct message {
     uint32_t from; /* shard, or UINT32_MAX for control */
     uint64_t epoch;
     int64_t watermark_ns;
-    uint32_t bucket;           /* CREDENTIALS, ADDRESSES: index */
+    uint32_t bucket;           /* CREDENTIALS, ADDRESSES: index, or OF_SINK */
     struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */

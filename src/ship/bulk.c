@@ -52,6 +52,7 @@ pen_status bulk_new(const struct pen_ship_options *options, struct bulk **out, s
     st = st == PEN_OK ? gzip_new(&bulk->gzip, err) : st;
     st = st == PEN_OK ? bulk_reader_new(BULK_REPLY_BYTES, &bulk->reader, err) : st;
     st = st == PEN_OK ? pen_poster_new(options->ring, &poster, &bulk->poster, err) : st;
+    st = st == PEN_OK ? sink_sign(options->sink, bulk->poster, err) : st;
     if (st != PEN_OK) {
         bulk_free(bulk);
         return st;

@@ -442,6 +442,13 @@ const char *pen_ship_state(const struct pen_ship *ship, int64_t now_ns)
     return ship->bulk == NULL ? NULL : bulk_state(ship->bulk, now_ns);
 }
 
+pen_status pen_ship_credentials(struct pen_ship *ship, const struct pen_credentials *credentials,
+                                struct pen_err *err)
+{
+    return ship->bulk == NULL ? PEN_OK
+                              : pen_poster_credentials(ship->bulk->poster, credentials, err);
+}
+
 bool pen_ship_cancel(struct pen_ship *ship)
 {
     return ship->bulk == NULL || bulk_close(ship->bulk);

@@ -3,6 +3,7 @@
 It keeps (index, id) -> source with the semantics of `create` and of external versions.  A script is called
 for every request before and after it is carried out, and may answer instead."""
 import base64
+import fnmatch
 import gzip
 import http.server
 import json
@@ -96,6 +97,7 @@ class Cluster:
     def _body(self, handler):
         length = handler.headers.get("Content-Length")
         raw = handler.rfile.read(int(length or 0))
+        handler.raw = raw
         if len(raw) < int(length or 0):
             return None  # cut
         if handler.headers.get("Content-Encoding") == "gzip":
@@ -119,7 +121,11 @@ class Cluster:
         handler.connection.shutdown(socket.SHUT_RDWR)
 
     def _allowed(self, handler):
-        if self.authorization is None or handler.headers.get("Authorization") == self.authorization:
+        asked = handler.headers.get("Authorization")
+        self.seen.append(asked)
+        if callable(self.authorization) and self.authorization(handler):
+            return True
+        if self.authorization is None or asked == self.authorization:
             return True
         self._answer(handler, *whole(401, "security_exception", "no permissions"))
         return False
@@ -141,7 +147,11 @@ class Cluster:
         body = self._body(handler)
         if body is None or not self._allowed(handler):
             return
-        if not handler.path.startswith("/_bulk"):
+        path = handler.path.split("?")[0]
+        if path.startswith("/_index_template/_simulate_index/"):
+            self._answer(handler, 200, self._simulated(path.rsplit("/", 1)[1]))
+            return
+        if path != "/_bulk":
             self._answer(handler, 400, b'{"error":"no handler found"}')
             return
         with self.lock:
@@ -204,10 +214,24 @@ class Cluster:
 
     # ---- everything else ----
 
+    def _simulated(self, index):
+        """Of the template that wins for an index: whether @timestamp has a type."""
+        found = b'{"template":{"mappings":{"properties":{"@timestamp":{"type":"date"}}}}}'
+        if self.puts is None:
+            return found
+        templates = [body for path, body in self.puts.items() if path.startswith("/_index_template/") and
+                     any(fnmatch.fnmatch(index, pattern) for pattern in body["index_patterns"])]
+        if not templates:
+            return b"{}"
+        best = max(templates, key=lambda body: body["priority"])
+        parts = [self.puts[f"/_component_template/{name}"] for name in best.get("composed_of", [])] + [best]
+        names = {name for part in parts for name in part.get("template", {}).get("mappings", {}).get("properties", {})}
+        return found if "@timestamp" in names else b"{}"
+
     def _get(self, handler):
         if not self._allowed(handler):
             return
-        if handler.path == "/":
+        if handler.path.split("?")[0] == "/":
             self._answer(handler, 200, json.dumps({"cluster_name": "test", "version": {
                 "distribution": "opensearch", "number": "2.19.1"}}).encode())
             return

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """test_opensearch.py PENSTOCK CASE - documents to a cluster: each of them once, whatever happens."""
+import hashlib
+import hmac
 import json
 import os
 import random
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
 import time
 
-from bulk_server import Cluster, error, whole
+from bulk_server import Cluster, basic, error, tls_server, whole
 from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, replay, run
 
 # Many small requests, and answers that are given up soon.
@@ -255,6 +259,132 @@ class Block:
         self.until = self.until or now + self.seconds
         self.asked += now < self.until
         return now < self.until
+
+
+def case_opensearch_setup():
+    """Without templates nothing is sent; sink setup and --setup-sink put them."""
+    folder = generate(size="1MiB")
+    want, _ = expected(folder)
+    with Cluster(templates=False) as cluster:
+        out = WORK / "none"
+        refused = run("replay", folder, "--out", out, "--sink", cluster.sink, code=3).stderr.decode()
+        assert f"penstock sink setup opensearch:{cluster.url}" in refused and "--setup-sink" in refused, refused
+        assert not cluster.docs and not out.exists(), cluster.docs
+        done = run("sink", "setup", cluster.sink)
+        assert len(cluster.puts) == 5 and done.stdout.count(b"put /_") == 5, done.stdout
+        patterns = sorted(p for body in cluster.puts.values() for p in body.get("index_patterns", []))
+        assert patterns == ["log-*", "log-aws-cloudtrail-*", "penstock-signals-*"], patterns
+        replay(folder, out, "--sink", cluster.sink)
+        same(cluster, want)
+    with Cluster(templates=False) as cluster:
+        replay(folder, WORK / "with", "--sink", cluster.sink, "--setup-sink")
+        same(cluster, want)
+        assert len(cluster.puts) == 5, cluster.puts
+    gone = run("replay", folder, "--out", WORK / "gone", "--sink", cluster.sink, code=1).stderr.decode()
+    assert "opensearch sink" in gone and "connect" in gone and not (WORK / "gone").exists(), gone
+
+
+def signed_by(access, secret, region, service):
+    """Checks Signature Version 4 as AWS documents it."""
+    def check(handler):
+        given = handler.headers.get("Authorization", "")
+        found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?"
+                             r"SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})", given)
+        if not found or found.group(1, 3, 4) != (access, region, service):
+            return False
+        digest = hashlib.sha256(handler.raw if handler.command == "POST" else b"").hexdigest()
+        path, _, query = handler.path.partition("?")
+        names = found.group(5).split(";")
+        text = "\n".join([handler.command, path, "&".join(sorted(query.split("&"))),
+                          *(f"{name}:{handler.headers[name].strip()}" for name in names), "", found.group(5), digest])
+        scope = "/".join([*found.group(2, 3, 4), "aws4_request"])
+        key = ("AWS4" + secret).encode()
+        for part in scope.split("/"):
+            key = hmac.new(key, part.encode(), "sha256").digest()
+        to_sign = "\n".join(["AWS4-HMAC-SHA256", handler.headers["X-Amz-Date"], scope,
+                             hashlib.sha256(text.encode()).hexdigest()])
+        return hmac.new(key, to_sign.encode(), "sha256").hexdigest() == found.group(6)
+    return check
+
+
+def case_opensearch_auth():
+    """Basic, API key and signatures from the config file; a wrong one is told; no secret is seen anywhere."""
+    folder = generate(size="1MiB")
+    want, _ = expected(folder)
+    (WORK / "secret").write_text("open sesame\n")
+    env = {**os.environ, "OS_PASSWORD": "open sesame", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY":
+           "wJalrXUtnFEMI", "AWS_EC2_METADATA_DISABLED": "true"}
+    ways = [(basic("ali", "open sesame"), "user: ali\n    password: ${OS_PASSWORD}"),
+            (basic("ali", "open sesame"), "user: ali\n    password: file:secret"),
+            ("ApiKey open sesame", "api_key: file:secret"),
+            (signed_by("AKIDEXAMPLE", "wJalrXUtnFEMI", "eu-west-1", "es"), "sigv4: es\n    region: eu-west-1")]
+    for number, (authorization, lines) in enumerate(ways):
+        with Cluster(authorization=authorization) as cluster:
+            config = WORK / f"config{number}.yaml"
+            config.write_text(f"sinks:\n  - opensearch: {cluster.url}\n    {lines}\n")
+            out = WORK / f"out{number}"
+            replay(folder, out, "--config", config, env=env)
+            same(cluster, want)
+            run("sink", "setup", "opensearch:", "--config", config, env=env)
+            for path in out.rglob("*"):
+                assert path.is_dir() or b"open sesame" not in path.read_bytes(), path
+            replay(folder, WORK / f"same{number}", "--config", config, "--sink", cluster.sink, env=env)
+            refused = run("replay", folder, "--out", WORK / "no", "--sink", cluster.sink, code=1).stderr.decode()
+            assert "401" in refused and not (WORK / "no").exists(), refused
+    missing = run("replay", folder, "--out", WORK / "no", "--config", WORK / "config0.yaml", code=3).stderr.decode()
+    assert "OS_PASSWORD" in missing, missing
+
+
+def certificates():
+    """A CA, a server's and a client's certificate, in PEM files."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=WORK)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+            "/CN=test CA", "-keyout", "ca.key", "-out", "ca.pem")
+    (WORK / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    for name in ("server", "client"):
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
+                "2", "-extfile", "names", "-out", f"{name}.pem")
+
+
+def case_opensearch_tls():
+    """TLS: the server's certificate is verified, ours is sent; large bodies too."""
+    folder = generate(size="4MiB")
+    want, _ = expected(folder)
+    certificates()
+    with Cluster(tls=tls_server(WORK / "server.pem", WORK / "server.key")) as cluster:
+        replay(folder, WORK / "ca", "--sink", cluster.sink, "--ca", WORK / "ca.pem", "--set", "sink.gzip=0")
+        same(cluster, want)
+        refused = run("replay", folder, "--out", WORK / "no", "--sink", cluster.sink, code=1).stderr.decode()
+        assert "certificate" in refused, refused
+    with Cluster(tls=tls_server(WORK / "server.pem", WORK / "server.key", WORK / "ca.pem")) as cluster:
+        config = WORK / "config.yaml"
+        config.write_text(f"sinks:\n  - opensearch: {cluster.url}\n    ca: ca.pem\n    client_cert: client.pem\n"
+                          "    client_key: client.key\n")
+        replay(folder, WORK / "client", "--config", config)
+        same(cluster, want)
+        run("replay", folder, "--out", WORK / "no", "--sink", cluster.sink, "--ca", WORK / "ca.pem", code=1)
+
+
+def case_opensearch_nodes():
+    """Several nodes take turns; one that is down, or goes down, is passed over."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    with Cluster() as one, Cluster() as two, socket.socket() as unused:
+        two.docs, two.lock = one.docs, one.lock
+        unused.bind(("127.0.0.1", 0))
+        down = f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+        def before(request):
+            return ("cut",) if request.number > 3 else None
+
+        two.before = before
+        got = replay(folder, WORK / "out", "--sink", f"opensearch:{down},{one.url},{two.url}", *SMALL)
+        same(one, want)
+        assert got["records"] == plain["records"], got["records"]
+        assert one.requests > 3 and two.requests > 3, (one.requests, two.requests)
 
 
 def case_opensearch_gone():
