@@ -28,6 +28,7 @@ struct sink_args {
     bool wants_help;
 };
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the type is cli_read's
 static bool take(void *ctx, int id, char *value)
 {
     struct sink_args *args = ctx;

@@ -271,6 +271,17 @@ static void shards_plan(struct control *c)
     memcpy(c->shared.state_dir, c->job.state_dir, sizeof(c->shared.state_dir));
 }
 
+static pen_status signals_open(struct control *c, struct pen_err *err)
+{
+    const struct signals_db_options signals = {.dir = c->options->out_dir,
+                                               .job_id = c->job.id,
+                                               .rules = c->program->rules,
+                                               .has_sink = c->sink != NULL,
+                                               .is_new_job = !c->job.is_resumed};
+    PEN_TRY(signals_db_open(&signals, &c->signals, err));
+    return sink_signals_open(c, err);
+}
+
 static pen_status control_open(struct control *c, struct pen_err *err)
 {
     PEN_TRY(pen_host_files(shard_files_max(c->options), err));
@@ -279,15 +290,9 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     PEN_TRY(job_begin(c, err));
     PEN_TRY(state_rules(c, err));
     PEN_TRY(plan_open(c, err));
-    const struct signals_db_options signals = {.dir = c->options->out_dir,
-                                               .job_id = c->job.id,
-                                               .rules = c->program->rules,
-                                               .has_sink = c->sink != NULL,
-                                               .is_new_job = !c->job.is_resumed};
-    PEN_TRY(signals_db_open(&signals, &c->signals, err));
-    shards_plan(c);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));
-    PEN_TRY(sink_signals_open(c, err));
+    PEN_TRY(signals_open(c, err));
+    shards_plan(c);
     return topology_init(&c->topology, c->shards, pen_u32(c->options->mailbox_capacity), err);
 }
 

@@ -292,7 +292,7 @@ def signed_by(access, secret, region, service):
                              r"SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})", given)
         if not found or found.group(1, 3, 4) != (access, region, service):
             return False
-        digest = hashlib.sha256(handler.raw if handler.command == "POST" else b"").hexdigest()
+        digest = hashlib.sha256(handler.raw if handler.command in ("POST", "PUT") else b"").hexdigest()
         path, _, query = handler.path.partition("?")
         names = found.group(5).split(";")
         text = "\n".join([handler.command, path, "&".join(sorted(query.split("&"))),
