@@ -121,8 +121,14 @@ int cmd_sink(int argc, char **argv)
         (void)fputs(help, stdout);
         return 0;
     }
-    if (!is_setup) {
+    if (argc < 2) {
         (void)fputs(help, stderr);
+        return 2;
+    }
+    if (!is_setup) {
+        (void)fprintf(stderr,
+                      "penstock: no command `sink %s`; penstock sink --help tells of setup\n",
+                      argv[1]);
         return 2;
     }
     struct cli_parser parser = {

@@ -179,13 +179,10 @@ static pen_status batch_load(struct signal_sink *sink, struct pen_err *err)
     return code == SQLITE_DONE ? PEN_OK : signals_fail(sink->signals, err);
 }
 
-static pen_status batch_send(struct signal_sink *sink, struct pen_err *err)
+/* Of the batch stays what was added to a body; of the rest the cluster is as it shall be. */
+static pen_status batch_add(struct signal_sink *sink, struct pen_err *err)
 {
-    const struct pen_ship_file *files = NULL;
-    uint32_t file_count = 0;
     uint32_t kept = 0;
-    PEN_TRY(batch_load(sink, err));
-    sink->has_news = sink->count > 0;
     for (uint32_t i = 0; i < sink->count; i++) {
         struct sent one = sink->batch[i];
         bool is_added = false;
@@ -197,8 +194,18 @@ static pen_status batch_send(struct signal_sink *sink, struct pen_err *err)
         }
     }
     sink->count = kept;
-    sink->is_flying = kept > 0;
-    return kept > 0 ? pen_ship_cut(sink->ship, &files, &file_count, err) : PEN_OK;
+    return PEN_OK;
+}
+
+static pen_status batch_send(struct signal_sink *sink, struct pen_err *err)
+{
+    const struct pen_ship_file *files = NULL;
+    uint32_t file_count = 0;
+    PEN_TRY(batch_load(sink, err));
+    sink->has_news = sink->count > 0;
+    PEN_TRY(batch_add(sink, err));
+    sink->is_flying = sink->count > 0;
+    return sink->is_flying ? pen_ship_cut(sink->ship, &files, &file_count, err) : PEN_OK;
 }
 
 static pen_status batch_done(struct signal_sink *sink, struct pen_err *err)

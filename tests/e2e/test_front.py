@@ -411,13 +411,13 @@ def case_help():
 def case_reserved():
     """What is not built says so, what does not exist is named, both with exit 2."""
     top = run("--help").stdout.decode()
-    for command in (("follow",), ("sink", "setup", "x"), ("state", "show", "x"), ("rules", "diff"),
+    for command in (("follow",), ("state", "show", "x"), ("rules", "diff"),
                     ("types", "import", "x")):
         assert "not built yet" in words(*command), command
         assert " ".join(command[:2 if command[0] in ("rules", "types") else 1]) in top, command
     for command in (("bench", "sink"), ("bench", "s3"), ("check", "--aws")):
         assert "not built yet" in words(*command), command
-    for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("signals", "x"), ("dead-letters", "x"), ("x",)):
+    for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("sink", "x"), ("signals", "x"), ("dead-letters", "x"), ("x",)):
         text = words(*command)
         assert f"no command `{' '.join(command)}`" in text and text.count("\n") == 1, text
     for command, told in ((("bench", "generate"), "--out DIR"), (("bench", "generate", "--shape", "x"), "`--shape x`"),
