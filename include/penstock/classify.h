@@ -48,6 +48,7 @@ struct pen_type {
     pen_slice id_suffix; /* dotted path of what is added to it after '_', or "" */
     enum pen_type_id id_kind;
     pen_slice index_name;
+    pen_slice prefix; /* member of documents that the record's own members are under, or "" */
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
     const struct pen_map_entry *map;
     uint32_t map_count;

@@ -130,9 +130,10 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
     static const char *const known[] = {
-        "name",     "key", "format",    "pattern", "first_line", "header_lines", "array",
-        "time",     "id",  "id_suffix", "index",   "script",     "time_form",    "logsources",
-        "identity", "map", "fixed",     "text",    "attributes", "columns",      "separator"};
+        "name",       "key",        "format",    "pattern",   "first_line", "header_lines",
+        "array",      "time",       "id",        "id_suffix", "index",      "script",
+        "time_form",  "logsources", "identity",  "map",       "fixed",      "text",
+        "attributes", "columns",    "separator", "prefix"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -142,8 +143,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
             return fail_at(
                 l, kid->key,
                 "no key of a log type; known: name key format pattern first_line "
-                "header_lines columns separator array time time_form id id_suffix index script "
-                "logsources identity map fixed text attributes");
+                "header_lines columns separator array time time_form id id_suffix index prefix "
+                "script logsources identity map fixed text attributes");
         }
     }
     return PEN_OK;
@@ -233,6 +234,7 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     *type = (struct pen_type){.name = pen_yaml_text(root, "name"),
                               .key_pattern = pen_yaml_text(root, "key"),
                               .index_name = pen_yaml_text(root, "index"),
+                              .prefix = pen_yaml_text(root, "prefix"),
                               .script = pen_yaml_text(root, "script")};
     if (type->name.len == 0 || type->index_name.len == 0) {
         return fail_at(l, root, "a log type needs `name` and `index`");

@@ -76,6 +76,28 @@ static bool is_object_too(const struct pen_schema *schema, pen_slice ecs)
     return false;
 }
 
+/* Fields of the object in which the record's own members stand are written there, not by
+ * nrm_ecs_write. */
+static void find_prefix(struct pen_schema *schema)
+{
+    const pen_slice prefix = schema->type->prefix;
+    uint32_t depth = 0;
+    schema->prefix_from = schema->op_count;
+    schema->prefix_to = schema->op_count;
+    for (uint32_t i = 0; prefix.len > 0 && i < schema->op_count; i++) {
+        const struct nrm_op *op = &schema->ops[i];
+        depth -= op->kind == NRM_CLOSE;
+        if (depth == 0 && op->kind == NRM_OPEN && op->fragment.len == prefix.len + 4 &&
+            pen_slice_eq(pen_slice_sub(op->fragment, 1, prefix.len + 1), prefix)) {
+            schema->prefix_from = i;
+        } else if (depth == 0 && op->kind == NRM_CLOSE && schema->prefix_from < i &&
+                   schema->prefix_to == schema->op_count) {
+            schema->prefix_to = i;
+        }
+        depth += op->kind == NRM_OPEN;
+    }
+}
+
 /* Sorted by path, siblings stand together and every object is opened once.  A leaf that is also an
  * object ("a" and "a.b") would make two members of one name: refused. */
 pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
@@ -107,8 +129,11 @@ pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
                             PEN_SLICE_FMT(schema->type->name));
         }
     }
-    return enter(&layout, NULL, 0) ? PEN_OK
-                                   : PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "ECS layout");
+    if (!enter(&layout, NULL, 0)) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "ECS layout");
+    }
+    find_prefix(schema);
+    return PEN_OK;
 }
 
 bool nrm_is_empty(pen_slice text)
@@ -210,14 +235,15 @@ static pen_status close_object(struct pen_buf *out, const struct open_object *op
     return PEN_OK;
 }
 
-pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
+static pen_status write_ops(const struct pen_normalizer *n, uint32_t from, uint32_t to,
+                            struct pen_buf *out)
 {
     const struct pen_schema *schema = n->schema;
     struct open_object open[NRM_STEPS_MAX];
     uint32_t depth = 0;
     pen_status status = PEN_OK;
 
-    for (uint32_t i = 0; i < schema->op_count && status == PEN_OK; i++) {
+    for (uint32_t i = from; i < to && status == PEN_OK; i++) {
         const struct nrm_op *op = &schema->ops[i];
         if (op->kind == NRM_LEAF) {
             status = write_leaf(n, op, out);
@@ -230,4 +256,21 @@ pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
         }
     }
     return status;
+}
+
+pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
+{
+    const struct pen_schema *schema = n->schema;
+    PEN_TRY(write_ops(n, 0, schema->prefix_from, out));
+    return schema->prefix_to < schema->op_count
+               ? write_ops(n, schema->prefix_to + 1, schema->op_count, out)
+               : PEN_OK;
+}
+
+pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out)
+{
+    const struct pen_schema *schema = n->schema;
+    return schema->prefix_to < schema->op_count
+               ? write_ops(n, schema->prefix_from + 1, schema->prefix_to, out)
+               : PEN_OK;
 }

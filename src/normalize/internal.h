@@ -80,6 +80,7 @@ enum nrm_repair_kind {
     NRM_LIST_TEXT,    /* list -> text */
     NRM_OBJECTS_TEXT, /* list of objects -> text */
     NRM_REPR,         /* anything -> text */
+    NRM_OWN,          /* what the script's own function makes of it */
 };
 struct nrm_repair {
     const char *path;
@@ -97,13 +98,16 @@ struct nrm_script {
     uint32_t source_field; /* index in fields: the event source that repairs ask for */
     void (*run)(struct pen_normalizer *normalizer, const struct pen_record *record,
                 struct pen_doc *doc);
+    /* Repairs of kind NRM_OWN: appends what stands for the value, copied; nothing when it stays. */
+    pen_status (*make)(struct pen_normalizer *n, pen_slice copied, struct pen_buf *out);
     /* Time of records that have none of their own by rights (digests), else NULL. */
     const struct pen_value *(*time)(const struct pen_schema *schema,
                                     const struct pen_record *record);
 };
 extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_route53resolver, nrm_script_networkfirewall, nrm_script_vpcflowlogs, nrm_script_elb,
-    nrm_script_s3access;
+    nrm_script_s3access, nrm_script_waf, nrm_script_cloudfront_standard,
+    nrm_script_cloudfront_realtime;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U
@@ -130,6 +134,7 @@ struct pen_schema {
     uint32_t map_count;
     struct nrm_op ops[NRM_OPS_MAX];
     uint32_t op_count;
+    uint32_t prefix_from, prefix_to; /* ops that open and close the type's prefix; op_count: none */
     uint32_t slot_account, slot_region, slot_module, slot_ingested, slot_source_ip, slot_provider;
     uint32_t slot_kind, slot_reason; /* event.kind, error.message */
     uint32_t time_fields[NRM_TIMES_MAX];
@@ -208,6 +213,8 @@ PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *
 /* ecs.c: compiles the layout of all slots; writes the members of one record (no outer braces). */
 PEN_MUST_USE pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err);
 PEN_MUST_USE pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out);
+/* Those members that stand in the object of the type's prefix. */
+PEN_MUST_USE pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out);
 /* Whether text (inside of a JSON string) is one of the empty values that documents leave out. */
 bool nrm_is_empty(pen_slice text);
 

@@ -9,7 +9,8 @@
 
 #define SIZE_GUARD_BYTES 65536U
 #define PLAIN_MAX ((size_t)8 << 20)
-#define SCRATCH_MORE 1024U /* that scripts may add to texts of a record */
+#define SCRATCH_MORE 1024U         /* that scripts may add to texts of a record, */
+#define SCRATCH_ESCAPES_MAX 65536U /* of which so many bytes may need to be escaped */
 
 pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normalizer **out,
                               struct pen_err *err)
@@ -34,7 +35,7 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     pen_buf_init(&n->fallback, PLAIN_MAX);
     pen_buf_init(&n->index, PLAIN_MAX);
     pen_buf_init(&n->id_buf, PLAIN_MAX);
-    pen_buf_init(&n->scratch, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->scratch, NRM_DOCUMENT_MAX + SCRATCH_MORE + (size_t)2 * SCRATCH_ESCAPES_MAX);
     for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
         pen_buf_init(&n->unescaped[i], PLAIN_MAX);
     }
@@ -319,6 +320,10 @@ static bool is_unknown(const struct nrm_value *value)
 static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice from_key,
                             bool *is_fallback)
 {
+    const pen_slice fixed = n->schema->slots[slot].fixed;
+    if (n->slots[slot].kind == NRM_NONE && fixed.len > 1 && fixed.ptr[0] == '"') {
+        nrm_set_text(n, slot, pen_slice_sub(fixed, 1, fixed.len - 1), false);
+    }
     *is_fallback = is_unknown(&n->slots[slot]);
     if (!*is_fallback) {
         return PEN_OK;
@@ -355,7 +360,9 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     PEN_TRY(fall_back(n, schema->slot_region, object->region, &n->region_is_fallback));
     if (schema->script != NULL && record->problem == NULL) {
         n->scratch.len = 0;
-        PEN_TRY(pen_buf_reserve(&n->scratch, record->raw.len + SCRATCH_MORE));
+        const size_t bytes = record->raw.len;
+        const size_t escapes = bytes < SCRATCH_ESCAPES_MAX ? bytes : SCRATCH_ESCAPES_MAX;
+        PEN_TRY(pen_buf_reserve(&n->scratch, bytes + 2 * escapes + SCRATCH_MORE));
         schema->script->run(n, record, doc);
     }
     return PEN_OK;
@@ -522,14 +529,36 @@ static pen_status find_message(struct pen_normalizer *n, const struct pen_record
     return PEN_OK;
 }
 
+/* The record's own members, under the type's prefix when it has one. */
+static pen_status write_copy(struct pen_normalizer *n, const struct pen_record *record,
+                             struct pen_buf *out)
+{
+    const pen_slice prefix = n->schema->type->prefix;
+    const size_t before = out->len;
+    if (prefix.len > 0) {
+        PEN_TRY(pen_buf_printf(out, "\"%.*s\":{", PEN_SLICE_FMT(prefix)));
+    }
+    const size_t inside = out->len;
+    PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
+                                     : nrm_copy_patched(n, record, out));
+    if (prefix.len == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(nrm_ecs_write_prefixed(n, out));
+    if (out->len == inside) {
+        out->len = before;
+        return PEN_OK;
+    }
+    return pen_buf_add_byte(out, '}');
+}
+
 static pen_status write_document(struct pen_normalizer *n, const struct pen_record *record,
                                  struct pen_doc *doc)
 {
     struct pen_buf *out = &n->document;
     out->len = 0;
     PEN_TRY(pen_buf_add_byte(out, '{'));
-    PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
-                                     : nrm_copy_patched(n, record, out));
+    PEN_TRY(write_copy(n, record, out));
     PEN_TRY(out->len > 1 ? pen_buf_add_byte(out, ',') : PEN_OK);
     PEN_TRY(write_members(n, record, doc, out));
     PEN_TRY(pen_buf_add_byte(out, '}'));

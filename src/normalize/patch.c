@@ -181,6 +181,8 @@ static pen_status repair_value(struct pen_normalizer *n, const struct nrm_repair
     case NRM_LIST_TEXT:
     case NRM_OBJECTS_TEXT:
         return patch->kind == PEN_ARRAY ? repair_list(n, repair, patch, out) : PEN_OK;
+    case NRM_OWN:
+        return n->schema->script->make(n, copied, out);
     case NRM_REPR:
     default:
         return add_repr(n, is_string ? copied : patch->raw, out);

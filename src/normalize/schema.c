@@ -15,9 +15,10 @@ static const char *const basic_members[] = {"@message",      "@timestamp", "@log
 static const char *const common_time_keys[] = {"@timestamp", "timestamp", "time", "eventTime"};
 
 static const struct nrm_script *const scripts[] = {
-    &nrm_script_cloudtrail,      &nrm_script_guardduty,   &nrm_script_route53resolver,
-    &nrm_script_networkfirewall, &nrm_script_vpcflowlogs, &nrm_script_elb,
-    &nrm_script_s3access};
+    &nrm_script_cloudtrail,         &nrm_script_guardduty,   &nrm_script_route53resolver,
+    &nrm_script_networkfirewall,    &nrm_script_vpcflowlogs, &nrm_script_elb,
+    &nrm_script_s3access,           &nrm_script_waf,         &nrm_script_cloudfront_standard,
+    &nrm_script_cloudfront_realtime};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {
@@ -73,14 +74,41 @@ static pen_status slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *s
     return PEN_OK;
 }
 
-static uint32_t split_path(pen_slice path, pen_slice steps[NRM_STEPS_MAX], bool *has_index)
+/* Cuts the first name of a path off: a dot that belongs to it has a backslash before it, which
+ * goes.  {0}: out of memory. */
+static pen_slice step_next(struct pen_schema *schema, pen_slice *rest)
+{
+    size_t n = 0;
+    size_t escapes = 0;
+    while (n < rest->len && rest->ptr[n] != '.') {
+        const bool is_escape = rest->ptr[n] == '\\' && n + 1 < rest->len && rest->ptr[n + 1] == '.';
+        escapes += is_escape;
+        n += is_escape ? 2 : 1;
+    }
+    const pen_slice step = pen_slice_sub(*rest, 0, n);
+    *rest = n < rest->len ? pen_slice_sub(*rest, n + 1, rest->len) : (pen_slice){0};
+    if (escapes == 0) {
+        return step;
+    }
+    uint8_t *to = pen_arena_alloc(&schema->arena, step.len, 1);
+    size_t len = 0;
+    for (size_t i = 0; to != NULL && i < step.len; i++) {
+        if (step.ptr[i] != '\\' || i + 1 == step.len || step.ptr[i + 1] != '.') {
+            to[len++] = step.ptr[i];
+        }
+    }
+    return (pen_slice){to, len};
+}
+
+static uint32_t split_path(struct pen_schema *schema, pen_slice path,
+                           pen_slice steps[NRM_STEPS_MAX], bool *has_index)
 {
     uint32_t count = 0;
     pen_slice rest = path;
-    pen_slice step;
     *has_index = false;
-    while (count < NRM_STEPS_MAX && pen_slice_split(&rest, '.', &step)) {
+    while (count < NRM_STEPS_MAX && rest.ptr != NULL) {
         uint64_t number;
+        const pen_slice step = step_next(schema, &rest);
         *has_index = *has_index || pen_parse_u64(step, &number);
         steps[count++] = step;
     }
@@ -91,7 +119,7 @@ static pen_status path_field(struct pen_schema *schema, pen_slice path, struct n
                              struct pen_err *err)
 {
     pen_slice steps[NRM_STEPS_MAX];
-    const uint32_t count = split_path(path, steps, &source->may_index);
+    const uint32_t count = split_path(schema, path, steps, &source->may_index);
     source->field = pen_plan_field_new(schema->plan);
     const pen_status status = pen_plan_path(schema->plan, source->field, steps, count);
     return status == PEN_OK ? PEN_OK
@@ -212,7 +240,7 @@ static pen_status action_add(struct pen_schema *schema, pen_slice path, uint32_t
 {
     pen_slice steps[NRM_STEPS_MAX];
     bool has_index;
-    const uint32_t count = split_path(path, steps, &has_index);
+    const uint32_t count = split_path(schema, path, steps, &has_index);
     const pen_status status = pen_plan_action(schema->plan, steps, count, action);
     return status == PEN_OK ? PEN_OK
                             : PEN_FAIL(err, status, PEN_NO_OFFSET, "type %.*s: repair of %.*s",
@@ -252,6 +280,9 @@ static pen_status divert_add(struct pen_schema *schema, pen_slice key, struct pe
 
 static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
 {
+    if (schema->type->prefix.len > 0) {
+        return PEN_OK; /* no member of the record stands beside ours */
+    }
     for (size_t i = 0; i < PEN_COUNT(basic_members); i++) {
         PEN_TRY(divert_add(schema, pen_slice_str(basic_members[i]), err));
     }
@@ -463,6 +494,12 @@ pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, s
         return PEN_OK;
     }
     PEN_TRY(name_reach(schema, entry->name, entry->field, err));
+    const pen_slice prefix = schema->type->prefix;
+    if (prefix.len > 0 && prefix.len + 1 < name.len && name.ptr[prefix.len] == '.' &&
+        pen_slice_starts(name, prefix)) { /* as documents have it */
+        PEN_TRY(name_reach(schema, pen_slice_sub(entry->name, prefix.len + 1, name.len),
+                           entry->field, err));
+    }
     return attributes_reach(schema, entry->name, entry->field, err);
 }
 

@@ -50,6 +50,72 @@ pen_slice script_join(struct pen_normalizer *n, pen_slice a, pen_slice b)
     return (pen_slice){to, a.len + b.len};
 }
 
+pen_slice script_concat(struct pen_normalizer *n, const pen_slice *parts, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += parts[i].len;
+    }
+    uint8_t *to = room(n, bytes);
+    size_t at = 0;
+    for (size_t i = 0; to != NULL && i < count; i++) {
+        if (parts[i].len > 0) {
+            memcpy(to + at, parts[i].ptr, parts[i].len);
+            at += parts[i].len;
+        }
+    }
+    return (pen_slice){to, at};
+}
+
+pen_slice script_escaped(struct pen_normalizer *n, pen_slice plain)
+{
+    n->text.len = 0;
+    if (pen_json_escape(&n->text, plain) != PEN_OK) {
+        return (pen_slice){0};
+    }
+    const pen_slice text = pen_buf_slice(&n->text);
+    return script_concat(n, &text, 1);
+}
+
+static uint32_t hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? (uint32_t)c - '0' : (uint32_t)(c | 0x20) - 'a' + 10;
+}
+
+static bool is_hex(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+pen_slice script_percent(struct pen_normalizer *n, pen_slice text)
+{
+    if (text.len == 0 || memchr(text.ptr, '%', text.len) == NULL) {
+        return text;
+    }
+    n->plain.len = 0;
+    if (pen_buf_reserve(&n->plain, text.len) != PEN_OK) {
+        return text;
+    }
+    uint8_t *p = n->plain.ptr;
+    const size_t len = pen_json_unescape(text, p);
+    size_t to = 0;
+    for (size_t at = 0; at < len; at++) {
+        const bool is_byte = p[at] == '%' && at + 2 < len && is_hex(p[at + 1]) && is_hex(p[at + 2]);
+        p[to++] = is_byte ? (uint8_t)(hex_digit(p[at + 1]) << 4 | hex_digit(p[at + 2])) : p[at];
+        at += is_byte ? 2 : 0;
+    }
+    const pen_slice decoded = script_escaped(n, (pen_slice){p, to});
+    return decoded.ptr == NULL ? text : decoded;
+}
+
+pen_slice script_key(const struct pen_normalizer *n)
+{
+    const pen_slice both = pen_buf_slice(&n->basics_key);
+    const uint8_t *end = both.len == 0 ? NULL : memchr(both.ptr, 0, both.len);
+    return end == NULL ? (pen_slice){0}
+                       : pen_slice_sub(both, (size_t)(end + 1 - both.ptr), both.len);
+}
+
 pen_slice script_after_last(pen_slice text, uint8_t byte)
 {
     size_t from = text.len;

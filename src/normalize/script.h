@@ -56,6 +56,14 @@ bool script_is_one(pen_slice text, const char *const *words);
 /* A copy in the scratch; {0} when it is full.  The first in lower case (ASCII). */
 pen_slice script_lower(struct pen_normalizer *n, pen_slice text);
 pen_slice script_join(struct pen_normalizer *n, pen_slice a, pen_slice b);
+/* These texts one behind the other, in the scratch; {0} when it is full. */
+pen_slice script_concat(struct pen_normalizer *n, const pen_slice *parts, size_t count);
+/* text (the inside of a JSON string) with %xx read as bytes; as it was when there is no room. */
+pen_slice script_percent(struct pen_normalizer *n, pen_slice text);
+/* Plain text as the inside of a JSON string, in the scratch; {0} when there is no room. */
+pen_slice script_escaped(struct pen_normalizer *n, pen_slice plain);
+/* The key of the object that the record is from. */
+pen_slice script_key(const struct pen_normalizer *n);
 /* text without what stands before the last byte of this kind, and that; text when there is none. */
 pen_slice script_after_last(pen_slice text, uint8_t byte);
 /* The part of text with this number (from 0), parted by a byte; {0} when there are fewer. */

@@ -383,5 +383,6 @@ bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int6
     if (is_form(type, "epoch")) {
         return take_epoch(n, value, time_ns);
     }
-    return value->kind == PEN_STRING && take_pattern(n, value->text, written_ns, time_ns);
+    return (value->kind == PEN_STRING && take_pattern(n, value->text, written_ns, time_ns)) ||
+           take_rfc3339(n, value, time_ns);
 }

@@ -11,7 +11,8 @@
 bool escaped_begin(struct pen_buf *escaped, pen_slice line)
 {
     escaped->len = 0;
-    return pen_buf_reserve(escaped, line.len * ESCAPE_FACTOR + 16) == PEN_OK;
+    /* Once more for words that are joined. */
+    return pen_buf_reserve(escaped, line.len * (ESCAPE_FACTOR + 1) + 16) == PEN_OK;
 }
 
 /* Plain ASCII without quotes, backslashes and controls: most values. */
@@ -78,6 +79,10 @@ static pen_status column_set(struct column *column, struct pen_walker *walker, p
     *column = (struct column){.kind = COLUMN_PLAIN};
     if (name.len > 0 && name.ptr[name.len - 1] == '?') {
         column->is_optional = true;
+        name.len--;
+    }
+    if (name.len > 0 && name.ptr[name.len - 1] == '+') {
+        column->is_joined = true;
         name.len--;
     }
     if (name.len > request.len &&
@@ -310,26 +315,56 @@ static const char *column_put(struct columns *columns, struct pen_walker *walker
     return value_put(&columns->escaped, walker, column->parts[0], text);
 }
 
+/* The next word of line; false: there is none.  *problem is set when it makes no sense. */
+static bool split_next(const struct columns *columns, pen_slice *line, pen_slice *word,
+                       const char **problem)
+{
+    if (columns->separator != 0) {
+        return pen_slice_split(line, columns->separator, word);
+    }
+    if (line->len == 0) {
+        return false;
+    }
+    *problem = word_next(line, word);
+    return *problem == NULL;
+}
+
+/* word gets the next one too. */
+static const char *word_join(struct columns *columns, pen_slice *line, pen_slice *word)
+{
+    struct pen_buf *buf = &columns->escaped;
+    const char *problem = NULL;
+    const size_t from = buf->len;
+    pen_slice second;
+    if (!split_next(columns, line, &second, &problem)) {
+        return problem != NULL ? problem : "fewer columns than its type has";
+    }
+    if (pen_buf_add(buf, *word) != PEN_OK || pen_buf_add_byte(buf, ' ') != PEN_OK ||
+        pen_buf_add(buf, second) != PEN_OK) {
+        return "out of memory";
+    }
+    *word = pen_slice_sub(pen_buf_slice(buf), from, buf->len);
+    return NULL;
+}
+
 const char *columns_split(struct columns *columns, struct pen_walker *walker, pen_slice line)
 {
     uint32_t at = 0;
+    const char *problem = NULL;
+    pen_slice word;
     if (!escaped_begin(&columns->escaped, line)) {
         return "out of memory";
     }
-    for (; line.len > 0 || (columns->separator != 0 && line.ptr != NULL); at++) {
-        pen_slice word;
-        const char *problem = NULL;
-        if (columns->separator == 0) {
-            problem = word_next(&line, &word);
-        } else {
-            (void)pen_slice_split(&line, columns->separator, &word);
+    for (; problem == NULL && split_next(columns, &line, &word, &problem); at++) {
+        if (at >= columns->count) {
+            continue;
         }
-        if (problem == NULL && at < columns->count) {
-            problem = column_put(columns, walker, &columns->items[at], word);
-        }
-        if (problem != NULL) {
-            return problem;
-        }
+        const struct column *column = &columns->items[at];
+        problem = column->is_joined ? word_join(columns, &line, &word) : NULL;
+        problem = problem == NULL ? column_put(columns, walker, column, word) : problem;
+    }
+    if (problem != NULL) {
+        return problem;
     }
     return at < columns->required ? "fewer columns than its type has" : NULL;
 }

@@ -15,6 +15,7 @@ enum column_kind {
 struct column {
     enum column_kind kind;
     bool is_optional;
+    bool is_joined;                   /* the next word belongs to it too, behind a blank */
     uint32_t parts[COLUMN_PARTS_MAX]; /* columns of the walker */
     uint32_t part_count;
 };
@@ -28,10 +29,10 @@ struct columns {
  * columns_set - how lines are taken apart from here on.
  *
  * A name is one column; with '?' at its end it may be missing, as may all behind it.  "a:b" is an
- * address and the port behind its last colon.  "a b c" is a column of words.  "request http" is
- * the line of an HTTP request: itself, and as http_method, http_protocol, http_host, http_port,
- * http_path, http_query and http_version its parts.
- * Returns  PEN_OK | PEN_E_CONFIG (err names the column)
+ * address and the port behind its last colon.  "a+" takes two words, with a blank between them.  "a
+ * b c" is a column of words.  "request http" is the line of an HTTP request: itself, and as
+ * http_method, http_protocol, http_host, http_port, http_path, http_query and http_version its
+ * parts. Returns  PEN_OK | PEN_E_CONFIG (err names the column)
  */
 PEN_MUST_USE pen_status columns_set(struct columns *columns, struct pen_walker *walker,
                                     const pen_slice *names, uint32_t count, struct pen_err *err);
