@@ -307,7 +307,8 @@ struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
 struct pen_fetcher; /* a shard's; everything is done on its thread and its ring */
 struct pen_fetch_options {
     uint32_t slots;               /* objects open at once, 1.. */
-    uint32_t window_max;          /* requests in flight, 1..; it begins at 16 and adapts */
+    uint32_t window_max;          /* requests in flight, 1..; it adapts */
+    uint32_t window_first;        /* what it begins with; 0: 16 */
     uint64_t range_bytes;         /* larger objects are read as ranges of this size */
     uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
     uint32_t tries_max;           /* of one request, 1.. */
@@ -465,6 +466,28 @@ void pen_poster_start(struct pen_poster *poster, struct pen_post *post);
 struct pen_post *pen_poster_done(struct pen_poster *poster);
 /* Deadlines; after turns of the ring, at least every 100 ms. */
 void pen_poster_turn(struct pen_poster *poster, int64_t now_ns);
+
+/* ---- the same by libcurl: what it is compared with ---- */
+
+struct pen_curl_options { /* everything is borrowed while it runs */
+    const struct pen_s3_endpoint *endpoint;
+    const struct pen_credentials *credentials;
+    const char *ca_file;   /* NULL: the system's */
+    const pen_slice *keys; /* fetched whole, one after another and again from the first */
+    uint32_t key_count;    /* 1.. */
+    uint32_t concurrency;  /* requests in flight, 1.. */
+};
+struct pen_curl_fetched {
+    uint64_t requests, failed, bytes; /* ended; without a good answer; of bodies */
+};
+struct pen_curl_fetch; /* one thread; bodies are dropped */
+/* The first requests are begun.  PEN_E_NOMEM | as pen_sigv4_sign. */
+PEN_MUST_USE pen_status pen_curl_fetch_new(const struct pen_curl_options *options,
+                                           struct pen_curl_fetch **out, struct pen_err *err);
+/* What has ended is begun anew; sleeps up to 100 ms until something happens. */
+PEN_MUST_USE pen_status pen_curl_fetch_turn(struct pen_curl_fetch *run, struct pen_err *err);
+struct pen_curl_fetched pen_curl_fetch_done(const struct pen_curl_fetch *run);
+void pen_curl_fetch_free(struct pen_curl_fetch *run); /* NULL is fine */
 
 /* ---- credentials: who signs ---- */
 

@@ -542,6 +542,41 @@ PEN_MUST_USE pen_status pen_survey(const struct pen_replay_options *options,
                                    const struct pen_survey_calls *calls,
                                    struct pen_survey_totals *totals, struct pen_err *err);
 
+/* ---- how fast a bucket's endpoint serves ---- */
+
+#define PEN_S3_SPEED_ROWS 16U
+struct pen_s3_speed_options {
+    const char *url;
+    const struct pen_replay_options *reads; /* its s3 and fetch values */
+    uint32_t concurrency[PEN_S3_SPEED_ROWS];
+    uint32_t count;       /* of concurrency */
+    uint32_t objects_max; /* how many are listed and fetched in turn, 1.. */
+    uint64_t size_max;    /* larger ones are left out; at most fetch.range_bytes */
+    int64_t row_ns;       /* for each row and client */
+};
+struct pen_s3_speed_side {
+    uint64_t requests, failed, bytes;
+    double wall_s, cpu_s;
+};
+struct pen_s3_speed_row {
+    uint32_t concurrency;
+    struct pen_s3_speed_side own, libcurl;
+};
+struct pen_s3_speed {
+    uint64_t objects, bytes; /* of those that are fetched in turn */
+    struct pen_s3_speed_row rows[PEN_S3_SPEED_ROWS];
+    uint32_t row_count;
+};
+/*
+ * pen_s3_speed - lists objects, then fetches them again and again by our client and by libcurl, in
+ * turn for each number of requests in flight, on the calling thread.
+ *
+ * Returns  PEN_OK | PEN_E_NOT_FOUND: no object of that size | PEN_E_STOPPED | what opening, listing
+ *          and a host without io_uring fail with
+ */
+PEN_MUST_USE pen_status pen_s3_speed(const struct pen_s3_speed_options *options,
+                                     struct pen_s3_speed *out, struct pen_err *err);
+
 /* ---- memory, planned before start ---- */
 
 #define PEN_SHARD_MEMORY_MAX (UINT64_C(128) << 20) /* aim for a shard without its keyed state */

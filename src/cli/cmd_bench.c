@@ -17,6 +17,8 @@ static int usage(FILE *to, int code)
         "penstock bench rules DIR [--counts 50,300,1000,5000] [--rounds 5] [--bytes 32MiB] "
         "[--json]\n"
         "  what more rules cost, and what starting with them costs\n"
+        "penstock bench s3 s3://bucket[/prefix]\n"
+        "  how fast an endpoint serves objects, by requests in flight, to us and to libcurl\n"
         "penstock bench generate --out DIR [--shape organisation|tiny|huge] [--bytes 64MiB]\n"
         "                        [--accounts 12] [--regions 4] [--days 7] [--seed 1]\n"
         "                        [--first-day 2025-03-01]\n"
@@ -105,6 +107,9 @@ int cmd_bench(int argc, char **argv)
     const pen_slice what = pen_slice_str(argc < 2 ? "" : argv[1]);
     const bool wants_help =
         pen_slice_eq(what, PEN_SLICE_LIT("--help")) || (argc > 2 && strcmp(argv[2], "--help") == 0);
+    if (pen_slice_eq(what, PEN_SLICE_LIT("s3"))) {
+        return cmd_bench_s3(argc - 1, argv + 1);
+    }
     if (wants_help) {
         return usage(stdout, 0);
     }
@@ -120,8 +125,7 @@ int cmd_bench(int argc, char **argv)
     if (what.len == 0) {
         return usage(stderr, 2);
     }
-    const bool is_later =
-        pen_slice_eq(what, PEN_SLICE_LIT("sink")) || pen_slice_eq(what, PEN_SLICE_LIT("s3"));
+    const bool is_later = pen_slice_eq(what, PEN_SLICE_LIT("sink"));
     (void)fprintf(
         stderr,
         is_later ? "penstock: `bench %s` is not built yet; penstock bench --help lists what is\n"

@@ -178,7 +178,7 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
     fetcher->options = *o;
     fetcher->random = (uint64_t)pen_clock_mono_ns() | 1;
     pen_buf_init(&fetcher->signing, PEN_SIGV4_BYTES_MAX);
-    fetch_window_init(&fetcher->window, o->window_max);
+    fetch_window_init(&fetcher->window, o->window_first, o->window_max);
     const uint32_t shares = o->shares == 0 ? 1 : o->shares;
     fetch_rate_init(&fetcher->requests_rate, o->requests_s, shares);
     fetch_rate_init(&fetcher->bytes_rate, o->bytes_s, shares);

@@ -31,7 +31,7 @@ struct fetch_window {
     uint64_t rate_before;   /* answers a second then */
 };
 
-void fetch_window_init(struct fetch_window *window, uint32_t max);
+void fetch_window_init(struct fetch_window *window, uint32_t first, uint32_t max);
 /* An answer came while in_flight were under way. */
 void fetch_window_answer(struct fetch_window *window, uint32_t in_flight);
 /* The server asked for less, or did not answer. */

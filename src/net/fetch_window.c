@@ -7,10 +7,11 @@
 #define EPOCH_NS (PEN_NS_PER_S / 4)
 #define GAIN_PERCENT 3U /* less is noise: the growth before is taken back */
 
-void fetch_window_init(struct fetch_window *window, uint32_t max)
+void fetch_window_init(struct fetch_window *window, uint32_t first, uint32_t max)
 {
     PEN_CHECK(max > 0);
-    const uint32_t start = max < WINDOW_START ? max : WINDOW_START;
+    const uint32_t wanted = first == 0 ? WINDOW_START : first;
+    const uint32_t start = max < wanted ? max : wanted;
     *window =
         (struct fetch_window){.size = start, .size_before = start, .max = max, .is_probing = true};
 }

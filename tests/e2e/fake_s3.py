@@ -86,6 +86,7 @@ def etag_of(data):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart
     s3 = None
 
     def log_message(self, *_):

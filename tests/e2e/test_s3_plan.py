@@ -351,5 +351,30 @@ def case_s3_plan_sources():
         assert b"its sources differ" in refused.stderr, refused.stderr
 
 
+def case_s3_plan_bench():
+    """What an endpoint serves is measured by our client and by libcurl, with the same objects."""
+    with FakeS3() as s3:
+        fill(s3, day(4), *range(20))
+        s3.put("large.json", bytes(200000))
+        there = ("--endpoint-url", s3.endpoint, "--s3-path-style", "--seconds", "1")
+        done = run("bench", "s3", *there, "--concurrency", "1,8", "--size-max", "64KiB", "--json", f"s3://{s3.bucket}", env=ENV)
+        got = json.loads(done.stdout)
+        assert got["objects"] == 20 and [row["concurrency"] for row in got["rows"]] == [1, 8], got
+        agents = [h.get("User-Agent") == "penstock" for h in s3.headers()]
+        sides = [row[name] for row in got["rows"] for name in ("penstock", "libcurl")]
+        for side in sides:
+            assert side["failed"] == 0 and side["requests"] > 50 and side["cpu_us_request"] > 0, side
+            assert abs(side["requests_s"] * side["wall_s"] / side["requests"] - 1) < 0.01, side
+        ours = sum(row["penstock"]["requests"] for row in got["rows"])
+        assert ours <= sum(agents) <= ours + 9 and not s3.gets().count("large.json"), (ours, sum(agents))
+        table = run("bench", "s3", *there, "--concurrency", "2", f"s3://{s3.bucket}/{day(4)}", env=ENV).stdout.decode()
+        assert "requests/s" in table and table.count("libcurl") == 1, table
+        s3.fault = lambda handler, kind, name, turn: kind == "get" and (handler.error(403, "AccessDenied") or True)
+        run("bench", "s3", *there, "--concurrency", "2", f"s3://{s3.bucket}", env=ENV, code=7)
+        assert b"no object to fetch" in run("bench", "s3", *there, f"s3://{s3.bucket}/none/", env=ENV, code=1).stderr
+    run("bench", "s3", "--concurrency", "0", "s3://bucket", code=2)
+    run("bench", "s3", code=2)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -20,7 +20,7 @@ static void it_grows_while_that_brings_more(void **state)
 {
     (void)state;
     struct fetch_window window;
-    fetch_window_init(&window, 1024);
+    fetch_window_init(&window, 0, 1024);
     assert_int_equal(window.size, 16);
     assert_in_range(settle(&window, 5000, 10), 1000, 1024);
 }
@@ -29,7 +29,7 @@ static void it_stays_near_what_the_server_can_do(void **state)
 {
     (void)state;
     struct fetch_window window;
-    fetch_window_init(&window, 1024);
+    fetch_window_init(&window, 0, 1024);
     assert_in_range(settle(&window, 100, 20), 16, 1023);
 }
 
@@ -37,7 +37,7 @@ static void it_halves_once_a_second(void **state)
 {
     (void)state;
     struct fetch_window window;
-    fetch_window_init(&window, 64);
+    fetch_window_init(&window, 0, 64);
     window.size = 64;
     fetch_window_cut(&window, 5 * PEN_NS_PER_S);
     fetch_window_cut(&window, 5 * PEN_NS_PER_S + 1000);
@@ -54,7 +54,7 @@ static void it_learns_nothing_while_something_else_bounds(void **state)
 {
     (void)state;
     struct fetch_window window;
-    fetch_window_init(&window, 64);
+    fetch_window_init(&window, 0, 64);
     for (uint32_t i = 0; i < 1000; i++) {
         fetch_window_answer(&window, 3);
         fetch_window_turn(&window, (int64_t)i * 10000000);
@@ -66,7 +66,7 @@ static void it_is_never_above_its_maximum(void **state)
 {
     (void)state;
     struct fetch_window window;
-    fetch_window_init(&window, 1);
+    fetch_window_init(&window, 0, 1);
     assert_int_equal(settle(&window, 100, 2), 1);
     fetch_window_cut(&window, 100 * PEN_NS_PER_S);
     assert_int_equal(window.size, 1);
