@@ -174,11 +174,27 @@ static int64_t retry_after(const struct http_exchange *exchange, pen_slice text)
     return at > now ? at - now : 0;
 }
 
-static void note_head(struct http_exchange *exchange, const struct http_head *head)
+/* Parsed once a second: it is in every answer, and costs as much as the rest of the head. */
+static bool date_read(struct http_client *client, pen_slice text, int64_t *ns)
+{
+    const bool is_known = text.len > 0 && pen_slice_eq(text, pen_slice_str(client->date_text));
+    if (!is_known && !http_date(text, &client->date_ns)) {
+        client->date_text[0] = '\0';
+        return false;
+    }
+    if (!is_known) {
+        copy_text(client->date_text, sizeof(client->date_text), text);
+    }
+    *ns = client->date_ns;
+    return true;
+}
+
+static void note_head(struct http_client *client, struct http_exchange *exchange,
+                      const struct http_head *head)
 {
     exchange->status = head->status;
     exchange->range = head->content_range;
-    exchange->has_date = http_date(head->date, &exchange->date_ns);
+    exchange->has_date = date_read(client, head->date, &exchange->date_ns);
     exchange->retry_after_ns =
         head->retry_after.len > 0 ? retry_after(exchange, head->retry_after) : 0;
     copy_text(exchange->etag, sizeof(exchange->etag), head->etag);
@@ -208,7 +224,7 @@ static void finish(struct conn *conn, bool is_clean)
     const bool is_sent =
         !conn->send_op.in_kernel && conn->sending.len == 0 && conn->sending_next.len == 0;
     const bool is_kept = is_clean && is_sent && pen_http_response_is_reusable(&conn->response);
-    note_head(exchange, &conn->response.head);
+    note_head(conn->client, exchange, &conn->response.head);
     exchange->ended_ns = pen_clock_mono_ns();
     exchange->err = (struct pen_err){0};
     conn->exchange = NULL;

@@ -50,6 +50,8 @@ struct http_client {
     bool is_closing;
     int64_t swept_ns;
     struct http_client_counters counters;
+    char date_text[40]; /* of the last answer: all within a second have the same */
+    int64_t date_ns;
     uint8_t scratch[CONN_SCRATCH_BYTES];
 };
 

@@ -28,7 +28,7 @@ struct pen_curl_fetch {
     uint32_t next; /* object */
 };
 
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
+static size_t on_bytes(const char *bytes, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
     (void)bytes;
@@ -62,6 +62,21 @@ static pen_status url_set(struct transfer *t, const struct pen_sigv4_signed *s)
     return PEN_OK;
 }
 
+static pen_status headers_set(struct transfer *t, const struct pen_sigv4_signed *s)
+{
+    const struct pen_pair headers[] = {{PEN_SLICE_LIT("Host"), s->host},
+                                       {PEN_SLICE_LIT("X-Amz-Date"), s->date},
+                                       {PEN_SLICE_LIT("X-Amz-Content-Sha256"), s->payload},
+                                       {PEN_SLICE_LIT("X-Amz-Security-Token"), s->token},
+                                       {PEN_SLICE_LIT("Authorization"), s->authorization}};
+    curl_slist_free_all(t->headers);
+    t->headers = NULL;
+    for (size_t i = 0; i < PEN_COUNT(headers); i++) {
+        PEN_TRY(header_add(t, (const char *)headers[i].name.ptr, headers[i].value));
+    }
+    return PEN_OK;
+}
+
 static pen_status transfer_start(struct transfer *t, struct pen_err *err)
 {
     struct pen_curl_fetch *run = t->run;
@@ -83,13 +98,7 @@ static pen_status transfer_start(struct transfer *t, struct pen_err *err)
                                               .path = pen_buf_slice(&run->text),
                                               .has_payload_header = true};
     PEN_TRY(pen_sigv4_sign(run->signer, &request, &run->signing, &s, err));
-    curl_slist_free_all(t->headers);
-    t->headers = NULL;
-    PEN_TRY(header_add(t, "Host", s.host));
-    PEN_TRY(header_add(t, "X-Amz-Date", s.date));
-    PEN_TRY(header_add(t, "X-Amz-Content-Sha256", s.payload));
-    PEN_TRY(header_add(t, "X-Amz-Security-Token", s.token));
-    PEN_TRY(header_add(t, "Authorization", s.authorization));
+    PEN_TRY(headers_set(t, &s));
     PEN_TRY(url_set(t, &s));
     SET(t->easy, CURLOPT_HTTPHEADER, t->headers);
     return curl_multi_add_handle(run->multi, t->easy) == CURLM_OK ? PEN_OK : PEN_E_NOMEM;
