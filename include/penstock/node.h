@@ -148,6 +148,7 @@ struct pen_object {
     /* Read already, up to an earlier --to: only records from this time on are new. */
     bool is_again;
     int64_t again_from_ns;
+    bool is_archived;  /* by its storage class: it must be restored before it can be read */
     uint32_t restarts; /* of the reading, because it is another object now than was listed */
 };
 
@@ -289,7 +290,9 @@ struct pen_replay_options {
     bool setup_sink;                     /* puts templates that the cluster lacks */
     bool signals_only;
     bool fresh;
-    bool newest_first; /* the latest days are read first: signals come at the end */
+    uint64_t max_bytes;     /* as stored, of this run; 0: any number */
+    uint64_t max_cost_nano; /* of this run's requests, in billionths of a dollar; 0: any */
+    bool newest_first;      /* the latest days are read first: signals come at the end */
     bool no_progress;
     bool is_terminal;
     struct pen_s3_options s3; /* of sources in S3 that have none of their own */
@@ -315,6 +318,10 @@ struct pen_replay_options {
 #include "penstock/options.def"
 #undef PEN_OPTION
 };
+
+/* What requests cost by the prices of the options, in billionths of a dollar. */
+uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t gets, uint64_t lists,
+                            uint64_t kms);
 
 struct pen_totals {
     uint64_t objects_listed, objects_pruned, objects_read, objects_empty, objects_damaged,
@@ -523,6 +530,7 @@ struct pen_survey_totals {
     uint64_t objects, pruned, bytes; /* bytes as stored, of the objects that are wanted */
     uint64_t skipped;                /* entries that are no files */
     uint64_t folders_unreadable;
+    uint64_t lists; /* requests for listings of buckets */
 };
 struct pen_survey_calls {
     /* An object that is wanted, with what its key says; both borrowed until it returns. */

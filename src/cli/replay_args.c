@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define COST_DOLLARS_MAX 1000000U
+#define NANO UINT64_C(1000000000)
+#define NANO_DIGITS 9U
+
 const char replay_help[] =
     "penstock replay [options] SOURCE...   history to documents and signals\n"
     "\n"
@@ -20,6 +24,8 @@ const char replay_help[] =
     "  --fresh              start this job anew; triage decisions stay;  --signals-only: no "
     "documents\n"
     "  --plan               list and estimate only;  --newest-first: signals come at the end\n"
+    "  --max-bytes SIZE, --max-cost USD   stop (exit 6) before more is read; the same command goes "
+    "on\n"
     "  --shards N           threads (one a core);  --config FILE: penstock.yaml\n"
     "  --set KEY=VALUE      a limit or option: penstock check --example lists all\n"
     "  --json               the summary as JSON;  --no-progress;  --log-level LEVEL\n"
@@ -42,6 +48,8 @@ enum replay_option {
     OPT_FRESH,
     OPT_PLAN,
     OPT_NEWEST,
+    OPT_MAX_BYTES,
+    OPT_MAX_COST,
     OPT_SHARDS,
     OPT_CONFIG,
     OPT_SET,
@@ -63,6 +71,8 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--fresh", OPT_FRESH, false},
                                             {"--plan", OPT_PLAN, false},
                                             {"--newest-first", OPT_NEWEST, false},
+                                            {"--max-bytes", OPT_MAX_BYTES, true},
+                                            {"--max-cost", OPT_MAX_COST, true},
                                             {"--shards", OPT_SHARDS, true},
                                             {"--config", OPT_CONFIG, true},
                                             {"--set", OPT_SET, true},
@@ -195,6 +205,28 @@ static bool flag_take(struct replay_args *args, int option)
     return false;
 }
 
+/* "12", "0.05": as billionths of a dollar, up to a million dollars. */
+static bool dollars(pen_slice text, uint64_t *nano)
+{
+    pen_slice rest = text;
+    pen_slice whole;
+    uint64_t number = 0;
+    uint64_t scale = NANO;
+    if (!pen_slice_split(&rest, '.', &whole) || !pen_parse_u64(whole, &number) ||
+        number > COST_DOLLARS_MAX || rest.len > NANO_DIGITS) {
+        return false;
+    }
+    *nano = number * NANO;
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.ptr[i] < '0' || rest.ptr[i] > '9') {
+            return false;
+        }
+        scale /= 10;
+        *nano += (uint64_t)(rest.ptr[i] - '0') * scale;
+    }
+    return *nano > 0;
+}
+
 static bool value_take(struct replay_args *args, int option, const char *name, const char *value)
 {
     bool is_good = true;
@@ -218,6 +250,13 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
         return replay_args_set(args, value);
     case OPT_LOG_LEVEL:
         return log_level_take(args, value);
+    case OPT_MAX_BYTES:
+        is_good = pen_parse_size(pen_slice_str(value), &args->options.max_bytes) &&
+                  args->options.max_bytes > 0;
+        break;
+    case OPT_MAX_COST:
+        is_good = dollars(pen_slice_str(value), &args->options.max_cost_nano);
+        break;
     case OPT_FAIL_ON:
         is_good = cli_severity(value, &args->fail_on);
         break;

@@ -14,6 +14,9 @@
 #define RECORD_BYTES 1500U
 #define PLAIN_BYTES_S_CORE UINT64_C(100000000) /* with documents, on a core that others use too */
 #define PLAN_TYPES_MAX 64U
+#define ANSWERS_S 10U /* of one request after another: S3's first byte takes about 100 ms */
+#define BYTES_PER_MB UINT64_C(1000000)
+#define RATES_OF "2025" /* the defaults of price. */
 
 struct plan_type {
     char name[40];
@@ -23,6 +26,10 @@ struct plan {
     struct plan_type types[PLAN_TYPES_MAX];
     uint32_t type_count;
     uint64_t plain_bytes;
+    const struct pen_replay_options *options;
+    uint64_t gets, archived, archived_bytes;
+    bool is_remote;
+    uint64_t shards, cpu_s, requests_s, transfer_s; /* what each alone would take */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -39,6 +46,13 @@ static pen_status on_object(void *ctx, const struct pen_object *object,
                            : ends_with(object->key, ".zst") ? ZSTD_RATIO
                                                             : 1;
     plan->plain_bytes += object->size * ratio;
+    if (object->bucket > 0) {
+        const uint64_t range = plan->options->fetch_range_bytes;
+        plan->is_remote = true;
+        plan->gets += (object->size + range - 1) / range;
+        plan->archived += object->is_archived;
+        plan->archived_bytes += object->is_archived ? object->size : 0;
+    }
     uint32_t i = 0;
     while (i < plan->type_count &&
            !pen_slice_eq(pen_slice_str(plan->types[i].name), key->type->name)) {
@@ -64,17 +78,72 @@ static void on_folder(void *ctx, const struct pen_err *err)
     cli_words_escaped(pen_slice_str(err->text));
 }
 
-static void print_json(const struct plan *plan, const struct pen_survey_totals *totals,
-                       uint64_t shards, uint64_t seconds)
+/* ---- how long ---- */
+
+static uint64_t longest(const struct plan *plan)
+{
+    const uint64_t storage =
+        plan->requests_s > plan->transfer_s ? plan->requests_s : plan->transfer_s;
+    return plan->cpu_s > storage ? plan->cpu_s : storage;
+}
+
+static uint64_t divided_up(uint64_t what, uint64_t by)
+{
+    return by == 0 ? 0 : (what + by - 1) / by;
+}
+
+/* A request waits for its first byte: so many are answered a second, whatever their size. */
+static void times_make(struct plan *plan, const struct pen_survey_totals *totals)
+{
+    const struct pen_replay_options *o = plan->options;
+    plan->shards = o->shards == 0 ? pen_host_cores() : o->shards;
+    plan->cpu_s = divided_up(plan->plain_bytes, PLAIN_BYTES_S_CORE * plan->shards);
+    if (plan->is_remote) {
+        uint64_t rate = plan->shards * o->fetch_window_max * ANSWERS_S;
+        rate = o->fetch_requests_s > 0 && o->fetch_requests_s < rate ? o->fetch_requests_s : rate;
+        plan->requests_s = divided_up(plan->gets, rate);
+        plan->transfer_s = divided_up(totals->bytes, o->fetch_mb_s * BYTES_PER_MB);
+    }
+}
+
+static const char *bound_by(const struct plan *plan)
+{
+    return longest(plan) == plan->cpu_s ? "cpu" : "storage";
+}
+
+/* ---- output ---- */
+
+static double dollars(const struct plan *plan, uint64_t gets, uint64_t lists, uint64_t kms)
+{
+    return (double)pen_price_nano_usd(plan->options, gets, lists, kms) / 1e9;
+}
+
+static void bucket_json(const struct plan *plan, uint64_t lists)
+{
+    (void)printf("\"requests\":{\"get\":%" PRIu64 ",\"list\":%" PRIu64 ",\"kms_max\":%" PRIu64
+                 "},\"price\":{\"currency\":\"USD\",\"rates_of\":\"" RATES_OF
+                 "\",\"get\":%.6f,\"list\":%.6f,\"kms_max\":%.6f,\"max\":%.6f},"
+                 "\"restore\":{\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64 "},",
+                 plan->gets, lists, plan->gets, dollars(plan, plan->gets, 0, 0),
+                 dollars(plan, 0, lists, 0), dollars(plan, 0, 0, plan->gets),
+                 dollars(plan, plan->gets, lists, plan->gets), plan->archived,
+                 plan->archived_bytes);
+}
+
+static void print_json(const struct plan *plan, const struct pen_survey_totals *totals)
 {
     (void)printf("{\"penstock\":\"" PEN_VERSION "\",\"status\":\"plan\",\"shards\":%" PRIu64
                  ",\"objects\":{\"listed\":%" PRIu64 ",\"pruned\":%" PRIu64 ",\"skipped\":%" PRIu64
                  "},\"bytes\":{\"stored\":%" PRIu64 ",\"plain_estimated\":%" PRIu64
                  "},\"records\":{\"estimated\":%" PRIu64 "},\"seconds\":{\"estimated\":%" PRIu64
-                 "},\"folders_unreadable\":%" PRIu64 ",\"by_type\":{",
-                 shards, totals->objects, totals->pruned, totals->skipped, totals->bytes,
-                 plan->plain_bytes, plan->plain_bytes / RECORD_BYTES, seconds,
+                 "},\"bound_by\":\"%s\",\"folders_unreadable\":%" PRIu64 ",",
+                 plan->shards, totals->objects, totals->pruned, totals->skipped, totals->bytes,
+                 plan->plain_bytes, plan->plain_bytes / RECORD_BYTES, longest(plan), bound_by(plan),
                  totals->folders_unreadable);
+    if (plan->is_remote) {
+        bucket_json(plan, totals->lists);
+    }
+    (void)fputs("\"by_type\":{", stdout);
     for (uint32_t i = 0; i < plan->type_count; i++) {
         (void)printf("%s\"%s\":{\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", i == 0 ? "" : ",",
                      plan->types[i].name, plan->types[i].objects, plan->types[i].bytes);
@@ -82,8 +151,20 @@ static void print_json(const struct plan *plan, const struct pen_survey_totals *
     (void)puts("}}");
 }
 
-static void print_table(const struct plan *plan, const struct pen_survey_totals *totals,
-                        uint64_t shards, uint64_t seconds)
+static void bucket_table(const struct plan *plan, uint64_t lists)
+{
+    (void)printf("%-10s %" PRIu64 " GETs, %" PRIu64 " listings (as this plan made them)\n",
+                 "requests", plan->gets, lists);
+    (void)printf("%-10s $%.4f at list price (rates of " RATES_OF
+                 ", us-east-1), and up to $%.4f for KMS\n",
+                 "price", dollars(plan, plan->gets, lists, 0), dollars(plan, 0, 0, plan->gets));
+    if (plan->archived > 0) {
+        (void)printf("%-10s %" PRIu64 " objects, %.1f MB, are archived: restore them first\n",
+                     "restore", plan->archived, (double)plan->archived_bytes / 1e6);
+    }
+}
+
+static void print_table(const struct plan *plan, const struct pen_survey_totals *totals)
 {
     (void)printf("%-10s %" PRIu64 " to read, %" PRIu64 " pruned by their keys\n", "objects",
                  totals->objects, totals->pruned);
@@ -94,8 +175,15 @@ static void print_table(const struct plan *plan, const struct pen_survey_totals 
     (void)printf("%-10s %.1f MB stored, about %.1f MB plain\n", "bytes",
                  (double)totals->bytes / 1e6, (double)plan->plain_bytes / 1e6);
     (void)printf("%-10s about %" PRIu64 "\n", "records", plan->plain_bytes / RECORD_BYTES);
-    (void)printf("%-10s about %" PRIu64 " s on %" PRIu64 " shards, when storage keeps up\n", "time",
-                 seconds, shards);
+    if (plan->is_remote) {
+        bucket_table(plan, totals->lists);
+    }
+    (void)printf("%-10s about %" PRIu64 " s on %" PRIu64 " shards, %s\n", "time", longest(plan),
+                 plan->shards,
+                 !plan->is_remote ? "when storage keeps up"
+                 : longest(plan) == plan->cpu_s
+                     ? "bound by the cores, when storage keeps up"
+                     : "bound by requests to storage at 100 ms each, or by a limit of fetch.");
     if (totals->skipped + totals->folders_unreadable > 0) {
         (void)printf("%-10s %" PRIu64 " entries that are no files, %" PRIu64 " folders\n",
                      "not listed", totals->skipped, totals->folders_unreadable);
@@ -104,7 +192,7 @@ static void print_table(const struct plan *plan, const struct pen_survey_totals 
 
 int replay_plan(const struct replay_args *args)
 {
-    struct plan plan = {0};
+    struct plan plan = {.options = &args->options};
     struct pen_survey_totals totals;
     struct pen_err err = {0};
     const struct pen_survey_calls calls = {
@@ -113,13 +201,11 @@ int replay_plan(const struct replay_args *args)
     if (pen_survey(&args->options, &calls, &totals, &err) != PEN_OK) {
         return cli_fail(&err);
     }
-    const uint64_t shards = args->options.shards == 0 ? pen_host_cores() : args->options.shards;
-    const uint64_t rate = PLAIN_BYTES_S_CORE * shards;
-    const uint64_t seconds = (plan.plain_bytes + rate - 1) / rate;
+    times_make(&plan, &totals);
     if (args->json) {
-        print_json(&plan, &totals, shards, seconds);
+        print_json(&plan, &totals);
     } else {
-        print_table(&plan, &totals, shards, seconds);
+        print_table(&plan, &totals);
     }
     return totals.folders_unreadable > 0 && !args->allow_gaps ? 7 : 0;
 }

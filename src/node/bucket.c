@@ -221,6 +221,11 @@ pen_status bucket_resolve(const struct bucket *bucket,
                       : PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "%s has no address", host);
 }
 
+uint64_t bucket_requests(const struct bucket *bucket)
+{
+    return pen_s3_list_stats(bucket->list).requests;
+}
+
 int64_t bucket_now_ns(const struct bucket *bucket)
 {
     return pen_clock_wall_ns() + pen_s3_list_stats(bucket->list).skew_ns;

@@ -37,6 +37,8 @@ PEN_MUST_USE pen_status bucket_resolve(const struct bucket *bucket,
 PEN_MUST_USE pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out,
                                            bool *is_new, struct pen_err *err);
 
+/* For listings, so far. */
+uint64_t bucket_requests(const struct bucket *bucket);
 /* The time by the server's clock, as far as it is known. */
 int64_t bucket_now_ns(const struct bucket *bucket);
 

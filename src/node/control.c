@@ -280,7 +280,7 @@ static bool has_credit(const struct control *c, const struct shard_slot *slot)
 static void deal(struct control *c)
 {
     struct pen_err err = {0};
-    if (c->is_draining || c->failure.status != PEN_OK) {
+    if (c->is_draining || c->spending.is_spent || c->failure.status != PEN_OK) {
         return;
     }
     for (;;) {
@@ -294,7 +294,11 @@ static void deal(struct control *c)
         if (least == NULL || !round_next(c, &err)) {
             return;
         }
-        struct pen_object *object = c->round.items[c->round_next++];
+        struct pen_object *object = c->round.items[c->round_next];
+        if (!spending_allows(&c->spending, c->options, object, planner_lists(&c->planner))) {
+            return;
+        }
+        c->round_next++;
         const uint32_t to = (uint32_t)(least - c->slots);
         object->shard = to;
         least->objects++;
@@ -460,6 +464,16 @@ static void log_limit(struct control *c)
     broadcast(c, MSG_DRAIN, 0, 0);
 }
 
+/* What was dealt is read to its end; then the run stops, and can go on. */
+static void spending_end(struct control *c)
+{
+    if (c->spending.is_spent && c->outstanding == 0 && !c->is_draining) {
+        stop(c, c->spending.reason);
+        SAY(c, WARN, "penstock: stopping: %s; the same command goes on\n", c->spending.reason);
+        broadcast(c, MSG_DRAIN, 0, 0);
+    }
+}
+
 /* A message waits for room in a mailbox; who makes the room does not wake us. */
 static bool is_parked(const struct control *c)
 {
@@ -570,6 +584,7 @@ bool loop_turn(struct control *c)
     bool busy = drain(c);
     interrupts(c);
     log_limit(c);
+    spending_end(c);
     credentials_renew(c);
     sink_renew(c);
     names_resolve(c);

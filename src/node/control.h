@@ -9,6 +9,7 @@
 #include "shard.h"
 #include "signal_sink.h"
 #include "signals_db.h"
+#include "spending.h"
 
 #define SHARDS_MAX 64u
 #define TURN_NS INT64_C(100000000)
@@ -57,6 +58,7 @@ struct control {
     int64_t credentials_ns;       /* when they were looked at last */
     int64_t resolved_ns;          /* when names were resolved last */
     struct shard_bucket *buckets; /* what shards are told of the planner's */
+    struct spending spending;
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;
     uint64_t objects_before, bytes_before; /* listed by this run, done by earlier ones */

@@ -88,6 +88,8 @@ PEN_MUST_USE pen_status planner_bucket_walk(struct planner *planner, uint32_t so
 PEN_MUST_USE pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t room,
                                             struct object_list *list, bool *is_done,
                                             struct pen_err *err);
+/* Requests for listings of all buckets so far. */
+uint64_t planner_lists(const struct planner *planner);
 void object_free(struct pen_object *object);
 /* Whether a name is on the first list (when there is one) and not on the second.  An empty value,
  * of which the key says nothing, is. */

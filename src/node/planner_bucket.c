@@ -88,6 +88,14 @@ struct taking { /* a listing's objects */
     uint32_t unit;
 };
 
+/* Objects of these are not read until they are restored; a listing does not tell whether they are.
+ */
+static bool is_archived(pen_slice storage_class)
+{
+    return pen_slice_eq(storage_class, PEN_SLICE_LIT("GLACIER")) ||
+           pen_slice_eq(storage_class, PEN_SLICE_LIT("DEEP_ARCHIVE"));
+}
+
 static char *text_of(pen_slice s)
 {
     return s.len == 0 ? NULL : strndup((const char *)s.ptr, s.len);
@@ -113,6 +121,7 @@ static pen_status on_object(void *ctx, const struct pen_s3_object *listed)
     *object = (struct pen_object){.bucket = unit->bucket,
                                   .unit = t->unit,
                                   .size = listed->size,
+                                  .is_archived = is_archived(listed->storage_class),
                                   .mtime_ns = listed->modified_ns,
                                   .key = text_of(listed->key),
                                   .etag = text_of(listed->etag),
@@ -153,6 +162,15 @@ pen_status planner_bucket_list(struct planner *planner, uint32_t unit, uint32_t 
     struct taking taking = {.planner = planner, .list = list, .unit = unit};
     const struct bucket_taker taker = {.object = on_object, .ctx = &taking};
     return bucket_next(bucket, unit, room, &taker, is_done, err);
+}
+
+uint64_t planner_lists(const struct planner *planner)
+{
+    uint64_t requests = 0;
+    for (uint32_t i = 0; i < planner->bucket_count; i++) {
+        requests += bucket_requests(planner->buckets[i]);
+    }
+    return requests;
 }
 
 bool planner_is_waiting(const struct planner *planner, uint32_t unit)

@@ -80,6 +80,7 @@ pen_status pen_survey(const struct pen_replay_options *options,
             }
         }
         totals->pruned = list.pruned;
+        totals->lists = planner_lists(&planner);
         totals->skipped = planner.skipped;
         totals->folders_unreadable = planner.folders_unreadable;
         planner_fini(&planner);

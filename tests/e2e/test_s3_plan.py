@@ -376,5 +376,52 @@ def case_s3_plan_bench():
     run("bench", "s3", code=2)
 
 
+def case_s3_plan_estimate():
+    """--plan tells requests, price and what must be restored, from listings alone."""
+    with FakeS3() as s3:
+        fill(s3, day(4), *range(10))
+        s3.put(f"{day(5)}large.json.gz", bytes(1000000))
+        s3.put(f"{day(5)}old.json.gz", bytes(5000), storage_class="GLACIER")
+        plan = ("replay", "--plan", "--endpoint-url", s3.endpoint, "--s3-path-style", f"s3://{s3.bucket}",
+                "--set", "fetch.range_bytes=100KB")
+        got = json.loads(run(*plan, "--json", env=ENV).stdout)
+        assert got["requests"] == {"get": 21, "list": len(s3.lists()), "kms_max": 21}, got
+        assert not s3.gets() and got["restore"] == {"objects": 1, "bytes": 5000}, got
+        price = got["price"]
+        assert price["currency"] == "USD" and price["rates_of"] and abs(price["get"] - 21 * 0.4e-6) < 2e-6, price
+        dear = json.loads(run(*plan, "--json", "--set", "price.gets_million=100000000", env=ENV).stdout)
+        assert dear["price"]["get"] == 21.0 and dear["price"]["max"] > 21.0, dear
+        slow = json.loads(run(*plan, "--json", "--set", "fetch.max_requests_s=1", env=ENV).stdout)
+        assert slow["seconds"]["estimated"] == 21 and slow["bound_by"] == "storage", slow
+        slow = json.loads(run(*plan, "--json", "--set", "fetch.max_mb_s=1", env=ENV).stdout)
+        assert slow["seconds"]["estimated"] == 2 and slow["bound_by"] == "storage", slow
+        table = run(*plan, env=ENV).stdout.decode()
+        assert "21 GETs" in table and "1 objects, 0.0 MB, are archived" in table and "at list price" in table, table
+
+
+def case_s3_plan_spending():
+    """--max-bytes and --max-cost stop a run; the same command goes on until all is read."""
+    with FakeS3() as s3:
+        for number in range(12):
+            s3.put(f"{day(4)}{number:02}.json", records(number) + b" " * 20000)
+        for name, limit in (("bytes", ("--max-bytes", "50KB")),
+                            ("cost", ("--max-cost", "0.0000172", "--set", "price.lists_million=0"))):
+            out = WORK / name
+            read = []
+            for _ in range(12):
+                s3.forget()
+                got = from_s3(s3, out, *limit, code=None)
+                read.append(len(s3.gets()))
+                if got["status"] == "done":
+                    break
+                assert got["status"] == "stopped" and f"--max-{name}" in got["words"], got
+            assert numbers(out) == list(range(12)) and max(read) < 6 and len(read) > 2, read
+        from_s3(s3, WORK / "none", "--max-bytes", "10B", code=6)
+        s3.forget()
+        assert not s3.gets()
+    for bad in (("--max-cost", "x"), ("--max-cost", "0"), ("--max-bytes", "0"), ("--max-cost", "1.2.3")):
+        run("replay", "s3://bucket", *bad, code=2, env=ENV)
+
+
 if __name__ == "__main__":
     main(globals())

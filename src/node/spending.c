@@ -1,0 +1,45 @@
+/* tested by tests/unit/node/test_spending.c */
+#include "spending.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Prices are cents for a million requests. */
+#define NANO_USD_PER_CENT_OF_A_MILLION 10U
+
+uint64_t pen_price_nano_usd(const struct pen_replay_options *o, uint64_t gets, uint64_t lists,
+                            uint64_t kms)
+{
+    return NANO_USD_PER_CENT_OF_A_MILLION *
+           (gets * o->price_gets + lists * o->price_lists + kms * o->price_kms);
+}
+
+uint64_t spending_gets(const struct pen_replay_options *o, const struct pen_object *object)
+{
+    return object->bucket == 0 ? 0
+                               : (object->size + o->fetch_range_bytes - 1) / o->fetch_range_bytes;
+}
+
+bool spending_allows(struct spending *s, const struct pen_replay_options *o,
+                     const struct pen_object *object, uint64_t lists)
+{
+    const uint64_t bytes = s->bytes + object->size;
+    const uint64_t gets = s->gets + spending_gets(o, object);
+    /* Whether the bucket is encrypted by KMS is not known from its listing: counted as if. */
+    const uint64_t cost = pen_price_nano_usd(o, gets, lists, gets);
+    if (o->max_bytes > 0 && bytes > o->max_bytes) {
+        s->is_spent = true;
+        (void)snprintf(s->reason, sizeof(s->reason),
+                       "--max-bytes: %" PRIu64 " bytes were read, the next object has %" PRIu64,
+                       s->bytes, object->size);
+    } else if (o->max_cost_nano > 0 && cost > o->max_cost_nano) {
+        s->is_spent = true;
+        (void)snprintf(s->reason, sizeof(s->reason),
+                       "--max-cost: %" PRIu64 " GETs and %" PRIu64 " listings were asked for",
+                       s->gets, lists);
+    } else {
+        s->bytes = bytes;
+        s->gets = gets;
+    }
+    return !s->is_spent;
+}
