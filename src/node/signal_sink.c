@@ -186,12 +186,12 @@ static pen_status batch_add(struct signal_sink *sink, struct pen_err *err)
     for (uint32_t i = 0; i < sink->count; i++) {
         struct sent one = sink->batch[i];
         bool is_added = false;
-        PEN_TRY(signal_add(sink, &one, &is_added, err));
+        pen_status st = signal_add(sink, &one, &is_added, err);
         if (is_added) {
             sink->batch[kept++] = one;
-        } else {
-            PEN_TRY(ack(sink, &one, err));
         }
+        st = st == PEN_OK && !is_added ? ack(sink, &one, err) : st;
+        PEN_TRY(st);
     }
     sink->count = kept;
     return PEN_OK;
