@@ -114,7 +114,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     cut->times = (struct shard_times){.busy_ns = pen_clock_mono_ns() - shard->begun_ns -
                                                  shard->slept_ns - shipped.blocked_ns,
                                       .storage_ns = shard->starved_ns,
-                                      .sink_ns = shipped.blocked_ns};
+                                      .sink_ns = shipped.blocked_ns + shard->full_ns};
     if (shard->object != NULL) {
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
@@ -308,7 +308,9 @@ static void shard_sleep(struct shard *shard, int64_t most_ns, bool is_parked)
     (void)pen_ring_turn(shard->ring, true, is_parked ? PARKED_NS : most_ns);
     const int64_t slept_ns = pen_clock_mono_ns() - from_ns;
     shard->slept_ns += slept_ns;
-    if (shard->open_objects > 0 && !is_parked && !shard->is_draining) {
+    if (!pen_ship_has_room(shard->ship)) {
+        shard->full_ns += slept_ns;
+    } else if (shard->open_objects > 0 && !is_parked && !shard->is_draining) {
         shard->starved_ns += slept_ns;
     }
 }

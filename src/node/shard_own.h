@@ -44,6 +44,7 @@ struct shard {
     uint32_t damage_count;
     uint32_t open_objects;                  /* dealt to this shard, not ended */
     int64_t begun_ns, slept_ns, starved_ns; /* of the loop; starved: the sleep that is storage's */
+    int64_t full_ns;                        /* and that of a sink that takes no more for now */
     struct origins origins;                 /* of what was delivered; each cut takes the new ones */
     bool is_damaged;
     bool is_draining;

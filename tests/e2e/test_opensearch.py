@@ -387,6 +387,42 @@ def case_opensearch_nodes():
         assert one.requests > 3 and two.requests > 3, (one.requests, two.requests)
 
 
+def case_opensearch_retry():
+    """An object that was damaged is read again when it is mended: its documents are there once."""
+    folder = generate(size="1MiB")
+    want, plain = expected(folder)
+    victim = max(folder.rglob("*.json.gz"), key=lambda path: path.stat().st_size)
+    whole_text = victim.read_bytes()
+    victim.write_bytes(whole_text[:len(whole_text) // 2])
+    with Cluster() as cluster:
+        first = replay(folder, WORK / "out", "--sink", cluster.sink)
+        assert first["objects"]["damaged"] == 1 and 0 < len(cluster.docs) < len(want), first["objects"]
+        victim.write_bytes(whole_text)
+        run("dead-letters", "retry", "--out", WORK / "out", "--no-progress")
+        same(cluster, want)
+        got = replay(folder, WORK / "out", "--sink", cluster.sink)
+        assert got["records"] == plain["records"], (got["records"], plain["records"])
+
+
+def case_opensearch_limits():
+    """Memory and speed: a slow cluster holds reading back, and a limit of speed is kept."""
+    folder = generate(size="12MiB")
+    want, plain = expected(folder)
+    args = ("--shards", 1, "--set", "sink.bytes_in_flight_max=1MiB", "--set", "ship.body_bytes_max=256KiB")
+    with Cluster(before=lambda _: ("stall", 0.15)) as cluster:
+        got = replay(folder, WORK / "slow", "--sink", cluster.sink, *args)
+        same(cluster, want)
+        assert got["bound_by"] == "sink", got["seconds"]
+        assert got["rss_bytes_max"] < plain["rss_bytes_max"] + (24 << 20), (got["rss_bytes_max"], plain["rss_bytes_max"])
+    with Cluster() as cluster:
+        began = time.monotonic()
+        got = replay(folder, WORK / "limit", "--sink", cluster.sink, "--set", "sink.max_mb_s=4")
+        took = time.monotonic() - began
+        same(cluster, want)
+        total = sum(len(json.dumps(source)) for source in cluster.docs.values())
+        assert took > total / 4e6 * 0.6, (took, total)
+
+
 def case_opensearch_gone():
     """A cluster that does not answer: the run waits and says so; Ctrl-C ends it in time, and it resumes."""
     folder = generate(size="2MiB")
