@@ -107,7 +107,7 @@ struct nrm_script {
 extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_route53resolver, nrm_script_networkfirewall, nrm_script_vpcflowlogs, nrm_script_elb,
     nrm_script_s3access, nrm_script_waf, nrm_script_cloudfront_standard,
-    nrm_script_cloudfront_realtime;
+    nrm_script_cloudfront_realtime, nrm_script_securityhub, nrm_script_inspector, nrm_script_eks;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U

@@ -14,11 +14,19 @@ static const char *const basic_members[] = {"@message",      "@timestamp", "@log
                                             "@log_s3bucket", "@log_s3key", "@id"};
 static const char *const common_time_keys[] = {"@timestamp", "timestamp", "time", "eventTime"};
 
-static const struct nrm_script *const scripts[] = {
-    &nrm_script_cloudtrail,         &nrm_script_guardduty,   &nrm_script_route53resolver,
-    &nrm_script_networkfirewall,    &nrm_script_vpcflowlogs, &nrm_script_elb,
-    &nrm_script_s3access,           &nrm_script_waf,         &nrm_script_cloudfront_standard,
-    &nrm_script_cloudfront_realtime};
+static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
+                                                   &nrm_script_guardduty,
+                                                   &nrm_script_route53resolver,
+                                                   &nrm_script_networkfirewall,
+                                                   &nrm_script_vpcflowlogs,
+                                                   &nrm_script_elb,
+                                                   &nrm_script_s3access,
+                                                   &nrm_script_waf,
+                                                   &nrm_script_cloudfront_standard,
+                                                   &nrm_script_cloudfront_realtime,
+                                                   &nrm_script_securityhub,
+                                                   &nrm_script_inspector,
+                                                   &nrm_script_eks};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {

@@ -1,6 +1,8 @@
 /* tested by tests/e2e/test_types_of.py */
 #include "script.h"
 
+#include "penstock/match.h"
+
 bool script_is_one(pen_slice text, const char *const *words)
 {
     for (; *words != NULL; words++) {
@@ -106,6 +108,73 @@ pen_slice script_percent(struct pen_normalizer *n, pen_slice text)
     }
     const pen_slice decoded = script_escaped(n, (pen_slice){p, to});
     return decoded.ptr == NULL ? text : decoded;
+}
+
+void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
+{
+    struct nrm_value *value = script_slot(n, slot);
+    uint8_t addr[16];
+    uint8_t bits;
+    if (nrm_is_empty(text) || (n->schema->slots[n->schema->script_slots[slot]].is_ip &&
+                               !pen_ip_parse(text, addr, &bits))) {
+        return;
+    }
+    if (value->kind != NRM_LIST) {
+        *value = (struct nrm_value){.kind = NRM_LIST, .item_first = n->item_count};
+    }
+    for (uint32_t i = 0; i < value->item_count; i++) {
+        if (pen_slice_eq(n->items[value->item_first + i].text, text)) {
+            return;
+        }
+    }
+    /* Items of a list stand together: one that is not the last moves behind all others. */
+    const bool is_last = value->item_first + value->item_count == n->item_count;
+    const uint32_t moved = is_last ? 0 : value->item_count;
+    if (n->item_count + moved >= NRM_ITEMS_MAX) {
+        return;
+    }
+    for (uint32_t i = 0; i < moved; i++) {
+        n->items[n->item_count + i] = n->items[value->item_first + i];
+    }
+    value->item_first = is_last ? value->item_first : n->item_count;
+    n->item_count += moved;
+    n->items[n->item_count++] =
+        (struct nrm_item){.text = text, .is_escaped = memchr(text.ptr, '\\', text.len) != NULL};
+    value->item_count++;
+}
+
+uint32_t script_tree(struct pen_normalizer *n, const struct pen_value *value)
+{
+    uint32_t root = NRM_TREE_NONE;
+    n->tree.count = 0;
+    if (value == NULL || (value->kind != PEN_ARRAY && value->kind != PEN_OBJECT) ||
+        nrm_tree_parse(&n->tree, value->text, &root) != PEN_OK) {
+        return NRM_TREE_NONE;
+    }
+    return root;
+}
+
+pen_slice script_below(const struct pen_normalizer *n, uint32_t node, const char *const *path)
+{
+    for (; node != NRM_TREE_NONE && *path != NULL; path++) {
+        const bool is_list = n->tree.nodes[node].kind == PEN_ARRAY;
+        node = is_list && **path == '0' ? n->tree.nodes[node].first
+                                        : nrm_tree_member(&n->tree, node, pen_slice_str(*path));
+    }
+    const bool is_text = node != NRM_TREE_NONE && (n->tree.nodes[node].kind == PEN_STRING ||
+                                                   n->tree.nodes[node].kind == PEN_NUMBER);
+    return is_text ? n->tree.nodes[node].text : (pen_slice){0};
+}
+
+void script_id(struct pen_normalizer *n, struct pen_doc *doc, pen_slice own_id, pen_slice suffix)
+{
+    const pen_slice parts[] = {own_id, PEN_SLICE_LIT("_"), suffix};
+    const pen_slice id = script_concat(n, parts, PEN_COUNT(parts));
+    if (id.len > 0) {
+        n->own_id = own_id;
+        doc->id = id;
+        doc->event_id = id;
+    }
 }
 
 pen_slice script_key(const struct pen_normalizer *n)

@@ -62,6 +62,14 @@ pen_slice script_concat(struct pen_normalizer *n, const pen_slice *parts, size_t
 pen_slice script_percent(struct pen_normalizer *n, pen_slice text);
 /* Plain text as the inside of a JSON string, in the scratch; {0} when there is no room. */
 pen_slice script_escaped(struct pen_normalizer *n, pen_slice plain);
+/* One more text of a list of texts; once only.  Of lists of addresses, only addresses. */
+void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
+/* The tree of a container in n->tree; NRM_TREE_NONE when value is none. */
+uint32_t script_tree(struct pen_normalizer *n, const struct pen_value *value);
+/* The text at a path of members below a node, {0} when there is none; the path ends with a NULL. */
+pen_slice script_below(const struct pen_normalizer *n, uint32_t node, const char *const *path);
+/* Names the document: own_id_suffix, of which @id is own_id. */
+void script_id(struct pen_normalizer *n, struct pen_doc *doc, pen_slice own_id, pen_slice suffix);
 /* The key of the object that the record is from. */
 pen_slice script_key(const struct pen_normalizer *n);
 /* text without what stands before the last byte of this kind, and that; text when there is none. */

@@ -77,3 +77,82 @@ MADE["cloudfront_realtime"] = {
          "url.full": "https://www.example.com/i?p=web&x=1", "http.version": "1.1",
          "user_agent.original": "curl/8.0", "cloud.region": "global", "distribution_id": "EMADE1234567XY"}],
 }
+
+DUTY = "aws/guardduty/service/action/"
+HUB = {"Id": "arn:finding/1", "AwsAccountId": "210987654321", "UpdatedAt": "2025-03-04T05:06:07.100Z",
+       "Workflow": {"Status": "NEW"}, "Title": "A title.", "Description": "words", "Severity": {"Normalized": 70}}
+MADE["securityhub"] = {
+    "type": "securityhub",
+    "key": f"{ACCOUNT}/SecurityHub/eu-west-1/2025/03/04/05/x.gz",
+    "body": lines({"findings": [
+        {**HUB, "Types": ["TTPs/Command and Control/Backdoor:EC2-C&CActivity.B!DNS"],
+         "ProductFields": {"aws/securityhub/ProductName": "GuardDuty", DUTY + "actionType": "NETWORK_CONNECTION",
+                           DUTY + "networkConnectionAction/connectionDirection": "OUTBOUND",
+                           DUTY + "networkConnectionAction/remoteIpDetails/ipAddressV4": "198.51.100.7",
+                           "aws/guardduty/resource/instanceDetails/networkInterfaces.0_/privateIpAddress":
+                               "10.0.0.9"},
+         "Resources": [{"Type": "AwsEc2Instance", "Region": "eu-west-1", "Id": "arn:aws:ec2:::instance/i-0a",
+                        "Details": {"AwsEc2Instance": {"IpV4Addresses": ["10.0.0.9", "203.0.113.9"]}}}]},
+        {**HUB, "Types": ["Software and Configuration Checks/Vulnerabilities/CVE-2025-1"],
+         "Title": "CVE-2025-1 - openssl", "Workflow": {"Status": "RESOLVED"},
+         "ProductFields": {"aws/securityhub/ProductName": "Inspector"},
+         "Resources": [{"Type": "AwsIamRole", "Id": "arn:aws:iam::210987654321:role/ops"}]}]}),
+    "wants": [
+        {"_index": "log-aws-securityhub-2025-03", "_id": "arn:finding/1_a7e142229b1132aa55f9de5d986ecb1e",
+         "@id": "arn:finding/1", "@timestamp": "2025-03-04T05:06:07.100+00:00", "event.module": "guardduty",
+         "event.category": "malware", "ThreatPurpose": "Backdoor", "ResourceTypeAffected": "EC2",
+         "ThreatFamilyName": "C&CActivity", "DetectionMechanism": "B", "Artifact": "DNS",
+         "network.direction": "outbound", "source.ip": "10.0.0.9", "destination.ip": "198.51.100.7",
+         "related.ip": ["10.0.0.9", "198.51.100.7", "203.0.113.9"], "related.hosts": ["i-0a"],
+         "cloud.instance.id": "i-0a", "rule.name": "A title", "cloud.account.id": "210987654321"},
+        {"event.module": "inspector", "event.category": "package", "user.name": "ops", "related.user": ["ops"],
+         "rule.id": "Software and Configuration Checks/Vulnerabilities/CVE-2025-1",
+         "@timestamp": "2025-03-04T05:06:07.100000+00:00"}],
+}
+
+INSPECT = {"findingArn": "arn:aws:inspector2:eu-west-1:123456789012:finding/0a", "severity": "HIGH",
+           "title": "CVE-2025-1 - openssl", "description": "bad", "type": "PACKAGE_VULNERABILITY",
+           "remediation": {"recommendation": {"text": "update"}},
+           "packageVulnerabilityDetails": {"vulnerabilityId": "CVE-2025-1"}}
+MADE["inspector"] = {
+    "type": "inspector",
+    "key": f"{ACCOUNT}/aws.inspector2/Inspector2_Finding/eu-west-1/2025/03/04/05/x.gz",
+    "body": lines(
+        {**INSPECT, "updatedAt": "Mar 4, 2025, 5:06:07 PM",
+         "resources": [{"type": "AWS_EC2_INSTANCE", "id": "i-0a",
+                        "details": {"awsEc2Instance": {"ipV4Addresses": ["10.0.0.9"]}}}]},
+        {**INSPECT, "updatedAt": "2025-03-04T17:06:07.250Z", "type": "NETWORK_REACHABILITY",
+         "networkReachabilityDetails": {"protocol": "TCP", "openPortRange": {"begin": 22, "end": 23}},
+         "resources": [{"type": "AWS_ECR_CONTAINER_IMAGE", "id": "arn:image"}]}),
+    "wants": [
+        {"_index": "log-aws-inspector-2025-03", "_id": "b77aec1e879692ae5e01b6cf4671751c_1741107967", "event.module": "inspector",
+         "@timestamp": "2025-03-04T17:06:07+00:00", "cloud.instance.id": "i-0a", "related.hosts": ["i-0a"],
+         "related.ip": ["10.0.0.9"], "rule.id": "PACKAGE_VULNERABILITY_CVE-2025-1", "rule.category": "vulnerability",
+         "vulnerability.description": "bad\n\nRemediation: update", "vulnerability.severity": "HIGH",
+         "inspector.severity": "HIGH", "inspector.resources.id": ["i-0a"], "severity": MISSING},
+        {"@timestamp": "2025-03-04T17:06:07.250000+00:00", "rule.id": "NETWORK_REACHABILITY_TCP_22_23",
+         "cloud.instance.id": MISSING, "related.hosts": MISSING}],
+}
+
+MADE["eks_audit"] = {
+    "type": "eks-audit",
+    "key": f"{ACCOUNT}/EKS/audit/eu-west-1/2025/03/04/x.log.gz",
+    "body": lines(
+        {"kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Request", "auditID": "a-1",
+         "stage": "ResponseComplete", "requestURI": "/api/v1/namespaces/prod/pods/web/exec?command=sh",
+         "verb": "create", "user": {"username": "kim", "groups": ["dev"]},
+         "sourceIPs": ["198.51.100.7", "10.0.0.1"], "userAgent": "kubectl/1.30",
+         "objectRef": {"resource": "pods", "namespace": "prod", "name": "web", "subresource": "exec"},
+         "responseStatus": {"code": 101}, "requestReceivedTimestamp": "2025-03-04T05:06:07.000001Z",
+         "stageTimestamp": "2025-03-04T05:06:07.000501Z",
+         "annotations": {"authorization.k8s.io/decision": "allow"}},
+        {"auditID": "a-2", "stage": "ResponseComplete", "verb": "get", "responseStatus": {"code": 403},
+         "stageTimestamp": "2025-03-04T05:06:08Z", "annotations": {"authorization.k8s.io/decision": "forbid"}}),
+    "wants": [
+        {"_index": "log-aws-eks-2025-03", "_id": "a-1_ResponseComplete", "event.module": "kubernetes.audit",
+         "@timestamp": "2025-03-04T05:06:07.000501+00:00", "event.outcome": "success", "event.duration": 500000,
+         "event.action": "create", "source.ip": "198.51.100.7", "related.ip": ["10.0.0.1", "198.51.100.7"],
+         "url.path": "/api/v1/namespaces/prod/pods/web/exec", "url.query": "command=sh",
+         "orchestrator.resource.type": "pods", "user.username": "kim", "user.name": "kim"},
+        {"_id": "a-2_ResponseComplete", "event.outcome": "failure"}],
+}
