@@ -399,7 +399,7 @@ struct pen_post_node { /* has no pointers: may be copied */
     bool is_tls;
     uint16_t port;
     char host[PEN_S3_HOST_MAX + 1];       /* without the brackets of an IPv6 address */
-    char authority[PEN_S3_HOST_MAX + 9];  /* of the Host field */
+    char authority[PEN_S3_HOST_MAX + 16]; /* of the Host field */
     char prefix[PEN_POST_PREFIX_MAX + 1]; /* goes before every path: "" or "/search" */
     uint32_t address_count;               /* 0 until it is resolved */
     struct pen_fetch_address addresses[PEN_POST_ADDRESSES_MAX];
