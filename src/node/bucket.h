@@ -11,7 +11,7 @@
 #include "penstock/node.h"
 
 #define BUCKET_ADDRESSES_MAX 16U
-#define BUCKET_AHEAD 16U /* prefixes listed at once */
+#define BUCKET_AHEAD PEN_S3_LISTINGS_MAX /* prefixes listed at once */
 
 bool bucket_is_source(const char *source); /* "s3:..." */
 

@@ -227,5 +227,44 @@ def case_s3_versitygw():
         same_state(WORK / "plain", WORK / "out")
 
 
+def case_s3_radosgw():
+    """The strict server: odd keys, ranges, versions, encryption, and what it refuses."""
+    from parts_radosgw import Radosgw
+    folder = WORK / "data"
+    run("bench", "generate", "--out", folder, "--shape", "tiny", "--bytes", "4MiB")
+    (folder / "expected.json").rename(WORK / "expected.json")
+    replay(folder, WORK / "plain")
+    with Radosgw(WORK) as server:
+        ENV.update(AWS_ACCESS_KEY_ID=server.access_key, AWS_SECRET_ACCESS_KEY=server.secret_key)
+        s3 = server.s3()
+        fill(s3, folder)
+        for shards in (1, 2):
+            got = from_bucket(server.endpoint, WORK / f"out{shards}", "--shards", shards,
+                              "--set", "fetch.range_bytes=64KiB", "--set", "fetch.bytes_in_flight_max=256KiB")
+            assert got["gaps"] == [], got
+            same_state(WORK / "plain", WORK / f"out{shards}")
+        s3.create_bucket(Bucket="odd-keys")
+        names = ["a b", "c+d", "e%f", "g%2Fh", "ü", "日本", "i&j=k?l", "m'n\"o", "~", "q;r:s,t", "(u)*!", "v//w", "\x01x"]
+        for number, name in enumerate(names):
+            s3.put_object(Bucket="odd-keys", Key=f"{DAY}{name}.json", Body=records(number))
+        s3.put_bucket_versioning(Bucket="odd-keys", VersioningConfiguration={"Status": "Enabled"})
+        for number in (98, 50):  # the last version counts
+            s3.put_object(Bucket="odd-keys", Key=DAY + "versions.json", Body=records(number))
+        s3.put_object(Bucket="odd-keys", Key=DAY + "gone.json", Body=records(97))
+        s3.delete_object(Bucket="odd-keys", Key=DAY + "gone.json")
+        s3.put_object(Bucket="odd-keys", Key=DAY + "sse-c.json", Body=records(96), SSECustomerAlgorithm="AES256",
+                      SSECustomerKey=b"0123456789abcdef0123456789abcdef")
+        got = from_bucket(server.endpoint, WORK / "odd", source="s3://odd-keys", code=7)
+        read = sorted(int(d["_id"][:8]) for d in documents(WORK / "odd"))
+        assert read == [*range(len(names)), 50] and got["objects"]["unreadable"] == 1, (read, got)
+        assert "400" in dead(WORK / "odd")["sse-c.json"][0]["reason"], dead(WORK / "odd")
+        refused = run("replay", f"s3://{BUCKET}", "--out", WORK / "no", "--endpoint-url", server.endpoint, "--no-progress",
+                      "--s3-path-style", code=1, env={**ENV, "AWS_SECRET_ACCESS_KEY": "wrong"})
+        assert b"SignatureDoesNotMatch" in refused.stderr, refused.stderr
+        unknown = run("coverage", f"s3://{BUCKET}", "--endpoint-url", server.endpoint, "--s3-path-style", code=1,
+                      env={**ENV, "AWS_ACCESS_KEY_ID": "AKIANOBODY"})
+        assert b"InvalidAccessKeyId" in unknown.stderr, unknown.stderr
+
+
 if __name__ == "__main__":
     main(globals())
