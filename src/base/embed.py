@@ -6,7 +6,7 @@ import sys
 symbol, out, files = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:]
 rows = []
 parts = ['#include "penstock/embed.h"\n']
-for number, name in enumerate(sorted(files)):
+for number, name in enumerate(files):
     data = pathlib.Path(name).read_bytes()
     body = ",".join(str(byte) for byte in data) or "0"
     parts.append(f"static const unsigned char file_{number}[] = {{{body},0}};\n")

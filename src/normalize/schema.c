@@ -26,7 +26,10 @@ static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
                                                    &nrm_script_cloudfront_realtime,
                                                    &nrm_script_securityhub,
                                                    &nrm_script_inspector,
-                                                   &nrm_script_eks};
+                                                   &nrm_script_eks,
+                                                   &nrm_script_linux,
+                                                   &nrm_script_rds_mysql_audit,
+                                                   &nrm_script_rds_postgresql};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {

@@ -156,3 +156,91 @@ MADE["eks_audit"] = {
          "orchestrator.resource.type": "pods", "user.username": "kim", "user.name": "kim"},
         {"_id": "a-2_ResponseComplete", "event.outcome": "failure"}],
 }
+
+SECURE = ["Mar  4 05:06:07 web1 sshd[12]: Accepted publickey for kim from 2001:db8::7 port 51234 ssh2: ED25519 x",
+          "Mar  4 05:06:08 web1 sshd[13]: Failed password for invalid user bob from 198.51.100.7 port 51235 ssh2",
+          "Mar  4 05:06:09 web1 sudo:      kim : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/cat /etc/shadow",
+          "Mar  4 05:06:10 web1 sshd[12]: Received disconnect from 198.51.100.7 port 51235:11: bye",
+          "2025-03-04T05:06:11.25+01:00 web1 cron[9]: nothing to see"]
+MADE["linux_secure"] = {
+    "type": "linux-secure",
+    "key": f"{ACCOUNT}/EC2/Linux/Secure/eu-west-1/x",
+    "body": lines(*SECURE, "no log at all"),
+    "wants": [
+        {"host.hostname": "web1", "process.name": "sshd", "process.pid": 12, "event.action": "Accepted",
+         "event.outcome": "success", "event.category": "authentication", "event.module": "secure",
+         "user.name": "kim", "source.ip": "2001:db8::7", "source.port": 51234, "related.hosts": ["web1"]},
+        {"event.action": "Failed", "event.outcome": "failure", "user.name": "bob", "source.ip": "198.51.100.7"},
+        {"event.action": "/bin/cat /etc/shadow", "event.outcome": "success", "user.name": "kim"},
+        {"event.action": "Received disconnect", "event.outcome": MISSING, "user.name": MISSING},
+        {"_index": "log-linux-secure-2025-03", "@timestamp": "2025-03-04T05:06:11.250000+01:00",
+         "process.name": "cron"},
+        {"event.kind": "pipeline_error", "@message": "no log at all"}],
+}
+
+MADE["linux_os_syslog"] = {
+    "type": "linux-os-syslog",
+    "key": f"{ACCOUNT}/EC2/Linux/System/eu-west-1/x",
+    "body": lines("Mar  4 05:06:07 web1 kernel: Out of memory"),
+    "wants": [{"host.hostname": "web1", "process.name": "kernel", "syslog_message": "Out of memory",
+               "event.module": "system"}],
+}
+
+MADE["msk"] = {
+    "type": "msk",
+    "key": f"{ACCOUNT}/KafkaBrokerLogs/eu-west-1/x.log.gz",
+    "body": lines("[2025-03-04 05:06:07,123] ERROR it broke (kafka.Log)", "java.lang.Exception: why",
+                  "[2025-03-04 05:06:08,000] INFO on"),
+    "wants": [{"_index": "log-aws-msk-2025-03", "@timestamp": "2025-03-04T05:06:07.123000+00:00",
+               "log.level": "ERROR", "msk.message": "it broke (kafka.Log)\njava.lang.Exception: why",
+               "message": MISSING}, {"msk.message": "on"}],
+}
+
+MADE["rds_postgresql"] = {
+    "type": "rds-postgresql",
+    "key": f"{ACCOUNT}/RDS/PostgreSQL/postgresql/eu-west-1/x",
+    "body": lines("2025-03-04 05:06:07 UTC:198.51.100.7(51234):kim@shop:[77]:ERROR:  no such table", "\tat 1",
+                  "2025-03-04 05:06:08 UTC::@:[78]:LOG:  checkpoint starting: time"),
+    "wants": [{"_index": "log-aws-rds-postgresql-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00",
+               "source.ip": "198.51.100.7", "source.port": 51234, "user.name": "kim", "process.pid": 77,
+               "log.level": "ERROR", "rds.database_name": "shop", "rds.message": "no such table\n\tat 1",
+               "postgresql.user": "kim"},
+              {"log.level": "LOG", "source.ip": MISSING, "user.name": MISSING}],
+}
+
+MYSQL = f"{ACCOUNT}/RDS/MySQL"
+MADE["rds_mysql_audit"] = {
+    "type": "rds-mysql-audit",
+    "key": f"{MYSQL}/audit/eu-west-1/x",
+    "body": lines(r"1741064767123456,db1,kim,198.51.100.7,5,12,QUERY,shop,'SELECT \'a\', b FROM t',0",
+                  "1741064768000000,db1,eve,198.51.100.8,6,0,FAILED_CONNECT,,,1045",
+                  "1741064769000000,db1,kim,198.51.100.7,5,13,READ,shop,orders,"),
+    "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "rds.query": "SELECT 'a', b FROM t",
+               "rds.database_name": "shop", "event.outcome": "success", "user.name": "kim", "event.module": "audit",
+               "source.ip": "198.51.100.7", "mysql.operation": "QUERY"},
+              {"event.outcome": "failure", "event.action": "failed", "event.category": "authentication"},
+              {"event.outcome": MISSING, "rds.query": "orders"}],
+}
+MADE["rds_mysql_error"] = {
+    "type": "rds-mysql-error",
+    "key": f"{MYSQL}/error/eu-west-1/x",
+    "body": lines("2025-03-04T05:06:07.123456Z 12 [Warning] Aborted connection", "2025-03-04 05:06:08 0x1 InnoDB: x",
+                  "*** (1) TRANSACTION:"),
+    "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "log.level": "Warning", "mysql.thread_id": "12",
+               "rds.message": "Aborted connection"}, {"mysql.message": "0x1 InnoDB: x\n*** (1) TRANSACTION:"}],
+}
+MADE["rds_mysql_slowquery"] = {
+    "type": "rds-mysql-slowquery",
+    "key": f"{MYSQL}/slowquery/eu-west-1/x",
+    "body": lines("# Time: 2025-03-04T05:06:07.123456Z", "# User@Host: kim[kim] @  [198.51.100.7]  Id:   116",
+                  "# Query_time: 2.5  Lock_time: 0.0001 Rows_sent: 1  Rows_examined: 9", "SELECT 1;"),
+    "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "user.name": "kim", "source.ip": "198.51.100.7",
+               "rds.query_time": "2.5", "rds.query": "SELECT 1;", "mysql.thread_id": "116"}],
+}
+MADE["rds_mysql_general"] = {
+    "type": "rds-mysql-general",
+    "key": f"{MYSQL}/general/eu-west-1/x",
+    "body": lines("2025-03-04T05:06:07.123456Z\t   12 Query\tSELECT 1", "FROM t", "2025-03-04T05:06:08Z   12 Init DB\tshop"),
+    "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "mysql.command": "Query",
+               "rds.query": "SELECT 1\nFROM t"}, {"mysql.command": "Init DB", "rds.query": "shop"}],
+}
