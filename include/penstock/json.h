@@ -53,6 +53,8 @@ struct pen_record {
     pen_slice copy; /* members without the outer braces: "a":1,"b":{...}; empty when not wanted */
     const struct pen_patch *patches; /* in order of begin */
     uint32_t patch_count;
+    bool is_flat;        /* a line of text: raw is no JSON */
+    pen_slice diverted;  /* of a flat one: members that were left out of the copy */
     const char *problem; /* why nothing but raw is known of it; NULL: no problem */
 };
 
@@ -182,6 +184,9 @@ PEN_MUST_USE pen_status pen_json_compact(struct pen_buf *out, pen_slice value);
  * walk.
  */
 PEN_MUST_USE pen_status pen_json_spaced(struct pen_buf *out, pen_slice value);
+/* Appends the record as one JSON object without blanks: of a line of text its columns, or
+ * {"message":...} when it could not be taken apart. */
+PEN_MUST_USE pen_status pen_record_compact(struct pen_buf *out, const struct pen_record *record);
 /* True when s is exactly one JSON number. */
 bool pen_json_is_number(pen_slice s);
 

@@ -30,6 +30,7 @@ static const char help[] =
     "  --raw                the bytes of the record as they are; --json: the default, NDJSON\n"
     "  --sort time          by event time (held in memory until the end)\n"
     "  --as TYPE            every object is of this type; `json` is any JSON as it is\n"
+    "  --types-dir DIR      type files of your own\n"
     "  --as-rule            as a rule reads it: bare words search `message` alone\n"
     "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
     "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
@@ -47,6 +48,7 @@ enum search_id {
     OPT_RAW,
     OPT_SORT,
     OPT_AS,
+    OPT_TYPES_DIR,
     OPT_AS_RULE,
     OPT_WORKERS,
     OPT_JSON,
@@ -54,15 +56,23 @@ enum search_id {
     OPT_ALLOW_GAPS,
     OPT_HELP
 };
-static const struct cli_option options[] = {
-    {"-q", OPT_QUERY, true},          {"--count", OPT_COUNT, false},
-    {"--limit", OPT_LIMIT, true},     {"--fields", OPT_FIELDS, true},
-    {"--raw", OPT_RAW, false},        {"--sort", OPT_SORT, true},
-    {"--as", OPT_AS, true},           {"--as-rule", OPT_AS_RULE, false},
-    {"--workers", OPT_WORKERS, true}, {"--strict", OPT_STRICT, false},
-    {"--help", OPT_HELP, false},      {"--allow-gaps", OPT_ALLOW_GAPS, false},
-    {"-h", OPT_HELP, false},          {"--shards", OPT_WORKERS, true},
-    {"--json", OPT_JSON, false},      {NULL, 0, false}};
+static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
+                                            {"--count", OPT_COUNT, false},
+                                            {"--limit", OPT_LIMIT, true},
+                                            {"--fields", OPT_FIELDS, true},
+                                            {"--raw", OPT_RAW, false},
+                                            {"--sort", OPT_SORT, true},
+                                            {"--types-dir", OPT_TYPES_DIR, true},
+                                            {"--as", OPT_AS, true},
+                                            {"--as-rule", OPT_AS_RULE, false},
+                                            {"--workers", OPT_WORKERS, true},
+                                            {"--strict", OPT_STRICT, false},
+                                            {"--help", OPT_HELP, false},
+                                            {"--allow-gaps", OPT_ALLOW_GAPS, false},
+                                            {"-h", OPT_HELP, false},
+                                            {"--shards", OPT_WORKERS, true},
+                                            {"--json", OPT_JSON, false},
+                                            {NULL, 0, false}};
 
 struct line { /* one that waits to be sorted */
     int64_t time_ns;
@@ -74,7 +84,7 @@ struct run {
     struct search search;
     struct cli_pick pick;
     struct told told;
-    const char *query;
+    const char *query, *types_dir;
     const char **sources;
     uint32_t source_count;
     struct pen_replay_options reads; /* of buckets */
@@ -129,6 +139,9 @@ static bool take(void *ctx, int id, char *value)
             (void)fprintf(stderr, "penstock: --sort takes `time`, not `%s`\n", value);
         }
         return run->by_time;
+    case OPT_TYPES_DIR:
+        run->types_dir = value;
+        return true;
     case OPT_AS:
         run->search.as_type = value;
         run->search.is_json = strcmp(value, "json") == 0;
@@ -294,7 +307,8 @@ static int search(struct run *run)
     struct pen_err err = {0};
     struct pen_program *program = NULL;
     run->search.query = pen_slice_str(run->query);
-    const struct pen_program_options build = {.build = search_build, .build_ctx = &run->search};
+    const struct pen_program_options build = {
+        .build = search_build, .build_ctx = &run->search, .types_dir = run->types_dir};
     if (pen_program_new(&build, &program, &err) != PEN_OK) {
         return query_fail(run, &err);
     }

@@ -130,7 +130,7 @@ static pen_status write_origin(const struct pen_pass_record *record, struct pen_
 static pen_status write_json(const struct pen_pass_record *record, struct pen_buf *out)
 {
     const size_t begin = out->len;
-    PEN_TRY(pen_json_compact(out, record->item->record.raw));
+    PEN_TRY(pen_record_compact(out, &record->item->record));
     PEN_CHECK(out->len >= begin + 2);
     out->len--; /* the brace that closes the record */
     PEN_TRY(out->len - begin == 1 ? PEN_OK : pen_buf_add_byte(out, ','));

@@ -27,6 +27,16 @@ void pen_walker_flat_begin(struct pen_walker *w)
     w->run_len = 0;
     w->patch_count = 0;
     w->muted = 0;
+    w->diverted.len = 0;
+}
+
+static pen_status divert(struct pen_buf *out, const struct shape *shape, pen_slice text)
+{
+    PEN_TRY(pen_buf_add(out, out->len == 0 ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_buf_add(out, (pen_slice){shape->key, shape->key_len}));
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":\"")));
+    PEN_TRY(pen_buf_add(out, text));
+    return pen_buf_add_byte(out, '"');
 }
 
 bool pen_walker_flat_put(struct pen_walker *w, uint32_t column, pen_slice text, bool is_escaped)
@@ -34,8 +44,11 @@ bool pen_walker_flat_put(struct pen_walker *w, uint32_t column, pen_slice text, 
     const struct shape *shape = &w->shapes.items[column];
     const struct pen_value value = {.text = text, .kind = PEN_STRING, .is_escaped = is_escaped};
     values_add(w, shape, &value);
-    if (!w->options.want_copy || shape->is_diverted || is_pruned(text, PEN_STRING)) {
+    if (!w->options.want_copy || is_pruned(text, PEN_STRING)) {
         return true;
+    }
+    if (PEN_UNLIKELY(shape->is_diverted)) {
+        return divert(&w->diverted, shape, text) == PEN_OK;
     }
     if (w->copy_cap - w->copy_len < text.len + shape->key_len + MEMBER_BYTES) {
         return false;
@@ -72,5 +85,27 @@ void pen_walker_flat_end(struct pen_walker *w, struct pen_record *record)
                                   .stamp = w->stamp,
                                   .copy = {w->copy, w->copy_len},
                                   .patches = w->patches,
-                                  .patch_count = 0};
+                                  .is_flat = true,
+                                  .diverted = pen_buf_slice(&w->diverted)};
+}
+
+pen_status pen_record_compact(struct pen_buf *out, const struct pen_record *record)
+{
+    if (!record->is_flat) {
+        return pen_json_compact(out, record->raw);
+    }
+    if (record->problem == NULL) {
+        const bool is_both = record->copy.len > 0 && record->diverted.len > 0;
+        const pen_slice parts[] = {PEN_SLICE_LIT("{"), record->copy,
+                                   is_both ? PEN_SLICE_LIT(",") : (pen_slice){0}, record->diverted,
+                                   PEN_SLICE_LIT("}")};
+        pen_status st = PEN_OK;
+        for (size_t i = 0; i < PEN_COUNT(parts) && st == PEN_OK; i++) {
+            st = pen_buf_add(out, parts[i]);
+        }
+        return st;
+    }
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"message\":\"")));
+    PEN_TRY(pen_json_escape(out, record->raw));
+    return pen_buf_add(out, PEN_SLICE_LIT("\"}"));
 }

@@ -134,6 +134,7 @@ struct pen_walker {
     struct pen_walker *sub; /* walks such texts */
     uint8_t *sub_text;
     struct pen_err bad;
+    struct pen_buf diverted; /* of a flat record */
 };
 
 /* Walks the object at index[at].  BAD: walker->bad says why; at is where it was noticed. */

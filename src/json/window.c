@@ -13,14 +13,16 @@ static pen_status walker_memory(struct pen_walker *w, struct pen_err *err)
     w->heads = calloc(fields + 1, sizeof(*w->heads));
     w->copy_cap = (uint32_t)window;
     if (lender != NULL) {
-        PEN_CHECK(lender->options.window_bytes_max == window &&
-                  lender->options.want_copy == w->options.want_copy);
+        PEN_CHECK(lender->options.window_bytes_max == window);
         w->stage1 = lender->stage1;
         w->values = lender->values;
         w->patches = lender->patches;
         w->shadows = lender->shadows;
         w->copy = lender->copy;
-        return w->heads != NULL
+        if (w->options.want_copy && w->copy == NULL) {
+            w->copy = malloc(window + PEN_JSON_PADDING);
+        }
+        return w->heads != NULL && (w->copy != NULL || !w->options.want_copy)
                    ? PEN_OK
                    : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "walker: out of memory");
     }
@@ -45,6 +47,7 @@ pen_status pen_walker_new(const struct pen_plan *plan, const struct pen_walker_o
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "walker: out of memory");
     }
     w->options = *options;
+    pen_buf_init(&w->diverted, options->window_bytes_max);
     pen_status st = PEN_OK;
     if (!shapes_init(&w->shapes, plan)) {
         st = PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "walker: out of memory");
@@ -61,13 +64,17 @@ pen_status pen_walker_new(const struct pen_plan *plan, const struct pen_walker_o
 
 static void walker_release(struct pen_walker *w)
 {
-    if (w->options.lender == NULL) {
+    const struct pen_walker *lender = w->options.lender;
+    if (lender == NULL || w->copy != lender->copy) {
+        free(w->copy);
+    }
+    if (lender == NULL) {
         stage1_free(w->stage1);
         free(w->values);
         free(w->patches);
         free(w->shadows);
-        free(w->copy);
     }
+    pen_buf_fini(&w->diverted);
     shapes_fini(&w->shapes);
     free(w->scalar_index);
     free(w->heads);

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/node.h"
+#include "penstock/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,6 +131,14 @@ static pen_status group_fields(const struct pen_program *program, struct pen_pro
 static pen_status build_type(struct pen_program *program, const struct pen_program_options *options,
                              struct pen_program_type *entry, struct pen_err *err)
 {
+    if (entry->type->format != PEN_FORMAT_JSON) {
+        struct pen_err why = {0};
+        const pen_status good = pen_text_check(entry->type, &why);
+        if (good != PEN_OK) {
+            return PEN_FAIL(err, good, PEN_NO_OFFSET, "%.*s: %s", PEN_SLICE_FMT(entry->type->file),
+                            why.text);
+        }
+    }
     PEN_TRY(pen_schema_new(entry->type, &entry->schema, err));
     pen_status st = build_queries(program, options, entry, err);
     if (st == PEN_OK && entry->query_count > 0 && options->build == NULL) {

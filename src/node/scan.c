@@ -62,7 +62,8 @@ static pen_status scan_reader_get(struct pen_scan *scan, const struct pen_type *
     const struct pen_walker_options walker = {.window_bytes_max = scan->window_cap,
                                               .record_bytes_max = most,
                                               .array_key = type->array_key,
-                                              .want_copy = scan->options.want_source,
+                                              .want_copy = scan->options.want_source ||
+                                                           type->format != PEN_FORMAT_JSON,
                                               .lender = scan->types[0].walker};
     const struct pen_plan *plan = pen_schema_plan(scan->options.program->by_type[type->id].schema);
     PEN_TRY(pen_walker_new(plan, &walker, &entry->walker, err));

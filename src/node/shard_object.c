@@ -122,7 +122,7 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
 {
     shard->compact.len = 0;
     if (item->record.raw.len <= shard->shared->options->event_bytes_max &&
-        pen_json_compact(&shard->compact, item->record.raw) != PEN_OK) {
+        pen_record_compact(&shard->compact, &item->record) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
     }
     const struct observed of = {

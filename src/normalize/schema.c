@@ -211,7 +211,9 @@ static pen_status build_provider(struct pen_schema *schema)
     /* Records of no known kind are not said to come from AWS. */
     const pen_slice name = schema->type->name;
     struct nrm_slot *slot = &schema->slots[schema->slot_provider];
-    if (slot->fixed.len == 0 && !pen_slice_eq(name, PEN_SLICE_LIT("json")) &&
+    const bool is_aws = schema->type->is_builtin ||
+                        pen_slice_starts(schema->type->index_name, PEN_SLICE_LIT("log-aws-"));
+    if (slot->fixed.len == 0 && is_aws && !pen_slice_eq(name, PEN_SLICE_LIT("json")) &&
         !pen_slice_eq(name, PEN_SLICE_LIT("unknown"))) {
         slot->fixed = PEN_SLICE_LIT("\"aws\"");
     }

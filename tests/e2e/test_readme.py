@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """test_readme.py PENSTOCK CASE - what README shows is what is printed."""
+import json
 import os
 import pathlib
 import subprocess
 import textwrap
 
-from kit import BINARY, WORK, main, run
+from kit import BINARY, WORK, documents, main, run
 
 README = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 OUT = WORK / "week/out"
@@ -45,6 +46,21 @@ def is_shown(shown, printed):
     for line in shown.splitlines():
         if line != "...":
             assert any(line == other for other in lines), (line, printed)
+
+
+def case_readme_types():
+    """The commands of the made-up log type do what is said."""
+    text = section("A log type of your own")
+    code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    ") or not line)
+    printed = shell(code)
+    assert "type       shop\nrecords    2 good, 0 bad" in printed, printed
+    found = [line for line in printed.splitlines() if '"_penstock"' in line]
+    assert len(found) == 1, printed
+    record = json.loads(found[0])
+    assert (record["who"], record["message"], record["port"]) == ("ada", "wrong password", "4711"), record
+    assert "records    2 in = 2 delivered + 0 filtered + 0 dead" in printed, printed
+    left = documents(WORK / "shop-out")
+    assert {d["_index"] for d in left} == {"log-shop-2025-03"} and len(left) == 2, left
 
 
 def case_readme():
