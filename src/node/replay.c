@@ -315,6 +315,10 @@ static void result_fill(struct control *c, bool is_good)
     if (c->folder_gaps > 0) {
         ledger_gap(&c->committed, "unreadable-folder", (pen_slice){0}, c->folder_gaps);
     }
+    if (pen_rules_rejected(c->program->rules) > 0) {
+        ledger_gap(&c->committed, "rule-rejected", (pen_slice){0},
+                   pen_rules_rejected(c->program->rules));
+    }
     memcpy(r->gaps, c->committed.gaps, sizeof(r->gaps));
     r->gap_count = c->committed.gap_count;
     for (uint32_t i = 0; i < c->program->type_count && i < PEN_COUNT(r->by_type); i++) {

@@ -15,6 +15,7 @@
 
 #define LINE_BYTES_MAX ((size_t)16 << 20)
 #define BUSY_MS 30000
+#define SIGNALS_FORMAT 1
 #define RUN_OF_OTHERS "0" /* the run of rows that are not of the job */
 
 enum statement {
@@ -80,7 +81,7 @@ static const char schema[] =
     " strftime('%Y-%m-%dT%H:%M:%SZ', last_seen_ns / 1000000000, 'unixepoch') AS last_seen,"
     " events_matched, group_by, accounts, regions, actors, source_ips, tactics, techniques,"
     " message, closed, late FROM signals;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 1;"; /* SIGNALS_FORMAT */
 
 struct signals_db {
     sqlite3 *db;
@@ -167,6 +168,25 @@ static pen_status db_prepare(struct signals_db *db, struct pen_err *err)
     return PEN_OK;
 }
 
+/* A newer penstock's file is left as it is. */
+static pen_status format_check(struct signals_db *db, struct pen_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        (void)sqlite3_finalize(statement);
+        return db_fail(db, err, "cannot be read");
+    }
+    const int format = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return format <= SIGNALS_FORMAT
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                          "signals.db has format %d, this penstock writes %d: use the penstock "
+                          "that wrote it, or another --out",
+                          format, SIGNALS_FORMAT);
+}
+
 static pen_status db_files(struct signals_db *db, struct pen_err *err)
 {
     char *path = NULL;
@@ -183,6 +203,7 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     }
     /* Triage from a terminal takes milliseconds; a run waits for it. */
     (void)sqlite3_busy_timeout(db->db, BUSY_MS);
+    PEN_TRY(format_check(db, err));
     PEN_TRY(db_prepare(db, err));
     if (asprintf(&path, "%s/signals.ndjson", db->options.dir) < 0) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");

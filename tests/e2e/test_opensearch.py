@@ -420,7 +420,8 @@ def case_opensearch_limits():
         took = time.monotonic() - began
         same(cluster, want)
         total = sum(len(json.dumps(source)) for source in cluster.docs.values())
-        assert took > total / 4e6 * 0.6, (took, total)
+        # A second's worth may go at once, and each shard's last bodies are sent on credit.
+        assert took > (total - 4e6 - 8e6) / 4e6, (took, total)
 
 
 def case_opensearch_gone():
