@@ -109,6 +109,8 @@ PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, str
 /* Plain bytes that a scan holds at once. */
 size_t pen_scan_window(size_t record_bytes_max);
 void pen_scan_free(struct pen_scan *scan);
+/* How often a regular expression of a rule gave up on a field: it counts as no match there. */
+uint64_t pen_scan_regex_limits(const struct pen_scan *scan);
 /* Starts on an object; bucket (empty: none, else for @log_s3bucket) and key are borrowed until the
  * next begin.  Classifies by key. */
 void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key);
@@ -356,6 +358,7 @@ struct pen_replay_result {
     uint32_t type_count;
     uint32_t accounts, regions;
     uint32_t rules_loaded, rules_rejected;
+    uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */
     uint64_t signals_opened, signals_by_severity[5];
     struct pen_gap gaps[64];
     uint32_t gap_count;

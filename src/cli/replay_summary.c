@@ -78,10 +78,10 @@ void replay_summary_json(const struct pen_replay_result *r)
                  t->records_filtered, t->records_dead, t->records_held);
     print_types(r);
     (void)printf("},\"event_time\":{\"first\":\"%s\",\"last\":\"%s\"},\"accounts\":%u,"
-                 "\"regions\":%u,\"rules\":{\"loaded\":%u,\"rejected\":%u},\"matches\":%" PRIu64
-                 ",\"signals\":{\"opened\":%" PRIu64 ",\"by_severity\":{",
+                 "\"regions\":%u,\"rules\":{\"loaded\":%u,\"rejected\":%u,\"regex_limits\":%" PRIu64
+                 "},\"matches\":%" PRIu64 ",\"signals\":{\"opened\":%" PRIu64 ",\"by_severity\":{",
                  first, last, r->accounts, r->regions, r->rules_loaded, r->rules_rejected,
-                 t->matches, r->signals_opened);
+                 r->regex_limits, t->matches, r->signals_opened);
     for (int i = 0; i <= PEN_CRITICAL; i++) {
         (void)printf("%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
                      pen_severity_name((enum pen_severity)i), r->signals_by_severity[i]);
@@ -154,6 +154,7 @@ static void print_detection(const struct pen_replay_result *r)
     }
     (void)printf("%-10s %u rule%s", "detection", r->rules_loaded, plural(r->rules_loaded));
     more(", ", r->rules_rejected, "rejected");
+    more(", ", r->regex_limits, "expressions given up");
     (void)printf(", %" PRIu64 " match%s\n%-10s", t->matches, t->matches == 1 ? "" : "es",
                  "signals");
     for (int i = PEN_CRITICAL; i >= 0; i--) {

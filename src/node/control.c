@@ -355,6 +355,7 @@ static void on_message(struct control *c, struct message *message)
         PEN_CHECK(message->epoch == c->epoch && slot->cut == NULL);
         slot->cut = message;
         slot->times = message->times;
+        slot->regex_limits = message->regex_limits;
         slot->is_cut = true;
         return;
     case MSG_READY:

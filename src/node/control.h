@@ -25,6 +25,7 @@ struct shard_slot {
     struct pen_object *cut_object; /* finished since the cut that has it open */
     struct message *cut;           /* of the epoch being committed */
     struct shard_times times;      /* by its last cut */
+    uint64_t regex_limits;         /* by its last cut */
     bool is_cut, is_ready;
     uint64_t released;               /* epoch up to which its release is done */
     char sink_state[SINK_STATE_MAX]; /* why its sink stands still; "": it does not */

@@ -346,9 +346,16 @@ static void result_fill(struct control *c, bool is_good)
     r->storage_s = (double)c->listing_ns / 1e9;
     for (uint32_t i = 0; i < c->shards; i++) {
         const struct shard_times *times = &c->slots[i].times;
+        r->regex_limits += c->slots[i].regex_limits;
         r->busy_s += (double)times->busy_ns / 1e9;
         r->storage_s += (double)times->storage_ns / 1e9;
         r->sink_s += (double)times->sink_ns / 1e9;
+    }
+    if (r->regex_limits > 0) {
+        SAY(c, WARN,
+            "penstock: warning: %" PRIu64 " times a regular expression of a rule needed too many "
+            "steps on a field and gave up: it counts as no match there\n",
+            r->regex_limits);
     }
     r->rss_bytes_max = pen_host_rss_max();
 }

@@ -163,6 +163,16 @@ void pen_scan_free(struct pen_scan *scan)
     free(scan);
 }
 
+uint64_t pen_scan_regex_limits(const struct pen_scan *scan)
+{
+    uint64_t limits = 0;
+    for (uint32_t i = 0; i < scan->options.program->type_count; i++) {
+        const struct pen_matcher *matcher = scan->types[i].matcher;
+        limits += matcher == NULL ? 0 : pen_matcher_counters_get(matcher).regex_limit_hits;
+    }
+    return limits;
+}
+
 /* ---- the reader of the records of a type ---- */
 
 static void reader_reset(const struct scan_type *entry)

@@ -111,6 +111,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     cut->origins = origins_take(&shard->origins, &cut->origin_count);
     const struct pen_ship_counters shipped = pen_ship_counters_get(shard->ship);
     cut->totals.bytes_shipped = shipped.shipped_bytes;
+    cut->regex_limits = pen_scan_regex_limits(shard->scan);
     cut->times = (struct shard_times){.busy_ns = pen_clock_mono_ns() - shard->begun_ns -
                                                  shard->slept_ns - shipped.blocked_ns,
                                       .storage_ns = shard->starved_ns,

@@ -70,7 +70,8 @@ struct message {
     struct pen_totals whole;       /* DONE: totals as if the object was never read before */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
     uint64_t open_records;         /* CUT: its records that the cut holds */
-    struct shard_times times;      /* CUT: of this run so far */
+    struct shard_times times;      /* CUT: of this run so far, */
+    uint64_t regex_limits;         /* and so is this */
     struct pen_ship_file *files;   /* CUT */
     uint32_t file_count;
     struct origin *origins; /* CUT: accounts and regions that are new to the shard */

@@ -229,6 +229,21 @@ def case_origins():
     assert (later["accounts"], later["regions"]) == (whole["accounts"] + 1, whole["regions"]), later
 
 
+def case_regex_limits():
+    """An expression that needs too many steps gives up, which is counted and told."""
+    f = Folder()
+    f.put("a.json", records(json.dumps(event(1, userAgent="a" * 40 + "b")).encode(),
+                            json.dumps(event(2, userAgent="aab")).encode()))
+    (WORK / "slow.yml").write_text("title: slow\nid: 11111111-1111-4111-8111-111111111112\nlogsource: {product: aws, service: "
+                                   "cloudtrail}\ndetection: {s: {userAgent|re: '^(?=(a|aa)+c|)(a|aa)+b$'}, condition: s}\n")
+    got = replay(f.root, WORK / "out", "--rules", WORK / "slow.yml")
+    assert got["rules"]["regex_limits"] == 1 and got["matches"] == 1, got
+    assert got["words"].count("1 times a regular expression of a rule needed too many steps") == 1, got["words"]
+    (WORK / "fine.yml").write_text((WORK / "slow.yml").read_text().replace("(?=(a|aa)+c|)(a|aa)+b", "a+b"))
+    got = replay(f.root, WORK / "fine", "--rules", WORK / "fine.yml")
+    assert got["rules"]["regex_limits"] == 0 and got["matches"] == 2 and "too many steps" not in got["words"], got
+
+
 def case_group_by():
     """sigma.group_by says what matches of one signal have in common; it is part of the job."""
     f = Folder()
