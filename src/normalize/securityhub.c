@@ -4,7 +4,6 @@
 
 #include "script.h"
 
-#define GUARDDUTY(name) "ProductFields.aws/guardduty/service/action/" name
 enum field {
     PRODUCT,
     UPDATED,
@@ -19,20 +18,21 @@ enum field {
     RESOURCES,
     ID
 };
-static const char *const fields[] = {[PRODUCT] = "ProductFields.aws/securityhub/ProductName",
-                                     [UPDATED] = "UpdatedAt",
-                                     [WORKFLOW] = "Workflow.Status",
-                                     [TYPE] = "Types.0",
-                                     [TITLE] = "Title",
-                                     [GENERATOR] = "GeneratorId",
-                                     [CONTROL] = "Compliance.SecurityControlId",
-                                     [INSPECTOR_ID] = "ProductFields.aws/inspector/id",
-                                     [ACTION] = GUARDDUTY("actionType"),
-                                     [DIRECTION] =
-                                         GUARDDUTY("networkConnectionAction/connectionDirection"),
-                                     [RESOURCES] = "Resources",
-                                     [ID] = "Id",
-                                     [ID + 1] = NULL};
+static const char *const fields[] = {
+    [PRODUCT] = "ProductFields.aws/securityhub/ProductName",
+    [UPDATED] = "UpdatedAt",
+    [WORKFLOW] = "Workflow.Status",
+    [TYPE] = "Types.0",
+    [TITLE] = "Title",
+    [GENERATOR] = "GeneratorId",
+    [CONTROL] = "Compliance.SecurityControlId",
+    [INSPECTOR_ID] = "ProductFields.aws/inspector/id",
+    [ACTION] = "ProductFields.aws/guardduty/service/action/actionType",
+    [DIRECTION] =
+        "ProductFields.aws/guardduty/service/action/networkConnectionAction/connectionDirection",
+    [RESOURCES] = "Resources",
+    [ID] = "Id",
+    [ID + 1] = NULL};
 enum slot {
     MODULE,
     CATEGORY,
