@@ -28,6 +28,7 @@ struct pen_text {
     uint32_t headers_left;
     bool is_begun;   /* its first bytes were looked at */
     bool is_skipped; /* the rest of a line that is too large is passed over */
+    bool is_cut;     /* the record before was too large: lines of it may follow */
     bool is_refused; /* nothing more is read of it */
 };
 
@@ -122,6 +123,7 @@ void pen_text_reset(struct pen_text *t)
     t->has_columns = t->type->format != PEN_FORMAT_COLUMNS || t->type->column_count > 0;
     t->is_begun = false;
     t->is_skipped = false;
+    t->is_cut = false;
     t->is_refused = false;
 }
 
@@ -262,7 +264,9 @@ static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
         t->is_refused = columns_from_line(&t->columns, t->walker, line, err) != PEN_OK;
         return true;
     }
-    return t->first_line != NULL && !is_first_line(t, line);
+    const bool is_rest = t->is_cut && t->first_line != NULL && !is_first_line(t, line);
+    t->is_cut = false;
+    return is_rest; /* of a record that was too large, which was told */
 }
 
 /* A record that is too large: up to next, which is behind what is here of it; 0: nothing of it has
@@ -277,6 +281,7 @@ static enum pen_next oversize(struct pen_text *t, size_t next, struct pen_record
     (void)PEN_FAIL(err, PEN_E_LIMIT, record->offset,
                    "a line has more than %zu bytes (record.bytes_max)", t->record_bytes_max);
     t->is_skipped = t->window.ptr[end - 1] != '\n';
+    t->is_cut = true;
     t->at = end;
     return PEN_NEXT_BAD;
 }

@@ -196,6 +196,7 @@ static void a_record_may_have_several_lines(void **state)
                                   .first_line = S("\\d"),
                                   .pattern = S("(?P<a>\\d+) (?P<b>[\\s\\S]*)")};
     CHECK(&type, "left over\n1 x\n y\n2 z\n",
+          "! the line does not fit the pattern of its type\n"
           "\"a\":\"1\",\"b\":\"x\\n y\"\n\"a\":\"2\",\"b\":\"z\"\n");
 }
 
