@@ -163,14 +163,17 @@ pen_status sink_signals_turn(struct control *c, bool *is_idle, struct pen_err *e
     return PEN_OK;
 }
 
-static void signals_refused(struct control *c)
+static pen_status signals_refused(struct control *c, struct pen_err *err)
 {
-    const uint64_t count = signal_sink_refused(c->signal_sink);
+    uint64_t count = 0;
+    const char *reason = "";
+    PEN_TRY(signal_sink_refused(c->signal_sink, &count, &reason, err));
     if (count > 0) {
         ledger_gap(&c->committed, "signals-refused-by-sink", (pen_slice){0}, count);
-        SAY(c, WARN, "penstock: the sink refused %" PRIu64 " signals; they are in signals.db\n",
-            count);
+        SAY(c, WARN, "penstock: the sink refused %" PRIu64 " signals%s%s; they are in signals.db\n",
+            count, reason[0] == '\0' ? "" : ": ", reason);
     }
+    return PEN_OK;
 }
 
 /* What is not sent stays marked in signals.db: the same command sends it. */
@@ -178,6 +181,7 @@ pen_status sink_signals_end(struct control *c, struct pen_err *err)
 {
     bool is_idle = c->signal_sink == NULL;
     int64_t asked_ns = 0;
+    signal_sink_end(c->signal_sink);
     while (!is_idle) {
         const int64_t now = pen_clock_mono_ns();
         PEN_TRY(sink_signals_turn(c, &is_idle, err));
@@ -189,8 +193,7 @@ pen_status sink_signals_end(struct control *c, struct pen_err *err)
         progress(c, false);
         (void)pen_ring_turn(c->ring, !is_idle, SIGNALS_TURN_NS);
     }
-    signals_refused(c);
-    return PEN_OK;
+    return signals_refused(c, err);
 }
 
 void sink_signals_close(struct control *c)

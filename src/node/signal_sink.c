@@ -11,6 +11,7 @@
 #define BATCH 256U
 #define DOCUMENT_BYTES_MAX ((size_t)16 << 20)
 #define REASON_BYTES_MAX 200U
+#define REFUSED 1 /* in place of a hash */
 
 struct sent { /* a signal under way */
     char id[40];
@@ -23,8 +24,8 @@ struct signal_sink {
     uint64_t seed; /* of hashes: another cluster has seen nothing */
     struct sent batch[BATCH];
     uint32_t count;
-    bool is_flying, has_news;
-    uint64_t refused;
+    bool is_flying, has_news, is_end;
+    int64_t before;                 /* the last seq of earlier runs */
     char refusal[REASON_BYTES_MAX]; /* the first one */
     struct pen_buf text;
 };
@@ -34,10 +35,23 @@ struct signal_sink {
 static void on_refused(void *ctx, const struct pen_ship_refusal *refusal)
 {
     struct signal_sink *sink = ctx;
-    if (sink->refused++ == 0) {
+    PEN_CHECK(refusal->record < sink->count);
+    sink->batch[refusal->record].hash = REFUSED;
+    if (sink->refusal[0] == '\0') {
         (void)snprintf(sink->refusal, sizeof(sink->refusal), "%.*s",
                        PEN_SLICE_FMT(refusal->reason));
     }
+}
+
+static pen_status before_load(struct signal_sink *sink, struct pen_err *err)
+{
+    sqlite3_stmt *last = NULL;
+    PEN_TRY(signals_prepare(sink->signals, "SELECT coalesce(max(seq), 0) FROM signal_sink", &last,
+                            err));
+    const int code = sqlite3_step(last);
+    sink->before = code == SQLITE_ROW ? sqlite3_column_int64(last, 0) : 0;
+    (void)sqlite3_finalize(last);
+    return code == SQLITE_ROW ? PEN_OK : signals_fail(sink->signals, err);
 }
 
 pen_status signal_sink_open(const struct signal_sink_options *options, struct signal_sink **out,
@@ -56,6 +70,7 @@ pen_status signal_sink_open(const struct signal_sink_options *options, struct si
     pen_status st = pen_signals_open(options->dir, &sink->signals, err);
     st = st == PEN_OK ? signals_prepare(sink->signals,
                                         "SELECT id, seq, hash FROM signal_sink WHERE acked < seq"
+                                        " AND (acked = 0 OR acked > :before OR :end)"
                                         " ORDER BY seq LIMIT :limit",
                                         &sink->pending, err)
                       : st;
@@ -64,6 +79,7 @@ pen_status signal_sink_open(const struct signal_sink_options *options, struct si
                                         " WHERE id = :id",
                                         &sink->ack, err)
                       : st;
+    st = st == PEN_OK ? before_load(sink, err) : st;
     st = st == PEN_OK ? pen_ship_new(&ship, &sink->ship, err) : st;
     if (st != PEN_OK) {
         signal_sink_free(sink);
@@ -94,6 +110,13 @@ pen_status signal_sink_credentials(struct signal_sink *sink,
                                    const struct pen_credentials *credentials, struct pen_err *err)
 {
     return sink == NULL ? PEN_OK : pen_ship_credentials(sink->ship, credentials, err);
+}
+
+void signal_sink_end(struct signal_sink *sink)
+{
+    if (sink != NULL) {
+        sink->has_news = sink->is_end = true;
+    }
 }
 
 void signal_sink_news(struct signal_sink *sink)
@@ -158,6 +181,7 @@ static pen_status signal_add(struct signal_sink *sink, struct sent *one, bool *i
                                           .id = pen_slice_str(one->id),
                                           .source = pen_buf_slice(&sink->text),
                                           .type = PEN_SLICE_LIT("signal"),
+                                          .record = (uint64_t)(one - sink->batch),
                                           .version = (uint64_t)one->seq};
     *is_added = true;
     return pen_ship_add(sink->ship, &doc, err);
@@ -166,6 +190,8 @@ static pen_status signal_add(struct signal_sink *sink, struct sent *one, bool *i
 static pen_status batch_load(struct signal_sink *sink, struct pen_err *err)
 {
     signals_bind_i64(sink->pending, ":limit", BATCH);
+    signals_bind_i64(sink->pending, ":before", sink->before);
+    signals_bind_i64(sink->pending, ":end", sink->is_end ? 1 : 0);
     int code = SQLITE_ROW;
     sink->count = 0;
     while ((code = sqlite3_step(sink->pending)) == SQLITE_ROW) {
@@ -184,13 +210,12 @@ static pen_status batch_add(struct signal_sink *sink, struct pen_err *err)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < sink->count; i++) {
-        struct sent one = sink->batch[i];
+        struct sent *one = &sink->batch[kept];
         bool is_added = false;
-        pen_status st = signal_add(sink, &one, &is_added, err);
-        if (is_added) {
-            sink->batch[kept++] = one;
-        }
-        st = st == PEN_OK && !is_added ? ack(sink, &one, err) : st;
+        *one = sink->batch[i];
+        PEN_TRY(signal_add(sink, one, &is_added, err));
+        const pen_status st = is_added ? PEN_OK : ack(sink, one, err);
+        kept += is_added ? 1 : 0;
         PEN_TRY(st);
     }
     sink->count = kept;
@@ -246,7 +271,23 @@ const char *signal_sink_state(const struct signal_sink *sink)
     return sink == NULL ? NULL : pen_ship_state(sink->ship, pen_clock_mono_ns());
 }
 
-uint64_t signal_sink_refused(const struct signal_sink *sink)
+pen_status signal_sink_refused(struct signal_sink *sink, uint64_t *count, const char **reason,
+                               struct pen_err *err)
 {
-    return sink == NULL ? 0 : sink->refused;
+    *count = 0;
+    *reason = "";
+    if (sink == NULL) {
+        return PEN_OK;
+    }
+    *reason = sink->refusal;
+    sqlite3_stmt *refused = NULL;
+    PEN_TRY(signals_prepare(sink->signals,
+                            "SELECT count(*) FROM signal_sink WHERE hash = :hash"
+                            " AND id IN (SELECT id FROM signals)",
+                            &refused, err));
+    signals_bind_i64(refused, ":hash", REFUSED);
+    const int code = sqlite3_step(refused);
+    *count = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(refused, 0) : 0;
+    (void)sqlite3_finalize(refused);
+    return code == SQLITE_ROW ? PEN_OK : signals_fail(sink->signals, err);
 }

@@ -3,9 +3,10 @@
  *
  * The table signal_sink has a row for every signal: seq, which grows with each of its changes over
  * all runs and is the version that the cluster keeps; acked, the seq that the cluster has; and a
- * hash of what was sent, so that a change that changes nothing is not sent again.  A row with
- * acked < seq is to be sent.  seq is written with the signal, in one transaction, and acked when
- * the cluster has answered: whatever was not acknowledged is sent again by the next run.
+ * hash of what was sent, so that a change that changes nothing is not sent again (1: the cluster
+ * refused it).  A row with acked < seq is to be sent.  seq is written with the signal, in one
+ * transaction, and acked when the cluster has answered: whatever was not acknowledged is sent again
+ * by the next run.
  *
  * Control thread, on its ring; never blocks on the network.
  */
@@ -31,6 +32,13 @@ PEN_MUST_USE pen_status signal_sink_credentials(struct signal_sink *sink,
 /* A signal was put. */
 void signal_sink_news(struct signal_sink *sink);
 /*
+ * signal_sink_end - every signal is as it will stay.
+ *
+ * A run makes signals of earlier runs again, event by event.  Until the end the cluster keeps those
+ * that it has as they were: the half-made ones would say less.
+ */
+void signal_sink_end(struct signal_sink *sink);
+/*
  * signal_sink_turn - sends what is due and notes what was answered.
  *
  * is_quiet  no transaction of signals.db is open
@@ -40,7 +48,9 @@ PEN_MUST_USE pen_status signal_sink_turn(struct signal_sink *sink, bool is_quiet
                                          struct pen_err *err);
 /* Why nothing moves, or NULL. */
 const char *signal_sink_state(const struct signal_sink *sink);
-/* Signals that the cluster refused for good. */
-uint64_t signal_sink_refused(const struct signal_sink *sink);
+/* Signals that the cluster refused as they are now, of this run and earlier ones, and what it said
+ * of the first of this run ("" if none); reason borrows the sink.  0 without a sink. */
+PEN_MUST_USE pen_status signal_sink_refused(struct signal_sink *sink, uint64_t *count,
+                                            const char **reason, struct pen_err *err);
 
 #endif

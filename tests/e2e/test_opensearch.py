@@ -105,7 +105,8 @@ def case_opensearch_signals():
         replay(folder, WORK / "plain", "--sink", cluster.sink)
         same_signals(cluster, WORK / "plain")
         requests = cluster.requests
-        replay(folder, WORK / "plain", "--sink", cluster.sink)
+        # Made again event by event: between two commits they are half made.
+        replay(folder, WORK / "plain", "--sink", cluster.sink, "--set", "commit.interval=1ms")
         assert cluster.requests == requests, (cluster.requests, requests)
     with Cluster() as cluster:  # no documents: signals all the same
         got = replay(folder, WORK / "only", "--sink", cluster.sink, "--signals-only")
@@ -125,6 +126,9 @@ def case_opensearch_signals():
         got = replay(folder, WORK / "refused", "--sink", cluster.sink, code=7)
         gaps = {gap["cause"]: gap["count"] for gap in got["gaps"]}
         assert gaps == {"signals-refused-by-sink": got["signals"]["opened"]}, gaps
+        assert "because of the test" in got["words"], got["words"]
+        again = replay(folder, WORK / "refused", "--sink", cluster.sink, code=7)
+        assert again["gaps"] == got["gaps"], again["gaps"]
 
 
 def case_opensearch_faults():
