@@ -49,6 +49,7 @@ struct pen_type {
     enum pen_type_id id_kind;
     pen_slice index_name;
     pen_slice prefix; /* member of documents that the record's own members are under, or "" */
+    bool has_no_copy; /* documents have what `map` names only, not the record's own members */
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
     const struct pen_map_entry *map;
     uint32_t map_count;

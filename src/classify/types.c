@@ -133,18 +133,18 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "name",       "key",        "format",    "pattern",   "first_line", "header_lines",
         "array",      "time",       "id",        "id_suffix", "index",      "script",
         "time_form",  "logsources", "identity",  "map",       "fixed",      "text",
-        "attributes", "columns",    "separator", "prefix"};
+        "attributes", "columns",    "separator", "prefix",    "copy"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
             is_known |= pen_slice_eq(kid->key->text, pen_slice_str(known[i]));
         }
         if (!is_known) {
-            return fail_at(
-                l, kid->key,
-                "no key of a log type; known: name key format pattern first_line "
-                "header_lines columns separator array time time_form id id_suffix index prefix "
-                "script logsources identity map fixed text attributes");
+            return fail_at(l, kid->key,
+                           "no key of a log type; known: name key format pattern first_line "
+                           "header_lines columns separator array time time_form id id_suffix index "
+                           "prefix copy "
+                           "script logsources identity map fixed text attributes");
         }
     }
     return PEN_OK;
@@ -224,6 +224,16 @@ static pen_status read_meaning(struct loader *l, const struct pen_yaml *root, st
     return read_logsources(l, pen_yaml_get(root, "logsources"), type);
 }
 
+static pen_status read_copy(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
+{
+    const pen_slice copy = pen_yaml_text(root, "copy");
+    type->has_no_copy = pen_slice_eq(copy, PEN_SLICE_LIT("false"));
+    if (copy.len > 0 && !type->has_no_copy && !pen_slice_eq(copy, PEN_SLICE_LIT("true"))) {
+        return fail_at(l, pen_yaml_get(root, "copy"), "true or false is wanted");
+    }
+    return PEN_OK;
+}
+
 static pen_status read_type(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     if (root->kind != PEN_YAML_MAP) {
@@ -240,6 +250,7 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
         return fail_at(l, root, "a log type needs `name` and `index`");
     }
     PEN_TRY(read_framing(l, root, type));
+    PEN_TRY(read_copy(l, root, type));
     PEN_TRY(read_time_and_id(l, root, type));
     return read_meaning(l, root, type);
 }

@@ -108,7 +108,8 @@ extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_route53resolver, nrm_script_networkfirewall, nrm_script_vpcflowlogs, nrm_script_elb,
     nrm_script_s3access, nrm_script_waf, nrm_script_cloudfront_standard,
     nrm_script_cloudfront_realtime, nrm_script_securityhub, nrm_script_inspector, nrm_script_eks,
-    nrm_script_linux, nrm_script_rds_mysql_audit, nrm_script_rds_postgresql;
+    nrm_script_linux, nrm_script_rds_mysql_audit, nrm_script_rds_postgresql, nrm_script_web_access,
+    nrm_script_apache_error, nrm_script_nginx_error;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U

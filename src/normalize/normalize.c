@@ -539,8 +539,10 @@ static pen_status write_copy(struct pen_normalizer *n, const struct pen_record *
         PEN_TRY(pen_buf_printf(out, "\"%.*s\":{", PEN_SLICE_FMT(prefix)));
     }
     const size_t inside = out->len;
-    PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
-                                     : nrm_copy_patched(n, record, out));
+    if (!n->schema->type->has_no_copy) {
+        PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
+                                         : nrm_copy_patched(n, record, out));
+    }
     if (prefix.len == 0) {
         return PEN_OK;
     }

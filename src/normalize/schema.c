@@ -29,7 +29,10 @@ static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
                                                    &nrm_script_eks,
                                                    &nrm_script_linux,
                                                    &nrm_script_rds_mysql_audit,
-                                                   &nrm_script_rds_postgresql};
+                                                   &nrm_script_rds_postgresql,
+                                                   &nrm_script_web_access,
+                                                   &nrm_script_apache_error,
+                                                   &nrm_script_nginx_error};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {
@@ -293,7 +296,7 @@ static pen_status divert_add(struct pen_schema *schema, pen_slice key, struct pe
 
 static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
 {
-    if (schema->type->prefix.len > 0) {
+    if (schema->type->prefix.len > 0 || schema->type->has_no_copy) {
         return PEN_OK; /* no member of the record stands beside ours */
     }
     for (size_t i = 0; i < PEN_COUNT(basic_members); i++) {

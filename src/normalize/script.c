@@ -143,6 +143,27 @@ void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
     value->item_count++;
 }
 
+static bool is_before(pen_slice a, pen_slice b)
+{
+    const size_t shorter = a.len < b.len ? a.len : b.len;
+    const int order = memcmp(a.ptr, b.ptr, shorter);
+    return order < 0 || (order == 0 && a.len < b.len);
+}
+
+void script_list_sort(struct pen_normalizer *n, uint32_t slot)
+{
+    const struct nrm_value *value = script_slot(n, slot);
+    struct nrm_item *items = n->items + value->item_first;
+    for (uint32_t i = 1; value->kind == NRM_LIST && i < value->item_count; i++) {
+        const struct nrm_item item = items[i];
+        uint32_t at = i;
+        for (; at > 0 && is_before(item.text, items[at - 1].text); at--) {
+            items[at] = items[at - 1];
+        }
+        items[at] = item;
+    }
+}
+
 uint32_t script_tree(struct pen_normalizer *n, const struct pen_value *value)
 {
     uint32_t root = NRM_TREE_NONE;

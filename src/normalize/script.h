@@ -64,6 +64,8 @@ pen_slice script_percent(struct pen_normalizer *n, pen_slice text);
 pen_slice script_escaped(struct pen_normalizer *n, pen_slice plain);
 /* One more text of a list of texts; once only.  Of lists of addresses, only addresses. */
 void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
+/* Its texts in the order of their bytes. */
+void script_list_sort(struct pen_normalizer *n, uint32_t slot);
 /* The tree of a container in n->tree; NRM_TREE_NONE when value is none. */
 uint32_t script_tree(struct pen_normalizer *n, const struct pen_value *value);
 /* The text at a path of members below a node, {0} when there is none; the path ends with a NULL. */

@@ -244,3 +244,77 @@ MADE["rds_mysql_general"] = {
     "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "mysql.command": "Query",
                "rds.query": "SELECT 1\nFROM t"}, {"mysql.command": "Init DB", "rds.query": "shop"}],
 }
+
+SITE = "AWSLogs/aws-account-id=123456789012/service={}/web-site-name=shop/aws-region=eu-west-1/year=2025/x"
+ASKED = "[04/Mar/2025:05:06:07 +0100]"
+MADE["apache_access"] = {
+    "type": "apache-access",
+    "key": SITE.format("apache-access"),
+    "body": lines(
+        f'198.51.100.7 - kim {ASKED} "GET /a/b.html?q=%2541&r=1#top HTTP/1.1" 200 512 "https://r.example/" "curl/8.0"',
+        f'192.0.2.9, 10.0.0.1 198.51.100.7 - - {ASKED} "GET http://www.example.com:8080/ HTTP/1.0" 404 - "-" "-" 88 99',
+        f'2001:db8::7 - - {ASKED} "CONNECT www.example.com:443 HTTP/1.1" 405 0',
+        f'198.51.100.7 - - {ASKED} "\\x16\\x03" 400 226', f'198.51.100.7 - - {ASKED} "-" 408 -', "no log at all"),
+    "wants": [
+        {"_index": "log-web-apache-2025-03", "@timestamp": "2025-03-04T05:06:07+01:00", "source.ip": "198.51.100.7",
+         "user.name": "kim", "user.id": "kim", "http.request.method": "GET", "http.version": "1.1",
+         "http.response.status_code": 200, "http.response.body.bytes": 512, "user_agent.original": "curl/8.0",
+         "http.request.referrer": "https://r.example/", "url.original": "/a/b.html?q=%2541&r=1#top",
+         "url.path": "/a/b.html", "url.query": "q=A&r=1", "url.fragment": "top", "url.extension": "html",
+         "event.outcome": "success", "event.module": "access", "service.name": "shop", "remotehost": MISSING,
+         "cloud.account.id": "123456789012", "cloud.region": "eu-west-1"},
+        {"url.domain": "www.example.com", "url.port": 8080, "url.path": "/", "event.outcome": "failure",
+         "http.request.header.x_forwarded_for": ["192.0.2.9", "10.0.0.1"], "http.request.bytes": 88,
+         "related.ip": ["10.0.0.1", "192.0.2.9", "198.51.100.7"], "http.response.bytes": 99, "user.name": MISSING},
+        {"url.domain": "www.example.com", "url.port": 443, "url.path": MISSING, "source.ip": "2001:db8::7"},
+        {"url.original": "\\x16\\x03", "http.request.method": MISSING, "event.outcome": "failure"},
+        {"url.original": MISSING, "http.response.status_code": 408},
+        {"event.kind": "pipeline_error", "@message": "no log at all"}],
+}
+MADE["apache_error"] = {
+    "type": "apache-error",
+    "key": SITE.format("apache-error"),
+    "body": lines(
+        "[Tue Mar 04 05:06:07.123456 2025] [core:error] [pid 77:tid 88] [client 198.51.100.7:51234] AH00126: Invalid "
+        "URI in request GET /%, referer: https://r.example/",
+        "[Tue Mar 04 05:06:08.000000 2025] [mpm_event:notice] [pid 77:tid 88] AH00489: Apache configured",
+        "[Tue Mar 04 05:06:09.000000 2025] [ssl:info] [pid 77] (70014)End of file found: [client 2001:db8::7:51234] "
+        "AH01991: SSL input filter read failed."),
+    "wants": [
+        {"_index": "log-web-apache-2025-03", "@timestamp": "2025-03-04T05:06:07.123456+00:00", "log.level": "error",
+         "apache.error.module": "core", "process.pid": 77, "process.thread.id": 88, "source.ip": "198.51.100.7",
+         "source.port": 51234, "error.code": "AH00126", "event.type": "error", "event.module": "error",
+         "http.request.referrer": "https://r.example/", "client_ip": MISSING,
+         "error.message": "Invalid URI in request GET /%, referer: https://r.example/"},
+        {"log.level": "notice", "event.type": MISSING, "source.ip": MISSING, "error.code": "AH00489"},
+        {"event.type": "info", "apache.error.debug_message": "(70014)End of file found", "error.code": "AH01991"}],
+}
+MADE["nginx_access"] = {
+    "type": "nginx-access",
+    "key": SITE.format("nginx-access"),
+    "body": lines(
+        f'198.51.100.7 - kim {ASKED} "POST /a?b=c HTTP/2.0" 302 0 "-" "Agent \\x22x" "192.0.2.9"',
+        f'198.51.100.7 - - {ASKED} "GET /x HTTP/1.1" 500 170 "https://r.example/" "-"'),
+    "wants": [
+        {"_index": "log-web-nginx-2025-03", "user.name": "kim", "source.ip": "198.51.100.7", "url.path": "/a",
+         "url.query": "b=c", "http.request.method": "POST", "http.version": "2.0", "event.outcome": "success",
+         "http.request.header.x_forwarded_for": ["192.0.2.9"], "related.ip": ["192.0.2.9", "198.51.100.7"],
+         "service.name": "shop", "event.type": ["access"]},
+        {"event.outcome": "failure", "http.request.referrer": "https://r.example/", "related.ip": ["198.51.100.7"],
+         "user_agent.original": MISSING}],
+}
+MADE["nginx_error"] = {
+    "type": "nginx-error",
+    "key": SITE.format("nginx-error"),
+    "body": lines(
+        '2025/03/04 05:06:07 [error] 31#32: *5 open() "/srv/x" failed (2: No such file), client: 198.51.100.7, server: '
+        'example.com, request: "GET /x.php?a=b HTTP/1.1", host: "www.example.com:8080", referrer: "https://r.example/"',
+        "2025/03/04 05:06:08 [notice] 31#31: signal 17 received", "and a line more"),
+    "wants": [
+        {"_index": "log-web-nginx-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "log.level": "error",
+         "process.pid": 31, "process.thread.id": 32, "nginx.error.connection_id": 5, "source.ip": "198.51.100.7",
+         "related.ip": ["198.51.100.7"], "url.domain": "www.example.com", "url.port": 8080, "url.path": "/x.php",
+         "url.extension": "php", "url.query": "a=b", "http.request.method": "GET", "http.version": "1.1",
+         "http.request.referrer": "https://r.example/", "event.module": "error"},
+        {"source.ip": MISSING, "error.message": "signal 17 received\nand a line more"}],
+}
