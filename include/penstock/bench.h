@@ -60,6 +60,58 @@ PEN_MUST_USE pen_status pen_bench_generate(const struct pen_generate_options *op
 PEN_MUST_USE pen_status pen_bench_rules(const char *dir, uint32_t count, uint64_t seed,
                                         struct pen_err *err);
 
+/* ---- sink ---- */
+
+#define PEN_SINK_SPEED_LIST 8U /* sizes, and numbers of requests */
+#define PEN_SINK_SPEED_ROWS (PEN_SINK_SPEED_LIST * PEN_SINK_SPEED_LIST)
+#define PEN_SINK_SPEED_TEXT 240U
+struct pen_sink_speed_options {
+    const struct pen_sink_spec *cluster;
+    const struct pen_program *program;      /* with the type cloudtrail */
+    size_t body_bytes[PEN_SINK_SPEED_LIST]; /* of what is sent, inflated */
+    uint32_t body_count;
+    uint32_t concurrency[PEN_SINK_SPEED_LIST]; /* requests under way, 1..PEN_POST_IN_FLIGHT_MAX */
+    uint32_t concurrency_count;
+    int64_t row_ns;      /* so long new documents are sent, for each size and number */
+    uint64_t made_bytes; /* of documents that are made before, and sent again under new ids */
+    int64_t answer_ns;   /* a request without an answer is given up */
+    bool is_plain;       /* bodies are not compressed */
+    bool (*is_stopped)(void *ctx);             /* asked all the time: true ends it */
+    void (*told)(void *ctx, const char *text); /* a line of what happens, without newline */
+    void *ctx;
+};
+struct pen_sink_speed_row { /* until the last document was settled */
+    size_t body_bytes;
+    uint32_t concurrency;
+    uint64_t documents; /* that the cluster took */
+    uint64_t refused;   /* that it will not take */
+    uint64_t requests, repeats, plain_bytes, shipped_bytes;
+    double wall_s, cpu_s, answer_s; /* answer_s: of a request, on average */
+};
+struct pen_sink_speed {
+    char index[64];
+    uint64_t made;       /* different documents */
+    uint64_t made_bytes; /* their sources */
+    struct pen_sink_speed_row rows[PEN_SINK_SPEED_ROWS];
+    uint32_t row_count;
+    struct pen_sink_speed_row warm_up; /* the first size and number, before they count */
+    bool is_stopped;
+    bool is_deleted;                   /* the index is gone */
+    char refusal[PEN_SINK_SPEED_TEXT]; /* why the first document was refused; "" */
+};
+/*
+ * pen_bench_sink - how fast a cluster takes documents: each size of requests with each number of
+ * them, one after another, from one thread.
+ *
+ * An index of a random name is made as templates make those of CloudTrail, and deleted at the end,
+ * whatever happens but the death of the process.
+ * Returns  PEN_OK: also when it was stopped; rows that were not finished are left out |
+ * PEN_E_CONFIG (no templates) | PEN_E_DENIED | PEN_E_IO | PEN_E_TIMEOUT (the cluster took nothing
+ * for half a minute) | PEN_E_NOMEM.  out->index and is_deleted are right in any case
+ */
+PEN_MUST_USE pen_status pen_bench_sink(const struct pen_sink_speed_options *options,
+                                       struct pen_sink_speed *out, struct pen_err *err);
+
 /* ---- limit ---- */
 
 #define PEN_LIMIT_ROUNDS_MAX 99U

@@ -46,6 +46,15 @@ PEN_MUST_USE pen_status pen_sink_check(const struct pen_sink *sink, bool *has_te
  * hears of each.  Blocks.  Statuses as above. */
 PEN_MUST_USE pen_status pen_sink_setup(const struct pen_sink *sink, void (*told)(const char *path),
                                        struct pen_err *err);
+/*
+ * An index of its own for a measurement.  make: with the settings and mappings that the templates
+ * give an index of the name like (serverless: none).  drop: deletes it, also one that requests
+ * under way make again; one that is not there is fine.  Block.  Statuses as above.
+ */
+PEN_MUST_USE pen_status pen_sink_index_make(const struct pen_sink *sink, const char *name,
+                                            const char *like, struct pen_err *err);
+PEN_MUST_USE pen_status pen_sink_index_drop(const struct pen_sink *sink, const char *name,
+                                            struct pen_err *err);
 /* The credentials that sign, as the chain gives them now, and whether they are others than before.
  * They lie in the sink until the next call.  Blocks; of a sink that signs. */
 bool pen_sink_is_signed(const struct pen_sink *sink);
@@ -67,11 +76,12 @@ struct pen_ship_options {
     /* Of PEN_SINK_OPENSEARCH alone. */
     struct pen_ring *ring;
     const struct pen_sink *sink;
-    size_t held_bytes_max; /* of documents that are not settled: beyond there is no room */
-    uint32_t requests_max; /* under way at once */
-    int64_t answer_ns;     /* sink.timeout */
-    uint64_t bytes_s_max;  /* of plain bodies; 0: no limit */
-    bool is_plain;         /* bodies are not compressed */
+    size_t held_bytes_max;   /* of documents that are not settled: beyond there is no room */
+    uint32_t requests_max;   /* under way at once */
+    uint32_t requests_first; /* at first, until the cluster's answers tell; 0: 1 */
+    int64_t answer_ns;       /* sink.timeout */
+    uint64_t bytes_s_max;    /* of plain bodies; 0: no limit */
+    bool is_plain;           /* bodies are not compressed */
     void (*refused)(void *ctx, const struct pen_ship_refusal *refusal);
     void *ctx;
     /* Of all. */
@@ -138,6 +148,8 @@ struct pen_ship_counters {
     uint64_t documents, body_bytes, shipped_bytes; /* shipped: compressed */
     int64_t blocked_ns;         /* in writes and syncs that the caller waited for */
     uint64_t requests, repeats; /* repeats: of them, those that sent a body again */
+    uint64_t answers;           /* requests that ended, with an answer or none */
+    int64_t answer_ns;          /* of all these, from the request to its end */
 };
 struct pen_ship_counters pen_ship_counters_get(const struct pen_ship *ship);
 /* Bench only: every sealed body before compression. */

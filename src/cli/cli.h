@@ -17,6 +17,7 @@ int cmd_dead_letters(int argc, char **argv);
 int cmd_sink(int argc, char **argv);
 int cmd_bench_limit(int argc, char **argv);
 int cmd_bench_s3(int argc, char **argv);
+int cmd_bench_sink(int argc, char **argv);
 int cmd_bench_rules(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */

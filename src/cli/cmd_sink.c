@@ -1,6 +1,5 @@
 /* tested by tests/e2e/test_opensearch.py */
-#include "cluster.h"
-#include "config.h"
+#include "sink_spec.h"
 
 #include <stdio.h>
 
@@ -24,7 +23,7 @@ static const struct cli_option options[] = {{"--config", OPT_CONFIG, true},
                                             {NULL, 0, false}};
 
 struct sink_args {
-    const char *spec, *config, *ca;
+    struct sink_choice choice;
     bool wants_help;
 };
 
@@ -34,10 +33,10 @@ static bool take(void *ctx, int id, char *value)
     struct sink_args *args = ctx;
     switch (id) {
     case OPT_CONFIG:
-        args->config = value;
+        args->choice.config = value;
         return true;
     case OPT_CA:
-        args->ca = value;
+        args->choice.ca = value;
         return true;
     case OPT_HELP:
         args->wants_help = true;
@@ -45,48 +44,12 @@ static bool take(void *ctx, int id, char *value)
     default:
         break;
     }
-    if (args->spec != NULL) {
+    if (args->choice.spec != NULL) {
         (void)fputs("penstock: sink setup takes one SPEC\n", stderr);
         return false;
     }
-    args->spec = value;
+    args->choice.spec = value;
     return true;
-}
-
-/* What the file says of a cluster; -1, or the exit code after words. */
-static int config_take(const char *path, struct config *config)
-{
-    struct pen_replay_options ignored = {0};
-    struct pen_buf problems;
-    settings_defaults(&ignored);
-    pen_buf_init(&problems, (size_t)1 << 20);
-    const pen_status st = config_read(config, path, &ignored, &problems);
-    if (st != PEN_OK) {
-        (void)fwrite(problems.ptr, 1, problems.len, stderr);
-    }
-    pen_buf_fini(&problems);
-    return st == PEN_OK ? -1 : 3;
-}
-
-/* Which cluster, from the command line and the file. */
-static pen_status spec_make(const struct sink_args *args, const struct config *config,
-                            struct pen_sink_spec *out, struct pen_err *err)
-{
-    enum pen_sink_kind kind = PEN_SINK_FILES;
-    const char *urls = NULL;
-    *out = config->cluster;
-    if (args->spec != NULL && strcmp(args->spec, "opensearch:") != 0 &&
-        strcmp(args->spec, "opensearch") != 0) {
-        PEN_TRY(config_sink_check(args->spec, &kind, &urls, err));
-        const bool is_same = urls != NULL && out->urls != NULL && strcmp(urls, out->urls) == 0;
-        *out = is_same ? *out : (struct pen_sink_spec){.urls = urls};
-    }
-    if (out->urls == NULL) {
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                        "sink setup takes opensearch:URL; other sinks need nothing");
-    }
-    out->ca_file = out->ca_file == NULL ? args->ca : out->ca_file;
-    return PEN_OK;
 }
 
 static void told(const char *path)
@@ -101,10 +64,9 @@ static int setup(const struct sink_args *args)
     struct pen_sink *sink = NULL;
     struct pen_err err = {0};
     config_init(&config);
-    int code = args->config == NULL ? -1 : config_take(args->config, &config);
+    int code = sink_choose(&args->choice, "sink setup", &config, &spec);
     if (code < 0) {
-        pen_status st = spec_make(args, &config, &spec, &err);
-        st = st == PEN_OK ? pen_sink_open(&spec, &sink, &err) : st;
+        pen_status st = pen_sink_open(&spec, &sink, &err);
         st = st == PEN_OK ? pen_sink_setup(sink, told, &err) : st;
         code = st == PEN_OK ? 0 : cli_fail(&err);
     }

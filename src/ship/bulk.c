@@ -36,7 +36,8 @@ static pen_status slots_new(struct bulk *bulk, struct pen_err *err)
 
 pen_status bulk_new(const struct pen_ship_options *options, struct bulk **out, struct pen_err *err)
 {
-    PEN_CHECK(options->ring != NULL && options->sink != NULL && options->requests_max > 0);
+    PEN_CHECK(options->ring != NULL && options->sink != NULL && options->requests_max > 0 &&
+              options->requests_first <= options->requests_max);
     struct bulk *bulk = calloc(1, sizeof(*bulk));
     if (bulk == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "bulk requests: out of memory");
@@ -44,7 +45,7 @@ pen_status bulk_new(const struct pen_ship_options *options, struct bulk **out, s
     bulk->options = *options;
     bulk->body_target = options->body_bytes_max;
     bulk->body_max = options->body_bytes_max;
-    bulk->window = 1;
+    bulk->window = options->requests_first == 0 ? 1 : options->requests_first;
     bulk->random = (uint64_t)pen_clock_mono_ns() ^ (uint64_t)(uintptr_t)bulk;
     const struct pen_poster_options poster =
         sink_poster(options->sink, options->requests_max, options->answer_ns);

@@ -257,6 +257,8 @@ int64_t bulk_turn(struct bulk *bulk, int64_t now_ns)
     for (struct pen_post *post = pen_poster_done(bulk->poster); post != NULL;
          post = pen_poster_done(bulk->poster)) {
         bulk->flying--;
+        bulk->counters.answers++;
+        bulk->counters.answer_ns += post->took_ns;
         bulk_answer(bulk, PEN_CONTAINER_OF(post, struct bulk_slot, post), now_ns);
     }
     if (bulk->is_closing) {

@@ -45,6 +45,7 @@ class Cluster:
         self.docs, self.versions = {}, {}
         self.requests, self.errors, self.seen = 0, [], []
         self.puts = {}
+        self.indices, self.deleted = {}, []  # those that were made by name: the body
         self.lock = threading.Lock()
         if templates:
             self.puts = None  # every template is there
@@ -64,6 +65,9 @@ class Cluster:
 
             def do_PUT(self):
                 cluster._put(self)
+
+            def do_DELETE(self):
+                cluster._delete(self)
 
             def log_message(self, *args):
                 pass
@@ -243,9 +247,30 @@ class Cluster:
         body = self._body(handler)
         if not self._allowed(handler):
             return
+        name = handler.path.split("?")[0][1:]
+        if not name.startswith("_"):
+            self.indices[name] = json.loads(body)
+            self._answer(handler, 200, b'{"acknowledged":true}')
+            return
         if self.puts is None:
             self.puts = {}
         self.puts[handler.path.split("?")[0]] = json.loads(body)
+        self._answer(handler, 200, b'{"acknowledged":true}')
+
+
+    def _delete(self, handler):
+        """An index is there when it was made, or a document went to it."""
+        if not self._allowed(handler):
+            return
+        name = handler.path.split("?")[0][1:]
+        with self.lock:
+            gone = [key for key in self.docs if key[0] == name]
+            for key in gone:
+                del self.docs[key]
+        if self.indices.pop(name, None) is None and not gone:
+            self._answer(handler, *whole(404, "index_not_found_exception"))
+            return
+        self.deleted.append(name)
         self._answer(handler, 200, b'{"acknowledged":true}')
 
 

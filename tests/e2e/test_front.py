@@ -419,8 +419,7 @@ def case_reserved():
                     ("types", "import", "x")):
         assert "not built yet" in words(*command), command
         assert " ".join(command[:2 if command[0] in ("rules", "types") else 1]) in top, command
-    for command in (("bench", "sink"), ("check", "--aws")):
-        assert "not built yet" in words(*command), command
+    assert "not built yet" in words("check", "--aws")
     for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("sink", "x"), ("signals", "x"), ("dead-letters", "x"), ("x",)):
         text = words(*command)
         assert f"no command `{' '.join(command)}`" in text and text.count("\n") == 1, text

@@ -457,4 +457,5 @@ def case_opensearch_gone():
         assert got["records"] == plain["records"], got["records"]
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())
