@@ -41,7 +41,8 @@ struct pen_type {
     uint32_t column_count;
     pen_slice separator;    /* COLUMNS: "" blanks, "tab" or one byte */
     pen_slice array_key;    /* JSON: member that holds the records, or "" */
-    const pen_slice *times; /* dotted paths of the event time: the first that is present */
+    const pen_slice *times; /* dotted paths of the event time: the first that is present;
+                             * "@key": what the object's key says, else when it was written */
     uint32_t time_count;
     pen_slice time_form; /* "rfc3339", "epoch", or a pattern with %Y and the like */
     pen_slice id_key;    /* dotted path of the natural id, or "" */

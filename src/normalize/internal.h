@@ -98,7 +98,8 @@ struct nrm_script {
     uint32_t source_field; /* index in fields: the event source that repairs ask for */
     void (*run)(struct pen_normalizer *normalizer, const struct pen_record *record,
                 struct pen_doc *doc);
-    /* Repairs of kind NRM_OWN: appends what stands for the value, copied; nothing when it stays. */
+    /* Repairs of kind NRM_OWN: appends what stands for the value, copied; nothing when it stays,
+     * null when its member goes. */
     pen_status (*make)(struct pen_normalizer *n, pen_slice copied, struct pen_buf *out);
     /* Time of records that have none of their own by rights (digests), else NULL. */
     const struct pen_value *(*time)(const struct pen_schema *schema,
@@ -109,7 +110,9 @@ extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_s3access, nrm_script_waf, nrm_script_cloudfront_standard,
     nrm_script_cloudfront_realtime, nrm_script_securityhub, nrm_script_inspector, nrm_script_eks,
     nrm_script_linux, nrm_script_rds_mysql_audit, nrm_script_rds_postgresql, nrm_script_web_access,
-    nrm_script_apache_error, nrm_script_nginx_error;
+    nrm_script_apache_error, nrm_script_nginx_error, nrm_script_config, nrm_script_config_rules,
+    nrm_script_trustedadvisor, nrm_script_clientvpn, nrm_script_redis_slowlog,
+    nrm_script_opensearch_audit, nrm_script_cloudhsm;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U
@@ -141,6 +144,7 @@ struct pen_schema {
     uint32_t slot_kind, slot_reason; /* event.kind, error.message */
     uint32_t time_fields[NRM_TIMES_MAX];
     uint32_t time_count;
+    bool has_key_time; /* records without a time have that of the object's key */
     uint32_t id_field, suffix_field;
     uint32_t *identity;
     struct {
@@ -207,6 +211,9 @@ PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct 
  * gives the year of forms without one. */
 bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int64_t written_ns,
                    int64_t *time_ns);
+/* The time in the object's key (20250304T050607Z), else about when it was written; shown likewise.
+ */
+int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_info *object);
 
 /* derive.c: adds what was asked for by other names to the values of the record. */
 PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,

@@ -201,6 +201,10 @@ static pen_status find_time(struct pen_normalizer *n, const struct pen_record *r
         nrm_time_take(n, schema->script->time(schema, record), object->written_ns, &doc->time_ns)) {
         return PEN_OK;
     }
+    if (schema->has_key_time) {
+        doc->time_ns = nrm_time_of_object(n, object);
+        return PEN_OK;
+    }
     doc->time_ns = INT64_MIN;
     if (schema->type->time_count > 0 && record->problem == NULL) {
         return PEN_FAIL(err, PEN_E_CORRUPT, record->offset, "record has no time in %.*s",

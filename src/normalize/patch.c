@@ -206,6 +206,24 @@ static pen_status replace(struct pen_normalizer *n, const struct pen_record *rec
                                                 : PEN_OK;
 }
 
+/* Takes the name of a member back, which out ends with; false: it is the first of its object. */
+static bool take_name_back(struct pen_buf *out)
+{
+    size_t at = out->len - 2; /* of the quote before the colon */
+    size_t slashes = 1;
+    while (slashes % 2 == 1) { /* a quote behind an odd number of them is a part of the name */
+        slashes = 0;
+        for (at--; at > 0 && out->ptr[at] != '"'; at--) {
+        }
+        while (slashes < at && out->ptr[at - 1 - slashes] == '\\') {
+            slashes++;
+        }
+    }
+    const bool has_comma = at > 0 && out->ptr[at - 1] == ',';
+    out->len = at - has_comma;
+    return has_comma;
+}
+
 pen_status nrm_copy_patched(struct pen_normalizer *n, const struct pen_record *record,
                             struct pen_buf *out)
 {
@@ -221,6 +239,13 @@ pen_status nrm_copy_patched(struct pen_normalizer *n, const struct pen_record *r
         PEN_TRY(replace(n, record, patch, out));
         if (out->len > before) {
             done = patch->end;
+        }
+        if (before > 0 && out->ptr[before - 1] == ':' &&
+            pen_slice_eq(pen_slice_sub(pen_buf_slice(out), before, out->len),
+                         PEN_SLICE_LIT("null"))) {
+            out->len = before;
+            const bool is_next_first = !take_name_back(out) && done < record->copy.len;
+            done += is_next_first && record->copy.ptr[done] == ',';
         }
     }
     return pen_buf_add(out, pen_slice_sub(record->copy, done, record->copy.len));

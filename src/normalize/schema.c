@@ -32,7 +32,14 @@ static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
                                                    &nrm_script_rds_postgresql,
                                                    &nrm_script_web_access,
                                                    &nrm_script_apache_error,
-                                                   &nrm_script_nginx_error};
+                                                   &nrm_script_nginx_error,
+                                                   &nrm_script_config,
+                                                   &nrm_script_config_rules,
+                                                   &nrm_script_trustedadvisor,
+                                                   &nrm_script_clientvpn,
+                                                   &nrm_script_redis_slowlog,
+                                                   &nrm_script_opensearch_audit,
+                                                   &nrm_script_cloudhsm};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {
@@ -318,9 +325,13 @@ static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
                         PEN_SLICE_FMT(type->name), NRM_TIMES_MAX);
     }
     for (uint32_t i = 0; i < type->time_count; i++) {
-        PEN_TRY(plain_field(schema, type->times[i], &schema->time_fields[i], err));
+        if (pen_slice_eq(type->times[i], PEN_SLICE_LIT("@key"))) {
+            schema->has_key_time = true;
+            continue;
+        }
+        PEN_TRY(
+            plain_field(schema, type->times[i], &schema->time_fields[schema->time_count++], err));
     }
-    schema->time_count = type->time_count;
     if (type->time_count > 0) {
         return nrm_time_form_check(type, err);
     }

@@ -344,6 +344,47 @@ static bool take_pattern(struct pen_normalizer *n, pen_slice text, int64_t writt
     return true;
 }
 
+/* ---- keys ---- */
+
+/* Eight digits, T, six digits, Z, and neither before nor behind them another letter or digit. */
+static bool key_time_at(pen_slice text, int64_t *time_ns)
+{
+    static const pen_slice form = {(const uint8_t *)"%Y%m%dT%H%M%SZ", 14};
+    struct when when = {0};
+    uint32_t date = 0;
+    uint32_t clock = 0;
+    pen_slice rest = text;
+    if (!number(&rest, 8, &date) || rest.len == 0 || rest.ptr[0] != 'T') {
+        return false;
+    }
+    rest = pen_slice_sub(rest, 1, rest.len);
+    if (rest.ptr != text.ptr + 9 || !number(&rest, 6, &clock) || rest.ptr != text.ptr + 15) {
+        return false;
+    }
+    if (!by_pattern(form, pen_slice_sub(text, 0, 16), &when) ||
+        !is_day(when.year, when.month, when.day) || when.hour > 23 || when.minute > 59 ||
+        when.second > 60 || when.year < 1678 || when.year > 2261) {
+        return false;
+    }
+    *time_ns = (pen_days_from_civil((int32_t)when.year, when.month, when.day) * 86400 +
+                (int64_t)when.hour * 3600 + (int64_t)when.minute * 60 + when.second) *
+               PEN_NS_PER_S;
+    return true;
+}
+
+int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_info *object)
+{
+    const pen_slice key = object->key;
+    int64_t time_ns = object->written_ns;
+    for (size_t i = 1; i + 16 <= key.len; i++) {
+        if (key.ptr[i - 1] == '_' && key_time_at(pen_slice_sub(key, i, key.len), &time_ns)) {
+            break;
+        }
+    }
+    show(n, time_ns, 0);
+    return time_ns;
+}
+
 /* ---- the form of a type ---- */
 
 static bool is_form(const struct pen_type *type, const char *name)

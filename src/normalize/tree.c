@@ -176,6 +176,67 @@ void nrm_tree_merge(struct nrm_tree *tree, uint32_t base, uint32_t over)
     }
 }
 
+/* A copy of a scalar, behind all nodes and below another one. */
+static pen_status copy_node(struct nrm_tree *tree, uint32_t node, uint32_t parent, pen_slice key)
+{
+    if (tree->count == tree->capacity) {
+        PEN_TRY(grow(tree));
+    }
+    tree->nodes[tree->count] = tree->nodes[node];
+    tree->nodes[tree->count].key = key;
+    tree->nodes[tree->count].key_escaped = false;
+    link_child(tree, parent, tree->count);
+    tree->count++;
+    return PEN_OK;
+}
+
+static bool is_container(const struct nrm_node *node)
+{
+    return node->kind == PEN_OBJECT || node->kind == PEN_ARRAY;
+}
+
+pen_status nrm_tree_wrap(struct nrm_tree *tree, uint32_t node, pen_slice key)
+{
+    if (is_container(&tree->nodes[node])) {
+        return PEN_OK;
+    }
+    PEN_TRY(copy_node(tree, node, node, key));
+    tree->nodes[node].kind = PEN_OBJECT;
+    return PEN_OK;
+}
+
+pen_status nrm_tree_move(struct nrm_tree *tree, uint32_t node, uint32_t object, pen_slice key)
+{
+    if (is_container(&tree->nodes[node])) {
+        return PEN_OK;
+    }
+    PEN_TRY(copy_node(tree, node, object, key));
+    tree->nodes[node].is_gone = true;
+    return PEN_OK;
+}
+
+void nrm_tree_set_text(struct nrm_tree *tree, uint32_t node, pen_slice text)
+{
+    struct nrm_node *at = &tree->nodes[node];
+    for (uint32_t kid = at->first; kid != NRM_TREE_NONE; kid = tree->nodes[kid].next) {
+        tree->nodes[kid].is_gone = true;
+    }
+    at->kind = PEN_STRING;
+    at->text = text;
+    at->is_escaped = memchr(text.ptr, '\\', text.len) != NULL;
+    at->first = NRM_TREE_NONE;
+    at->last = NRM_TREE_NONE;
+}
+
+void nrm_tree_to_list(struct nrm_tree *tree, uint32_t object)
+{
+    tree->nodes[object].kind = PEN_ARRAY;
+    for (uint32_t kid = tree->nodes[object].first; kid != NRM_TREE_NONE;
+         kid = tree->nodes[kid].next) {
+        tree->nodes[kid].key = (pen_slice){0};
+    }
+}
+
 static bool is_empty_text(pen_slice text)
 {
     return text.len == 0 || pen_slice_eq(text, PEN_SLICE_LIT("-")) ||
@@ -225,8 +286,7 @@ void nrm_tree_prune(struct nrm_tree *tree, uint32_t root)
 uint32_t nrm_tree_step(const struct nrm_tree *tree, uint32_t root, uint32_t node, bool *leaving)
 {
     const struct nrm_node *at = &tree->nodes[node];
-    const bool is_container = at->kind == PEN_OBJECT || at->kind == PEN_ARRAY;
-    if (is_container && !*leaving) {
+    if (is_container(at) && !*leaving) {
         uint32_t kid = at->first;
         while (kid != NRM_TREE_NONE && tree->nodes[kid].is_gone) {
             kid = tree->nodes[kid].next;

@@ -33,6 +33,15 @@ PEN_MUST_USE pen_status nrm_tree_parse(struct nrm_tree *tree, pen_slice json, ui
 uint32_t nrm_tree_member(const struct nrm_tree *tree, uint32_t object, pen_slice key);
 /* Lays the object at over onto the object at base: objects merge, everything else is replaced. */
 void nrm_tree_merge(struct nrm_tree *tree, uint32_t base, uint32_t over);
+/* A text becomes an object with that text as its member key (borrowed). */
+PEN_MUST_USE pen_status nrm_tree_wrap(struct nrm_tree *tree, uint32_t node, pen_slice key);
+/* Moves a scalar into an object, as its last member, named key (borrowed); containers stay. */
+PEN_MUST_USE pen_status nrm_tree_move(struct nrm_tree *tree, uint32_t node, uint32_t object,
+                                      pen_slice key);
+/* A node becomes a string: text (borrowed) is its inside. */
+void nrm_tree_set_text(struct nrm_tree *tree, uint32_t node, pen_slice text);
+/* The members of an object become the elements of a list. */
+void nrm_tree_to_list(struct nrm_tree *tree, uint32_t object);
 /* Marks empty members below root as gone: null, "", "-", "null", "[]", {}, [], [""]. */
 void nrm_tree_prune(struct nrm_tree *tree, uint32_t root);
 /* The node after node in a walk of root in document order.  *leaving is set when the walk comes

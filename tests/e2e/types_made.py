@@ -318,3 +318,186 @@ MADE["nginx_error"] = {
          "http.request.referrer": "https://r.example/", "event.module": "error"},
         {"source.ip": MISSING, "error.message": "signal 17 received\nand a line more"}],
 }
+
+VPN = {"connection-log-type": "connection-reset", "connection-attempt-status": "successful",
+       "connection-attempt-failure-reason": "NA", "connection-id": "cvpn-connection-0a",
+       "client-vpn-endpoint-id": "cvpn-endpoint-0a", "username": "kim", "device-ip": "198.51.100.7", "port": "51234",
+       "client-ip": "10.0.0.9", "common-name": "kim.example", "connection-start-time": "2025-03-04 05:00:00",
+       "connection-last-update-time": "2025-03-04 05:06:07", "connection-end-time": "2025-03-04 05:06:00",
+       "ingress-bytes": "100", "egress-bytes": "23", "ingress-packets": "0", "egress-packets": "0",
+       "connection-duration-seconds": "360"}
+MADE["clientvpn"] = {
+    "type": "clientvpn",
+    "key": f"{ACCOUNT}/ClientVPN/eu-west-1/2025/03/04/x",
+    "body": lines(VPN, {"client-ip": "NA", **{k: v for k, v in VPN.items() if k != "client-ip"},
+                        "connection-attempt-status": "failed", "connection-end-time": "NA",
+                        "connection-attempt-failure-reason": "certificate-revoked",
+                        "connection-duration-seconds": "NA", "ingress-bytes": "NA"}),
+    "wants": [
+        {"_index": "log-aws-clientvpn-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "source.ip": "198.51.100.7",
+         "source.port": 51234, "user.name": "kim", "related.user": ["kim"], "event.outcome": "success",
+         "related.ip": ["10.0.0.9", "198.51.100.7"], "network.bytes": 123, "network.packets": MISSING,
+         "event.duration": 360000000000, "error.message": MISSING, "username": MISSING,
+         "clientvpn.connection-start-time": "2025-03-04T05:00:00+00:00", "clientvpn.username": "kim"},
+        {"event.outcome": "failure", "error.message": "certificate-revoked", "clientvpn.client-ip": MISSING,
+         "clientvpn.connection-end-time": MISSING, "event.duration": MISSING, "network.bytes": MISSING,
+         "clientvpn.connection-last-update-time": "2025-03-04T05:06:07+00:00"}],
+}
+
+MADE["elasticache_redis_slowlog"] = {
+    "type": "elasticache-redis-slowlog",
+    "key": f"{ACCOUNT}/Redis/slow/x",
+    "body": lines({"CacheClusterId": "c1", "CacheNodeId": "0001", "Id": 7, "Timestamp": 1741064767,
+                   "Duration (us)": 120, "Command": "keys *", "ClientAddress": "198.51.100.7:51234", "ClientName": ""},
+                  {"Id": 8, "Timestamp": 1741064768, "Command": "get a", "ClientAddress": "[2001:db8::7"}),
+    "wants": [
+        {"_index": "log-aws-elasticache-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "source.port": 51234,
+         "source.ip": "198.51.100.7", "source.address": "198.51.100.7", "related.ip": ["198.51.100.7"],
+         "event.module": "redis-slowlog", "elasticache.Duration_us": 120, "elasticache.Command": "keys *"},
+        {"source.ip": MISSING, "source.port": MISSING}],
+}
+
+AUDIT = {"audit_cluster_name": "123456789012:logs", "audit_node_name": "n1", "audit_request_layer": "REST",
+         "audit_request_remote_address": "198.51.100.7", "@timestamp": "2025-03-04T05:06:07.000+00:00"}
+MADE["opensearch_audit"] = {
+    "type": "opensearch-audit",
+    "key": f"{ACCOUNT}/OpenSearch/Audit/eu-west-1/x",
+    "body": lines(
+        {**AUDIT, "audit_category": "FAILED_LOGIN", "audit_request_effective_user": "kim",
+         "audit_rest_request_method": "GET",
+         "audit_rest_request_headers": {"User-Agent": ["curl/8.0"], "Host": ["10.0.0.9"]}},
+        {**AUDIT, "audit_category": "INDEX_EVENT", "audit_request_initiating_user": "eve",
+         "audit_transport_request_type": "CreateIndexRequest"}, AUDIT),
+    "wants": [
+        {"_index": "log-aws-opensearch-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "event.outcome": "failure",
+         "event.category": ["database", "authentication"], "rule.name": "GET", "user.name": "kim",
+         "source.ip": "198.51.100.7", "related.user": ["kim"], "related.hosts": ["10.0.0.9"],
+         "related.ip": ["10.0.0.9", "198.51.100.7"], "opensearch.audit_node_name": "n1",
+         "opensearch.timestamp": "2025-03-04T05:06:07.000+00:00"},
+        {"event.outcome": "unknown", "event.category": ["database"], "rule.name": "CreateIndexRequest",
+         "user.name": "eve"}, {"rule.name": "ParsingError"}],
+}
+
+MADE["workspaces_event"] = {
+    "type": "workspaces-event",
+    "key": f"{ACCOUNT}/WorkSpaces/Event/x",
+    "body": lines({"clientIpAddress": "198.51.100.7", "actionType": "successfulLogin", "workspaceId": "ws-0a",
+                   "directoryId": "d-0a", "loginTime": "2025-03-04T05:06:07.123Z", "clientPlatform": "Windows"}),
+    "wants": [{"_index": "log-aws-workspaces-2025-03", "@timestamp": "2025-03-04T05:06:07.123000+00:00",
+               "host.id": "ws-0a", "related.hosts": ["ws-0a"], "source.ip": "198.51.100.7", "WorkspaceId": "ws-0a",
+               "related.ip": ["198.51.100.7"], "event.outcome": "success",
+               "event.category": ["authentication", "host"]}],
+}
+MADE["workspaces_inventory"] = {
+    "type": "workspaces-inventory",
+    "key": f"{ACCOUNT}/WorkSpaces/Inventory/eu-west-1/workspaces_20250304T050607Z.json.gz",
+    "body": lines({"Workspaces": [{"WorkspaceId": "ws-0a", "UserName": "kim", "IpAddress": "10.0.0.9",
+                                   "ComputerName": "PC-1", "State": "AVAILABLE"}, {"WorkspaceId": "ws-0b"}]}),
+    "wants": [{"_index": "log-aws-workspaces-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "host.id": "ws-0a",
+               "host.ip": ["10.0.0.9"], "host.name": "PC-1", "host.hostname": "PC-1", "user.name": "kim",
+               "related.hosts": ["PC-1", "ws-0a"], "related.user": ["kim"], "event.kind": "state"},
+              {"host.id": "ws-0b", "host.ip": MISSING}],
+}
+
+ADVICE = {"creation_date": "2025-03-04T05:06:07Z",
+          "check": {"id": "c1", "name": "Low use", "metadata": ["Region", "Service", "Resource", "Address"]}}
+MADE["trustedadvisor"] = {
+    "type": "trustedadvisor",
+    "key": f"{ACCOUNT}/TrustedAdvisor/eu-west-1/x.json.gz",
+    "body": lines(
+        {**ADVICE, "result": {"status": "ok", "flaggedResource": {
+            "status": "warning", "region": "eu-central-1", "metadata":
+                ["eu-central-1", None, "arn:aws:ec2:eu-central-1:123456789012:instance/i-0a", "198.51.100.7"]}}},
+        {**ADVICE, "result": {"status": "ok", "flaggedResource": {
+            "metadata": ["eu-west-1", "DynamoDB", "-", "198.51.100.7"]}}},
+        {"creation_date": "2025-03-04T05:06:07Z", "check": {"name": "Bare"}, "result": {"status": "error"}}),
+    "wants": [
+        {"_index": "log-aws-trustedadvisor-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "event.kind": "alert",
+         "cloud.region": "eu-central-1", "cloud.service.name": "ec2", "cloud.instance.id": "i-0a",
+         "related.hosts": ["i-0a"], "related.ip": ["198.51.100.7"], "rule.name": "Low use",
+         "event.category": ["configuration"], "trustedadvisor.check.id": "c1"},
+        {"event.kind": "event", "cloud.service.name": "dynamodb", "event.category": "database"},
+        {"event.kind": "alert", "cloud.service.name": MISSING, "cloud.region": "eu-west-1"}],
+}
+
+ITEM = {"awsAccountId": "123456789012", "awsRegion": "eu-west-1", "configurationItemStatus": "OK",
+        "configurationItemCaptureTime": "2025-03-04T05:06:07.123Z", "configurationStateId": 1}
+MADE["config_history"] = {
+    "type": "config-history",
+    "key": f"{ACCOUNT}/Config/eu-west-1/2025/3/4/ConfigHistory/123456789012_Config_eu-west-1_ConfigHistory_"
+           "AWS::EC2::Instance_20250304T000000Z_20250304T060000Z_1.json.gz",
+    "body": lines({"fileVersion": "1.0", "configurationItems": [
+        {**ITEM, "resourceType": "AWS::EC2::Instance", "resourceId": "i-0a", "configuration": {
+            "state": {"code": 16, "name": "running"}, "iamInstanceProfile": "arn:profile",
+            "subnets": ["subnet-1", {"subnetIdentifier": "subnet-2"}],
+            "networkInterfaces": [{"privateIpAddresses": [
+                {"privateIpAddress": "10.0.0.9", "association": {"publicIp": "198.51.100.7"}}]}]}},
+        {**ITEM, "resourceType": "AWS::IAM::Role", "resourceId": "AROA1", "resourceName": "ops",
+         "configuration": {"owner": {"id": "o1", "displayName": "d"}, "rules": [{"statement": {"a": "\"b\""}}],
+                           "stateReason": "gone", "stateReasonCode": "x", "status": {"code": "c", "message": "m"}}},
+        {**ITEM, "resourceType": "AWS::SSM::ManagedInstanceInventory", "resourceId": "i-0b",
+         "tags": {"AmazonFSx.FileSystemId": "fs-1"},
+         "configuration": {"AWS:Network": {"Content": {"eth0": {"IPV4": "10.0.0.8", "IPV6": "2001:db8::8"}}}},
+         "supplementaryConfiguration": {"BucketReplicationConfiguration": {"rules": {"r1": {"status": "on"}}}}},
+        {**ITEM, "resourceType": "AWS::Config::ResourceCompliance", "resourceId": "AWS::EC2::Instance/i-0c"}]}),
+    "wants": [
+        {"_index": "log-aws-config-2025-03", "@timestamp": "2025-03-04T05:06:07.123000+00:00",
+         "_id": "746be8426ba797d09af4b22fdba2ff4c_20250304_050607_4981", "event.kind": "state", "event.module": "config-history",
+         "cloud.instance.id": "i-0a", "related.hosts": ["i-0a"], "related.ip": ["10.0.0.9", "198.51.100.7"],
+         "configuration.state_code": 16, "configuration.state_name": "running", "configuration.state": MISSING,
+         "configuration.iamInstanceProfile": {"arn": "arn:profile"},
+         "configuration.subnets.subnetIdentifier": ["subnet-1", "subnet-2"]},
+        {"user.id": "AROA1", "user.name": "ops", "related.user": ["ops", "AROA1"], "cloud.instance.id": MISSING,
+         "configuration.owner": {"displayName": "d"}, "configuration.owner_id": "o1",
+         "configuration.stateReason": {"message": "gone", "code": "x"}, "configuration.status": "c",
+         "configuration.status_message": "m", "configuration.rules": [{"statement": '{"a":"\\"b\\""}'}]},
+        {"cloud.instance.id": "i-0b", "related.ip": ["10.0.0.8", "2001:db8::8"],
+         "tags": {"AmazonFSx_FileSystemId": "fs-1"},
+         "configuration.AWS:Network.Content": [{"IPV4": "10.0.0.8", "IPV6": "2001:db8::8"}],
+         "supplementaryConfiguration.BucketReplicationConfiguration.rules": [{"status": "on"}]},
+        {"cloud.instance.id": "i-0c", "user.id": MISSING}],
+}
+MADE["config_snapshot"] = {
+    "type": "config-snapshot",
+    "key": f"{ACCOUNT}/Config/eu-west-1/2025/3/4/ConfigSnapshot/123456789012_Config_eu-west-1_ConfigSnapshot_"
+           "20250304T050607Z_0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f.json.gz",
+    "body": lines({"configSnapshotId": "s", "configurationItems": [
+        {**ITEM, "resourceType": "AWS::EC2::EIP", "resourceId": "eipalloc-1", "resourceName": "198.51.100.7",
+         "configuration": {"privateIpAddress": "10.0.0.9", "EventPattern": {"source": ["aws.ec2"]}}},
+        {**ITEM, "resourceType": "AWS::EC2::NatGateway", "resourceId": "nat-1", "configuration": {
+            "natGatewayAddresses": [{"privateIp": "10.0.0.7", "publicIp": "198.51.100.8"}]}}]}),
+    "wants": [{"@timestamp": "2025-03-04T05:06:07+00:00", "event.module": "config-snapshot",
+               "related.ip": ["10.0.0.9", "198.51.100.7"], "configuration.EventPattern.source": "['aws.ec2']"},
+              {"related.ip": ["10.0.0.7", "198.51.100.8"]}],
+}
+MADE["config_rules"] = {
+    "type": "config-rules",
+    "key": f"{ACCOUNT}/aws.config/Config_Rules_Compliance_Change/eu-west-1/2025/03/04/x.gz",
+    "body": lines({**ITEM, "resourceType": "AWS::IAM::User", "resourceId": "AIDA1", "configRuleName": "mfa",
+                   "configRuleARN": "arn:rule", "newEvaluationResult": {"complianceType": "NON_COMPLIANT"},
+                   "notificationCreationTime": "2025-03-04T05:06:07.123Z"}),
+    "wants": [{"_index": "log-aws-config-2025-03", "event.outcome": "failure", "event.kind": "alert",
+               "user.id": "AIDA1", "event.type": ["change"], "_id": "8564c0ed8a07ca60a8ddb2b73d243c4a_20250304_050607_ec65"}],
+}
+
+HSM = ["Time: 03/04/25 05:06:07.123456, usecs:1741064767123456", "Sequence No : 0x1f", "Reboot counter : 0x2",
+       "Command Type(hex) : CN_MGMT_CMD (0x0)", "Opcode : CN_LOGIN (0xd)", "Session Handle : 0x1004001",
+       "Response : 0:HSM Return: SUCCESS", "Log type : MGMT_USER_DETAILS_LOG (2)", "User Name : kim",
+       "User Type : CN_CRYPTO_OFFICER (2)"]
+HSM_2 = ["Time: 03/04/25 05:06:08.000000, usecs:1741064768000000", "Version No : 1.0", "Sequence No : 0x20",
+         "Reboot counter : 0x2", "Opcode : CN_DELETE_USER (0x4)", "Command Type(hex) : CN_MGMT_CMD (0x0)",
+         "User id : 3", "Session Handle : 0x1004001", "Response : 5:HSM Error: no such user",
+         "Log type : MGMT_USER_DETAILS_LOG (2)", "Target User Name : bob", "Target User Type : CN_CRYPTO_USER (1)",
+         "Target User id : 9", "something new : 1"]
+MADE["cloudhsm"] = {
+    "type": "cloudhsm",
+    "key": f"{ACCOUNT}/CloudHSM/eu-west-1/x",
+    "body": lines(*HSM, "", *HSM_2),
+    "wants": [
+        {"_index": "log-aws-cloudhsm-2025-03", "@timestamp": "2025-03-04T05:06:07.123456+00:00",
+         "cloudhsm.sequence_no": 31, "cloudhsm.reboot_counter": 2, "cloudhsm.opcode": "CN_LOGIN", "user.name": "kim",
+         "user.roles": "CN_CRYPTO_OFFICER", "event.outcome": "success", "cloudhsm.hsm_return": "SUCCESS"},
+        {"cloudhsm.opcode": "CN_DELETE_USER", "user.id": "3", "event.outcome": "failure", "user.name": MISSING,
+         "user.target.name": "bob", "user.target.roles": "CN_CRYPTO_USER", "user.target.id": "9",
+         "cloudhsm.hsm_error": "no such user", "cloudhsm.unknown_field_value": "something new : 1"}],
+}
