@@ -73,8 +73,11 @@ struct pen_type {
     bool is_builtin;
 };
 
+#define PEN_TYPES_MAX 256U
+#define PEN_TYPE_NAME_MAX 39 /* bytes */
 struct pen_types;
 /* Built-in types, then those of dir (may be NULL), which win.  Errors name file:line:col. */
+/* At most PEN_TYPES_MAX (PEN_E_LIMIT): built-in ones and those of dir together. */
 PEN_MUST_USE pen_status pen_types_load(const char *dir, struct pen_types **out,
                                        struct pen_err *err);
 void pen_types_free(struct pen_types *types);

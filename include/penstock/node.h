@@ -289,6 +289,7 @@ struct pen_replay_options {
     const char *as_type;   /* NULL: by key */
     enum pen_sink_kind sink;
     const struct pen_sink_spec *cluster; /* of PEN_SINK_OPENSEARCH; else NULL */
+    bool is_strict;                      /* damaged and unknown objects are gaps */
     bool setup_sink;                     /* puts templates that the cluster lacks */
     bool signals_only;
     bool fresh;
@@ -334,6 +335,9 @@ struct pen_totals {
     uint64_t matches;
     int64_t time_first_ns, time_last_ns;
 };
+#define PEN_GAP_DAMAGED "damaged" /* causes that are told with is_strict alone */
+#define PEN_GAP_UNKNOWN "unknown-type"
+#define PEN_GAPS_MAX 1024 /* rows of cause and account; what is beyond is in the last, "other" */
 struct pen_gap {
     char cause[32];
     char account[16];
@@ -352,15 +356,15 @@ struct pen_replay_result {
     uint64_t retry_refused; /* those of the retry that are refused at its end */
     uint64_t skipped;       /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
-        char name[40];
+        char name[PEN_TYPE_NAME_MAX + 1];
         uint64_t objects, records, dead;
-    } by_type[64];
+    } by_type[PEN_TYPES_MAX];
     uint32_t type_count;
     uint32_t accounts, regions;
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */
     uint64_t signals_opened, signals_by_severity[5];
-    struct pen_gap gaps[64];
+    struct pen_gap gaps[PEN_GAPS_MAX];
     uint32_t gap_count;
     uint64_t records_before, plain_before; /* of the totals: what earlier runs of the job read */
     double wall_s, cpu_s;

@@ -5,6 +5,7 @@
 
 #include <hs.h>
 
+#include <ctype.h>
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -234,6 +235,18 @@ static pen_status read_copy(struct loader *l, const struct pen_yaml *root, struc
     return PEN_OK;
 }
 
+/* It stands in file names, in the words of a checkpoint and in a summary. */
+static bool is_name(pen_slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        const uint8_t c = name.ptr[i];
+        if (isalnum(c) == 0 && c != '-' && c != '_' && c != '.') {
+            return false;
+        }
+    }
+    return name.len <= PEN_TYPE_NAME_MAX;
+}
+
 static pen_status read_type(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     if (root->kind != PEN_YAML_MAP) {
@@ -248,6 +261,11 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
                               .script = pen_yaml_text(root, "script")};
     if (type->name.len == 0 || type->index_name.len == 0) {
         return fail_at(l, root, "a log type needs `name` and `index`");
+    }
+    if (!is_name(type->name)) {
+        return fail_at(l, pen_yaml_get(root, "name"),
+                       "the name of a log type is made of letters, digits, `-`, `_` and `.`, at "
+                       "most 39");
     }
     PEN_TRY(read_framing(l, root, type));
     PEN_TRY(read_copy(l, root, type));
@@ -276,6 +294,10 @@ static pen_status add_file(struct loader *l, pen_slice text)
         type.is_builtin = l->is_builtin;
         if (pen_types_find(l->types, type.name) != NULL) {
             continue;
+        }
+        if (l->types->count == PEN_TYPES_MAX) {
+            return PEN_FAIL(l->err, PEN_E_LIMIT, PEN_NO_OFFSET, "%s: more than %u log types",
+                            l->file, PEN_TYPES_MAX);
         }
         struct pen_type *bigger =
             reallocarray(l->types->items, l->types->count + 1, sizeof(*l->types->items));

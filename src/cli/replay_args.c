@@ -193,7 +193,7 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_JSON, &args->json},
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},
-                       {OPT_STRICT, &args->strict},
+                       {OPT_STRICT, &args->options.is_strict},
                        {OPT_SETUP_SINK, &args->options.setup_sink},
                        {OPT_HELP, &args->wants_help}};
     for (size_t i = 0; i < PEN_COUNT(flags); i++) {

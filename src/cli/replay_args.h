@@ -19,7 +19,7 @@ struct replay_args { /* texts stay in argv */
     struct pen_sink_spec cluster; /* that options point to */
     const char **sources;
     uint32_t source_count;
-    bool has_sink, no_rules, json, plan, allow_gaps, strict, wants_help;
+    bool has_sink, no_rules, json, plan, allow_gaps, wants_help;
     int fail_on; /* severity, or -1 */
 };
 void replay_args_init(struct replay_args *args);

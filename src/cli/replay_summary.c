@@ -21,7 +21,7 @@ static void print_types(const struct pen_replay_result *r)
     bool first = true;
     for (uint32_t i = 0; i < r->type_count; i++) {
         const struct pen_type_totals *t = &r->by_type[i];
-        if (t->objects > 0) {
+        if (t->objects + t->records > 0) {
             (void)printf("%s\"%s\":{\"objects\":%" PRIu64 ",\"records\":%" PRIu64
                          ",\"dead\":%" PRIu64 "}",
                          first ? "" : ",", t->name, t->objects, t->records, t->dead);

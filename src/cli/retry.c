@@ -88,7 +88,7 @@ static int again(const struct retry_call *call, int argc, char **argv, const cha
         o->no_progress = call->no_progress;
         o->command_line = line == NULL ? "" : line;
         args->json = call->json;
-        args->strict = args->strict || call->strict;
+        o->is_strict = o->is_strict || call->strict;
         args->allow_gaps = args->allow_gaps || call->allow_gaps;
         struct pen_err err = {0};
         /* A range that was given as "the last 7 days" is the job's, not today's. */

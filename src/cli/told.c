@@ -69,7 +69,7 @@ void told_sum(const struct told *told, const struct pen_totals *totals)
 bool told_has_gap(const struct pen_totals *totals, bool strict)
 {
     return totals->objects_unreadable > 0 ||
-           (strict && totals->objects_damaged + totals->objects_unknown + totals->records_dead > 0);
+           (strict && totals->objects_damaged + totals->objects_unknown > 0);
 }
 
 void cli_print_escaped(struct pen_buf *scratch, pen_slice lines)

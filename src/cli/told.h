@@ -10,8 +10,8 @@ struct told {
 void told_trouble(struct told *told, const struct pen_pass_trouble *trouble);
 /* One line with the counts when anything was not read. */
 void told_sum(const struct told *told, const struct pen_totals *totals);
-/* Whether something could not be read: an object or a folder; with strict also damaged objects,
- * objects of no known type and bad records. */
+/* Whether something could not be read: an object or a folder; with strict also damaged objects
+ * and objects of no known type. */
 bool told_has_gap(const struct pen_totals *totals, bool strict);
 
 /* Writes lines, cells of which tabs part, to standard output with what a terminal would obey

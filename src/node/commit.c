@@ -104,6 +104,7 @@ static pen_status commit_values(struct control *c, struct pen_err *err)
         c->shipped_now += cut->totals.bytes_shipped;
         if (cut->object != NULL) { /* what the open object gave so far */
             totals_merge(&sum.totals, &cut->open_totals);
+            done_type(c, &sum, cut->type, 0, &cut->open_totals);
         }
     }
     struct pen_buf text;
@@ -189,10 +190,12 @@ void commit_end(struct control *c)
         return;
     }
     kill_point(c->options, "committed", c->epoch);
-    c->open_totals = (struct pen_totals){0};
+    ledger_clear(&c->open);
     for (uint32_t i = 0; i < c->shards; i++) {
-        if (c->slots[i].cut->object != NULL) {
-            totals_merge(&c->open_totals, &c->slots[i].cut->open_totals);
+        const struct message *cut = c->slots[i].cut;
+        if (cut->object != NULL) {
+            totals_merge(&c->open.totals, &cut->open_totals);
+            done_type(c, &c->open, cut->type, 0, &cut->open_totals);
         }
     }
     c->objects_open -= c->now.finished_count;

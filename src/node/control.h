@@ -67,7 +67,7 @@ struct control {
     uint64_t objects_pruned; /* by the listing of this run, as are the gaps of folders */
     uint64_t folder_gaps;
 
-    struct pen_totals open_totals;      /* of objects that the last commit holds a part of */
+    struct ledger open;                 /* of objects that the last commit holds a part of */
     struct ledger committed, now, next; /* next: what shards did after their cut */
     uint64_t epoch;                     /* being made */
     bool is_committing, is_final, is_draining;
@@ -121,6 +121,9 @@ bool drain(struct control *c);
 struct ledger *ledger_of(struct control *c, uint32_t shard);
 /* Counts a finished object, remembers what it takes to take it back, frees it. */
 void object_done(struct control *c, struct message *message);
+/* Adds objects of a type (an index of the program's) and the records of whole to a ledger. */
+void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
+               const struct pen_totals *whole);
 /* commit.c: asks all shards for a cut; makes it durable when all are ready. */
 void commit_begin(struct control *c);
 void commit_end(struct control *c);

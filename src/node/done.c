@@ -25,12 +25,33 @@ static void outcome_count(struct pen_totals *totals, enum object_outcome outcome
     totals->objects_unreadable += outcome == OBJECT_UNREADABLE;
 }
 
-static void type_count(struct ledger *ledger, uint32_t type, const struct pen_totals *whole)
+void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
+               const struct pen_totals *whole)
 {
-    struct pen_type_totals *row = &ledger->by_type[type % PEN_COUNT(ledger->by_type)];
-    row->objects++;
-    row->records += whole->records_in;
-    row->dead += whole->records_dead;
+    struct pen_type_totals row = {
+        .objects = objects, .records = whole->records_in, .dead = whole->records_dead};
+    const pen_slice name = c->program->by_type[type].type->name;
+    PEN_CHECK(type < c->program->type_count && name.len < sizeof(row.name));
+    memcpy(row.name, name.ptr, name.len);
+    ledger_type(ledger, &row);
+}
+
+/* Why an object as a whole is less than it should be, or NULL. */
+static const char *object_gap(const struct message *message)
+{
+    switch (message->outcome) {
+    case OBJECT_UNREADABLE:
+        return gap_cause(&message->err);
+    case OBJECT_DAMAGED:
+        return PEN_GAP_DAMAGED;
+    case OBJECT_UNKNOWN:
+        return PEN_GAP_UNKNOWN;
+    case OBJECT_OK:
+    case OBJECT_EMPTY:
+    case OBJECT_GIVEN_BACK:
+        return NULL;
+    }
+    pen_panic(PEN_HERE, "outcome");
 }
 
 static bool is_refused(enum object_outcome outcome, const struct pen_totals *whole)
@@ -40,17 +61,17 @@ static bool is_refused(enum object_outcome outcome, const struct pen_totals *who
 }
 
 /* Everything that the object added to the totals, so that a retry can subtract it. */
-static void counters_of(const struct message *message, const struct pen_totals *whole,
-                        pen_slice account, struct pen_buf *text)
+static void counters_of(const struct control *c, const struct message *message,
+                        const struct pen_totals *whole, pen_slice account, struct pen_buf *text)
 {
     struct ledger one;
     ledger_init(&one);
     pen_buf_init(text, LEDGER_TEXT_MAX);
     one.totals = *whole;
     outcome_count(&one.totals, message->outcome);
-    type_count(&one, message->type, whole);
-    if (message->outcome == OBJECT_UNREADABLE) {
-        ledger_gap(&one, gap_cause(&message->err), account, 1);
+    done_type(c, &one, message->type, 1, whole);
+    if (object_gap(message) != NULL) {
+        ledger_gap(&one, object_gap(message), account, 1);
     }
     PEN_CHECK(ledger_write(&one, text) == PEN_OK); /* one object's text is short */
     ledger_fini(&one);
@@ -74,16 +95,16 @@ void object_done(struct control *c, struct message *message)
     totals_merge(&ledger->totals, &message->totals);
     if (!object->is_again) {
         outcome_count(&ledger->totals, message->outcome);
-        type_count(ledger, message->type, &whole);
+        done_type(c, ledger, message->type, 1, &message->totals);
     }
     struct pen_key_info info;
     pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
-    if (message->outcome == OBJECT_UNREADABLE && !object->is_again) {
-        ledger_gap(ledger, gap_cause(&message->err), info.account, 1);
+    if (object_gap(message) != NULL && !object->is_again) {
+        ledger_gap(ledger, object_gap(message), info.account, 1);
     }
     if (is_refused(message->outcome, &whole)) {
         struct pen_buf counters;
-        counters_of(message, &whole, info.account, &counters);
+        counters_of(c, message, &whole, info.account, &counters);
         ledger_refused(ledger, &c->planner.units[object->unit], object, &counters);
     } else {
         times_merge(&ledger->sound_first_ns, &ledger->sound_last_ns, whole.time_first_ns,

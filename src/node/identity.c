@@ -55,11 +55,25 @@ enum identity {
     ID_TYPE,
     ID_SINK,
     ID_RULES,
-    ID_GROUPING,
+    ID_SLACK,
+    ID_KEEP_ALIVE,
+    ID_GROUP_BY,
+    ID_MESSAGE,
     ID_COUNT
 };
-static const char *const identity_name[ID_COUNT] = {
-    "sources", "from", "to", "accounts", "regions", "types", "as", "sink", "rules", "options"};
+static const char *const identity_name[ID_COUNT] = {"sources",
+                                                    "from",
+                                                    "to",
+                                                    "accounts",
+                                                    "regions",
+                                                    "types",
+                                                    "as",
+                                                    "sink",
+                                                    "rules",
+                                                    "replay.slack",
+                                                    "sigma.keep_alive",
+                                                    "sigma.group_by",
+                                                    "document.message"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -69,11 +83,30 @@ static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32
     return text_list(out, no, no_count);
 }
 
+static pen_status text_duration(struct pen_buf *out, int64_t ns)
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"d", 24 * 3600 * PEN_NS_PER_S}, {"h", 3600 * PEN_NS_PER_S},
+                 {"m", 60 * PEN_NS_PER_S},        {"s", PEN_NS_PER_S},
+                 {"ms", PEN_NS_PER_S / 1000},     {"us", PEN_NS_PER_S / 1000000}};
+    for (size_t i = 0; i < PEN_COUNT(units); i++) {
+        if (ns % units[i].ns == 0 && ns != 0) {
+            return pen_buf_printf(out, "%" PRId64 "%s", ns / units[i].ns, units[i].name);
+        }
+    }
+    return pen_buf_printf(out, "%" PRId64 "%s", ns, ns == 0 ? "" : "ns");
+}
+
 static pen_status identity_text(struct pen_buf *out, enum identity which,
                                 const struct pen_replay_options *o,
                                 const struct pen_program *program)
 {
     static const char *const sinks[] = {"files", "null", "none", "opensearch"};
+    static const char *const messages[] = {[PEN_MESSAGE_UNPARSED] = "unparsed",
+                                           [PEN_MESSAGE_ALWAYS] = "always",
+                                           [PEN_MESSAGE_NEVER] = "never"};
     char hex[33];
     switch (which) {
     case ID_SOURCES:
@@ -98,15 +131,14 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
     case ID_RULES:
         pen_hash128_hex(pen_rules_hash(program->rules), hex);
         return pen_buf_printf(out, "%s", hex);
-    case ID_GROUPING: {
-        const bool is_own_group = strcmp(o->group_by.text, PEN_GROUP_BY_DEFAULT) == 0;
-        return pen_buf_printf(out, "slack %" PRId64 " keep-alive %" PRId64 "%s%s%s", o->slack_ns,
-                              o->keep_alive_ns, is_own_group ? "" : " group by ",
-                              is_own_group ? "" : o->group_by.text,
-                              o->message == PEN_MESSAGE_ALWAYS  ? " message always"
-                              : o->message == PEN_MESSAGE_NEVER ? " message never"
-                                                                : "");
-    }
+    case ID_SLACK:
+        return text_duration(out, o->slack_ns);
+    case ID_KEEP_ALIVE:
+        return text_duration(out, o->keep_alive_ns);
+    case ID_GROUP_BY:
+        return pen_buf_printf(out, "%s", o->group_by.text);
+    case ID_MESSAGE:
+        return pen_buf_printf(out, "%s", messages[o->message]);
     case ID_COUNT:
         break;
     }
@@ -118,10 +150,27 @@ static const char *range_text_name(enum identity which)
     return which == ID_FROM ? "from text" : "to text";
 }
 
+/* "a,b;c" as "a,b without c". */
+static void list_tell(const char *value, char out[SHOWN_MAX])
+{
+    const char *without = strchr(value, ';');
+    PEN_CHECK(without != NULL);
+    const size_t len = (size_t)(without - value);
+    (void)snprintf(out, SHOWN_MAX, "%.*s%s%.30s",
+                   len == 0   ? 3
+                   : len < 30 ? (int)len
+                              : 30,
+                   len == 0 ? "all" : value, without[1] == '\0' ? "" : " without ", without + 1);
+}
+
 /* A part of a job as people write it: times are stored in nanoseconds. */
 static void value_tell(enum identity which, const char *value, const char *text,
                        char out[SHOWN_MAX])
 {
+    if (which == ID_ACCOUNTS || which == ID_REGIONS || which == ID_TYPES) {
+        list_tell(value, out);
+        return;
+    }
     int64_t ns = 0;
     char time[PEN_TIME_MAX];
     const char *shown = value;
@@ -145,12 +194,19 @@ static pen_status refuse(const struct job *job, enum identity which, const char 
 {
     char there[SHOWN_MAX];
     char here[SHOWN_MAX];
+    if (which == ID_RULES) { /* a hash says nothing to people */
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "%s holds another job: its rules differ, in number, text or choice; give "
+                        "another --out, or --fresh to start anew",
+                        job->dir);
+    }
     value_tell(which, values[0], texts->before, there);
     value_tell(which, values[1], texts->now, here);
+    const char *name = identity_name[which];
     return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                    "%s holds another job: its %s differ (there: %s, now: %s); give another --out, "
-                    "or --fresh to start anew",
-                    job->dir, identity_name[which], there, here);
+                    "%s holds another job: its %s differ%s (there: %s, now: %s); give another "
+                    "--out, or --fresh to start anew",
+                    job->dir, name, name[strlen(name) - 1] == 's' ? "" : "s", there, here);
 }
 
 static pen_status identity_check(struct job *job, enum identity which, const char *now,

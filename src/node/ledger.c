@@ -130,6 +130,35 @@ void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct
     pen_buf_init(counters, 0);
 }
 
+static uint32_t type_at(const struct ledger *ledger, pen_slice name)
+{
+    uint32_t at = 0;
+    while (at < ledger->type_count &&
+           !pen_slice_eq(name, pen_slice_str(ledger->by_type[at].name))) {
+        at++;
+    }
+    return at;
+}
+
+const struct pen_type_totals *ledger_type_of(const struct ledger *ledger, pen_slice name)
+{
+    const uint32_t at = type_at(ledger, name);
+    return at < ledger->type_count ? &ledger->by_type[at] : NULL;
+}
+
+void ledger_type(struct ledger *ledger, const struct pen_type_totals *type)
+{
+    const uint32_t at = type_at(ledger, pen_slice_str(type->name));
+    if (at == ledger->type_count) {
+        PEN_CHECK(at < PEN_COUNT(ledger->by_type)); /* no more types are loaded */
+        memcpy(ledger->by_type[at].name, type->name, sizeof(type->name));
+        ledger->type_count++;
+    }
+    ledger->by_type[at].objects += type->objects;
+    ledger->by_type[at].records += type->records;
+    ledger->by_type[at].dead += type->dead;
+}
+
 static void gap_add(struct ledger *ledger, const struct pen_gap *gap)
 {
     for (uint32_t i = 0; i < ledger->gap_count; i++) {
@@ -181,10 +210,8 @@ void ledger_merge(struct ledger *to, const struct ledger *from)
 {
     totals_merge(&to->totals, &from->totals);
     times_merge(&to->sound_first_ns, &to->sound_last_ns, from->sound_first_ns, from->sound_last_ns);
-    for (size_t i = 0; i < PEN_COUNT(to->by_type); i++) {
-        to->by_type[i].objects += from->by_type[i].objects;
-        to->by_type[i].records += from->by_type[i].records;
-        to->by_type[i].dead += from->by_type[i].dead;
+    for (uint32_t i = 0; i < from->type_count; i++) {
+        ledger_type(to, &from->by_type[i]);
     }
     for (uint32_t i = 0; i < from->gap_count; i++) {
         gap_add(to, &from->gaps[i]);
@@ -218,11 +245,15 @@ void ledger_subtract(struct ledger *to, const struct ledger *from)
             *value = less(*value, total_of(&from->totals, &total_rows[i]));
         }
     }
-    for (size_t i = 0; i < PEN_COUNT(to->by_type); i++) {
-        struct pen_type_totals *type = &to->by_type[i];
-        type->objects = less(type->objects, from->by_type[i].objects);
-        type->records = less(type->records, from->by_type[i].records);
-        type->dead = less(type->dead, from->by_type[i].dead);
+    for (uint32_t i = 0; i < from->type_count; i++) {
+        const struct pen_type_totals *what = &from->by_type[i];
+        const uint32_t at = type_at(to, pen_slice_str(what->name));
+        if (at < to->type_count) {
+            struct pen_type_totals *type = &to->by_type[at];
+            type->objects = less(type->objects, what->objects);
+            type->records = less(type->records, what->records);
+            type->dead = less(type->dead, what->dead);
+        }
     }
     for (uint32_t i = 0; i < from->gap_count; i++) {
         gap_remove(to, &from->gaps[i]);
@@ -245,12 +276,9 @@ static pen_status totals_write(const struct ledger *ledger, struct pen_buf *out)
 
 static pen_status types_write(const struct ledger *ledger, struct pen_buf *out)
 {
-    for (size_t i = 0; i < PEN_COUNT(ledger->by_type); i++) {
+    for (uint32_t i = 0; i < ledger->type_count; i++) {
         const struct pen_type_totals *type = &ledger->by_type[i];
-        if (type->objects == 0 && type->records == 0) {
-            continue;
-        }
-        PEN_TRY(pen_buf_printf(out, "type %zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", i,
+        PEN_TRY(pen_buf_printf(out, "type %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", type->name,
                                type->objects, type->records, type->dead));
     }
     return PEN_OK;
@@ -289,14 +317,15 @@ static bool range_read(pen_slice words, int64_t *first_ns, int64_t *last_ns)
 static bool type_read(struct ledger *ledger, pen_slice words)
 {
     struct pen_type_totals type = {0};
-    uint64_t at = 0;
-    if (!pen_parse_u64(word_take(&words), &at) || at >= PEN_COUNT(ledger->by_type) ||
+    const pen_slice name = word_take(&words);
+    if (name.len == 0 || name.len >= sizeof(type.name) ||
         !pen_parse_u64(word_take(&words), &type.objects) ||
         !pen_parse_u64(word_take(&words), &type.records) ||
         !pen_parse_u64(word_take(&words), &type.dead)) {
         return false;
     }
-    ledger->by_type[at] = type;
+    memcpy(type.name, name.ptr, name.len);
+    ledger_type(ledger, &type);
     return true;
 }
 

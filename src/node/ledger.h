@@ -19,8 +19,9 @@ struct refused_object {      /* one that gave a dead letter: what it takes to ta
 };
 struct ledger {
     struct pen_totals totals;
-    struct pen_type_totals by_type[64];
-    struct pen_gap gaps[64];
+    struct pen_type_totals by_type[PEN_TYPES_MAX]; /* those that were met */
+    uint32_t type_count;
+    struct pen_gap gaps[PEN_GAPS_MAX];
     uint32_t gap_count;
     struct pen_buf dead; /* lines */
     struct finished_object *finished;
@@ -38,6 +39,10 @@ void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct
                     struct pen_buf *counters);
 /* Widens a range of event times by another; 0 as the last one: empty. */
 void times_merge(int64_t *first_ns, int64_t *last_ns, int64_t first, int64_t last);
+/* Adds to the row of a type, by its name. */
+void ledger_type(struct ledger *ledger, const struct pen_type_totals *type);
+/* The row of a type, or NULL: nothing was met of it. */
+const struct pen_type_totals *ledger_type_of(const struct ledger *ledger, pen_slice name);
 void ledger_gap(struct ledger *ledger, const char *cause, pen_slice account, uint64_t count);
 /* Adds the counters of from to to (not dead letters, not lists of objects). */
 void ledger_merge(struct ledger *to, const struct ledger *from);

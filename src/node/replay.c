@@ -296,6 +296,26 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     return topology_init(&c->topology, c->shards, pen_u32(c->options->mailbox_capacity), err);
 }
 
+/* In the order of the types; what a commit holds of open objects too. */
+static void types_fill(const struct control *c, struct pen_replay_result *r)
+{
+    for (uint32_t i = 0; i < c->program->type_count; i++) {
+        const pen_slice name = c->program->by_type[i].type->name;
+        const struct pen_type_totals *done = ledger_type_of(&c->committed, name);
+        const struct pen_type_totals *open = ledger_type_of(&c->open, name);
+        struct pen_type_totals *row = &r->by_type[r->type_count];
+        if (done == NULL && open == NULL) {
+            continue;
+        }
+        *row = done != NULL ? *done : *open;
+        if (done != NULL && open != NULL) {
+            row->records += open->records;
+            row->dead += open->dead;
+        }
+        r->type_count++;
+    }
+}
+
 static void result_fill(struct control *c, bool is_good)
 {
     struct pen_replay_result *r = c->result;
@@ -304,7 +324,7 @@ static void result_fill(struct control *c, bool is_good)
     memcpy(r->job, c->job.id, sizeof(r->job));
     r->shards = c->shards;
     r->totals = c->committed.totals;
-    totals_merge(&r->totals, &c->open_totals);
+    totals_merge(&r->totals, &c->open.totals);
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
     r->records_before = c->records_before;
     r->plain_before = c->plain_before;
@@ -319,19 +339,20 @@ static void result_fill(struct control *c, bool is_good)
         ledger_gap(&c->committed, "rule-rejected", (pen_slice){0},
                    pen_rules_rejected(c->program->rules));
     }
-    memcpy(r->gaps, c->committed.gaps, sizeof(r->gaps));
-    r->gap_count = c->committed.gap_count;
-    for (uint32_t i = 0; i < c->program->type_count && i < PEN_COUNT(r->by_type); i++) {
-        r->by_type[i] = c->committed.by_type[i];
-        (void)snprintf(r->by_type[i].name, sizeof(r->by_type[i].name), "%.*s",
-                       PEN_SLICE_FMT(c->program->by_type[i].type->name));
+    for (uint32_t i = 0; i < c->committed.gap_count; i++) {
+        const struct pen_gap *gap = &c->committed.gaps[i];
+        const bool is_strict =
+            strcmp(gap->cause, PEN_GAP_DAMAGED) == 0 || strcmp(gap->cause, PEN_GAP_UNKNOWN) == 0;
+        if (!is_strict || c->options->is_strict) {
+            r->gaps[r->gap_count++] = *gap;
+        }
     }
+    types_fill(c, r);
     struct pen_err unread;
     if (checkpoint_origins(c->job.checkpoint, ORIGIN_ACCOUNT, &r->accounts, &unread) != PEN_OK ||
         checkpoint_origins(c->job.checkpoint, ORIGIN_REGION, &r->regions, &unread) != PEN_OK) {
         words("penstock: %s\n", unread.text);
     }
-    r->type_count = c->program->type_count;
     r->rules_loaded = pen_rules_count(c->program->rules);
     r->rules_rejected = pen_rules_rejected(c->program->rules);
     pen_hash128_hex(pen_rules_hash(c->program->rules), r->rules_hash);
@@ -412,6 +433,7 @@ static void control_close(struct control *c)
     ledger_fini(&c->committed);
     ledger_fini(&c->now);
     ledger_fini(&c->next);
+    ledger_fini(&c->open);
     free(c->state_rules);
     pen_program_free(c->program);
 }
@@ -509,6 +531,7 @@ pen_status pen_replay(const struct pen_replay_options *options, struct pen_repla
     ledger_init(&c->committed);
     ledger_init(&c->now);
     ledger_init(&c->next);
+    ledger_init(&c->open);
     const pen_status st = replay_body(c, err);
     if (st == PEN_E_NOSPACE) {
         const struct pen_err full = *err;

@@ -78,7 +78,7 @@ struct message {
     uint32_t origin_count;
     char run_name[64]; /* READY */
     uint64_t run_bytes;
-    uint32_t type;         /* DONE */
+    uint32_t type;         /* DONE; CUT: of the open object */
     struct pen_err err;    /* FAIL, HELLO */
     struct pen_ring *ring; /* HELLO: control frees it after all threads ended */
     enum pen_signal_change change;

@@ -52,7 +52,11 @@ def case_damaged():
     assert 10 < len([n for n in got if n >= 30]) < 20, got
     assert (o["listed"], o["read"], o["empty"], o["damaged"]) == (11, 11, 2, 6), o
     assert (summary["records"]["dead"], summary["status"], summary["gaps"]) == (0, "done", []), summary
-    assert replay(f.root, WORK / "strict", "--strict", code=7)["records"] == summary["records"]
+    strict = replay(f.root, WORK / "strict", "--strict", code=7)
+    assert strict["records"] == summary["records"]
+    assert strict["gaps"] == [{"cause": "damaged", "account": "123456789012", "count": 6}], strict["gaps"]
+    again = replay(f.root, WORK / "out", "--strict", code=7)  # of the objects of an earlier run too
+    assert again["gaps"] == strict["gaps"], again["gaps"]
 
 
 def case_no_json():

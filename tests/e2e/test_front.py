@@ -324,7 +324,7 @@ def case_relative():
     for other in (f"-{days - 1}d", "2025-03-02"):
         words = run("replay", data, "--out", out, "--from", other, *FIXED, code=2).stderr
         began = range_of(done).split()[4]
-        assert b"its from differ (there: -%dd (%s), now: " % (days, began) in words, words
+        assert b"its from differs (there: -%dd (%s), now: " % (days, began) in words, words
         assert re.search(rb"now: (-\d+d \()?20\d\d-\d\d-\d\dT", words), words
 
 
@@ -387,7 +387,8 @@ def case_verdicts():
     # damaged and unknown objects are gaps with --strict alone
     (folder.root / "odd.txt").write_bytes(b"just words")
     assert told()["objects"]["unknown"] == 1
-    told("--strict", code=7)
+    strict = told("--strict", code=7)
+    assert strict["gaps"] == [{"cause": "unknown-type", "account": "", "count": 1}], strict["gaps"]
     told("--strict", "--allow-gaps")
     (WORK / "rules/bad.yml").write_text("title: bad\n")
     assert told(code=7)["rules"]["rejected"] == 1

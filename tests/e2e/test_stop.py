@@ -275,6 +275,8 @@ def case_interrupt():
         assert "stopping after a commit" in summary["words"], summary["words"]
         told = sum(len(lines_of(path)) for path in (out / "documents").iterdir())
         assert told == summary["records"]["delivered"] > 0, (told, summary["records"])
+        by_type = sum(row["records"] for row in summary["by_type"].values())
+        assert by_type == summary["records"]["in"], (summary["by_type"], summary["records"])
         db = sqlite3.connect(out / "signals.db")
         assert db.execute("select status from jobs").fetchall()[-1] == ("stopped",)
         db.close()
