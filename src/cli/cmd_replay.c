@@ -18,8 +18,7 @@ static int exit_code(const struct replay_args *args, const struct pen_replay_res
             return 8;
         }
     }
-    const bool has_gap =
-        r->gap_count > 0 || r->rules_rejected > 0 || r->retry_left > 0;
+    const bool has_gap = r->gap_count > 0 || r->rules_rejected > 0 || r->retry_left > 0;
     return has_gap && !args->allow_gaps ? 7 : 0;
 }
 

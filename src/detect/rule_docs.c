@@ -302,6 +302,10 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
         reject_text(&f);
         return;
     }
+    if (docs.count == 0) {
+        const struct pen_yaml begin = {.line = 1, .column = 1};
+        sigma_warn(&f.b, &begin, "no rule in this file");
+    }
     for (f.index = 0; f.index < docs.count; f.index++) {
         const struct pen_yaml *root = docs.roots[f.index];
         f.b.line = root->line;

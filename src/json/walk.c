@@ -292,6 +292,24 @@ static void event_text(struct pen_walker *w, const struct place *place)
     }
 }
 
+/* Of a value that is none: why. */
+static const char *value_problem(const struct pen_walker *w)
+{
+    const uint32_t from = w->index[w->at];
+    const uint32_t end = token_end(w, w->at);
+    if (w->text[from] != '"') {
+        return "no JSON value";
+    }
+    if (end < from + 2 || w->text[end - 1] != '"') {
+        return "a string without an end";
+    }
+    const pen_slice text = {w->text + from + 1, end - from - 2};
+    if (!escapes_valid(text)) {
+        return "a wrong escape in a string";
+    }
+    return pen_utf8_valid(text) ? "a control character in a string" : "invalid UTF-8 in a string";
+}
+
 static enum step value(struct pen_walker *w, const struct place *place, uint32_t depth)
 {
     const uint8_t c = byte_at(w, w->at);
@@ -310,7 +328,7 @@ static enum step value(struct pen_walker *w, const struct place *place, uint32_t
         return STEP_MORE; /* the token may go on in the next window */
     }
     if (c == '}' || c == ']' || c == ',' || c == ':' || !scalar(w, place)) {
-        (void)bad(w, w->index[w->at], PEN_E_CORRUPT, "no JSON value");
+        (void)bad(w, w->index[w->at], PEN_E_CORRUPT, value_problem(w));
         return STEP_BAD;
     }
     return STEP_ON;

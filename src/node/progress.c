@@ -47,6 +47,14 @@ static void objects_fill(const struct control *c, char part[PART_MAX])
     }
 }
 
+/* Of what was found; pruned objects are taken to be as large as others. */
+static double bytes_wanted(const struct control *c)
+{
+    const uint64_t files = c->planner.files;
+    const uint64_t pruned = c->objects_pruned <= files ? c->objects_pruned : 0;
+    return files == 0 ? 0 : (double)c->planner.bytes * (double)(files - pruned) / (double)files;
+}
+
 /* Why the sink waits, which may hold a server's words, as ASCII that fits. */
 static void sink_fill(const struct control *c, char part[PART_MAX])
 {
@@ -85,11 +93,10 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
                    by[PEN_MEDIUM], by[PEN_LOW]);
     sink_fill(c, parts[PART_SINK]);
     parts[PART_ETA][0] = '\0';
-    const uint64_t bytes_over = c->bytes_before + c->bytes_done;
-    if (c->bytes_done > 0 && c->planner.bytes > bytes_over) {
-        const double left =
-            seconds * (double)(c->planner.bytes - bytes_over) / (double)c->bytes_done;
-        (void)snprintf(parts[PART_ETA], PART_MAX, ", %.0f s left", left);
+    const double left = bytes_wanted(c) - (double)(c->bytes_before + c->bytes_done);
+    if (c->bytes_done > 0 && left > 0) {
+        (void)snprintf(parts[PART_ETA], PART_MAX, ", %.0f s left",
+                       seconds * left / (double)c->bytes_done);
     }
 }
 

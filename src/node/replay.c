@@ -230,9 +230,15 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
     PEN_TRY(job_open(&c->job, o, c->program, err));
     range_keep(c);
     PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
-    PEN_TRY(o->retry != NULL
-                ? withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err)
-                : PEN_OK);
+    if (o->retry != NULL) {
+        const struct pen_replay_result *r = c->result;
+        PEN_TRY(withdraw(&c->job, o, &c->result->retried, &c->result->retry_left, err));
+        if (o->retry->object_count > 0 && r->retried + r->retry_left == 0) {
+            return PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET,
+                            "no refused object of this job has such a name: `penstock dead-letters "
+                            "list` has the names");
+        }
+    }
     return control_resume(c, err);
 }
 

@@ -177,6 +177,7 @@ def case_dead_usage():
             (["show", "3", "--out", out], 1, "no dead letter"),
             (["list", "--out", WORK / "nowhere"], 1, "no checkpoint.db"),
             (["retry", "--out", WORK / "nowhere"], 1, "no checkpoint.db"),
+            (["retry", "nobody.gz", "--out", out, "--no-progress"], 1, "no refused object of this job"),
             (["retry", "--out"], 2, "wants a value")):
         done = dead_letters(*args, code=code)
         assert words in done.stderr.decode() and done.stdout == b"", (args, done.stderr)

@@ -337,6 +337,10 @@ static void actions_that_lead_nowhere_are_told(void **state)
     expect_notice(rules, PEN_NOTICE_WARNING, "r.yml:1:1: no rule came after this");
     assert_int_equal(pen_rules_count(rules) + pen_rules_rejected(rules), 0);
     pen_rules_free(rules);
+    rules = load_text("# to be written\n");
+    expect_notice(rules, PEN_NOTICE_WARNING, "r.yml:1:1: no rule in this file");
+    assert_int_equal(pen_rules_count(rules) + pen_rules_rejected(rules), 0);
+    pen_rules_free(rules);
 }
 
 int main(void)

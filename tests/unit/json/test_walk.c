@@ -145,6 +145,31 @@ static void damage_costs_the_record_it_is_in(void **state)
     check("{\"Records\":[{\"a\":1}", "0:{\"a\":1};cut");
 }
 
+static void a_bad_value_says_what_is_wrong_with_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *reason;
+    } cases[] = {{"{\"a\":\"\xff\"}", "invalid UTF-8 in a string"},
+                 {"{\"a\":\"\\q\"}", "a wrong escape in a string"},
+                 {"{\"a\":\"\x01\"}", "a control character in a string"},
+                 {"{\"a\":nul}", "no JSON value"},
+                 {"{\"\xff\":1}", "no member name"}};
+    for (size_t i = 0; i < PEN_COUNT(cases); i++) {
+        struct fixture f;
+        struct pen_record record;
+        struct pen_err err = {0};
+        const size_t len = strlen(cases[i].text);
+        uint8_t window[64 + PEN_JSON_PADDING] = {0};
+        setup(&f, 1024);
+        memcpy(window, cases[i].text, len);
+        pen_walker_window(f.walker, (pen_slice){window, len}, true);
+        assert_int_equal(pen_walker_next(f.walker, &record, &err), PEN_NEXT_BAD);
+        assert_non_null(strstr(err.text, cases[i].reason));
+        teardown(&f);
+    }
+}
+
 static void a_line_that_is_no_object_is_one_bad_record(void **state)
 {
     (void)state;
@@ -365,6 +390,7 @@ int main(void)
         cmocka_unit_test(of_equal_keys_the_last_wins),
         cmocka_unit_test(lookup_events_give_the_event_inside),
         cmocka_unit_test(values_are_found_by_path_and_through_arrays),
+        cmocka_unit_test(a_bad_value_says_what_is_wrong_with_it),
         cmocka_unit_test(a_line_that_is_no_object_is_one_bad_record),
         cmocka_unit_test(a_value_is_given_to_a_field_once),
         cmocka_unit_test(what_was_learned_of_objects_changes_no_verdict),

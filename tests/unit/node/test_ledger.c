@@ -17,7 +17,9 @@ static void counters_come_back_from_text(void **state)
     a.totals.matches = 7;
     a.totals.time_first_ns = 5;
     a.totals.time_last_ns = 9;
-    a.by_type[2] = (struct pen_type_totals){.objects = 3, .records = 4, .dead = 1};
+    ledger_type(&a, &(struct pen_type_totals){.name = "alb", .objects = 3, .records = 3});
+    ledger_type(&a, &(struct pen_type_totals){.name = "waf", .objects = 1});
+    ledger_type(&a, &(struct pen_type_totals){.name = "alb", .records = 1, .dead = 1});
     ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"), 1);
     ledger_gap(&a, "not-found", PEN_SLICE_LIT("123456789012"), 1);
     ledger_gap(&a, "denied", (pen_slice){0}, 1);
@@ -26,7 +28,10 @@ static void counters_come_back_from_text(void **state)
     assert_int_equal(b.totals.records_in, 12345678901234);
     assert_int_equal(b.totals.matches, 7);
     assert_int_equal(b.totals.time_last_ns, 9);
-    assert_int_equal(b.by_type[2].records, 4);
+    assert_int_equal(b.type_count, 2);
+    assert_int_equal(ledger_type_of(&b, PEN_SLICE_LIT("alb"))->records, 4);
+    assert_int_equal(ledger_type_of(&b, PEN_SLICE_LIT("waf"))->objects, 1);
+    assert_null(ledger_type_of(&b, PEN_SLICE_LIT("wa")));
     assert_int_equal(b.gap_count, 2);
     assert_int_equal(b.gaps[0].count, 2);
     assert_string_equal(b.gaps[1].account, "");
@@ -45,13 +50,16 @@ static void what_an_object_added_can_be_subtracted(void **state)
     ledger_init(&one);
     sum.totals.records_in = 10;
     sum.totals.bytes_shipped = 100;
-    sum.by_type[1] = (struct pen_type_totals){.objects = 2, .records = 10, .dead = 3};
+    ledger_type(&sum,
+                &(struct pen_type_totals){.name = "alb", .objects = 2, .records = 10, .dead = 3});
     ledger_gap(&sum, "denied", PEN_SLICE_LIT("1"), 2);
     ledger_gap(&sum, "changed", PEN_SLICE_LIT("1"), 1);
     one.totals.records_in = 4;
     one.totals.bytes_shipped = 50;
     one.totals.matches = 1;
-    one.by_type[1] = (struct pen_type_totals){.objects = 1, .records = 4, .dead = 3};
+    ledger_type(&one, &(struct pen_type_totals){.name = "waf", .objects = 1});
+    ledger_type(&one,
+                &(struct pen_type_totals){.name = "alb", .objects = 1, .records = 4, .dead = 4});
     ledger_gap(&one, "denied", PEN_SLICE_LIT("1"), 1);
     ledger_gap(&one, "changed", PEN_SLICE_LIT("1"), 1);
     ledger_gap(&one, "changed", PEN_SLICE_LIT("2"), 1);
@@ -59,8 +67,9 @@ static void what_an_object_added_can_be_subtracted(void **state)
     assert_int_equal(sum.totals.records_in, 6);
     assert_int_equal(sum.totals.matches, 0); /* never below */
     assert_int_equal(sum.totals.bytes_shipped, 100);
-    assert_int_equal(sum.by_type[1].objects, 1);
-    assert_int_equal(sum.by_type[1].dead, 0);
+    assert_int_equal(sum.type_count, 1);
+    assert_int_equal(sum.by_type[0].objects, 1);
+    assert_int_equal(sum.by_type[0].dead, 0); /* never below */
     assert_int_equal(sum.gap_count, 1);
     assert_string_equal(sum.gaps[0].cause, "denied");
     assert_int_equal(sum.gaps[0].count, 1);
