@@ -25,6 +25,13 @@ enum pen_type_format {
     PEN_FORMAT_TEXT,    /* a line, or several, that `pattern` takes apart */
     PEN_FORMAT_COLUMNS, /* words of a line, in quotes or brackets when they have blanks */
 };
+/* What records may be wrapped in: a bit each. */
+enum pen_envelope {
+    PEN_ENVELOPE_CLOUDWATCH = 1U, /* a subscription of CloudWatch Logs: logEvents */
+    PEN_ENVELOPE_EXPORT = 2U,     /* an export task of CloudWatch Logs: "TIME MESSAGE" */
+    PEN_ENVELOPE_FIRELENS = 4U,   /* the log of a container */
+    PEN_ENVELOPE_EVENT = 8U,      /* an event of EventBridge: detail */
+};
 /* What becomes the _id of a record without a natural id. */
 enum pen_type_id { PEN_ID_HASH, PEN_ID_MD5 };
 
@@ -39,6 +46,9 @@ struct pen_type {
     const pen_slice *columns; /* COLUMNS: names (src/text/columns.h); none: the first line has them,
                                * '-' as '_' */
     uint32_t column_count;
+    const pen_slice *message_columns; /* COLUMNS without names: those of messages in an envelope */
+    uint32_t message_column_count;
+    uint32_t envelopes;     /* what its records may be wrapped in: bits of enum pen_envelope */
     pen_slice separator;    /* COLUMNS: "" blanks, "tab" or one byte */
     pen_slice array_key;    /* JSON: member that holds the records, or "" */
     const pen_slice *times; /* dotted paths of the event time: the first that is present;

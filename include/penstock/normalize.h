@@ -37,12 +37,24 @@ enum pen_message { /* when a document has the text of its record as @message */
                    PEN_MESSAGE_NEVER,
 };
 
+struct pen_told {        /* what the envelope around a record tells of it; slices may be empty */
+    pen_slice members;   /* JSON members for its document, each with a comma before it */
+    pen_slice id;        /* tells equal records apart: takes part in ids that are hashes */
+    pen_slice time_name; /* what a type may name in its `time`, and the member of the document then:
+                          * "cwl_timestamp", "cwe_timestamp" */
+    pen_slice time;      /* its value, a JSON token */
+    int64_t time_ns;     /* INT64_MIN: none; the time of records that have none of their own */
+    pen_slice account, region; /* for records that say nothing; go before those of the object */
+    pen_slice group, stream;   /* of CloudWatch Logs */
+};
+
 struct pen_object_info {       /* what does not come from the record */
     pen_slice bucket, key;     /* @log_s3bucket, @log_s3key */
     pen_slice account, region; /* from the key, for records that say nothing */
     int64_t ingested_ns;
     int64_t written_ns; /* about when the object was written: the year of times without one */
     enum pen_message message;
+    const struct pen_told *told; /* of the record at hand; NULL: it is in no envelope */
 };
 
 enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPARSED };

@@ -33,6 +33,16 @@ void pen_text_window(struct pen_text *text, pen_slice window, bool is_final);
 enum pen_next pen_text_next(struct pen_text *text, struct pen_record *record, struct pen_err *err);
 size_t pen_text_consumed(const struct pen_text *text);
 
+/*
+ * pen_text_one - one message as one record, whatever lines it has: what envelopes hold.
+ *
+ * Between pen_text_reset and the next one either windows are read or messages.  A type whose
+ * objects name their columns in the first line needs columns for messages.
+ * Returns  PEN_NEXT_RECORD | PEN_NEXT_BAD (err says why)
+ */
+enum pen_next pen_text_one(struct pen_text *text, pen_slice message, struct pen_record *record,
+                           struct pen_err *err);
+
 /* Whether the columns and patterns of a type can be read; err says which cannot. */
 PEN_MUST_USE pen_status pen_text_check(const struct pen_type *type, struct pen_err *err);
 

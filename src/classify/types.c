@@ -131,21 +131,22 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
     static const char *const known[] = {
-        "name",       "key",        "format",    "pattern",   "first_line", "header_lines",
-        "array",      "time",       "id",        "id_suffix", "index",      "script",
-        "time_form",  "logsources", "identity",  "map",       "fixed",      "text",
-        "attributes", "columns",    "separator", "prefix",    "copy"};
+        "name",         "key",    "format",    "pattern",    "first_line",
+        "header_lines", "array",  "time",      "id",         "id_suffix",
+        "index",        "script", "time_form", "logsources", "identity",
+        "map",          "fixed",  "text",      "attributes", "columns",
+        "separator",    "prefix", "copy",      "envelopes",  "message_columns"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
             is_known |= pen_slice_eq(kid->key->text, pen_slice_str(known[i]));
         }
         if (!is_known) {
-            return fail_at(l, kid->key,
-                           "no key of a log type; known: name key format pattern first_line "
-                           "header_lines columns separator array time time_form id id_suffix index "
-                           "prefix copy "
-                           "script logsources identity map fixed text attributes");
+            return fail_at(
+                l, kid->key,
+                "no key of a log type; known: name key format pattern first_line "
+                "header_lines columns message_columns envelopes separator array time time_form id "
+                "id_suffix index prefix copy script logsources identity map fixed text attributes");
         }
     }
     return PEN_OK;
@@ -172,6 +173,41 @@ static pen_status check_pattern(struct loader *l, const struct pen_yaml *node)
     return PEN_OK;
 }
 
+/* What the records may come in. */
+static pen_status read_envelopes(struct loader *l, const struct pen_yaml *node,
+                                 struct pen_type *type)
+{
+    static const struct {
+        const char *name;
+        uint32_t bits;
+    } known[] = {{"none", 0},
+                 {"cloudwatch", PEN_ENVELOPE_CLOUDWATCH},
+                 {"export", PEN_ENVELOPE_EXPORT},
+                 {"firelens", PEN_ENVELOPE_FIRELENS},
+                 {"eventbridge", PEN_ENVELOPE_EVENT}};
+    const pen_slice *names = NULL;
+    uint32_t count = 0;
+    PEN_TRY(texts(l, node, &names, &count));
+    if (node == NULL) {
+        type->envelopes = PEN_ENVELOPE_CLOUDWATCH | PEN_ENVELOPE_EXPORT |
+                          (type->format == PEN_FORMAT_JSON ? PEN_ENVELOPE_EVENT : 0);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_known = false;
+        for (size_t k = 0; k < PEN_COUNT(known); k++) {
+            if (pen_slice_eq(names[i], pen_slice_str(known[k].name))) {
+                type->envelopes |= known[k].bits;
+                is_known = true;
+            }
+        }
+        if (!is_known) {
+            return fail_at(l, node,
+                           "an envelope is cloudwatch, export, firelens, eventbridge or none");
+        }
+    }
+    return PEN_OK;
+}
+
 /* How bytes become records. */
 static pen_status read_framing(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
@@ -194,6 +230,9 @@ static pen_status read_framing(struct loader *l, const struct pen_yaml *root, st
     type->array_key = pen_yaml_text(root, "array");
     type->separator = pen_yaml_text(root, "separator");
     PEN_TRY(texts(l, pen_yaml_get(root, "columns"), &type->columns, &type->column_count));
+    PEN_TRY(texts(l, pen_yaml_get(root, "message_columns"), &type->message_columns,
+                  &type->message_column_count));
+    PEN_TRY(read_envelopes(l, pen_yaml_get(root, "envelopes"), type));
     if ((type->format == PEN_FORMAT_TEXT) != (type->pattern.len > 0)) {
         return fail_at(l, root, "`format: text` and `pattern` go together");
     }

@@ -3,6 +3,7 @@
 #include "penstock/node.h"
 #include "penstock/text.h"
 
+#include "envelope.h"
 #include "sniff.h"
 
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 
 #define WHOLE_BYTES_MAX ((size_t)256 << 10) /* beyond, a window that stays in the cache wins */
 #define WINDOW_BYTES_FIRST ((size_t)256 << 10)
+#define PART_BYTES_MORE ((size_t)256 << 10) /* of what holds a message, besides that */
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
 #define RATIO_MAX 1000U /* logs reach 100; deflate itself ends at 1,032 */
@@ -24,8 +26,7 @@ enum scan_state {
 
 /* What a shard needs for one log type; made when the first object of the type comes. */
 struct scan_type {
-    struct pen_walker *walker;
-    struct pen_text *text; /* NULL: the records are JSON, which the walker reads itself */
+    struct reader reader;
     struct pen_normalizer *normalizer;
     struct pen_matcher *matcher;
 };
@@ -35,6 +36,8 @@ struct pen_scan {
     struct pen_classifier *classifier;
     struct pen_decoder *decoder;
     struct scan_type *types;
+    struct envelope *envelope;
+    uint32_t wrapped; /* what the object's records come in; 0: they stand as they are */
     const struct pen_type *type;
     struct pen_key_info key_info;
     struct pen_object_info object;
@@ -64,12 +67,12 @@ static pen_status scan_reader_get(struct pen_scan *scan, const struct pen_type *
                                               .array_key = type->array_key,
                                               .want_copy = scan->options.want_source ||
                                                            type->format != PEN_FORMAT_JSON,
-                                              .lender = scan->types[0].walker};
+                                              .lender = scan->types[0].reader.walker};
     const struct pen_plan *plan = pen_schema_plan(scan->options.program->by_type[type->id].schema);
-    PEN_TRY(pen_walker_new(plan, &walker, &entry->walker, err));
+    PEN_TRY(pen_walker_new(plan, &walker, &entry->reader.walker, err));
     return type->format == PEN_FORMAT_JSON
                ? PEN_OK
-               : pen_text_new(type, entry->walker, most, &entry->text, err);
+               : pen_text_new(type, entry->reader.walker, most, &entry->reader.text, err);
 }
 
 static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *type,
@@ -77,7 +80,7 @@ static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *ty
 {
     struct scan_type *entry = &scan->types[type->id];
     const struct pen_program_type *shared = &scan->options.program->by_type[type->id];
-    if (entry->walker == NULL) {
+    if (entry->reader.walker == NULL) {
         PEN_TRY(scan_reader_get(scan, type, entry, err));
     }
     if (entry->normalizer == NULL) {
@@ -111,7 +114,12 @@ static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
     for (uint32_t i = 0; i < program->type_count; i++) {
         PEN_TRY(scan_type_get(scan, program->by_type[i].type, err));
     }
-    return PEN_OK;
+    const size_t record_bytes_max = scan->options.record_bytes_max;
+    const struct envelope_options envelope = {.lender = scan->types[0].reader.walker,
+                                              .window_bytes_max = scan->window_cap,
+                                              .record_bytes_max = record_bytes_max,
+                                              .part_bytes_max = record_bytes_max + PART_BYTES_MORE};
+    return envelope_new(&envelope, &scan->envelope, err);
 }
 
 pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
@@ -149,10 +157,10 @@ void pen_scan_free(struct pen_scan *scan)
     if (scan == NULL) {
         return;
     }
+    envelope_free(scan->envelope); /* the first type lends to it */
     const uint32_t count = scan->types == NULL ? 0 : scan->options.program->type_count;
     for (uint32_t i = count; i-- > 0;) { /* the first lends to the others */
-        pen_text_free(scan->types[i].text);
-        pen_walker_free(scan->types[i].walker);
+        reader_free(&scan->types[i].reader);
         pen_normalizer_free(scan->types[i].normalizer);
         pen_matcher_free(scan->types[i].matcher);
     }
@@ -171,38 +179,6 @@ uint64_t pen_scan_regex_limits(const struct pen_scan *scan)
         limits += matcher == NULL ? 0 : pen_matcher_counters_get(matcher).regex_limit_hits;
     }
     return limits;
-}
-
-/* ---- the reader of the records of a type ---- */
-
-static void reader_reset(const struct scan_type *entry)
-{
-    pen_walker_reset(entry->walker);
-    if (entry->text != NULL) {
-        pen_text_reset(entry->text);
-    }
-}
-
-static void reader_window(const struct scan_type *entry, pen_slice window, bool is_final)
-{
-    if (entry->text != NULL) {
-        pen_text_window(entry->text, window, is_final);
-    } else {
-        pen_walker_window(entry->walker, window, is_final);
-    }
-}
-
-static size_t reader_consumed(const struct scan_type *entry)
-{
-    return entry->text != NULL ? pen_text_consumed(entry->text)
-                               : pen_walker_consumed(entry->walker);
-}
-
-static enum pen_next reader_next(const struct scan_type *entry, struct pen_record *record,
-                                 struct pen_err *err)
-{
-    return entry->text != NULL ? pen_text_next(entry->text, record, err)
-                               : pen_walker_next(entry->walker, record, err);
 }
 
 static bool scan_is_unknown(const struct pen_scan *scan)
@@ -230,11 +206,12 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
                                                               : scan->options.ingested_ns,
                                             .message = scan->options.message};
     pen_decoder_reset(scan->decoder);
-    reader_reset(&scan->types[scan->type->id]);
+    reader_reset(&scan->types[scan->type->id].reader);
     scan->state = SCAN_FILL;
     scan->input = (pen_slice){0};
     scan->input_is_last = false;
-    scan->is_sniffed = scan->options.as_type.len > 0;
+    scan->is_sniffed = false;
+    scan->wrapped = 0;
     scan->is_digest = scan->key_info.is_digest && scan_is_unknown(scan);
     scan->is_damaged = false;
     scan->window_len = 0;
@@ -264,9 +241,8 @@ static pen_slice scan_head(const struct pen_scan *scan)
  */
 static void scan_sniff(struct pen_scan *scan)
 {
-    scan->is_sniffed = true;
     const struct pen_types *types = scan->options.program->types;
-    if (!scan_is_unknown(scan) || scan->is_digest) {
+    if (!scan_is_unknown(scan) || scan->is_digest || scan->options.as_type.len > 0) {
         return;
     }
     const pen_slice head = scan_head(scan);
@@ -276,8 +252,49 @@ static void scan_sniff(struct pen_scan *scan)
         scan->is_digest = true;
     } else if (cloudtrail != NULL && sniff_is_cloudtrail(head, is_whole)) {
         scan->type = cloudtrail;
-        reader_reset(&scan->types[cloudtrail->id]);
+        reader_reset(&scan->types[cloudtrail->id].reader);
     }
+}
+
+/* The first bytes are here: of what type they are, and what the records come in. */
+static void scan_open(struct pen_scan *scan)
+{
+    scan->is_sniffed = true;
+    scan_sniff(scan);
+    if (!scan_is_unknown(scan)) {
+        scan->wrapped = envelope_kind(scan->type, scan->object.key, scan_head(scan));
+    }
+    scan->object.told = NULL;
+    if (PEN_UNLIKELY(scan->wrapped != 0)) {
+        envelope_begin(scan->envelope, scan->wrapped, scan->type,
+                       &scan->types[scan->type->id].reader);
+        scan->object.told = envelope_told(scan->envelope);
+    }
+}
+
+/* ---- records of the object, wrapped or not ---- */
+
+static void source_window(struct pen_scan *scan, pen_slice window)
+{
+    if (PEN_UNLIKELY(scan->wrapped != 0)) {
+        envelope_window(scan->envelope, window, scan->is_final);
+    } else {
+        reader_window(&scan->types[scan->type->id].reader, window, scan->is_final);
+    }
+}
+
+static size_t source_consumed(const struct pen_scan *scan)
+{
+    return PEN_UNLIKELY(scan->wrapped != 0) ? envelope_consumed(scan->envelope)
+                                            : reader_consumed(&scan->types[scan->type->id].reader);
+}
+
+static enum pen_next source_next(struct pen_scan *scan, struct pen_record *record,
+                                 struct pen_err *err)
+{
+    return PEN_UNLIKELY(scan->wrapped != 0)
+               ? envelope_next(scan->envelope, record, err)
+               : reader_next(&scan->types[scan->type->id].reader, record, err);
 }
 
 /* Most objects are small and here as a whole: in one go, which is faster, and with one window. */
@@ -332,13 +349,13 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
 {
     const bool is_first = scan->plain_bytes == scan->window_len;
     if (!scan->is_sniffed) {
-        scan_sniff(scan);
+        scan_open(scan);
     }
     if (scan_is_unknown(scan)) {
         scan->state = SCAN_DRAIN;
         return true;
     }
-    const bool is_json = scan->type->format == PEN_FORMAT_JSON;
+    const bool is_json = scan->type->format == PEN_FORMAT_JSON && scan->wrapped == 0;
     if (PEN_UNLIKELY(is_first && is_json && !sniff_is_json(scan_head(scan), err))) {
         scan->state = SCAN_DRAIN;
         return false;
@@ -349,8 +366,7 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
         return true;
     }
     memset(scan->window + scan->window_len, ' ', PEN_JSON_PADDING);
-    reader_window(&scan->types[scan->type->id], (pen_slice){scan->window, scan->window_len},
-                  scan->is_final);
+    source_window(scan, (pen_slice){scan->window, scan->window_len});
     scan->state = SCAN_WALK;
     return true;
 }
@@ -358,7 +374,7 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
 /* The window is used up: moves what the walker wants to see again to the front. */
 static void scan_slide(struct pen_scan *scan)
 {
-    const size_t used = reader_consumed(&scan->types[scan->type->id]);
+    const size_t used = source_consumed(scan);
     PEN_CHECK(used <= scan->window_len && (used > 0 || scan->window_len < scan->window_cap));
     const size_t rest = scan->window_len - used;
     memmove(scan->window, scan->window + used, rest);
@@ -377,7 +393,7 @@ static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *e
         item->tag_count = 0;
         return PEN_SCAN_RECORD;
     }
-    const pen_status st = pen_normalize(entry->normalizer, entry->walker, &item->record,
+    const pen_status st = pen_normalize(entry->normalizer, entry->reader.walker, &item->record,
                                         &scan->object, scan->options.want_source, &item->doc, err);
     if (st != PEN_OK) {
         return PEN_SCAN_BAD;
@@ -414,7 +430,7 @@ static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct 
                       enum pen_scan_next *next)
 {
     struct scan_type *entry = &scan->types[scan->type->id];
-    switch (reader_next(entry, &item->record, err)) {
+    switch (source_next(scan, &item->record, err)) {
     case PEN_NEXT_RECORD:
         *next = scan_record(scan, entry, item, err);
         if (*next == PEN_SCAN_RECORD) {
@@ -508,11 +524,12 @@ pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type, pen_
                         scan->window_cap);
     }
     scan->type = type;
+    scan->object.told = NULL;
     memcpy(scan->window, raw.ptr, raw.len);
     memset(scan->window + raw.len, ' ', PEN_JSON_PADDING);
     *item = (struct pen_scan_item){0};
-    const enum pen_next got =
-        pen_walker_one(entry->walker, (pen_slice){scan->window, raw.len}, &item->record, err);
+    const enum pen_next got = pen_walker_one(
+        entry->reader.walker, (pen_slice){scan->window, raw.len}, &item->record, err);
     if (got != PEN_NEXT_RECORD) {
         return err->status == PEN_OK ? PEN_FAIL(err, PEN_E_CORRUPT, 0, "no JSON object")
                                      : err->status;

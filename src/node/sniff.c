@@ -56,6 +56,37 @@ bool sniff_is_cloudtrail(pen_slice head, bool is_whole)
            (is_whole && is_without_events(head));
 }
 
+/* The name of the first member of the first object; empty when there is none. */
+static pen_slice first_name(pen_slice head)
+{
+    static const uint8_t mark[] = {0xEF, 0xBB, 0xBF};
+    const bool is_marked = head.len >= sizeof(mark) && memcmp(head.ptr, mark, sizeof(mark)) == 0;
+    size_t at = after_blanks(head, is_marked ? sizeof(mark) : 0);
+    if (at >= head.len || head.ptr[at] != '{') {
+        return (pen_slice){0};
+    }
+    at = after_blanks(head, at + 1);
+    if (at >= head.len || head.ptr[at] != '"') {
+        return (pen_slice){0};
+    }
+    const uint8_t *name = head.ptr + at + 1;
+    const uint8_t *end = memchr(name, '"', head.len - at - 1);
+    return end == NULL ? (pen_slice){0} : (pen_slice){name, (size_t)(end - name)};
+}
+
+bool sniff_is_cloudwatch(pen_slice head)
+{
+    static const char *const names[] = {"messageType", "owner",     "logGroup",
+                                        "logStream",   "logEvents", "subscriptionFilters"};
+    const pen_slice name = first_name(head);
+    for (size_t i = 0; i < PEN_COUNT(names); i++) {
+        if (pen_slice_eq(name, pen_slice_str(names[i]))) {
+            return key_leads_to(head, "\"logEvents\"", ":[");
+        }
+    }
+    return false;
+}
+
 bool sniff_is_digest(pen_slice head)
 {
     return has(head, "\"digestStartTime\"") && !has(head, "\"eventSource\"") &&

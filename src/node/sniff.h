@@ -9,6 +9,9 @@
 /* CloudTrail records, or an answer of lookup-events, which holds each record as a text; is_whole:
  * head is all of the object, which may then also be a list or an answer without any event. */
 bool sniff_is_cloudtrail(pen_slice head, bool is_whole);
+/* Envelopes of a subscription of CloudWatch Logs: objects that begin as they do, with a list of
+ * events. */
+bool sniff_is_cloudwatch(pen_slice head);
 /* The hashes of delivered log files, which CloudTrail signs; there may be none. */
 bool sniff_is_digest(pen_slice head);
 /*

@@ -144,7 +144,8 @@ struct pen_schema {
     uint32_t slot_kind, slot_reason; /* event.kind, error.message */
     uint32_t time_fields[NRM_TIMES_MAX];
     uint32_t time_count;
-    bool has_key_time; /* records without a time have that of the object's key */
+    bool has_key_time;   /* records without a time have that of the object's key */
+    pen_slice told_time; /* the time of the type that envelopes tell, which goes before its own */
     uint32_t id_field, suffix_field;
     uint32_t *identity;
     struct {
@@ -191,6 +192,7 @@ struct pen_normalizer {
     pen_slice message; /* @message; empty: it is left out */
     pen_slice own_id;  /* without the suffix; empty: there is none */
     bool account_is_fallback, region_is_fallback;
+    const struct pen_told *told; /* of the record; NULL: nothing */
 };
 
 static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_slice text,
@@ -214,6 +216,9 @@ bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int6
 /* The time in the object's key (20250304T050607Z), else about when it was written; shown likewise.
  */
 int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_info *object);
+
+/* Shows a time, in UTC, in time_text. */
+void nrm_time_show(struct pen_normalizer *n, int64_t time_ns);
 
 /* derive.c: adds what was asked for by other names to the values of the record. */
 PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,

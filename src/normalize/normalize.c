@@ -185,12 +185,32 @@ static pen_status plain_text(struct pen_normalizer *n, uint32_t which, pen_slice
 
 /* ---- time, id, index ---- */
 
+static bool take_told_time(struct pen_normalizer *n, struct pen_doc *doc)
+{
+    if (n->told == NULL || n->told->time_ns == INT64_MIN) {
+        return false;
+    }
+    doc->time_ns = n->told->time_ns;
+    nrm_time_show(n, doc->time_ns);
+    return true;
+}
+
+/* Whether the envelope has the time that the type names. */
+static bool is_told_time(const struct pen_normalizer *n)
+{
+    return n->told != NULL && n->schema->told_time.len > 0 &&
+           pen_slice_eq(n->schema->told_time, n->told->time_name);
+}
+
 static pen_status find_time(struct pen_normalizer *n, const struct pen_record *record,
                             const struct pen_object_info *object, struct pen_doc *doc,
                             struct pen_err *err)
 {
     const struct pen_schema *schema = n->schema;
     doc->time_ns = INT64_MIN;
+    if (is_told_time(n) && take_told_time(n, doc)) {
+        return PEN_OK;
+    }
     for (uint32_t i = 0; i < schema->time_count; i++) {
         if (nrm_time_take(n, pen_record_first(record, schema->time_fields[i]), object->written_ns,
                           &doc->time_ns)) {
@@ -206,6 +226,9 @@ static pen_status find_time(struct pen_normalizer *n, const struct pen_record *r
         return PEN_OK;
     }
     doc->time_ns = INT64_MIN;
+    if (take_told_time(n, doc)) {
+        return PEN_OK;
+    }
     if (schema->type->time_count > 0 && record->problem == NULL) {
         return PEN_FAIL(err, PEN_E_CORRUPT, record->offset, "record has no time in %.*s",
                         PEN_SLICE_FMT(schema->type->times[0]));
@@ -231,6 +254,27 @@ static pen_status id_suffix(struct pen_normalizer *n, const struct pen_record *r
     return PEN_OK;
 }
 
+/* Of a record without an id of its own: a hash of it, and of what tells it apart. */
+static pen_status hash_id(struct pen_normalizer *n, const struct pen_record *record,
+                          const struct pen_object_info *object, struct pen_doc *doc)
+{
+    const pen_slice more = n->told == NULL ? (pen_slice){0} : n->told->id;
+    if (n->schema->type->id_kind == PEN_ID_MD5) {
+        n->text.len = 0;
+        PEN_TRY(n->schema->type->format == PEN_FORMAT_JSON ? pen_json_spaced(&n->text, record->raw)
+                                                           : pen_buf_add(&n->text, record->raw));
+        PEN_TRY(pen_buf_add(&n->text, more));
+        pen_md5_hex(pen_buf_slice(&n->text), n->id_text);
+        doc->id = (pen_slice){(const uint8_t *)n->id_text, PEN_MD5_HEX};
+        return PEN_OK;
+    }
+    /* The key takes part by its hash: equal records of two objects are two documents. */
+    const uint64_t seed = pen_hash64(object->key, more.len == 0 ? 0 : pen_hash64(more, 0));
+    pen_hash128_hex(pen_hash128(record->raw, seed), n->id_text);
+    doc->id = (pen_slice){(const uint8_t *)n->id_text, 32};
+    return PEN_OK;
+}
+
 static pen_status find_id(struct pen_normalizer *n, const struct pen_record *record,
                           const struct pen_object_info *object, struct pen_doc *doc)
 {
@@ -243,18 +287,7 @@ static pen_status find_id(struct pen_normalizer *n, const struct pen_record *rec
         return PEN_OK;
     }
     doc->event_id = (pen_slice){0};
-    if (n->schema->type->id_kind == PEN_ID_MD5) {
-        n->text.len = 0;
-        PEN_TRY(n->schema->type->format == PEN_FORMAT_JSON ? pen_json_spaced(&n->text, record->raw)
-                                                           : pen_buf_add(&n->text, record->raw));
-        pen_md5_hex(pen_buf_slice(&n->text), n->id_text);
-        doc->id = (pen_slice){(const uint8_t *)n->id_text, PEN_MD5_HEX};
-        return PEN_OK;
-    }
-    /* The key takes part by its hash: equal records of two objects are two documents. */
-    pen_hash128_hex(pen_hash128(record->raw, pen_hash64(object->key, 0)), n->id_text);
-    doc->id = (pen_slice){(const uint8_t *)n->id_text, 32};
-    return PEN_OK;
+    return hash_id(n, record, object, doc);
 }
 
 static pen_status find_index(struct pen_normalizer *n, int64_t time_ns, pen_slice *index)
@@ -340,6 +373,11 @@ static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice f
     return PEN_OK;
 }
 
+static pen_slice first_of(pen_slice first, pen_slice second)
+{
+    return first.len > 0 ? first : second;
+}
+
 static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *record,
                              const struct pen_object_info *object, struct pen_doc *doc)
 {
@@ -347,7 +385,11 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     memset(n->slots, 0, schema->slot_count * sizeof(n->slots[0]));
     n->item_count = 0;
     n->fallback.len = 0;
-    PEN_TRY(pen_buf_reserve(&n->fallback, (object->account.len + object->region.len) * 6 + 16));
+    const pen_slice account =
+        first_of(n->told == NULL ? (pen_slice){0} : n->told->account, object->account);
+    const pen_slice region =
+        first_of(n->told == NULL ? (pen_slice){0} : n->told->region, object->region);
+    PEN_TRY(pen_buf_reserve(&n->fallback, (account.len + region.len) * 6 + 16));
     run_maps(n, record);
     if (PEN_UNLIKELY(record->problem != NULL)) {
         nrm_set_text(n, schema->slot_kind, PEN_SLICE_LIT("pipeline_error"), false);
@@ -360,8 +402,8 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     }
     nrm_set_text(n, schema->slot_ingested,
                  (pen_slice){(const uint8_t *)n->ingested_text, n->ingested_length}, false);
-    PEN_TRY(fall_back(n, schema->slot_account, object->account, &n->account_is_fallback));
-    PEN_TRY(fall_back(n, schema->slot_region, object->region, &n->region_is_fallback));
+    PEN_TRY(fall_back(n, schema->slot_account, account, &n->account_is_fallback));
+    PEN_TRY(fall_back(n, schema->slot_region, region, &n->region_is_fallback));
     if (schema->script != NULL && record->problem == NULL) {
         n->scratch.len = 0;
         const size_t bytes = record->raw.len;
@@ -420,6 +462,16 @@ static bool has_diverted(const struct pen_normalizer *n, const struct pen_record
     return false;
 }
 
+/* What the envelope tells. */
+static pen_status add_told(struct pen_normalizer *n, struct pen_buf *out)
+{
+    if (is_told_time(n)) {
+        PEN_TRY(pen_buf_printf(out, ",\"%.*s\":%.*s", PEN_SLICE_FMT(n->told->time_name),
+                               PEN_SLICE_FMT(n->told->time)));
+    }
+    return pen_buf_add(out, n->told->members);
+}
+
 /* Our members, "@message" (empty: none) first, without a leading comma. */
 static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc,
                              struct pen_buf *out)
@@ -428,6 +480,7 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     PEN_TRY(pen_buf_add(out, (pen_slice){(const uint8_t *)n->time_text, n->time_length}));
     PEN_TRY(pen_buf_add_byte(out, '"'));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&n->basics)));
+    PEN_TRY(n->told == NULL ? PEN_OK : add_told(n, out));
     PEN_TRY(add_member(out, "@message", n->message));
     PEN_TRY(add_member(out, "@id", n->own_id.len > 0 ? n->own_id : doc->id));
     return nrm_ecs_write(n, out);
@@ -583,6 +636,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
 {
     struct pen_normalizer *n = normalizer;
     *doc = (struct pen_doc){.kind = PEN_DOC_EVENT, .time_ns = INT64_MIN};
+    n->told = object->told;
     PEN_TRY(find_time(n, record, object, doc, err));
     pen_status status = prepare_object(n, object);
     if (status == PEN_OK) {

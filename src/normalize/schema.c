@@ -11,7 +11,8 @@ static const char *const basic_slots[] = {"event.module",   "event.ingested",   
 /* Of lines that could not be taken apart. */
 static const char *const problem_slots[] = {"event.kind", "error.message"};
 static const char *const basic_members[] = {"@message",      "@timestamp", "@log_type",
-                                            "@log_s3bucket", "@log_s3key", "@id"};
+                                            "@log_s3bucket", "@log_s3key", "@id",
+                                            "@log_group",    "@log_stream"};
 static const char *const common_time_keys[] = {"@timestamp", "timestamp", "time", "eventTime"};
 
 static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
@@ -317,6 +318,28 @@ static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
     return PEN_OK;
 }
 
+/* Not of a record but of the envelope around it. */
+static bool is_told_time(pen_slice name)
+{
+    return pen_slice_eq(name, PEN_SLICE_LIT("cwl_timestamp")) ||
+           pen_slice_eq(name, PEN_SLICE_LIT("cwe_timestamp"));
+}
+
+static pen_status build_own_times(struct pen_schema *schema, struct pen_err *err)
+{
+    const struct pen_type *type = schema->type;
+    for (uint32_t i = 0; i < type->time_count; i++) {
+        const bool is_told = is_told_time(type->times[i]);
+        const bool is_key = pen_slice_eq(type->times[i], PEN_SLICE_LIT("@key"));
+        uint32_t *field = &schema->time_fields[schema->time_count];
+        schema->told_time = is_told ? type->times[i] : schema->told_time;
+        schema->has_key_time |= is_key;
+        schema->time_count += !is_told && !is_key;
+        PEN_TRY(is_told || is_key ? PEN_OK : plain_field(schema, type->times[i], field, err));
+    }
+    return PEN_OK;
+}
+
 static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
 {
     const struct pen_type *type = schema->type;
@@ -324,14 +347,7 @@ static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "type %.*s: more than %u times",
                         PEN_SLICE_FMT(type->name), NRM_TIMES_MAX);
     }
-    for (uint32_t i = 0; i < type->time_count; i++) {
-        if (pen_slice_eq(type->times[i], PEN_SLICE_LIT("@key"))) {
-            schema->has_key_time = true;
-            continue;
-        }
-        PEN_TRY(
-            plain_field(schema, type->times[i], &schema->time_fields[schema->time_count++], err));
-    }
+    PEN_TRY(build_own_times(schema, err));
     if (type->time_count > 0) {
         return nrm_time_form_check(type, err);
     }

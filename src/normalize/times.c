@@ -99,6 +99,11 @@ static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minut
     n->time_length = (size_t)len;
 }
 
+void nrm_time_show(struct pen_normalizer *n, int64_t time_ns)
+{
+    show(n, time_ns, 0);
+}
+
 /* ---- seconds, milliseconds or microseconds since 1970 ---- */
 
 static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)

@@ -329,6 +329,58 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
     return t->is_refused || t->is_final ? PEN_NEXT_END : PEN_NEXT_MORE;
 }
 
+/* Messages have no line of names before them. */
+static pen_status columns_of_messages(struct pen_text *t, struct pen_err *err)
+{
+    const struct pen_type *type = t->type;
+    if (t->has_columns) {
+        return PEN_OK;
+    }
+    if (type->message_column_count == 0) {
+        return PEN_FAIL(err, PEN_E_CONFIG, 0,
+                        "type %.*s has no columns for messages (message_columns)",
+                        PEN_SLICE_FMT(type->name));
+    }
+    PEN_TRY(columns_set(&t->columns, t->walker, type->message_columns, type->message_column_count,
+                        err));
+    t->has_columns = true;
+    return PEN_OK;
+}
+
+enum pen_next pen_text_one(struct pen_text *t, pen_slice message, struct pen_record *record,
+                           struct pen_err *err)
+{
+    while (message.len > 0 && strchr(" \r\n", message.ptr[message.len - 1]) != NULL &&
+           message.ptr[message.len - 1] != 0) {
+        message.len--;
+    }
+    *err = (struct pen_err){0};
+    *record = (struct pen_record){.raw = message};
+    if (columns_of_messages(t, err) != PEN_OK) {
+        return PEN_NEXT_BAD;
+    }
+    if (message.len > t->record_bytes_max) {
+        (void)PEN_FAIL(err, PEN_E_LIMIT, 0, "a message has more than %zu bytes (record.bytes_max)",
+                       t->record_bytes_max);
+        return PEN_NEXT_BAD;
+    }
+    record_make(t, message, record);
+    return PEN_NEXT_RECORD;
+}
+
+static pen_status message_columns_check(const struct pen_type *type, struct pen_walker *walker,
+                                        struct pen_err *err)
+{
+    struct columns *columns = calloc(1, sizeof(*columns));
+    if (columns == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
+    }
+    const pen_status st =
+        columns_set(columns, walker, type->message_columns, type->message_column_count, err);
+    free(columns);
+    return st;
+}
+
 pen_status pen_text_check(const struct pen_type *type, struct pen_err *err)
 {
     const struct pen_walker_options options = {.window_bytes_max = 4096, .record_bytes_max = 1024};
@@ -341,6 +393,9 @@ pen_status pen_text_check(const struct pen_type *type, struct pen_err *err)
     pen_plan_seal(plan);
     pen_status st = pen_walker_new(plan, &options, &walker, err);
     st = st == PEN_OK ? pen_text_new(type, walker, options.record_bytes_max, &text, err) : st;
+    if (st == PEN_OK && type->message_column_count > 0) {
+        st = message_columns_check(type, walker, err);
+    }
     pen_text_free(text);
     pen_walker_free(walker);
     pen_plan_free(plan);

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""test_envelopes.py PENSTOCK CASE - records that come wrapped: in CloudWatch Logs' subscriptions and
+exports, in FireLens, in events of EventBridge."""
+import gzip
+import hashlib
+import json
+import os
+import sys
+
+from kit import FIXED, WORK, dead, documents, main, replay, run
+
+ACCOUNT = "AWSLogs/123456789012"
+OWNER = "210987654321"
+AUDIT = f"{ACCOUNT}/RDS/MySQL/audit/us-east-1/2025/01/02/x.gz"
+FLOWS = f"{ACCOUNT}/vpcflowlogs/us-east-1/2025/01/02/x.gz"
+EKS = f"{ACCOUNT}/EKS/audit/us-east-1/2025/01/02/x.gz"
+MS = 1735776000123  # 2025-01-02T00:00:00.123Z
+
+
+def envelope(messages, group="/a/group", stream="a-stream", kind="DATA_MESSAGE", first=0):
+    """One envelope of a subscription; ids and times count up from first."""
+    events = [{"id": f"{first + i:056d}", "timestamp": MS + first + i, "message": m}
+              for i, m in enumerate(messages)]
+    return json.dumps({"messageType": kind, "owner": OWNER, "logGroup": group, "logStream": stream,
+                       "subscriptionFilters": ["filter"], "logEvents": events}, separators=(",", ":"))
+
+
+CONTROL = envelope(["CWL CONTROL MESSAGE: Checking health of destination Firehose."], "", "", "CONTROL_MESSAGE")
+
+
+def audit(number):
+    return f"1735776000{number:06d},db-1,kim,10.0.0.9,5,{number},QUERY,shop,'select {number}',0"
+
+
+def put(key, body, name="in"):
+    path = WORK / name / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body if isinstance(body, bytes) else gzip.compress(body.encode()))
+    return WORK / name
+
+
+def read(body, key=AUDIT, *options, out="out"):
+    """What a run makes of one object: its summary, and the documents in order."""
+    summary = replay(put(key, body, f"{out}-in"), WORK / out, "--no-rules", *options, code=None)
+    return summary, [line["_source"] | {"_id": line["_id"]} for line in documents(WORK / out)]
+
+
+def expect(got, wanted, what):
+    if got != wanted:
+        print(f"{what}: {got!r}, wanted {wanted!r}")
+        sys.exit(1)
+
+
+def queries(found):
+    return [line["mysql"]["queryid"] for line in found]
+
+
+# ---- subscriptions of CloudWatch Logs ----
+
+def case_a_subscription_tells_group_stream_owner_and_time():
+    _, found = read(envelope([audit(1)], "/aws/rds/cluster/shop/audit", "db-1.log"))
+    one = found[0]
+    told = (one["@log_group"], one["@log_stream"], one["cwl_timestamp"], one["@timestamp"],
+            one["cloud"]["account"]["id"], one["@log_type"])
+    expect(told, ("/aws/rds/cluster/shop/audit", "db-1.log", MS, "2025-01-02T00:00:00.123000+00:00", OWNER,
+                  "rds-mysql-audit"), "what the envelope tells")
+    expect(one["_id"], hashlib.md5((audit(1) + "0" * 56).encode()).hexdigest(), "id")
+
+
+def case_envelopes_are_read_with_and_without_newlines():
+    some = [envelope([audit(3 * i + k) for k in range(3)], first=3 * i) for i in range(4)]
+    for number, between in enumerate(("", "\n", "\r\n", " ", "\n\n")):
+        summary, found = read(between.join(some) + between, out=f"out{number}")
+        expect(queries(found), [str(i) for i in range(12)], f"with {between!r}")
+        expect(summary["records"]["dead"], 0, "dead")
+
+
+def case_control_messages_are_passed_over():
+    summary, found = read(CONTROL + envelope([audit(1)]) + CONTROL + envelope([audit(2)], first=1))
+    expect(queries(found), ["1", "2"], "queries")
+    expect(summary["records"]["in"], 2, "records")
+
+
+def case_every_way_of_compressing_reads_the_same():
+    some = [envelope([audit(i)], first=i).encode() for i in range(3)]
+    ways = {"plain": b"".join(some), "gzip": gzip.compress(b"".join(some)),
+            "members": b"".join(gzip.compress(s) for s in some),
+            "double": gzip.compress(gzip.compress(b"".join(some))),
+            "members in a member": gzip.compress(b"".join(gzip.compress(s) for s in some))}
+    for number, (way, body) in enumerate(ways.items()):
+        summary, found = read(body, out=f"out{number}")
+        expect(queries(found), ["0", "1", "2"], way)
+        expect(summary["objects"]["damaged"], 0, way)
+
+
+def case_equal_messages_are_documents_of_their_own():
+    _, found = read(envelope([audit(1), audit(1)]))
+    expect(len({one["_id"] for one in found}), 2, "ids")
+
+
+def case_a_damaged_message_leaves_its_siblings_alone():
+    body = envelope([json.dumps({"auditID": "a-1", "stage": "S", "stageTimestamp": "2025-01-02T00:00:00Z"}),
+                     '{"auditID":', json.dumps({"auditID": "a-3", "stage": "S"})])
+    summary, found = read(body, EKS)
+    expect([one["_id"] for one in found], ["a-1_S", "a-3_S"], "ids")
+    expect(found[1]["@timestamp"], "2025-01-02T00:00:00.125000+00:00", "time of a record without one")
+    expect((summary["records"]["in"], summary["records"]["dead"]), (3, 1), "records")
+    told = dead(WORK / "out")["x.gz"]
+    expect([(one["record"], one["offset"]) for one in told], [(1, body.index('{"id":"' + "0" * 55 + "1"))],
+           "dead letters")
+
+
+def case_a_line_that_does_not_fit_is_a_pipeline_error():
+    _, found = read(envelope([audit(1), "junk", audit(2)]))
+    expect([one["event"].get("kind") for one in found], [None, "pipeline_error", None], "kinds")
+    expect((found[1]["@message"], found[1]["cwl_timestamp"], found[1]["@log_group"]), ("junk", MS + 1, "/a/group"),
+           "the one that does not fit")
+
+
+def case_a_cut_envelope_gives_its_whole_events():
+    body = envelope([audit(1), audit(2), audit(3)])
+    summary, found = read(body[:body.index(audit(3)) + 10])
+    expect(queries(found), ["1", "2"], "queries")
+    expect(summary["objects"]["damaged"], 1, "damaged")
+
+
+def case_an_envelope_may_be_larger_than_a_record():
+    messages = [audit(i) for i in range(2000)]
+    body = envelope(messages)
+    assert len(body) > 3 * 65536
+    summary, found = read(body, AUDIT, "--set", "record.bytes_max=64KiB")
+    expect(queries(found), [str(i) for i in range(2000)], "queries")
+    expect(summary["records"]["dead"], 0, "dead")
+
+
+def case_a_message_over_the_limit_is_a_dead_letter():
+    summary, found = read(envelope([audit(1), "x" * 70000, audit(2)]), AUDIT, "--set", "record.bytes_max=64KiB")
+    expect(queries(found), ["1", "2"], "queries")
+    expect(summary["records"]["dead"], 1, "dead")
+
+
+def case_flow_logs_have_their_columns_without_a_header():
+    _, found = read(envelope(["2 463657938898 eni-1 10.0.0.1 10.0.0.2 443 50000 6 10 840 1735776000 1735776060 "
+                              "ACCEPT OK", "2 463657938898 eni-1 - - - - - - - 1735776000 1735776060 - NODATA"]), FLOWS)
+    expect(found[0]["source"]["ip"], "10.0.0.1", "source")
+    expect(found[0]["@timestamp"], "2025-01-02T00:01:00+00:00", "time")
+    expect((found[1]["log_status"], found[1]["@log_group"]), ("NODATA", "/a/group"), "no data")
+
+
+def case_cloudtrail_and_lists_of_findings_come_in_envelopes():
+    event = {"eventVersion": "1.08", "eventTime": "2025-01-02T00:00:00Z", "eventSource": "s3.amazonaws.com",
+             "eventName": "GetObject", "eventID": "e-1", "awsRegion": "us-east-1", "recipientAccountId": "1" * 12}
+    key = f"{ACCOUNT}/CloudTrail/us-east-1/2025/01/02/123456789012_CloudTrail_us-east-1_20250102T0000Z_x.json.gz"
+    _, found = read(envelope([json.dumps(event), json.dumps({"Records": [event | {"eventID": "e-2"},
+                                                                          event | {"eventID": "e-3"}]}),
+                              json.dumps(event | {"eventID": "e-4"})]), key)
+    expect([one["_id"] for one in found], ["e-1", "e-2", "e-3", "e-4"], "ids")
+
+
+def case_messages_of_several_lines_are_one_record():
+    slow = "# Time: 2025-01-02T00:00:00.000000Z\n# User@Host: kim[kim] @ [10.0.0.9] Id: 1\n" \
+           "# Query_time: 2.0  Lock_time: 0.0 Rows_sent: 1  Rows_examined: 1\nSET timestamp=1735776000;\nselect 1;\n"
+    kafka = "[2025-01-02 00:00:00,001] ERROR one (kafka.server)\njava.lang.Exception\n\tat x"
+    _, found = read(envelope([slow, slow]), AUDIT.replace("audit", "slowquery"), out="slow")
+    expect([one["@timestamp"] for one in found],
+           ["2025-01-02T00:00:00.123000+00:00", "2025-01-02T00:00:00.124000+00:00"], "times")
+    _, found = read(envelope([kafka]), f"{ACCOUNT}/KafkaBrokerLogs/us-east-1/x.log.gz", out="kafka")
+    expect((found[0]["log"]["level"], found[0]["event"].get("kind")), ("ERROR", None), "kafka")
+    line = "Jan  2 00:00:00 host sshd[1]: Failed password for root from 198.51.100.7 port 22 ssh2"
+    _, found = read(envelope([line]), f"{ACCOUNT}/EC2/Linux/Secure/us-east-1/2025/01/02/x", out="linux")
+    expect((found[0]["source"]["ip"], found[0]["@timestamp"]), ("198.51.100.7", "2025-01-02T00:00:00+00:00"),
+           "linux")
+
+
+# ---- the whole of a run ----
+
+def shape(out):
+    """All documents, in no order, without the time of the run."""
+    lines = documents(WORK / out)
+    for line in lines:
+        line["_source"]["event"].pop("ingested", None)
+    return sorted(json.dumps(line, sort_keys=True) for line in lines)
+
+
+def many(name):
+    for i in range(40):
+        some = [envelope([audit(100 * i + 10 * k + n) for n in range(10)], first=100 * i + 10 * k) for k in range(10)]
+        put(AUDIT.replace("/x.gz", f"/x{i}.gz"), CONTROL + "".join(some) + ("{" if i % 7 == 3 else ""), name)
+    return WORK / name
+
+
+def case_any_number_of_shards_gives_the_same_documents():
+    source = many("in")
+    shapes = []
+    for shards in (1, 2, 3, 7):
+        summary = replay(source, WORK / f"out{shards}", "--no-rules", "--shards", str(shards), code=None)
+        expect(summary["records"]["delivered"], 4000, f"{shards} shards")
+        shapes.append(shape(f"out{shards}"))
+    expect(all(one == shapes[0] for one in shapes), True, "the same documents")
+
+
+def case_a_killed_run_resumes_to_the_same_documents():
+    source = many("in")
+    replay(source, WORK / "whole", "--no-rules", code=None)
+    for point in ("documents@1", "committed@2", "dead@3"):
+        run("replay", source, "--out", WORK / "killed", "--no-rules", "--set", "commit.interval=1ms", *FIXED,
+            code=-9, env={**os.environ, "PENSTOCK_KILL_AT": point})
+    replay(source, WORK / "killed", "--no-rules", code=None)
+    expect(shape("killed") == shape("whole"), True, "the same documents")
+
+
+def case_search_finds_what_envelopes_hold():
+    source = put(AUDIT, CONTROL + envelope([audit(1), audit(2), audit(3)]))
+    found = run("search", "@mysql.queryid:2", source, "--json", code=None).stdout
+    expect([json.loads(line)["_penstock"]["record"] for line in found.splitlines()], [1], "records found")
+
+
+def case_types_test_reads_envelopes():
+    path = put(AUDIT, envelope([audit(1), audit(2)])) / AUDIT
+    told = json.loads(run("types", "test", path, "--key", AUDIT, "--json").stdout)
+    expect((told["records"], told["bad_records"], told["first"]["document"]["@log_group"]), (2, 0, "/a/group"), "told")
+
+
+main({f"case_envelopes_{name[5:]}": case for name, case in globals().items() if name.startswith("case_")})

@@ -1,0 +1,220 @@
+#include "envelope.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW ((size_t)16 << 10)
+#define RECORD ((size_t)4 << 10)
+#define SEEN_MAX ((size_t)64 << 10)
+
+static const struct pen_type json_type = {.name = {(const uint8_t *)"j", 1},
+                                          .envelopes = PEN_ENVELOPE_CLOUDWATCH |
+                                                       PEN_ENVELOPE_EXPORT | PEN_ENVELOPE_EVENT};
+static const struct pen_type text_type = {
+    .name = {(const uint8_t *)"t", 1},
+    .format = PEN_FORMAT_TEXT,
+    .envelopes = PEN_ENVELOPE_CLOUDWATCH | PEN_ENVELOPE_EXPORT | PEN_ENVELOPE_FIRELENS,
+    .pattern = {(const uint8_t *)"(?<w>\\w+) (?<r>[\\s\\S]*)", 23}};
+
+/* What a reading says, as lines. */
+static char seen[SEEN_MAX];
+
+static void say(struct envelope *e, enum pen_next got, const struct pen_record *r,
+                const struct pen_err *err)
+{
+    const size_t len = strlen(seen);
+    const struct pen_told *told = envelope_told(e);
+    if (got == PEN_NEXT_BAD) {
+        (void)snprintf(seen + len, SEEN_MAX - len, "%d @%d bad: %s\n", (int)r->ordinal,
+                       (int)r->offset, err->text);
+    } else {
+        (void)snprintf(seen + len, SEEN_MAX - len, "%d @%d %.*s|%.*s|%.*s|%.*s|%s\n",
+                       (int)r->ordinal, (int)r->offset, PEN_SLICE_FMT(r->raw),
+                       PEN_SLICE_FMT(told->group), PEN_SLICE_FMT(told->id),
+                       PEN_SLICE_FMT(told->account), r->problem == NULL ? "" : "problem");
+    }
+}
+
+struct set {
+    struct pen_plan *plan;
+    struct reader reader;
+    struct envelope *envelope;
+};
+
+static void set_new(struct set *set, const struct pen_type *type)
+{
+    const struct pen_walker_options walker = {.window_bytes_max = WINDOW,
+                                              .record_bytes_max = RECORD,
+                                              .array_key = type->array_key,
+                                              .want_copy = true};
+    struct pen_err err = {0};
+    *set = (struct set){.plan = pen_plan_new()};
+    assert_non_null(set->plan);
+    pen_plan_seal(set->plan);
+    assert_int_equal(pen_walker_new(set->plan, &walker, &set->reader.walker, &err), PEN_OK);
+    if (type->format != PEN_FORMAT_JSON) {
+        assert_int_equal(pen_text_new(type, set->reader.walker, RECORD, &set->reader.text, &err),
+                         PEN_OK);
+    }
+    const struct envelope_options options = {.lender = set->reader.walker,
+                                             .window_bytes_max = WINDOW,
+                                             .record_bytes_max = RECORD,
+                                             .part_bytes_max = 2 * RECORD};
+    assert_int_equal(envelope_new(&options, &set->envelope, &err), PEN_OK);
+}
+
+static void set_free(struct set *set)
+{
+    envelope_free(set->envelope);
+    reader_free(&set->reader);
+    pen_plan_free(set->plan);
+}
+
+/* Reads the object in steps of so many bytes; the end's status is the result. */
+static pen_status read_in(const struct pen_type *type, const char *key, const char *text,
+                          size_t step)
+{
+    const pen_slice input = pen_slice_str(text);
+    const uint32_t kind = envelope_kind(type, pen_slice_str(key), pen_slice_sub(input, 0, 1000));
+    uint8_t *window = malloc(WINDOW + PEN_JSON_PADDING);
+    struct pen_err err = {0};
+    struct set set;
+    size_t fed = 0;
+    size_t have = 0;
+    enum pen_next got = PEN_NEXT_MORE;
+    assert_true(kind != 0);
+    assert_non_null(window);
+    seen[0] = 0;
+    set_new(&set, type);
+    envelope_begin(set.envelope, kind, type, &set.reader);
+    while (got != PEN_NEXT_END) {
+        const size_t more = input.len - fed < step ? input.len - fed : step;
+        struct pen_record record;
+        assert_true(have + more <= WINDOW);
+        memcpy(window + have, input.ptr + fed, more);
+        have += more;
+        fed += more;
+        memset(window + have, ' ', PEN_JSON_PADDING);
+        envelope_window(set.envelope, (pen_slice){window, have}, fed == input.len);
+        while ((got = envelope_next(set.envelope, &record, &err)) <= PEN_NEXT_BAD) {
+            say(set.envelope, got, &record, &err);
+        }
+        const size_t used = envelope_consumed(set.envelope);
+        memmove(window, window + used, have - used);
+        have -= used;
+    }
+    set_free(&set);
+    free(window);
+    return err.status;
+}
+
+/* The same whatever the windows. */
+static pen_status read_all(const struct pen_type *type, const char *key, const char *text)
+{
+    static char whole[SEEN_MAX];
+    const size_t steps[] = {1, 7, 100};
+    const pen_status st = read_in(type, key, text, WINDOW);
+    (void)memcpy(whole, seen, SEEN_MAX);
+    for (size_t i = 0; i < PEN_COUNT(steps); i++) {
+        assert_int_equal(read_in(type, key, text, steps[i]), st);
+        assert_string_equal(seen, whole);
+    }
+    return st;
+}
+
+#define HEAD(type, group)                                                                  \
+    "{\"messageType\":\"" type "\",\"owner\":\"123456789012\",\"logGroup\":\"" group "\"," \
+    "\"logStream\":\"s\",\"subscriptionFilters\":[\"f\"],\"logEvents\":["
+#define EVENT(id, message) \
+    "{\"id\":\"" id "\",\"timestamp\":1432826855000,\"message\":\"" message "\"}"
+
+static void envelopes_stand_behind_one_another_without_anything_between(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "g1")
+        EVENT("1", "{\\\"a\\\":1}") "," EVENT("2", "{\\\"a\\\":2}") "]}" HEAD("DATA_MESSAGE", "g2")
+            EVENT("3", "{\\\"a\\\":3}") "]}";
+    assert_int_equal(read_all(&json_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @126 {\"a\":1}|g1|1|123456789012|\n"
+                              "1 @185 {\"a\":2}|g1|2|123456789012|\n"
+                              "2 @371 {\"a\":3}|g2|3|123456789012|\n");
+}
+
+static void control_messages_are_no_records(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("CONTROL_MESSAGE", "")
+        EVENT("1", "CWL CONTROL MESSAGE") "]}\n" HEAD("DATA_MESSAGE", "g")
+            EVENT("2", "one two") "]}\n";
+    assert_int_equal(read_all(&text_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @323 one two|g|2|123456789012|\n");
+}
+
+static void a_message_is_one_record_whatever_lines_it_has(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "g")
+        EVENT("1", "one two\\nthree\\n") "," EVENT("2", "\\n") "," EVENT("3", "nothing") "]}";
+    assert_int_equal(read_all(&text_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @125 one two\nthree|g|1|123456789012|\n"
+                              "1 @243 nothing|g|3|123456789012|problem\n");
+}
+
+static void a_bad_message_is_one_dead_letter_and_the_next_is_read(void **state)
+{
+    (void)state;
+    static const char text[] =
+        HEAD("DATA_MESSAGE", "g") EVENT("1", "no json") "," EVENT("2", "{\\\"a\\\":") "," EVENT(
+            "3", "{\\\"a\\\":3} {}") ",7,{\"id\":\"4\"}," EVENT("5", "{\\\"a\\\":5}") "]}";
+    assert_int_equal(read_all(&json_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @125 bad: no JSON object\n"
+                              "1 @182 bad: the input ends inside a value\n"
+                              "2 @239 bad: more than one value\n"
+                              "3 @301 bad: a record that is no object\n"
+                              "4 @303 bad: no log event with a message, which an envelope of "
+                              "CloudWatch Logs holds\n"
+                              "5 @314 {\"a\":5}|g|5|123456789012|\n");
+}
+
+static void whole_events_of_an_envelope_that_is_cut_are_read(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "g") EVENT("1", "one two") "," EVENT("2", "on");
+    char cut[sizeof(text)];
+    memcpy(cut, text, sizeof(text));
+    cut[sizeof(text) - 4] = 0;
+    assert_int_equal(read_all(&text_type, "", cut), PEN_E_TRUNCATED);
+    assert_string_equal(seen, "0 @125 one two|g|1|123456789012|\n");
+}
+
+static void records_that_stand_as_they_are_are_in_no_envelope(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {"{\"Records\":[{\"logEvents\":[]}]}",
+                                        "{\"a\":{\"logEvents\":[]}}",
+                                        "",
+                                        "[",
+                                        "{\"owner\":\"x\"}",
+                                        "{\"logGroup\":1,\"logEvents\":2}"};
+    for (size_t i = 0; i < PEN_COUNT(plain); i++) {
+        assert_int_equal(envelope_kind(&json_type, (pen_slice){0}, pen_slice_str(plain[i])), 0);
+    }
+    const struct pen_type bare = {.envelopes = 0};
+    assert_int_equal(
+        envelope_kind(&bare, (pen_slice){0}, PEN_SLICE_LIT("{\"logGroup\":1,\"logEvents\":[")), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(envelopes_stand_behind_one_another_without_anything_between),
+        cmocka_unit_test(control_messages_are_no_records),
+        cmocka_unit_test(a_message_is_one_record_whatever_lines_it_has),
+        cmocka_unit_test(a_bad_message_is_one_dead_letter_and_the_next_is_read),
+        cmocka_unit_test(whole_events_of_an_envelope_that_is_cut_are_read),
+        cmocka_unit_test(records_that_stand_as_they_are_are_in_no_envelope),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
