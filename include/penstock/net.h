@@ -437,6 +437,10 @@ PEN_MUST_USE pen_status pen_poster_credentials(struct pen_poster *poster,
                                                const struct pen_credentials *credentials,
                                                struct pen_err *err);
 
+/* Where a node is from now on; copied.  New connections go there, and it is tried at once. */
+void pen_poster_addresses(struct pen_poster *poster, uint32_t node,
+                          const struct pen_fetch_address *addresses, uint32_t count);
+
 struct pen_post {             /* the caller's memory until it comes back from pen_poster_done */
     const char *method;       /* "POST" */
     const char *path;         /* "/_bulk", not encoded */

@@ -61,6 +61,20 @@ bool pen_sink_is_signed(const struct pen_sink *sink);
 PEN_MUST_USE pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out,
                                              bool *is_new, struct pen_err *err);
 
+struct pen_sink_addresses { /* where nodes are: of those that were known at first, in their order */
+    struct pen_sink_place {
+        uint32_t count;
+        struct pen_fetch_address at[PEN_POST_ADDRESSES_MAX];
+    } nodes[PEN_POST_NODES_MAX];
+};
+/* Those that the sink was opened with. */
+void pen_sink_addresses(const struct pen_sink *sink, struct pen_sink_addresses *out);
+/* Asks again; *is_new: some have changed.  A name that is not known any more keeps what it had, and
+ * err tells of the last such: PEN_E_NOT_FOUND | PEN_E_IO.  Blocks. */
+PEN_MUST_USE pen_status pen_sink_resolve(const struct pen_sink *sink,
+                                         struct pen_sink_addresses *addresses, bool *is_new,
+                                         struct pen_err *err);
+
 /* ---- shippers ---- */
 
 struct pen_ship_refusal { /* a document that the cluster will never take; borrowed */
@@ -141,6 +155,8 @@ const char *pen_ship_state(const struct pen_ship *ship, int64_t now_ns);
 PEN_MUST_USE pen_status pen_ship_credentials(struct pen_ship *ship,
                                              const struct pen_credentials *credentials,
                                              struct pen_err *err);
+/* Where the nodes are from now on. */
+void pen_ship_addresses(struct pen_ship *ship, const struct pen_sink_addresses *addresses);
 /* Gives up what is under way; turn the ring until it is true, then free. */
 bool pen_ship_cancel(struct pen_ship *ship);
 

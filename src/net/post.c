@@ -42,6 +42,21 @@ struct pen_poster {
 
 /* ---- new, free ---- */
 
+void pen_poster_addresses(struct pen_poster *poster, uint32_t node,
+                          const struct pen_fetch_address *addresses, uint32_t count)
+{
+    struct http_address list[HTTP_ADDRESSES_MAX];
+    PEN_CHECK(count > 0 && count <= HTTP_ADDRESSES_MAX && node < PEN_POST_NODES_MAX);
+    memset(list, 0, sizeof(list));
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_CHECK(addresses[i].bytes <= sizeof(addresses[i].at));
+        memcpy(&list[i].at, addresses[i].at, addresses[i].bytes);
+        list[i].bytes = addresses[i].bytes;
+    }
+    poster->nodes[node].rests_until_ns = 0;
+    http_client_addresses(poster->nodes[node].client, list, count);
+}
+
 static pen_status node_open(struct pen_poster *poster, const struct pen_post_node *from,
                             struct pen_err *err)
 {
@@ -56,17 +71,9 @@ static pen_status node_open(struct pen_poster *poster, const struct pen_post_nod
         .first_byte_ns = o->answer_ns,
         .stall_ns = o->answer_ns,
         .idle_ns = IDLE_NS};
-    struct http_address list[HTTP_ADDRESSES_MAX];
-    PEN_CHECK(from->address_count > 0 && from->address_count <= HTTP_ADDRESSES_MAX);
-    memset(list, 0, sizeof(list));
-    for (uint32_t i = 0; i < from->address_count; i++) {
-        memcpy(&list[i].at, from->addresses[i].at, from->addresses[i].bytes);
-        list[i].bytes = from->addresses[i].bytes;
-    }
     node->at = *from;
     PEN_TRY(http_client_new(poster->ring, poster->recv, &options, &node->client, err));
-    http_client_addresses(node->client, list, from->address_count);
-    poster->node_count++;
+    pen_poster_addresses(poster, poster->node_count++, from->addresses, from->address_count);
     return PEN_OK;
 }
 

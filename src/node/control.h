@@ -41,10 +41,12 @@ struct control {
     struct signals_db *signals;
     struct pen_sink *sink; /* NULL: none over the network */
     struct signal_sink *signal_sink;
-    bool is_signals_still; /* its state was told */
-    int64_t sink_renew_ns; /* when its credentials were looked at last */
-    bool is_resend;        /* an earlier run may have sent documents that no commit holds */
-    int64_t drain_ns;      /* when the run began to drain */
+    bool is_signals_still;                    /* its state was told */
+    int64_t sink_renew_ns;                    /* when its credentials were looked at last */
+    int64_t sink_resolved_ns;                 /* when names of its nodes were resolved last */
+    struct pen_sink_addresses sink_addresses; /* by then */
+    bool is_resend;   /* an earlier run may have sent documents that no commit holds */
+    int64_t drain_ns; /* when the run began to drain */
     struct topology topology;
     struct shard_shared shared;
     struct shard_slot slots[SHARDS_MAX];

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SENDING "sending"                   /* the value of the checkpoint */
 #define SIGNALS_TURN_NS (PEN_NS_PER_S / 50) /* while the end waits for them */
@@ -20,6 +21,8 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     PEN_CHECK(o->cluster != NULL);
     bool has_templates = true;
     PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
+    pen_sink_addresses(c->sink, &c->sink_addresses);
+    c->sink_resolved_ns = pen_clock_mono_ns();
     PEN_TRY(pen_sink_check(c->sink, &has_templates, err));
     if (has_templates) {
         return PEN_OK;
@@ -34,11 +37,24 @@ pen_status sink_open(struct control *c, struct pen_err *err)
                     o->cluster->urls);
 }
 
-void sink_renew(struct control *c)
+/* The same bytes to every shard. */
+static void shards_tell(struct control *c, enum message_kind kind, pen_slice bytes)
+{
+    for (uint32_t i = 0; i < c->shards; i++) {
+        struct message *message = message_new(kind);
+        message->bytes = malloc(bytes.len);
+        PEN_CHECK(message->bytes != NULL);
+        memcpy(message->bytes, bytes.ptr, bytes.len);
+        message->byte_count = bytes.len;
+        message->bucket = OF_SINK;
+        (void)edge_send(&c->topology.to_shard[i], c->ring, message);
+    }
+}
+
+static void signer_renew(struct control *c, bool has_shards)
 {
     const int64_t now = pen_clock_mono_ns();
-    if (c->sink == NULL || !pen_sink_is_signed(c->sink) ||
-        now - c->sink_renew_ns < CREDENTIALS_NS) {
+    if (!pen_sink_is_signed(c->sink) || now - c->sink_renew_ns < CREDENTIALS_NS) {
         return;
     }
     struct pen_credentials got;
@@ -53,12 +69,49 @@ void sink_renew(struct control *c)
         SAY(c, WARN, "penstock: the opensearch sink: %s\n", err.text);
         return;
     }
-    for (uint32_t i = 0; is_new && i < c->shards; i++) {
-        struct message *message = message_new(MSG_CREDENTIALS);
-        message->bytes = credentials_text(&got, &message->byte_count);
-        message->bucket = OF_SINK;
-        (void)edge_send(&c->topology.to_shard[i], c->ring, message);
+    if (is_new && has_shards) {
+        size_t len = 0;
+        uint8_t *text = credentials_text(&got, &len);
+        shards_tell(c, MSG_CREDENTIALS, (pen_slice){text, len});
+        explicit_bzero(text, len);
+        free(text);
     }
+}
+
+/* Nodes come and go behind a name. */
+static void nodes_resolve(struct control *c, bool has_shards)
+{
+    const int64_t now = pen_clock_mono_ns();
+    if (now - c->sink_resolved_ns < c->options->resolve_ns) {
+        return;
+    }
+    struct pen_err err = {0};
+    bool is_new = false;
+    if (pen_sink_resolve(c->sink, &c->sink_addresses, &is_new, &err) != PEN_OK) {
+        SAY(c, WARN, "penstock: the opensearch sink: %s; the addresses of before are used\n",
+            err.text);
+    }
+    if (is_new) {
+        signal_sink_addresses(c->signal_sink, &c->sink_addresses);
+    }
+    if (is_new && has_shards) {
+        shards_tell(c, MSG_ADDRESSES,
+                    (pen_slice){(const uint8_t *)&c->sink_addresses, sizeof(c->sink_addresses)});
+    }
+    c->sink_resolved_ns = pen_clock_mono_ns();
+}
+
+static void renew(struct control *c, bool has_shards)
+{
+    if (c->sink != NULL) {
+        signer_renew(c, has_shards);
+        nodes_resolve(c, has_shards);
+    }
+}
+
+void sink_renew(struct control *c)
+{
+    renew(c, true);
 }
 
 pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err)
@@ -190,6 +243,7 @@ pen_status sink_signals_end(struct control *c, struct pen_err *err)
             stop(c, "interrupted; the cluster did not take the last signals in time");
             break;
         }
+        renew(c, false);
         progress(c, false);
         (void)pen_ring_turn(c->ring, !is_idle, SIGNALS_TURN_NS);
     }

@@ -205,7 +205,11 @@ static void from_control(struct shard *shard, struct message *message)
         }
         break;
     case MSG_ADDRESSES:
-        feed_addresses(shard, message);
+        if (message->bucket == OF_SINK) {
+            sink_addresses(shard, message);
+        } else {
+            feed_addresses(shard, message);
+        }
         break;
     case MSG_COMMIT:
         cut_begin(shard, message->epoch);

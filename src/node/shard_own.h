@@ -95,8 +95,9 @@ bool feed_cancel(struct shard *shard);
 /* shard_sink.c: documents to a cluster, which answers in its own time.  Once a turn of the loop, as
  * feed_turn. */
 int64_t sink_turn(struct shard *shard);
-/* MSG_CREDENTIALS of the sink. */
+/* MSG_CREDENTIALS, MSG_ADDRESSES of the sink. */
 void sink_credentials(struct shard *shard, const struct message *message);
+void sink_addresses(struct shard *shard, const struct message *message);
 /* Of pen_ship_options; ctx is the shard. */
 void sink_refused(void *ctx, const struct pen_ship_refusal *refusal);
 /* shard.c: ends the cut under way when all that belongs to it is there. */

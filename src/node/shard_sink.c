@@ -65,6 +65,12 @@ void sink_credentials(struct shard *shard, const struct message *message)
     }
 }
 
+void sink_addresses(struct shard *shard, const struct message *message)
+{
+    pen_ship_addresses(shard->ship,
+                       (const struct pen_sink_addresses *)(const void *)message->bytes);
+}
+
 int64_t sink_turn(struct shard *shard)
 {
     if (shard->shared->sink == NULL) {

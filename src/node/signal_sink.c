@@ -112,6 +112,13 @@ pen_status signal_sink_credentials(struct signal_sink *sink,
     return sink == NULL ? PEN_OK : pen_ship_credentials(sink->ship, credentials, err);
 }
 
+void signal_sink_addresses(struct signal_sink *sink, const struct pen_sink_addresses *addresses)
+{
+    if (sink != NULL) {
+        pen_ship_addresses(sink->ship, addresses);
+    }
+}
+
 void signal_sink_end(struct signal_sink *sink)
 {
     if (sink != NULL) {

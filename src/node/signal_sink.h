@@ -29,6 +29,8 @@ void signal_sink_free(struct signal_sink *sink);
 PEN_MUST_USE pen_status signal_sink_credentials(struct signal_sink *sink,
                                                 const struct pen_credentials *credentials,
                                                 struct pen_err *err);
+/* Where the nodes are from now on. */
+void signal_sink_addresses(struct signal_sink *sink, const struct pen_sink_addresses *addresses);
 /* A signal was put. */
 void signal_sink_news(struct signal_sink *sink);
 /*

@@ -24,7 +24,8 @@ enum message_kind {
     MSG_OBJECT,       /* control: read this */
     MSG_COMMIT,       /* control: cut epoch */
     MSG_CREDENTIALS,  /* control: for a bucket, from now on */
-    MSG_ADDRESSES,    /* control: of a bucket's host, from now on; an array in bytes */
+    MSG_ADDRESSES,    /* control: of a bucket's host, from now on, an array in bytes; or of the
+                       * sink's nodes, a struct pen_sink_addresses */
     MSG_COMMITTED,    /* control: epoch is durable; release below watermark */
     MSG_DRAIN,        /* control: give back what is not begun, stop what is open at a record */
     MSG_STOP,         /* control: end the thread */

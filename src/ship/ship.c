@@ -449,6 +449,16 @@ pen_status pen_ship_credentials(struct pen_ship *ship, const struct pen_credenti
                               : pen_poster_credentials(ship->bulk->poster, credentials, err);
 }
 
+void pen_ship_addresses(struct pen_ship *ship, const struct pen_sink_addresses *addresses)
+{
+    for (uint32_t i = 0; i < PEN_POST_NODES_MAX && ship->bulk != NULL; i++) {
+        const struct pen_sink_place *node = &addresses->nodes[i];
+        if (node->count > 0) {
+            pen_poster_addresses(ship->bulk->poster, i, node->at, node->count);
+        }
+    }
+}
+
 bool pen_ship_cancel(struct pen_ship *ship)
 {
     return ship->bulk == NULL || bulk_close(ship->bulk);

@@ -155,6 +155,54 @@ static pen_status nodes_resolve(struct pen_sink *sink, struct pen_err *err)
     return PEN_OK;
 }
 
+void pen_sink_addresses(const struct pen_sink *sink, struct pen_sink_addresses *out)
+{
+    *out = (struct pen_sink_addresses){0};
+    for (uint32_t i = 0; i < sink->node_count; i++) {
+        out->nodes[i].count = sink->nodes[i].address_count;
+        memcpy(out->nodes[i].at, sink->nodes[i].addresses, sizeof(out->nodes[i].at));
+    }
+}
+
+/* Servers tell addresses in an order that changes: only which they are counts. */
+static bool has_address(const struct pen_sink_place *place, const struct pen_fetch_address *one)
+{
+    for (uint32_t i = 0; i < place->count; i++) {
+        if (place->at[i].bytes == one->bytes && memcmp(place->at[i].at, one->at, one->bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_same(const struct pen_sink_place *place, const struct pen_post_node *node)
+{
+    bool is = place->count == node->address_count;
+    for (uint32_t i = 0; i < node->address_count; i++) {
+        is = is && has_address(place, &node->addresses[i]);
+    }
+    return is;
+}
+
+pen_status pen_sink_resolve(const struct pen_sink *sink, struct pen_sink_addresses *addresses,
+                            bool *is_new, struct pen_err *err)
+{
+    pen_status st = PEN_OK;
+    *is_new = false;
+    for (uint32_t i = 0; i < sink->node_count; i++) {
+        struct pen_post_node node = sink->nodes[i];
+        const pen_status got = pen_post_node_resolve(&node, err);
+        if (got != PEN_OK) {
+            st = got;
+        } else if (!is_same(&addresses->nodes[i], &node)) {
+            *is_new = true;
+            addresses->nodes[i].count = node.address_count;
+            memcpy(addresses->nodes[i].at, node.addresses, sizeof(addresses->nodes[i].at));
+        }
+    }
+    return st;
+}
+
 pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out, bool *is_new,
                                 struct pen_err *err)
 {

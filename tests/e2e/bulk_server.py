@@ -39,7 +39,8 @@ class Cluster:
     after(request, status, text) -> the same, when it has been carried out: what is answered instead
     item(index, id, source) -> None or (status, error) for one document that is then not taken"""
 
-    def __init__(self, before=None, after=None, item=None, authorization=None, tls=None, templates=True):
+    def __init__(self, before=None, after=None, item=None, authorization=None, tls=None, templates=True,
+                 address=("127.0.0.1", 0)):
         self.before, self.after, self.item = before, after, item
         self.authorization = authorization
         self.docs, self.versions = {}, {}
@@ -79,7 +80,7 @@ class Cluster:
             def handle_error(self, request, client_address):
                 pass  # the other side went away
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(address, Handler)
         self.scheme = "http"
         if tls is not None:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)

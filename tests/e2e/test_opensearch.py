@@ -391,6 +391,40 @@ def case_opensearch_nodes():
         assert one.requests > 3 and two.requests > 3, (one.requests, two.requests)
 
 
+def case_opensearch_resolved():
+    """A node that moves behind its name is found again, for documents and for the signals at the end."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    file = WORK / "address"
+    env = {**os.environ, "LD_PRELOAD": os.environ["PENSTOCK_RESOLVER_LIBRARY"], "PENSTOCK_RESOLVER_NAME":
+           "search.moves.example", "PENSTOCK_RESOLVER_FILE": str(file)}
+
+    def moves_at(is_time):
+        """One that is gone for good from the first request on that it is time for; where it goes."""
+        file.write_text("127.0.0.1")
+        gone = []
+
+        def before(request):
+            if not gone and is_time(request):
+                gone.append(True)
+                file.write_text("127.0.0.2")
+            return ("cut",) if gone else None
+
+        return before
+
+    times = (lambda request: request.number > 5,
+             lambda request: any(meta["_index"].startswith("penstock-signals") for _, meta, _ in request.docs))
+    for number, is_time in enumerate(times):
+        with Cluster(before=moves_at(is_time)) as one, Cluster(address=("127.0.0.2", one.port)) as two:
+            two.docs, two.lock, two.versions = one.docs, one.lock, one.versions
+            got = replay(folder, WORK / f"out{number}", "--sink", f"opensearch:http://search.moves.example:{one.port}",
+                         *SMALL, "--set", "fetch.resolve_interval=200ms", "--set", "commit.interval=1h", env=env)
+            same(one, want)
+            same_signals(one, WORK / f"out{number}")
+            assert got["records"] == plain["records"], got["records"]
+            assert two.requests > (3 if number == 0 else 0), two.requests
+
+
 def case_opensearch_retry():
     """An object that was damaged is read again when it is mended: its documents are there once."""
     folder = generate(size="1MiB")
