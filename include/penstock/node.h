@@ -351,6 +351,10 @@ struct pen_replay_result {
     uint32_t shards;
     struct pen_totals totals;
     bool is_retry;
+    /* Of a cluster: which promise its documents have. */
+    bool is_cluster;
+    bool is_promise_known; /* the cluster told */
+    struct pen_sink_aliases aliases;
     uint64_t retried;       /* objects that were taken back */
     uint64_t retry_left;    /* refused ones that cannot be read now and keep what they gave */
     uint64_t retry_refused; /* those of the retry that are refused at its end */

@@ -119,8 +119,8 @@ void pen_ring_cancel(struct pen_ring *ring, struct pen_op *op);
  */
 #define PEN_RECV_BUFFERS_MAX 32768U
 struct pen_recv_pool;
-/* buffers: a power of two up to PEN_RECV_BUFFERS_MAX, each of buffer_bytes.  PEN_E_NOMEM, or
- * PEN_E_HOST when the kernel refuses. */
+/* A ring has up to 8 pools.  buffers: a power of two up to PEN_RECV_BUFFERS_MAX, each of
+ * buffer_bytes.  PEN_E_NOMEM, or PEN_E_HOST when the kernel refuses. */
 PEN_MUST_USE pen_status pen_recv_pool_new(struct pen_ring *ring, uint32_t buffers,
                                           uint32_t buffer_bytes, struct pen_recv_pool **out,
                                           struct pen_err *err);

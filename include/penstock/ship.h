@@ -55,6 +55,18 @@ PEN_MUST_USE pen_status pen_sink_index_make(const struct pen_sink *sink, const c
                                             const char *like, struct pen_err *err);
 PEN_MUST_USE pen_status pen_sink_index_drop(const struct pen_sink *sink, const char *name,
                                             struct pen_err *err);
+/*
+ * Names of the form that documents go to (log-NAME-YYYY-MM) that stand for aliases or data streams
+ * in the cluster now: behind one, another index may be the one that is written to from one try to
+ * the next.  Blocks.  Statuses as above.
+ */
+#define PEN_SINK_ALIASES_TEXT 400U
+struct pen_sink_aliases {
+    uint32_t count;
+    char text[PEN_SINK_ALIASES_TEXT]; /* as many of the names as fit, with ", " between them */
+};
+PEN_MUST_USE pen_status pen_sink_aliases(const struct pen_sink *sink, struct pen_sink_aliases *out,
+                                         struct pen_err *err);
 /* The credentials that sign, as the chain gives them now, and whether they are others than before.
  * They lie in the sink until the next call.  Blocks; of a sink that signs. */
 bool pen_sink_is_signed(const struct pen_sink *sink);

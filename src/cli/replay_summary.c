@@ -53,6 +53,25 @@ static const char *bound_by(const struct pen_replay_result *r)
     return r->storage_s > r->busy_s ? "storage" : "cpu";
 }
 
+/* Of documents in a cluster; aliases are names of indices, which need no escapes. */
+static void print_promise_json(const struct pen_replay_result *r)
+{
+    pen_slice rest = pen_slice_str(r->aliases.text);
+    pen_slice name;
+    if (!r->is_cluster) {
+        return;
+    }
+    (void)printf("\"sink\":{\"kind\":\"opensearch\",\"exactly_once\":%s,\"aliases\":[",
+                 !r->is_promise_known    ? "null"
+                 : r->aliases.count == 0 ? "true"
+                                         : "false");
+    for (bool is_first = true; rest.len > 0 && pen_slice_split(&rest, ',', &name);
+         is_first = false) {
+        (void)printf("%s\"%.*s\"", is_first ? "" : ",", PEN_SLICE_FMT(pen_slice_trim(name)));
+    }
+    (void)printf("]},");
+}
+
 void replay_summary_json(const struct pen_replay_result *r)
 {
     const struct pen_totals *t = &r->totals;
@@ -97,6 +116,7 @@ void replay_summary_json(const struct pen_replay_result *r)
                      "},",
                      r->retried, r->retry_left, r->retry_refused);
     }
+    print_promise_json(r);
     const char *bound = bound_by(r);
     const char *quote = bound == NULL ? "" : "\"";
     (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f,"
@@ -178,6 +198,22 @@ static void print_gaps(const struct pen_replay_result *r)
     }
 }
 
+static void print_promise(const struct pen_replay_result *r)
+{
+    if (!r->is_cluster || !r->is_promise_known) {
+        return;
+    }
+    (void)printf("%-10s each document is there once", "cluster");
+    if (r->aliases.count == 0) {
+        (void)printf(": its indices are named by date\n");
+        return;
+    }
+    (void)printf(", unless a rollover fell between a try and the next:\n"
+                 "%-10s %s: %s\n",
+                 "", r->aliases.count == 1 ? "an alias or data stream" : "aliases or data streams",
+                 r->aliases.text);
+}
+
 void replay_summary_table(const struct pen_replay_result *r, const char *out)
 {
     const struct pen_totals *t = &r->totals;
@@ -193,11 +229,12 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
                  bound == NULL ? "" : ", bound by ", bound == NULL ? "" : bound);
     print_counts(t, r->skipped);
     print_detection(r);
+    print_promise(r);
     print_gaps(r);
-    (void)printf("\nlook further:\n"
-                 "  penstock signals list --out %s\n"
-                 "  zstd -dc %s/documents/*.zst | head -n 1\n",
-                 out, out);
+    (void)printf("\nlook further:\n  penstock signals list --out %s\n", out);
+    if (!r->is_cluster) {
+        (void)printf("  zstd -dc %s/documents/*.zst | head -n 1\n", out);
+    }
     if (t->objects_damaged + t->objects_unknown + t->objects_unreadable + t->records_dead > 0) {
         (void)printf("  penstock dead-letters list --out %s\n", out);
     }

@@ -22,6 +22,7 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     bool has_templates = true;
     PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
     pen_sink_addresses(c->sink, &c->sink_addresses);
+    c->result->is_cluster = true;
     c->sink_resolved_ns = pen_clock_mono_ns();
     PEN_TRY(pen_sink_check(c->sink, &has_templates, err));
     if (has_templates) {
@@ -229,6 +230,14 @@ static pen_status signals_refused(struct control *c, struct pen_err *err)
     return PEN_OK;
 }
 
+/* Serverless knows no such question, and a user may not be allowed it: then it is not known. */
+static void promise_ask(struct control *c)
+{
+    struct pen_err err;
+    c->result->is_promise_known = c->sink != NULL && !c->is_draining &&
+                                  pen_sink_aliases(c->sink, &c->result->aliases, &err) == PEN_OK;
+}
+
 /* What is not sent stays marked in signals.db: the same command sends it. */
 pen_status sink_signals_end(struct control *c, struct pen_err *err)
 {
@@ -247,6 +256,7 @@ pen_status sink_signals_end(struct control *c, struct pen_err *err)
         progress(c, false);
         (void)pen_ring_turn(c->ring, !is_idle, SIGNALS_TURN_NS);
     }
+    promise_ask(c);
     return signals_refused(c, err);
 }
 

@@ -4,11 +4,12 @@
 
 #include <liburing.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define POOL_GROUP 1 /* one pool a ring */
+#define POOLS_MAX 8 /* of a ring; each has a group of its own */
 
 struct pen_recv_pool {
     struct pen_ring *ring;
@@ -16,6 +17,7 @@ struct pen_recv_pool {
     size_t shared_bytes;
     uint8_t *memory;
     uint32_t buffers, buffer_bytes;
+    uint16_t group;
 };
 
 void pen_ring_connect(struct pen_ring *ring, struct pen_op *op, int fd,
@@ -61,6 +63,20 @@ static void *pages(size_t bytes)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Takes the first group of the ring that no pool has.  0 or an error below it. */
+static int group_take(struct pen_recv_pool *pool)
+{
+    int got = -EEXIST;
+    for (pool->group = 0; got == -EEXIST && pool->group < POOLS_MAX;) {
+        pool->group++;
+        struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)pool->shared,
+                                       .ring_entries = pool->buffers,
+                                       .bgid = pool->group};
+        got = io_uring_register_buf_ring(ring_uring(pool->ring), &reg, 0);
+    }
+    return got;
+}
+
 pen_status pen_recv_pool_new(struct pen_ring *ring, uint32_t buffers, uint32_t buffer_bytes,
                              struct pen_recv_pool **out, struct pen_err *err)
 {
@@ -80,9 +96,7 @@ pen_status pen_recv_pool_new(struct pen_ring *ring, uint32_t buffers, uint32_t b
         pen_recv_pool_free(pool);
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "receive buffers: out of memory");
     }
-    struct io_uring_buf_reg reg = {
-        .ring_addr = (uintptr_t)pool->shared, .ring_entries = buffers, .bgid = POOL_GROUP};
-    const int got = io_uring_register_buf_ring(ring_uring(ring), &reg, 0);
+    const int got = group_take(pool);
     if (got != 0) {
         pool->ring = NULL; /* nothing is registered */
         pen_recv_pool_free(pool);
@@ -103,7 +117,7 @@ void pen_recv_pool_free(struct pen_recv_pool *pool)
         return;
     }
     if (pool->ring != NULL && pool->shared != NULL && pool->memory != NULL) {
-        (void)io_uring_unregister_buf_ring(ring_uring(pool->ring), POOL_GROUP);
+        (void)io_uring_unregister_buf_ring(ring_uring(pool->ring), pool->group);
     }
     if (pool->shared != NULL) {
         (void)munmap(pool->shared, pool->shared_bytes);
@@ -119,7 +133,7 @@ void pen_recv_start(struct pen_recv_pool *pool, struct pen_op *op, int fd)
     struct io_uring_sqe *sqe = ring_sqe(pool->ring);
     io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
     io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
-    sqe->buf_group = POOL_GROUP;
+    sqe->buf_group = pool->group;
     ring_start(sqe, op);
 }
 

@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 import threading
+import urllib.parse
 import zlib
 
 CONFLICT = "version_conflict_engine_exception"
@@ -46,6 +47,7 @@ class Cluster:
         self.docs, self.versions = {}, {}
         self.requests, self.errors, self.seen = 0, [], []
         self.puts = {}
+        self.aliases = []  # None: nobody may ask for them
         self.indices, self.deleted = {}, []  # those that were made by name: the body
         self.lock = threading.Lock()
         if templates:
@@ -241,6 +243,12 @@ class Cluster:
                 "distribution": "opensearch", "number": "2.19.1"}}).encode())
             return
         name = handler.path.split("?")[0]
+        if name.startswith("/_resolve/index/"):
+            pattern = urllib.parse.unquote(name.rsplit("/", 1)[1])
+            names = [{"name": alias} for alias in self.aliases or () if fnmatch.fnmatch(alias, pattern)]
+            self._answer(handler, *((200, json.dumps({"aliases": names, "data_streams": []}).encode())
+                                    if self.aliases is not None else whole(403, "security_exception")))
+            return
         there = self.puts is None or name in self.puts
         self._answer(handler, *((200, b"{}") if there else whole(404, "resource_not_found_exception")))
 

@@ -123,6 +123,35 @@ static void more_than_all_buffers_hold_arrives_after_a_new_start(void **state)
     close_world(&w);
 }
 
+static void two_pools_of_a_ring_have_their_own_buffers(void **state)
+{
+    struct world w;
+    struct pen_err err = {0};
+    struct side other = {.op = {.done = on_bytes, .name = "test.other"}};
+    int fds[2];
+    (void)state;
+    open_world(&w, 4, 64);
+    assert_int_equal(pen_recv_pool_new(w.ring, 2, 32, &other.pool, &err), PEN_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    pen_recv_start(w.pool, &w.side.op, w.fds[0]);
+    pen_recv_start(other.pool, &other.op, fds[0]);
+    assert_int_equal(write(w.fds[1], "documents", 9), 9);
+    assert_int_equal(write(fds[1], "objects", 7), 7);
+    (void)close(w.fds[1]);
+    w.fds[1] = -1;
+    (void)close(fds[1]);
+    while (w.side.op.in_kernel || other.op.in_kernel) {
+        (void)pen_ring_turn(w.ring, true, PEN_NS_PER_S);
+    }
+    assert_int_equal(w.side.len, 9);
+    assert_memory_equal(w.side.got, "documents", 9);
+    assert_int_equal(other.len, 7);
+    assert_memory_equal(other.got, "objects", 7);
+    pen_recv_pool_free(other.pool);
+    (void)close(fds[0]);
+    close_world(&w);
+}
+
 static void a_connection_that_nobody_takes_fails_with_the_reason(void **state)
 {
     (void)state;
@@ -153,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_receive_takes_every_arrival_until_the_end),
         cmocka_unit_test(more_than_all_buffers_hold_arrives_after_a_new_start),
+        cmocka_unit_test(two_pools_of_a_ring_have_their_own_buffers),
         cmocka_unit_test(a_connection_that_nobody_takes_fails_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
