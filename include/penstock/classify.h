@@ -48,6 +48,7 @@ struct pen_type {
     uint32_t column_count;
     const pen_slice *message_columns; /* COLUMNS without names: those of messages in an envelope */
     uint32_t message_column_count;
+    bool keeps_stderr;      /* FireLens: what containers write to stderr is read too */
     uint32_t envelopes;     /* what its records may be wrapped in: bits of enum pen_envelope */
     pen_slice separator;    /* COLUMNS: "" blanks, "tab" or one byte */
     pen_slice array_key;    /* JSON: member that holds the records, or "" */

@@ -46,6 +46,8 @@ struct pen_told {        /* what the envelope around a record tells of it; slice
     int64_t time_ns;     /* INT64_MIN: none; the time of records that have none of their own */
     pen_slice account, region; /* for records that say nothing; go before those of the object */
     pen_slice group, stream;   /* of CloudWatch Logs */
+    pen_slice instance;        /* of EC2, for types that FireLens may wrap */
+    bool is_left_out;          /* the type does not want it */
 };
 
 struct pen_object_info {       /* what does not come from the record */
@@ -57,7 +59,13 @@ struct pen_object_info {       /* what does not come from the record */
     const struct pen_told *told; /* of the record at hand; NULL: it is in no envelope */
 };
 
-enum pen_doc_kind { PEN_DOC_EVENT, PEN_DOC_INSIGHT, PEN_DOC_DIGEST, PEN_DOC_UNPARSED };
+enum pen_doc_kind {
+    PEN_DOC_EVENT,
+    PEN_DOC_INSIGHT,
+    PEN_DOC_DIGEST,
+    PEN_DOC_UNPARSED,
+    PEN_DOC_LEFT_OUT
+};
 
 struct pen_doc { /* slices borrow the normalizer or the record until its next call */
     enum pen_doc_kind kind;

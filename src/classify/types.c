@@ -130,12 +130,32 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
-    static const char *const known[] = {
-        "name",         "key",    "format",    "pattern",    "first_line",
-        "header_lines", "array",  "time",      "id",         "id_suffix",
-        "index",        "script", "time_form", "logsources", "identity",
-        "map",          "fixed",  "text",      "attributes", "columns",
-        "separator",    "prefix", "copy",      "envelopes",  "message_columns"};
+    static const char *const known[] = {"name",
+                                        "key",
+                                        "format",
+                                        "pattern",
+                                        "first_line",
+                                        "header_lines",
+                                        "array",
+                                        "time",
+                                        "id",
+                                        "id_suffix",
+                                        "index",
+                                        "script",
+                                        "time_form",
+                                        "logsources",
+                                        "identity",
+                                        "map",
+                                        "fixed",
+                                        "text",
+                                        "attributes",
+                                        "columns",
+                                        "separator",
+                                        "prefix",
+                                        "copy",
+                                        "envelopes",
+                                        "message_columns",
+                                        "ignore_container_stderr"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -145,7 +165,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
             return fail_at(
                 l, kid->key,
                 "no key of a log type; known: name key format pattern first_line "
-                "header_lines columns message_columns envelopes separator array time time_form id "
+                "header_lines columns message_columns envelopes ignore_container_stderr separator "
+                "array time time_form id "
                 "id_suffix index prefix copy script logsources identity map fixed text attributes");
         }
     }
@@ -232,6 +253,12 @@ static pen_status read_framing(struct loader *l, const struct pen_yaml *root, st
     PEN_TRY(texts(l, pen_yaml_get(root, "columns"), &type->columns, &type->column_count));
     PEN_TRY(texts(l, pen_yaml_get(root, "message_columns"), &type->message_columns,
                   &type->message_column_count));
+    const pen_slice stderr_too = pen_yaml_text(root, "ignore_container_stderr");
+    type->keeps_stderr = pen_slice_eq(stderr_too, PEN_SLICE_LIT("no"));
+    if (stderr_too.len > 0 && !type->keeps_stderr &&
+        !pen_slice_eq(stderr_too, PEN_SLICE_LIT("yes"))) {
+        return fail_at(l, pen_yaml_get(root, "ignore_container_stderr"), "yes or no is wanted");
+    }
     PEN_TRY(read_envelopes(l, pen_yaml_get(root, "envelopes"), type));
     if ((type->format == PEN_FORMAT_TEXT) != (type->pattern.len > 0)) {
         return fail_at(l, root, "`format: text` and `pattern` go together");

@@ -70,7 +70,7 @@ static pen_status file_scan(struct pen_scan *scan, FILE *file, bool is_json, str
     for (bool is_ended = false; st == PEN_OK && !is_ended;) {
         switch (pen_scan_next(scan, &item, &err)) {
         case PEN_SCAN_RECORD:
-            st = first_add(r, &item.doc);
+            st = item.doc.kind == PEN_DOC_LEFT_OUT ? PEN_OK : first_add(r, &item.doc);
             break;
         case PEN_SCAN_BAD:
             st = bad_add(r, &item.record, &err, is_json);

@@ -1,7 +1,5 @@
 /* tested by tests/unit/node/test_envelope.c */
-#include "envelope.h"
-
-#include "parts.h"
+#include "envelope_own.h"
 #include "sniff.h"
 
 #include <stdlib.h>
@@ -9,34 +7,38 @@
 #define TOLD_BYTES_MAX ((size_t)1 << 20) /* of what the head of an envelope may say */
 #define ACCOUNT_DIGITS 12U
 
-/* Members of envelopes and of their parts. */
-enum field { MESSAGE_TYPE, OWNER, LOG_GROUP, LOG_STREAM, ID, TIMESTAMP, MESSAGE, FIELD_COUNT };
-static const char *const names[FIELD_COUNT] = {
-    [MESSAGE_TYPE] = "messageType", [OWNER] = "owner", [LOG_GROUP] = "logGroup",
-    [LOG_STREAM] = "logStream",     [ID] = "id",       [TIMESTAMP] = "timestamp",
-    [MESSAGE] = "message",
+static const char *const names[E_FIELDS] = {
+    [E_MESSAGE_TYPE] = "messageType",
+    [E_OWNER] = "owner",
+    [E_LOG_GROUP] = "logGroup",
+    [E_LOG_STREAM] = "logStream",
+    [E_ID] = "id",
+    [E_TIMESTAMP] = "timestamp",
+    [E_MESSAGE] = "message",
+    [E_DETAIL_TYPE] = "detail-type",
+    [E_RESOURCES] = "resources",
+    [E_DETAIL] = "detail",
+    [E_ACCOUNT] = "account",
+    [E_REGION] = "region",
+    [E_TIME] = "time",
+    [E_SOURCE] = "source",
+    [E_LOG] = "log",
+    [E_CONTAINER_ID] = "container_id",
+    [E_CONTAINER_NAME] = "container_name",
+    [E_ECS_CLUSTER] = "ecs_cluster",
+    [E_ECS_TASK_ARN] = "ecs_task_arn",
+    [E_ECS_TASK_DEFINITION] = "ecs_task_definition",
+    [E_EC2_INSTANCE_ID] = "ec2_instance_id",
+    [E_PARTIAL_MESSAGE] = "partial_message",
+    [E_PARTIAL_ID] = "partial_id",
+    [E_PARTIAL_LAST] = "partial_last",
 };
-
-struct envelope {
-    struct envelope_options options;
-    struct pen_plan *plan;
-    struct pen_walker *walker; /* of parts: done with one before its message is read */
-    uint32_t fields[FIELD_COUNT];
-    /* object */
-    uint32_t kind;
-    const struct pen_type *type;
-    const struct reader *inner;
-    struct parts parts;
-    uint64_t ordinal;
-    /* envelope */
-    bool is_control; /* what it holds are no records of the type */
-    struct pen_buf members, group, stream, account;
-    /* part */
-    bool is_open; /* more records of the message may come */
-    uint64_t offset;
-    struct pen_buf id;
-    struct pen_told told;
-};
+/* A line of an export, and those behind it that belong to its message. */
+#define STAMP "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"
+static const struct pen_type export_lines = {
+    .format = PEN_FORMAT_TEXT,
+    .first_line = {(const uint8_t *)STAMP, sizeof(STAMP) - 1},
+    .pattern = {(const uint8_t *)"(?<stamp>" STAMP ")", sizeof("(?<stamp>" STAMP ")") - 1}};
 
 /* ---- start ---- */
 
@@ -44,7 +46,7 @@ static pen_status plan_make(struct envelope *e, struct pen_err *err)
 {
     e->plan = pen_plan_new();
     pen_status st = e->plan == NULL ? PEN_E_NOMEM : PEN_OK;
-    for (uint32_t i = 0; st == PEN_OK && i < FIELD_COUNT; i++) {
+    for (uint32_t i = 0; st == PEN_OK && i < E_FIELDS; i++) {
         const pen_slice step = pen_slice_str(names[i]);
         e->fields[i] = pen_plan_field_new(e->plan);
         st = pen_plan_path(e->plan, e->fields[i], &step, 1);
@@ -62,7 +64,8 @@ static pen_status fill(struct envelope *e, struct pen_err *err)
                                               .record_bytes_max = e->options.window_bytes_max,
                                               .lender = e->options.lender};
     PEN_TRY(plan_make(e, err));
-    return pen_walker_new(e->plan, &walker, &e->walker, err);
+    PEN_TRY(pen_walker_new(e->plan, &walker, &e->walker, err));
+    return pen_text_new(&export_lines, e->walker, e->options.part_bytes_max, &e->lines, err);
 }
 
 pen_status envelope_new(const struct envelope_options *options, struct envelope **out,
@@ -73,11 +76,16 @@ pen_status envelope_new(const struct envelope_options *options, struct envelope 
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "envelopes: out of memory");
     }
     e->options = *options;
+    struct pen_buf *const bufs[] = {&e->group,        &e->stream,      &e->account,  &e->id,
+                                    &e->part_account, &e->part_region, &e->instance, &e->scratch};
+    for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
+        pen_buf_init(bufs[i], TOLD_BYTES_MAX);
+    }
     pen_buf_init(&e->members, TOLD_BYTES_MAX * 8);
-    pen_buf_init(&e->group, TOLD_BYTES_MAX);
-    pen_buf_init(&e->stream, TOLD_BYTES_MAX);
-    pen_buf_init(&e->account, TOLD_BYTES_MAX);
-    pen_buf_init(&e->id, TOLD_BYTES_MAX);
+    for (uint32_t i = 0; i < ENVELOPE_PARTIALS; i++) {
+        pen_buf_init(&e->partials[i].id, TOLD_BYTES_MAX);
+        pen_buf_init(&e->partials[i].text, options->record_bytes_max + PEN_JSON_PADDING);
+    }
     const pen_status st = fill(e, err);
     if (st != PEN_OK) {
         envelope_free(e);
@@ -89,49 +97,95 @@ pen_status envelope_new(const struct envelope_options *options, struct envelope 
 
 void envelope_free(struct envelope *e)
 {
-    if (e != NULL) {
-        pen_walker_free(e->walker);
-        pen_plan_free(e->plan);
-        pen_buf_fini(&e->members);
-        pen_buf_fini(&e->group);
-        pen_buf_fini(&e->stream);
-        pen_buf_fini(&e->account);
-        pen_buf_fini(&e->id);
-        free(e);
+    if (e == NULL) {
+        return;
     }
+    struct pen_buf *const bufs[] = {&e->group,    &e->stream,       &e->account,
+                                    &e->id,       &e->part_account, &e->part_region,
+                                    &e->instance, &e->scratch,      &e->members};
+    for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
+        pen_buf_fini(bufs[i]);
+    }
+    for (uint32_t i = 0; i < ENVELOPE_PARTIALS; i++) {
+        pen_buf_fini(&e->partials[i].id);
+        pen_buf_fini(&e->partials[i].text);
+    }
+    pen_text_free(e->lines);
+    pen_walker_free(e->walker);
+    pen_plan_free(e->plan);
+    free(e);
 }
 
 uint32_t envelope_kind(const struct pen_type *type, pen_slice key, pen_slice head)
 {
-    (void)key;
-    if ((type->envelopes & PEN_ENVELOPE_CLOUDWATCH) != 0 && sniff_is_cloudwatch(head)) {
+    const uint32_t may = type->envelopes;
+    if ((may & PEN_ENVELOPE_CLOUDWATCH) != 0 && sniff_is_cloudwatch(head)) {
         return PEN_ENVELOPE_CLOUDWATCH;
     }
-    return 0;
+    if ((may & PEN_ENVELOPE_FIRELENS) != 0 && sniff_is_firelens(head)) {
+        return PEN_ENVELOPE_FIRELENS;
+    }
+    /* Lines of text may have such a time of their own. */
+    if ((may & PEN_ENVELOPE_EXPORT) != 0 && sniff_is_export(head) &&
+        (type->format != PEN_FORMAT_TEXT || sniff_is_export_key(key))) {
+        return PEN_ENVELOPE_EXPORT;
+    }
+    return (may & PEN_ENVELOPE_EVENT) != 0 && sniff_is_event(head) ? PEN_ENVELOPE_EVENT : 0;
 }
 
-void envelope_begin(struct envelope *e, uint32_t kind, const struct pen_type *type,
+/* Whether the type maps fields of that object, or has members of its own in it. */
+static bool has_container(const struct pen_type *type)
+{
+    for (uint32_t i = 0; i < type->map_count; i++) {
+        if (pen_slice_starts(type->map[i].ecs, PEN_SLICE_LIT("container."))) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < type->static_count; i++) {
+        if (pen_slice_starts(type->statics[i].ecs, PEN_SLICE_LIT("container."))) {
+            return true;
+        }
+    }
+    return pen_slice_eq(type->prefix, PEN_SLICE_LIT("container"));
+}
+
+void envelope_begin(struct envelope *e, uint32_t kind, pen_slice key, const struct pen_type *type,
                     const struct reader *inner)
 {
     e->kind = kind;
     e->type = type;
     e->inner = inner;
     e->ordinal = 0;
+    e->has_container = has_container(type);
     e->is_control = false;
     e->is_open = false;
+    e->members.len = 0;
     e->told = (struct pen_told){.time_ns = INT64_MIN};
-    parts_reset(&e->parts, PEN_SLICE_LIT("logEvents"), e->options.part_bytes_max);
+    for (uint32_t i = 0; i < ENVELOPE_PARTIALS; i++) {
+        e->partials[i].is_open = false;
+    }
+    parts_reset(&e->parts,
+                kind == PEN_ENVELOPE_CLOUDWATCH ? PEN_SLICE_LIT("logEvents") : (pen_slice){0},
+                e->options.part_bytes_max);
+    pen_text_reset(e->lines);
     reader_reset(inner);
+    if (kind == PEN_ENVELOPE_EXPORT) {
+        export_begin(e, key);
+    }
 }
 
 void envelope_window(struct envelope *e, pen_slice window, bool is_final)
 {
-    parts_window(&e->parts, window, is_final);
+    if (e->kind == PEN_ENVELOPE_EXPORT) {
+        pen_text_window(e->lines, window, is_final);
+    } else {
+        parts_window(&e->parts, window, is_final);
+    }
 }
 
 size_t envelope_consumed(const struct envelope *e)
 {
-    return parts_consumed(&e->parts);
+    return e->kind == PEN_ENVELOPE_EXPORT ? pen_text_consumed(e->lines) : parts_consumed(&e->parts);
 }
 
 const struct pen_told *envelope_told(const struct envelope *e)
@@ -141,9 +195,8 @@ const struct pen_told *envelope_told(const struct envelope *e)
 
 /* ---- what is told ---- */
 
-/* The text of a member; empty when there is none. */
-static pen_slice text_take(const struct envelope *e, const struct pen_record *record,
-                           enum field field, struct pen_buf *buf)
+pen_slice envelope_text(const struct envelope *e, const struct pen_record *record,
+                        enum envelope_field field, struct pen_buf *buf)
 {
     const struct pen_value *value = pen_record_first(record, e->fields[field]);
     buf->len = 0;
@@ -155,17 +208,17 @@ static pen_slice text_take(const struct envelope *e, const struct pen_record *re
     return pen_buf_slice(buf);
 }
 
-static void member_add(struct envelope *e, const char *begin, pen_slice text)
+void envelope_member(struct envelope *e, const char *name, pen_slice text)
 {
     const size_t before = e->members.len;
-    if (text.len > 0 && (pen_buf_add(&e->members, pen_slice_str(begin)) != PEN_OK ||
+    if (text.len > 0 && (pen_buf_printf(&e->members, ",\"%s\":\"", name) != PEN_OK ||
                          pen_json_escape(&e->members, text) != PEN_OK ||
                          pen_buf_add_byte(&e->members, '"') != PEN_OK)) {
         e->members.len = before;
     }
 }
 
-static bool is_account(pen_slice text)
+bool envelope_is_account(pen_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9') {
@@ -175,8 +228,7 @@ static bool is_account(pen_slice text)
     return text.len == ACCOUNT_DIGITS;
 }
 
-/* Where text stands, to be written: the window is ours. */
-static uint8_t *writable(const uint8_t *text)
+uint8_t *envelope_writable(const uint8_t *text)
 {
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the contract lets us write over the window */
     return (uint8_t *)(uintptr_t)text;
@@ -184,17 +236,17 @@ static uint8_t *writable(const uint8_t *text)
 
 static void head_take(struct envelope *e, const struct pen_record *head)
 {
-    const pen_slice type = text_take(e, head, MESSAGE_TYPE, &e->group);
+    const pen_slice type = envelope_text(e, head, E_MESSAGE_TYPE, &e->group);
     e->is_control = type.len > 0 && !pen_slice_eq(type, PEN_SLICE_LIT("DATA_MESSAGE"));
     e->told = (struct pen_told){.time_ns = INT64_MIN,
                                 .time_name = PEN_SLICE_LIT("cwl_timestamp"),
-                                .group = text_take(e, head, LOG_GROUP, &e->group),
-                                .stream = text_take(e, head, LOG_STREAM, &e->stream)};
-    const pen_slice owner = text_take(e, head, OWNER, &e->account);
-    e->told.account = is_account(owner) ? owner : (pen_slice){0};
+                                .group = envelope_text(e, head, E_LOG_GROUP, &e->group),
+                                .stream = envelope_text(e, head, E_LOG_STREAM, &e->stream)};
+    const pen_slice owner = envelope_text(e, head, E_OWNER, &e->account);
+    e->owner = envelope_is_account(owner) ? owner : (pen_slice){0};
     e->members.len = 0;
-    member_add(e, ",\"@log_group\":\"", e->told.group);
-    member_add(e, ",\"@log_stream\":\"", e->told.stream);
+    envelope_member(e, "@log_group", e->told.group);
+    envelope_member(e, "@log_stream", e->told.stream);
     e->told.members = pen_buf_slice(&e->members);
 }
 
@@ -202,7 +254,7 @@ static void head_take(struct envelope *e, const struct pen_record *head)
  * it is walked. */
 static bool head_read(struct envelope *e, const struct part *part, struct pen_err *err)
 {
-    uint8_t *behind = writable(part->text.ptr + part->text.len);
+    uint8_t *behind = envelope_writable(part->text.ptr + part->text.len);
     const uint8_t kept[2] = {behind[0], behind[1]};
     struct pen_record head;
     memcpy(behind, "]}", sizeof(kept));
@@ -227,9 +279,7 @@ static int64_t time_of(const struct pen_value *value)
 
 /* ---- records ---- */
 
-/* Something that is no record of the type stands where one should be. */
-static enum pen_next bad_part(struct envelope *e, const struct part *part,
-                              struct pen_record *record)
+enum pen_next envelope_bad(struct envelope *e, const struct part *part, struct pen_record *record)
 {
     *record =
         (struct pen_record){.raw = part->text, .offset = part->offset, .ordinal = e->ordinal++};
@@ -278,22 +328,20 @@ static enum pen_next placed(struct envelope *e, enum pen_next got, pen_slice mes
     return got;
 }
 
-/* The message of a part, which is written over with its text, through the reader of the type. */
-static enum pen_next message_read(struct envelope *e, const struct pen_value *value,
-                                  struct pen_record *record, struct pen_err *err)
+enum pen_next envelope_message(struct envelope *e, pen_slice message, struct pen_record *record,
+                               struct pen_err *err)
 {
-    pen_slice message = value->text;
-    if (value->is_escaped) {
-        message.len = pen_json_unescape(message, writable(message.ptr));
-    }
+    const bool is_text = e->inner->text != NULL;
     if (is_blank(message)) {
         return PEN_NEXT_END;
     }
+    if (!is_text && (e->type->envelopes & PEN_ENVELOPE_EVENT) != 0) {
+        event_unwrap(e, &message);
+    }
     *record = (struct pen_record){0};
     *err = (struct pen_err){0};
-    const enum pen_next got = e->inner->text != NULL
-                                  ? pen_text_one(e->inner->text, message, record, err)
-                                  : inner_json(e, message, record, err);
+    const enum pen_next got = is_text ? pen_text_one(e->inner->text, message, record, err)
+                                      : inner_json(e, message, record, err);
     return got == PEN_NEXT_END ? got : placed(e, got, message, record, err);
 }
 
@@ -307,51 +355,107 @@ static enum pen_next event_read(struct envelope *e, const struct part *part,
     }
     if (pen_walker_one(e->walker, part->text, &event, err) != PEN_NEXT_RECORD) {
         err->offset = part->offset;
-        return bad_part(e, part, record);
+        return envelope_bad(e, part, record);
     }
-    const struct pen_value *message = pen_record_first(&event, e->fields[MESSAGE]);
-    const struct pen_value *time = pen_record_first(&event, e->fields[TIMESTAMP]);
+    const struct pen_value *message = pen_record_first(&event, e->fields[E_MESSAGE]);
+    const struct pen_value *time = pen_record_first(&event, e->fields[E_TIMESTAMP]);
     if (message == NULL || message->kind != PEN_STRING) {
         (void)PEN_FAIL(err, PEN_E_CORRUPT, part->offset,
                        "no log event with a message, which an envelope of CloudWatch Logs holds");
-        return bad_part(e, part, record);
+        return envelope_bad(e, part, record);
     }
-    const struct pen_value text = *message; /* the values are gone when the message is walked */
+    pen_slice text = message->text;
     e->offset = part->offset;
-    e->told.id = text_take(e, &event, ID, &e->id);
+    e->told.id = envelope_text(e, &event, E_ID, &e->id);
+    e->told.account = e->owner;
+    e->told.region = (pen_slice){0};
+    e->told.time_name = PEN_SLICE_LIT("cwl_timestamp");
     e->told.time_ns = time_of(time);
     e->told.time = e->told.time_ns == INT64_MIN ? PEN_SLICE_LIT("null") : time->text;
-    return message_read(e, &text, record, err);
+    if (message->is_escaped) {
+        text.len = pen_json_unescape(text, envelope_writable(text.ptr));
+    }
+    return envelope_message(e, text, record, err);
+}
+
+/* An event of EventBridge, or a record that stands beside them as it is. */
+static enum pen_next item_read(struct envelope *e, const struct part *part,
+                               struct pen_record *record, struct pen_err *err)
+{
+    switch (e->kind) {
+    case PEN_ENVELOPE_CLOUDWATCH:
+        return event_read(e, part, record, err);
+    case PEN_ENVELOPE_FIRELENS:
+        return firelens_read(e, part, record, err);
+    default:
+        e->offset = part->offset;
+        e->told = (struct pen_told){.time_ns = INT64_MIN};
+        return envelope_message(e, part->text, record, err);
+    }
+}
+
+/* The next part; PEN_NEXT_END with *is_over unset: it gave no record. */
+static enum pen_next part_next(struct envelope *e, struct pen_record *record, bool *is_over,
+                               struct pen_err *err)
+{
+    struct part part;
+    switch (parts_next(&e->parts, &part, err)) {
+    case PART_HEAD:
+        return head_read(e, &part, err) ? PEN_NEXT_END : envelope_bad(e, &part, record);
+    case PART_ITEM:
+        return item_read(e, &part, record, err);
+    case PART_BAD:
+        return envelope_bad(e, &part, record);
+    case PART_MORE:
+        *is_over = true;
+        return PEN_NEXT_MORE;
+    case PART_END:
+        *is_over = true;
+        return PEN_NEXT_END;
+    }
+    pen_panic(PEN_HERE, "kind of a part");
+}
+
+static enum pen_next line_next(struct envelope *e, struct pen_record *record, bool *is_over,
+                               struct pen_err *err)
+{
+    struct pen_record line;
+    const enum pen_next got = pen_text_next(e->lines, &line, err);
+    if (got == PEN_NEXT_RECORD) {
+        return export_read(e, &line, record, err);
+    }
+    if (got == PEN_NEXT_BAD) {
+        const struct part part = {.text = line.raw, .offset = line.offset};
+        return envelope_bad(e, &part, record);
+    }
+    *is_over = true;
+    return got;
+}
+
+/* What comes when the parts have ended; their own end is told last. */
+static enum pen_next rest_next(struct envelope *e, struct pen_record *record, struct pen_err *err)
+{
+    const struct pen_err end = *err;
+    const enum pen_next got =
+        e->kind == PEN_ENVELOPE_FIRELENS ? firelens_rest(e, record, err) : PEN_NEXT_END;
+    *err = got == PEN_NEXT_END ? end : *err;
+    return got;
 }
 
 enum pen_next envelope_next(struct envelope *e, struct pen_record *record, struct pen_err *err)
 {
+    enum pen_next got = PEN_NEXT_END;
+    bool is_over = false;
     *err = (struct pen_err){0};
     if (e->is_open) {
-        const enum pen_next got = inner_next(e, record, err);
+        got = inner_next(e, record, err);
         if (got != PEN_NEXT_END) {
             return placed(e, got, (pen_slice){0}, record, err);
         }
     }
-    for (;;) {
-        struct part part;
-        enum pen_next got = PEN_NEXT_END;
-        switch (parts_next(&e->parts, &part, err)) {
-        case PART_HEAD:
-            got = head_read(e, &part, err) ? PEN_NEXT_END : bad_part(e, &part, record);
-            break;
-        case PART_ITEM:
-            got = event_read(e, &part, record, err);
-            break;
-        case PART_BAD:
-            return bad_part(e, &part, record);
-        case PART_MORE:
-            return PEN_NEXT_MORE;
-        case PART_END:
-            return PEN_NEXT_END;
-        }
-        if (got != PEN_NEXT_END) {
-            return got;
-        }
+    while (got == PEN_NEXT_END && !is_over) {
+        got = e->kind == PEN_ENVELOPE_EXPORT ? line_next(e, record, &is_over, err)
+                                             : part_next(e, record, &is_over, err);
     }
+    return got == PEN_NEXT_END ? rest_next(e, record, err) : got;
 }

@@ -31,7 +31,7 @@ void envelope_free(struct envelope *e);
  */
 uint32_t envelope_kind(const struct pen_type *type, pen_slice key, pen_slice head);
 /* Starts on an object; kind is not 0; inner, of that type, is borrowed until the next begin. */
-void envelope_begin(struct envelope *e, uint32_t kind, const struct pen_type *type,
+void envelope_begin(struct envelope *e, uint32_t kind, pen_slice key, const struct pen_type *type,
                     const struct reader *inner);
 
 /* These three as those of a walker; bytes of the window that were read are written over. */

@@ -155,6 +155,10 @@ static bool take_record(struct worker *w)
         return true;
     }
     w->totals.records_in++;
+    if (w->item.doc.kind == PEN_DOC_LEFT_OUT) {
+        w->totals.records_excluded++;
+        return true;
+    }
     if (!is_wanted(w)) {
         w->totals.records_filtered++;
         return true;

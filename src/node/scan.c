@@ -266,7 +266,7 @@ static void scan_open(struct pen_scan *scan)
     }
     scan->object.told = NULL;
     if (PEN_UNLIKELY(scan->wrapped != 0)) {
-        envelope_begin(scan->envelope, scan->wrapped, scan->type,
+        envelope_begin(scan->envelope, scan->wrapped, scan->object.key, scan->type,
                        &scan->types[scan->type->id].reader);
         scan->object.told = envelope_told(scan->envelope);
     }
@@ -390,6 +390,11 @@ static enum pen_scan_next scan_record(struct pen_scan *scan, struct scan_type *e
                                       struct pen_scan_item *item, struct pen_err *err)
 {
     if (PEN_UNLIKELY(scan->options.depth == PEN_SCAN_WALK)) {
+        item->tag_count = 0;
+        return PEN_SCAN_RECORD;
+    }
+    if (PEN_UNLIKELY(scan->object.told != NULL && scan->object.told->is_left_out)) {
+        item->doc = (struct pen_doc){.kind = PEN_DOC_LEFT_OUT, .time_ns = INT64_MIN};
         item->tag_count = 0;
         return PEN_SCAN_RECORD;
     }

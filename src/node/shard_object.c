@@ -340,6 +340,12 @@ static bool scan_record(struct shard *shard)
         shard->next_record = shard->item.record.ordinal + 1;
         return true;
     }
+    if (PEN_UNLIKELY(shard->item.doc.kind == PEN_DOC_LEFT_OUT)) {
+        shard->object_totals.records_in++;
+        shard->object_totals.records_excluded++;
+        shard->next_record = shard->item.record.ordinal + 1;
+        return true;
+    }
     return record_deliver(shard);
 }
 

@@ -87,6 +87,49 @@ bool sniff_is_cloudwatch(pen_slice head)
     return false;
 }
 
+/* Whether text begins in this form: 0 stands for any digit, x for any hex digit. */
+static bool has_form(pen_slice text, const char *form)
+{
+    for (size_t i = 0; form[i] != '\0'; i++) {
+        const uint8_t c = i < text.len ? text.ptr[i] : 0;
+        const bool is_digit = c >= '0' && c <= '9';
+        const bool is_hex = is_digit || (c >= 'a' && c <= 'f');
+        if (form[i] == '0' ? !is_digit : form[i] == 'x' ? !is_hex : c != (uint8_t)form[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sniff_is_export(pen_slice head)
+{
+    return has_form(head, "0000-00-00T00:00:00.000Z ");
+}
+
+bool sniff_is_export_key(pen_slice key)
+{
+    pen_slice rest = key;
+    pen_slice part = {0};
+    bool has_task = false;
+    while (pen_slice_split(&rest, '/', &part)) {
+        has_task |= part.len == 36 && has_form(part, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+    }
+    return has_task && has_form(part, "000000") &&
+           (part.len == 6 || pen_slice_eq(pen_slice_sub(part, 6, part.len), PEN_SLICE_LIT(".gz")));
+}
+
+bool sniff_is_firelens(pen_slice head)
+{
+    return first_name(head).len > 0 && has(head, "\"log\"") && has(head, "\"container_id\"") &&
+           has(head, "\"container_name\"");
+}
+
+bool sniff_is_event(pen_slice head)
+{
+    return first_name(head).len > 0 && has(head, "\"detail-type\"") && has(head, "\"resources\"") &&
+           key_leads_to(head, "\"detail\"", ":{");
+}
+
 bool sniff_is_digest(pen_slice head)
 {
     return has(head, "\"digestStartTime\"") && !has(head, "\"eventSource\"") &&

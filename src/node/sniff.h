@@ -12,6 +12,16 @@ bool sniff_is_cloudtrail(pen_slice head, bool is_whole);
 /* Envelopes of a subscription of CloudWatch Logs: objects that begin as they do, with a list of
  * events. */
 bool sniff_is_cloudwatch(pen_slice head);
+/* A line of an export task of CloudWatch Logs: a time of SNIFF_STAMP_BYTES, a blank, the message.
+ */
+#define SNIFF_STAMP_BYTES 24U
+bool sniff_is_export(pen_slice head);
+/* A key as an export task makes them: PREFIX/TASK/STREAM/000000.gz, the task as a UUID. */
+bool sniff_is_export_key(pen_slice key);
+/* Records of containers, which FireLens wraps: objects with a log and where it comes from. */
+bool sniff_is_firelens(pen_slice head);
+/* Events of EventBridge. */
+bool sniff_is_event(pen_slice head);
 /* The hashes of delivered log files, which CloudTrail signs; there may be none. */
 bool sniff_is_digest(pen_slice head);
 /*

@@ -18,7 +18,7 @@
 #define NRM_STEPS_MAX 16U
 #define NRM_TIMES_MAX 4U
 #define NRM_ITEMS_MAX 256U
-#define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 8U)
+#define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 16U)
 #define NRM_DERIVED_MAX 1024U
 #define NRM_DOCUMENT_MAX ((size_t)32 << 20)
 #define NRM_ACTION_TEXT 1U   /* json_to_text */
@@ -141,6 +141,7 @@ struct pen_schema {
     uint32_t op_count;
     uint32_t prefix_from, prefix_to; /* ops that open and close the type's prefix; op_count: none */
     uint32_t slot_account, slot_region, slot_module, slot_ingested, slot_source_ip, slot_provider;
+    uint32_t slot_instance;          /* cloud.instance.id of FireLens, or PEN_FIELD_NONE */
     uint32_t slot_kind, slot_reason; /* event.kind, error.message */
     uint32_t time_fields[NRM_TIMES_MAX];
     uint32_t time_count;

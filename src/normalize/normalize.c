@@ -373,9 +373,45 @@ static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice f
     return PEN_OK;
 }
 
+static pen_slice told_instance(const struct pen_normalizer *n)
+{
+    return n->told == NULL ? (pen_slice){0} : n->told->instance;
+}
+
+static pen_status set_instance(struct pen_normalizer *n)
+{
+    const pen_slice instance = told_instance(n);
+    if (instance.len == 0 || n->slots[n->schema->slot_instance].kind != NRM_NONE) {
+        return PEN_OK;
+    }
+    const size_t from = n->fallback.len;
+    PEN_TRY(pen_json_escape(&n->fallback, instance));
+    nrm_set_text(n, n->schema->slot_instance,
+                 pen_slice_sub(pen_buf_slice(&n->fallback), from, n->fallback.len), true);
+    return PEN_OK;
+}
+
 static pen_slice first_of(pen_slice first, pen_slice second)
 {
     return first.len > 0 ? first : second;
+}
+
+/* Where the record is from: as it says, else as its envelope or its object does. */
+static pen_status fill_place(struct pen_normalizer *n, const struct pen_object_info *object)
+{
+    const struct pen_schema *schema = n->schema;
+    n->fallback.len = 0;
+    const pen_slice account =
+        first_of(n->told == NULL ? (pen_slice){0} : n->told->account, object->account);
+    const pen_slice region =
+        first_of(n->told == NULL ? (pen_slice){0} : n->told->region, object->region);
+    PEN_TRY(
+        pen_buf_reserve(&n->fallback, (account.len + region.len + told_instance(n).len) * 6 + 16));
+    if (PEN_UNLIKELY(schema->slot_instance != PEN_FIELD_NONE)) {
+        PEN_TRY(set_instance(n));
+    }
+    PEN_TRY(fall_back(n, schema->slot_account, account, &n->account_is_fallback));
+    return fall_back(n, schema->slot_region, region, &n->region_is_fallback);
 }
 
 static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *record,
@@ -384,12 +420,6 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     const struct pen_schema *schema = n->schema;
     memset(n->slots, 0, schema->slot_count * sizeof(n->slots[0]));
     n->item_count = 0;
-    n->fallback.len = 0;
-    const pen_slice account =
-        first_of(n->told == NULL ? (pen_slice){0} : n->told->account, object->account);
-    const pen_slice region =
-        first_of(n->told == NULL ? (pen_slice){0} : n->told->region, object->region);
-    PEN_TRY(pen_buf_reserve(&n->fallback, (account.len + region.len) * 6 + 16));
     run_maps(n, record);
     if (PEN_UNLIKELY(record->problem != NULL)) {
         nrm_set_text(n, schema->slot_kind, PEN_SLICE_LIT("pipeline_error"), false);
@@ -402,8 +432,7 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     }
     nrm_set_text(n, schema->slot_ingested,
                  (pen_slice){(const uint8_t *)n->ingested_text, n->ingested_length}, false);
-    PEN_TRY(fall_back(n, schema->slot_account, account, &n->account_is_fallback));
-    PEN_TRY(fall_back(n, schema->slot_region, region, &n->region_is_fallback));
+    PEN_TRY(fill_place(n, object));
     if (schema->script != NULL && record->problem == NULL) {
         n->scratch.len = 0;
         const size_t bytes = record->raw.len;

@@ -210,6 +210,10 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
             schema->slots[slot].fixed = PEN_SLICE_LIT("\"1.10.0\"");
         }
     }
+    schema->slot_instance = PEN_FIELD_NONE;
+    if ((schema->type->envelopes & PEN_ENVELOPE_FIRELENS) != 0) {
+        PEN_TRY(slot_add(schema, PEN_SLICE_LIT("cloud.instance.id"), &schema->slot_instance, err));
+    }
     if (schema->type->format != PEN_FORMAT_JSON) {
         PEN_TRY(slot_add(schema, pen_slice_str(problem_slots[0]), &schema->slot_kind, err));
         return slot_add(schema, pen_slice_str(problem_slots[1]), &schema->slot_reason, err);
@@ -304,11 +308,18 @@ static pen_status divert_add(struct pen_schema *schema, pen_slice key, struct pe
 
 static pen_status build_diverts(struct pen_schema *schema, struct pen_err *err)
 {
+    static const char *const container[] = {
+        "container",   "container_id", "container_name",      "container_source",
+        "ecs_cluster", "ecs_task_arn", "ecs_task_definition", "ec2_instance_id"};
+    const bool may_contain = (schema->type->envelopes & PEN_ENVELOPE_FIRELENS) != 0;
     if (schema->type->prefix.len > 0 || schema->type->has_no_copy) {
         return PEN_OK; /* no member of the record stands beside ours */
     }
     for (size_t i = 0; i < PEN_COUNT(basic_members); i++) {
         PEN_TRY(divert_add(schema, pen_slice_str(basic_members[i]), err));
+    }
+    for (size_t i = 0; may_contain && i < PEN_COUNT(container); i++) {
+        PEN_TRY(divert_add(schema, pen_slice_str(container[i]), err));
     }
     for (uint32_t i = 0; i < schema->slot_count; i++) {
         pen_slice rest = schema->slots[i].ecs;

@@ -172,6 +172,121 @@ def case_messages_of_several_lines_are_one_record():
            "linux")
 
 
+# ---- exports of CloudWatch Logs ----
+
+TASK = "exports/01234567-89ab-cdef-0123-456789abcdef"
+
+
+def stamped(*messages):
+    return "".join(f"2025-01-02T00:00:00.{123 + i:03d}Z {message}\n" for i, message in enumerate(messages))
+
+
+def case_exports_have_a_time_before_each_message():
+    _, found = read(stamped(audit(1), audit(2), audit(2)), f"{TASK}/mysql-audit/000000.gz")
+    expect(queries(found), ["1", "2", "2"], "queries")
+    expect((found[0]["@timestamp"], found[0]["cwl_timestamp"], found[0]["@log_stream"]),
+           ("2025-01-02T00:00:00.123000+00:00", MS, "mysql-audit"), "what the line tells")
+    expect(len({one["_id"] for one in found}), 3, "ids")
+
+
+def case_exports_of_json_and_columns_need_no_key_of_their_own():
+    line = {"auditID": "a-1", "stage": "S", "verb": "get"}
+    _, found = read(stamped(json.dumps(line), json.dumps(line | {"auditID": "a-2"}, indent=1)), EKS, out="eks")
+    expect([(one["_id"], one["@timestamp"][:19]) for one in found],
+           [("a-1_S", "2025-01-02T00:00:00"), ("a-2_S", "2025-01-02T00:00:00")], "documents")
+    _, found = read(stamped("2 463657938898 eni-1 10.0.0.1 10.0.0.2 443 50000 6 10 840 1735776000 1735776060 ACCEPT "
+                            "OK"), FLOWS, out="flows")
+    expect(found[0]["destination"]["port"], 50000, "port")
+
+
+def case_times_of_syslog_are_no_export():
+    line = "2025-01-02T00:00:00.123Z host sshd[1]: Accepted publickey for kim from 198.51.100.7 port 22 ssh2"
+    _, found = read(line + "\n", f"{ACCOUNT}/EC2/Linux/Secure/us-east-1/2025/01/02/x.gz")
+    expect((found[0]["user"]["name"], found[0].get("@log_stream")), ("kim", None), "who")
+
+
+# ---- FireLens ----
+
+TYPE = """name: shop
+key: 'shop'
+format: text
+pattern: '(?<level>[A-Z]+) (?<words>[\\s\\S]*)'
+index: log-shop
+id: md5
+envelopes: firelens
+"""
+
+
+def contained(log, **more):
+    return json.dumps({"log": log, "container_id": "c1", "container_name": "web", "source": "stdout",
+                       "ecs_cluster": "prod", "ecs_task_definition": "web:7", "ec2_instance_id": "i-0a",
+                       "ecs_task_arn": "arn:aws:ecs:eu-west-1:333344445555:task/prod/1", **more}) + "\n"
+
+
+def shop(body, more="", out="out"):
+    types = WORK / "types"
+    types.mkdir(exist_ok=True)
+    (types / "shop.yaml").write_text(TYPE + more)
+    (WORK / "penstock.yaml").write_text(f"types_dir: {types}\n")
+    return read(body, "shop/x.gz", "--config", WORK / "penstock.yaml", out=out)
+
+
+def case_firelens_tells_the_container():
+    _, found = shop(contained("INFO one"))
+    one = found[0]
+    expect((one["level"], one["container"], one["cloud"]["instance"]["id"], one["cloud"]["account"]["id"],
+            one["cloud"]["region"], one["container_name"], one["container_source"], one["ecs_cluster"]),
+           ("INFO", {"id": "c1", "name": "web"}, "i-0a", "333344445555", "eu-west-1", "web", "stdout", "prod"), "told")
+    expect(one["_id"], hashlib.md5(b"INFO oneweb").hexdigest(), "id")
+
+
+def case_stderr_of_containers_is_left_out_unless_wanted():
+    body = contained("INFO one") + contained("ERROR two", source="stderr") + contained("INFO three")
+    summary, found = shop(body)
+    expect((summary["records"]["excluded"], [one["words"] for one in found]), (1, ["one", "three"]), "left out")
+    summary, found = shop(body, "ignore_container_stderr: no\n", "both")
+    expect((summary["records"]["excluded"], len(found)), (0, 3), "read too")
+
+
+def case_pieces_of_container_messages_are_joined():
+    def piece(log, which, number, last):
+        return contained(log, partial_message="true", partial_id=which, partial_ordinal=str(number),
+                         partial_last="true" if last else "false")
+    body = (piece("INFO Sher", "a", 1, False) + piece("INFO Wat", "b", 1, False) + piece("lock", "a", 2, False) +
+            piece(" Holmes", "a", 3, True) + piece("son", "b", 2, True) + contained("INFO end") +
+            piece("INFO lost", "c", 1, False))
+    summary, found = shop(body)
+    expect([one["words"] for one in found], ["Sherlock Holmes", "Watson", "end"], "joined")
+    expect(summary["records"]["dead"], 1, "dead")
+
+
+# ---- EventBridge ----
+
+def bridged(detail, **more):
+    return json.dumps({"version": "0", "id": "ev-1", "detail-type": "t", "source": "aws.x", "account": OWNER,
+                       "time": "2025-01-02T03:04:05Z", "region": "eu-north-1", "resources": [], "detail": detail,
+                       **more})
+
+
+FINDING = {"Id": "arn:f/1", "UpdatedAt": "2025-01-02T00:00:00.000Z", "Workflow": {"Status": "NEW"}, "Types": ["a"],
+           "ProductFields": {}, "Resources": []}
+
+
+def case_the_detail_of_events_is_the_record():
+    hub = f"{ACCOUNT}/aws.securityhub/securityhub/2025/01/02/x.gz"
+    body = "".join(bridged({"findings": [FINDING | {"Id": f"arn:f/{i}"}, FINDING | {"Id": f"arn:f/{i}b"}]})
+                   for i in range(3))
+    for number, text in enumerate((body, body.replace("}{", "}\n{"), envelope([bridged({"findings": [FINDING]})]))):
+        _, found = read(text, hub, out=f"out{number}")
+        expect([one["@id"] for one in found],
+               ["arn:f/1"] if number == 2 else [f"arn:f/{i}{b}" for i in range(3) for b in ("", "b")], "ids")
+        expect((found[0]["cloud"]["account"]["id"], found[0]["cloud"]["region"]), (OWNER, "eu-north-1"), "where")
+    _, found = read(bridged({"workspaceId": "ws-1", "clientIpAddress": "198.51.100.7"}),
+                    f"{ACCOUNT}/WorkSpaces/Event/x.gz", out="ws")
+    expect((found[0]["source"]["ip"], found[0]["@timestamp"], found[0]["cwe_timestamp"]),
+           ("198.51.100.7", "2025-01-02T03:04:05+00:00", "2025-01-02T03:04:05Z"), "workspaces")
+
+
 # ---- the whole of a run ----
 
 def shape(out):

@@ -88,7 +88,7 @@ static pen_status read_in(const struct pen_type *type, const char *key, const ch
     assert_non_null(window);
     seen[0] = 0;
     set_new(&set, type);
-    envelope_begin(set.envelope, kind, type, &set.reader);
+    envelope_begin(set.envelope, kind, pen_slice_str(key), type, &set.reader);
     while (got != PEN_NEXT_END) {
         const size_t more = input.len - fed < step ? input.len - fed : step;
         struct pen_record record;
@@ -206,6 +206,59 @@ static void records_that_stand_as_they_are_are_in_no_envelope(void **state)
         envelope_kind(&bare, (pen_slice){0}, PEN_SLICE_LIT("{\"logGroup\":1,\"logEvents\":[")), 0);
 }
 
+#define LOG(more, log) \
+    "{\"log\":\"" log "\",\"container_id\":\"c1\",\"container_name\":\"web\"," more "}\n"
+#define PIECE(id, last)                                                       \
+    "\"source\":\"stdout\",\"partial_message\":\"true\",\"partial_id\":\"" id \
+    "\",\"partial_last\":\"" last "\""
+
+static void pieces_of_a_message_are_joined(void **state)
+{
+    (void)state;
+    static const char text[] = LOG("\"source\":\"stdout\"", "one two")
+        LOG(PIECE("a", "false"), "x y") LOG(PIECE("b", "false"), "p q")
+            LOG(PIECE("a", "true"), "z\\n") LOG("\"source\":\"stderr\"", "bad luck");
+    assert_int_equal(read_all(&text_type, "", text), PEN_OK);
+    assert_non_null(strstr(seen, "0 @0 one two||web||\n"));
+    assert_non_null(strstr(seen, "1 @79 x yz||web||\n"));
+    assert_non_null(strstr(seen, "2 @"));
+    assert_non_null(strstr(seen, " bad: the last piece of a message is not there\n"));
+}
+
+static void lines_of_an_export_are_messages_with_their_time_before_them(void **state)
+{
+    (void)state;
+    static const char text[] = "2025-01-02T00:00:00.001Z one two\nthree\n"
+                               "2025-01-02T00:00:00.002Z four five\n"
+                               "2025-01-02T00:00:00.003Z \n"
+                               "2025-01-02T00:00:00.004Z\nsix seven\n";
+    static const char key[] = "a/01234567-89ab-cdef-0123-456789abcdef/my-stream/000000.gz";
+    assert_int_equal(envelope_kind(&text_type, (pen_slice){0}, pen_slice_str(text)), 0);
+    assert_int_equal(read_all(&text_type, key, text), PEN_OK);
+    assert_string_equal(seen, "0 @0 one two\nthree||2025-01-02T00:00:00.001Z||\n"
+                              "1 @39 four five||2025-01-02T00:00:00.002Z||\n"
+                              "2 @100 six seven||2025-01-02T00:00:00.004Z||\n");
+    assert_int_equal(read_all(&json_type, "", "2025-01-02T00:00:00.001Z {\"a\":1}"), PEN_OK);
+    assert_string_equal(seen, "0 @0 {\"a\":1}||2025-01-02T00:00:00.001Z||\n");
+}
+
+static void the_detail_of_an_event_is_the_record(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"id\":\"i1\",\"detail-type\":\"t\",\"account\":\"111122223333\",\"resources\":[],"
+        "\"detail\":{\"a\":1}}{\"b\":{\"detail\":2}}";
+    assert_int_equal(read_all(&json_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @0 {\"a\":1}||i1|111122223333|\n"
+                              "1 @86 {\"b\":{\"detail\":2}}||||\n");
+    static const char nested[] = HEAD("DATA_MESSAGE", "g")
+        EVENT("9", "{\\\"id\\\":\\\"i2\\\",\\\"detail-type\\\":\\\"t\\\",\\\"resources\\\":[],"
+                   "\\\"detail\\\":{\\\"a\\\":\\\"\\\\\\\"\\\"}}") "," EVENT("8", "{}") "]}";
+    assert_int_equal(read_all(&json_type, "", nested), PEN_OK);
+    assert_non_null(strstr(seen, "{\"a\":\"\\\"\"}|g|i2|123456789012|\n"));
+    assert_non_null(strstr(seen, "{}|g|8|123456789012|\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +267,9 @@ int main(void)
         cmocka_unit_test(a_message_is_one_record_whatever_lines_it_has),
         cmocka_unit_test(a_bad_message_is_one_dead_letter_and_the_next_is_read),
         cmocka_unit_test(whole_events_of_an_envelope_that_is_cut_are_read),
+        cmocka_unit_test(pieces_of_a_message_are_joined),
+        cmocka_unit_test(lines_of_an_export_are_messages_with_their_time_before_them),
+        cmocka_unit_test(the_detail_of_an_event_is_the_record),
         cmocka_unit_test(records_that_stand_as_they_are_are_in_no_envelope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
