@@ -332,6 +332,7 @@ struct pen_totals {
     uint64_t bytes_read, bytes_plain, bytes_shipped;
     uint64_t records_in, records_delivered, records_duplicate, records_excluded, records_filtered,
         records_dead, records_held;
+    uint64_t records_refused; /* of records_dead: those that the sink refused */
     uint64_t matches;
     int64_t time_first_ns, time_last_ns;
 };

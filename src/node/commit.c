@@ -55,16 +55,27 @@ static pen_status commit_finished(struct control *c, struct pen_err *err)
     return st;
 }
 
+static pen_status refused_add(struct control *c, struct ended_object *one, struct pen_err *err)
+{
+    struct pen_buf counters;
+    if (!done_is_refused(c, one, &counters)) {
+        return PEN_OK;
+    }
+    const struct checkpoint_refused row = {.unit = one->unit->name,
+                                           .path = one->path,
+                                           .key = one->key,
+                                           .name_hash = one->name_hash,
+                                           .counters = (const char *)counters.ptr};
+    const pen_status st = checkpoint_add_refused(c->job.checkpoint, &row, err);
+    pen_buf_fini(&counters);
+    return st;
+}
+
 static pen_status commit_refused(struct control *c, struct pen_err *err)
 {
-    for (uint32_t i = 0; i < c->now.refused_count; i++) {
-        const struct refused_object *one = &c->now.refused[i];
-        const struct checkpoint_refused row = {.unit = one->unit->name,
-                                               .path = one->path,
-                                               .key = one->key,
-                                               .name_hash = one->name_hash,
-                                               .counters = one->counters};
-        PEN_TRY(checkpoint_add_refused(c->job.checkpoint, &row, err));
+    refusals_seal(&c->refusals);
+    for (uint32_t i = 0; i < c->now.ended_count; i++) {
+        PEN_TRY(refused_add(c, &c->now.ended[i], err));
     }
     return PEN_OK;
 }
@@ -77,6 +88,7 @@ static pen_status commit_open(struct control *c, const struct message *cut, stru
     ledger_init(&one);
     pen_buf_init(&text, LEDGER_TEXT_MAX);
     one.totals = cut->open_totals;
+    refusals_count(&one.totals, refusals_of(&c->refusals, cut->object->key, false));
     if (cut->object->before != NULL) {
         totals_merge(&one.totals, cut->object->before);
     }
@@ -199,6 +211,7 @@ void commit_end(struct control *c)
         }
     }
     c->objects_open -= c->now.finished_count;
+    refusals_committed(&c->refusals);
     ledger_merge(&c->committed, &c->now);
     ledger_clear(&c->now);
     const struct ledger swap = c->now;

@@ -363,6 +363,7 @@ static void on_message(struct control *c, struct message *message)
         memcpy(slot->cut->run_name, message->run_name, sizeof(message->run_name));
         slot->cut->run_bytes = message->run_bytes;
         slot->cut->totals.bytes_shipped = message->totals.bytes_shipped;
+        slot->times = message->times; /* with the wait for the sink */
         c->now.totals.records_delivered -= message->totals.records_duplicate;
         c->now.totals.records_duplicate += message->totals.records_duplicate;
         c->job.log_bytes += message->run_bytes;

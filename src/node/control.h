@@ -6,6 +6,7 @@
 #include "job.h"
 #include "ledger.h"
 #include "planner.h"
+#include "refusals.h"
 #include "shard.h"
 #include "signal_sink.h"
 #include "signals_db.h"
@@ -41,6 +42,7 @@ struct control {
     struct signals_db *signals;
     struct pen_sink *sink; /* NULL: none over the network */
     struct signal_sink *signal_sink;
+    struct refusals refusals;                 /* of objects that no commit holds whole */
     bool is_signals_still;                    /* its state was told */
     int64_t sink_renew_ns;                    /* when its credentials were looked at last */
     int64_t sink_resolved_ns;                 /* when names of its nodes were resolved last */
@@ -123,6 +125,13 @@ bool drain(struct control *c);
 struct ledger *ledger_of(struct control *c, uint32_t shard);
 /* Counts a finished object, remembers what it takes to take it back, frees it. */
 void object_done(struct control *c, struct message *message);
+#define GAP_REFUSED "refused-by-sink"
+/* Delivered documents become refused ones. */
+void refusals_count(struct pen_totals *totals, uint64_t refused);
+/* When the commit is made that holds the object whole: whether it gave dead letters, with those
+ * that the sink refused; then counters is made and has what it added to the totals, as ledger_write
+ * gives it. */
+bool done_is_refused(struct control *c, struct ended_object *one, struct pen_buf *counters);
 /* Adds objects of a type (an index of the program's) and the records of whole to a ledger. */
 void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
                const struct pen_totals *whole);

@@ -144,14 +144,19 @@ static void refused(struct control *c, const struct message *message)
     struct ledger *ledger = ledger_at(c, message->epoch);
     struct pen_key_info info;
     const pen_slice key = {message->bytes + message->byte_count, message->key_count};
+    const pen_slice type = {key.ptr + key.len, message->item_count};
+    struct pen_type_totals row = {.dead = 1};
+    PEN_CHECK(type.len < sizeof(row.name));
+    memcpy(row.name, type.ptr, type.len);
     if (pen_buf_add(&ledger->dead, (pen_slice){message->bytes, message->byte_count}) != PEN_OK) {
         (void)PEN_FAIL(&c->failure, PEN_E_NOMEM, PEN_NO_OFFSET, "dead letters: out of memory");
         return;
     }
-    ledger->totals.records_delivered--;
-    ledger->totals.records_dead++;
+    refusals_count(&ledger->totals, 1);
+    refusals_add(&c->refusals, key, message->epoch != c->epoch);
+    ledger_type(ledger, &row);
     pen_classify_key(c->planner.classifier, key, &info);
-    ledger_gap(ledger, "refused-by-sink", info.account, 1);
+    ledger_gap(ledger, GAP_REFUSED, info.account, 1);
     c->is_dirty = true;
 }
 

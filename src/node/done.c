@@ -3,6 +3,7 @@
 
 #include "control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *gap_cause(const struct pen_err *err)
@@ -61,20 +62,42 @@ static bool is_refused(enum object_outcome outcome, const struct pen_totals *who
 }
 
 /* Everything that the object added to the totals, so that a retry can subtract it. */
-static void counters_of(const struct control *c, const struct message *message,
-                        const struct pen_totals *whole, pen_slice account, struct pen_buf *text)
+static void counters_of(const struct control *c, const struct ended_object *one,
+                        struct pen_buf *text)
 {
-    struct ledger one;
-    ledger_init(&one);
+    struct ledger added;
+    ledger_init(&added);
     pen_buf_init(text, LEDGER_TEXT_MAX);
-    one.totals = *whole;
-    outcome_count(&one.totals, message->outcome);
-    done_type(c, &one, message->type, 1, whole);
-    if (object_gap(message) != NULL) {
-        ledger_gap(&one, object_gap(message), account, 1);
+    added.totals = one->whole;
+    outcome_count(&added.totals, (enum object_outcome)one->outcome);
+    done_type(c, &added, one->type, 1, &one->whole);
+    if (one->gap != NULL) {
+        ledger_gap(&added, one->gap, pen_slice_str(one->account), 1);
     }
-    PEN_CHECK(ledger_write(&one, text) == PEN_OK); /* one object's text is short */
-    ledger_fini(&one);
+    if (one->whole.records_refused > 0) {
+        ledger_gap(&added, GAP_REFUSED, pen_slice_str(one->account), one->whole.records_refused);
+    }
+    PEN_CHECK(ledger_write(&added, text) == PEN_OK); /* one object's text is short */
+    ledger_fini(&added);
+}
+
+void refusals_count(struct pen_totals *totals, uint64_t refused)
+{
+    totals->records_delivered -= refused;
+    totals->records_dead += refused;
+    totals->records_refused += refused;
+}
+
+bool done_is_refused(struct control *c, struct ended_object *one, struct pen_buf *counters)
+{
+    refusals_count(&one->whole, refusals_of(&c->refusals, one->key, true));
+    if (is_refused((enum object_outcome)one->outcome, &one->whole)) {
+        counters_of(c, one, counters);
+        return true;
+    }
+    times_merge(&c->now.sound_first_ns, &c->now.sound_last_ns, one->whole.time_first_ns,
+                one->whole.time_last_ns);
+    return false;
 }
 
 void object_done(struct control *c, struct message *message)
@@ -102,10 +125,14 @@ void object_done(struct control *c, struct message *message)
     if (object_gap(message) != NULL && !object->is_again) {
         ledger_gap(ledger, object_gap(message), info.account, 1);
     }
-    if (is_refused(message->outcome, &whole)) {
-        struct pen_buf counters;
-        counters_of(c, message, &whole, info.account, &counters);
-        ledger_refused(ledger, &c->planner.units[object->unit], object, &counters);
+    if (c->sink != NULL || is_refused(message->outcome, &whole)) {
+        struct ended_object ended = {.unit = &c->planner.units[object->unit],
+                                     .whole = whole,
+                                     .type = message->type,
+                                     .outcome = (int)message->outcome,
+                                     .gap = object_gap(message)};
+        (void)snprintf(ended.account, sizeof(ended.account), "%.*s", PEN_SLICE_FMT(info.account));
+        ledger_ended(ledger, object, &ended);
     } else {
         times_merge(&ledger->sound_first_ns, &ledger->sound_last_ns, whole.time_first_ns,
                     whole.time_last_ns);

@@ -16,25 +16,12 @@ struct total_row {
     {                                              \
 #        field, offsetof(struct pen_totals, field) \
     }
-static const struct total_row total_rows[] = {ROW(objects_listed),
-                                              ROW(objects_pruned),
-                                              ROW(objects_read),
-                                              ROW(objects_empty),
-                                              ROW(objects_damaged),
-                                              ROW(objects_unknown),
-                                              ROW(objects_unreadable),
-                                              ROW(objects_digest),
-                                              ROW(bytes_read),
-                                              ROW(bytes_plain),
-                                              ROW(bytes_shipped),
-                                              ROW(records_in),
-                                              ROW(records_delivered),
-                                              ROW(records_duplicate),
-                                              ROW(records_excluded),
-                                              ROW(records_filtered),
-                                              ROW(records_dead),
-                                              ROW(records_held),
-                                              ROW(matches)};
+static const struct total_row total_rows[] = {
+    ROW(objects_listed),    ROW(objects_pruned),    ROW(objects_read),       ROW(objects_empty),
+    ROW(objects_damaged),   ROW(objects_unknown),   ROW(objects_unreadable), ROW(objects_digest),
+    ROW(bytes_read),        ROW(bytes_plain),       ROW(bytes_shipped),      ROW(records_in),
+    ROW(records_delivered), ROW(records_duplicate), ROW(records_excluded),   ROW(records_filtered),
+    ROW(records_dead),      ROW(records_held),      ROW(records_refused),    ROW(matches)};
 
 static uint64_t *total_at(struct pen_totals *totals, const struct total_row *row)
 {
@@ -60,12 +47,11 @@ static void lists_clear(struct ledger *ledger)
         free(ledger->finished[i].path);
     }
     ledger->finished_count = 0;
-    for (uint32_t i = 0; i < ledger->refused_count; i++) {
-        free(ledger->refused[i].path);
-        free(ledger->refused[i].key);
-        free(ledger->refused[i].counters);
+    for (uint32_t i = 0; i < ledger->ended_count; i++) {
+        free(ledger->ended[i].path);
+        free(ledger->ended[i].key);
     }
-    ledger->refused_count = 0;
+    ledger->ended_count = 0;
 }
 
 void ledger_fini(struct ledger *ledger)
@@ -73,7 +59,7 @@ void ledger_fini(struct ledger *ledger)
     pen_buf_fini(&ledger->dead);
     lists_clear(ledger);
     free(ledger->finished);
-    free(ledger->refused);
+    free(ledger->ended);
     *ledger = (struct ledger){0};
 }
 
@@ -83,14 +69,14 @@ void ledger_clear(struct ledger *ledger)
     struct pen_buf dead = ledger->dead;
     struct finished_object *finished = ledger->finished;
     const uint32_t cap = ledger->finished_cap;
-    struct refused_object *refused = ledger->refused;
-    const uint32_t refused_cap = ledger->refused_cap;
+    struct ended_object *ended = ledger->ended;
+    const uint32_t ended_cap = ledger->ended_cap;
     dead.len = 0;
     *ledger = (struct ledger){.dead = dead,
                               .finished = finished,
                               .finished_cap = cap,
-                              .refused = refused,
-                              .refused_cap = refused_cap};
+                              .ended = ended,
+                              .ended_cap = ended_cap};
 }
 
 void ledger_finished(struct ledger *ledger, const struct pen_object *object)
@@ -109,25 +95,22 @@ void ledger_finished(struct ledger *ledger, const struct pen_object *object)
         .unit = object->unit, .name_hash = object->name_hash, .path = path};
 }
 
-void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct pen_object *object,
-                    struct pen_buf *counters)
+void ledger_ended(struct ledger *ledger, const struct pen_object *object,
+                  const struct ended_object *ended)
 {
-    if (ledger->refused_count == ledger->refused_cap) {
-        const uint32_t cap = ledger->refused_cap == 0 ? 64 : ledger->refused_cap * 2;
-        struct refused_object *bigger =
-            reallocarray(ledger->refused, cap, sizeof(*ledger->refused));
+    if (ledger->ended_count == ledger->ended_cap) {
+        const uint32_t cap = ledger->ended_cap == 0 ? 64 : ledger->ended_cap * 2;
+        struct ended_object *bigger = reallocarray(ledger->ended, cap, sizeof(*ledger->ended));
         PEN_CHECK(bigger != NULL);
-        ledger->refused = bigger;
-        ledger->refused_cap = cap;
+        ledger->ended = bigger;
+        ledger->ended_cap = cap;
     }
-    struct refused_object *one = &ledger->refused[ledger->refused_count++];
-    *one = (struct refused_object){.unit = unit,
-                                   .name_hash = object->name_hash,
-                                   .path = strdup(object->path),
-                                   .key = strdup(object->key),
-                                   .counters = (char *)counters->ptr};
-    PEN_CHECK(one->path != NULL && one->key != NULL && one->counters != NULL);
-    pen_buf_init(counters, 0);
+    struct ended_object *one = &ledger->ended[ledger->ended_count++];
+    *one = *ended;
+    one->name_hash = object->name_hash;
+    one->path = strdup(object->path);
+    one->key = strdup(object->key);
+    PEN_CHECK(one->path != NULL && one->key != NULL);
 }
 
 static uint32_t type_at(const struct ledger *ledger, pen_slice name)
@@ -239,12 +222,16 @@ static void gap_remove(struct ledger *ledger, const struct pen_gap *gap)
 
 void ledger_subtract(struct ledger *to, const struct ledger *from)
 {
+    /* Which documents a cluster had already is counted of all, not of an object: there they are
+     * delivered. */
+    const uint64_t duplicates = less(from->totals.records_delivered, to->totals.records_delivered);
     for (size_t i = 0; i < PEN_COUNT(total_rows); i++) {
         uint64_t *value = total_at(&to->totals, &total_rows[i]);
         if (value != &to->totals.bytes_shipped) {
             *value = less(*value, total_of(&from->totals, &total_rows[i]));
         }
     }
+    to->totals.records_duplicate = less(to->totals.records_duplicate, duplicates);
     for (uint32_t i = 0; i < from->type_count; i++) {
         const struct pen_type_totals *what = &from->by_type[i];
         const uint32_t at = type_at(to, pen_slice_str(what->name));

@@ -11,11 +11,15 @@ struct finished_object {
     uint64_t name_hash;
     char *path; /* of one that an earlier process left open, else NULL */
 };
-struct refused_object {      /* one that gave a dead letter: what it takes to take it back */
+struct ended_object {        /* one that was read to its end, and may have to be taken back later */
     const struct unit *unit; /* lives as long as the planner */
     uint64_t name_hash;
     char *path, *key;
-    char *counters; /* all that it added to the totals, as ledger_write gives it */
+    struct pen_totals whole; /* what it added, with what earlier runs committed of it */
+    uint32_t type;
+    int outcome;     /* enum object_outcome */
+    const char *gap; /* static; NULL: none */
+    char account[16];
 };
 struct ledger {
     struct pen_totals totals;
@@ -26,17 +30,17 @@ struct ledger {
     struct pen_buf dead; /* lines */
     struct finished_object *finished;
     uint32_t finished_count, finished_cap;
-    struct refused_object *refused;
-    uint32_t refused_count, refused_cap;
+    struct ended_object *ended; /* with a cluster all, else those with a dead letter */
+    uint32_t ended_count, ended_cap;
     /* Event times of objects without a dead letter: those of the others can be taken back. */
     int64_t sound_first_ns, sound_last_ns;
 };
 void ledger_init(struct ledger *ledger);
 void ledger_fini(struct ledger *ledger);
 void ledger_finished(struct ledger *ledger, const struct pen_object *object);
-/* Copies path and key of the object and takes the text of counters. */
-void ledger_refused(struct ledger *ledger, const struct unit *unit, const struct pen_object *object,
-                    struct pen_buf *counters);
+/* Copies *ended, and of the object its names. */
+void ledger_ended(struct ledger *ledger, const struct pen_object *object,
+                  const struct ended_object *ended);
 /* Widens a range of event times by another; 0 as the last one: empty. */
 void times_merge(int64_t *first_ns, int64_t *last_ns, int64_t first, int64_t last);
 /* Adds to the row of a type, by its name. */

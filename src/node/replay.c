@@ -439,6 +439,7 @@ static void control_close(struct control *c)
     ledger_fini(&c->committed);
     ledger_fini(&c->now);
     ledger_fini(&c->next);
+    refusals_fini(&c->refusals);
     ledger_fini(&c->open);
     free(c->state_rules);
     pen_program_free(c->program);

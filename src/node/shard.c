@@ -55,6 +55,15 @@ void shard_fail(struct shard *shard, const struct pen_err *err)
 
 /* ---- epochs ---- */
 
+static struct shard_times times_of(const struct shard *shard)
+{
+    const int64_t blocked_ns = pen_ship_counters_get(shard->ship).blocked_ns;
+    return (struct shard_times){.busy_ns = pen_clock_mono_ns() - shard->begun_ns - shard->slept_ns -
+                                           blocked_ns,
+                                .storage_ns = shard->starved_ns,
+                                .sink_ns = blocked_ns + shard->full_ns};
+}
+
 void cut_finish(struct shard *shard)
 {
     if (shard->cut_epoch == 0 || shard->is_failed || !pen_ship_is_settled(shard->ship)) {
@@ -70,6 +79,7 @@ void cut_finish(struct shard *shard)
     message->epoch = shard->cut_epoch;
     message->totals.records_duplicate = pen_ship_settled_get(shard->ship).duplicate;
     message->totals.bytes_shipped = pen_ship_counters_get(shard->ship).shipped_bytes;
+    message->times = times_of(shard);
     if (pen_state_cut(shard->state, shard->cut_epoch, message->run_name, sizeof(message->run_name),
                       &message->run_bytes, &err) != PEN_OK) {
         message_free(message);
@@ -112,10 +122,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     const struct pen_ship_counters shipped = pen_ship_counters_get(shard->ship);
     cut->totals.bytes_shipped = shipped.shipped_bytes;
     cut->regex_limits = pen_scan_regex_limits(shard->scan);
-    cut->times = (struct shard_times){.busy_ns = pen_clock_mono_ns() - shard->begun_ns -
-                                                 shard->slept_ns - shipped.blocked_ns,
-                                      .storage_ns = shard->starved_ns,
-                                      .sink_ns = shipped.blocked_ns + shard->full_ns};
+    cut->times = times_of(shard);
     if (shard->object != NULL) {
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
@@ -314,7 +321,8 @@ static void shard_sleep(struct shard *shard, int64_t most_ns, bool is_parked)
     (void)pen_ring_turn(shard->ring, true, is_parked ? PARKED_NS : most_ns);
     const int64_t slept_ns = pen_clock_mono_ns() - from_ns;
     shard->slept_ns += slept_ns;
-    if (!pen_ship_has_room(shard->ship)) {
+    const bool is_waiting = shard->open_objects == 0 && !pen_ship_is_settled(shard->ship);
+    if (!pen_ship_has_room(shard->ship) || is_waiting) {
         shard->full_ns += slept_ns;
     } else if (shard->open_objects > 0 && !is_parked && !shard->is_draining) {
         shard->starved_ns += slept_ns;

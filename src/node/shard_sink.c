@@ -36,7 +36,9 @@ void sink_refused(void *ctx, const struct pen_ship_refusal *refusal)
     struct message *message = message_new(MSG_REFUSED);
     message->byte_count = text.len;
     PEN_CHECK(pen_buf_add(&text, refusal->object) == PEN_OK);
+    PEN_CHECK(pen_buf_add(&text, refusal->type) == PEN_OK);
     message->key_count = refusal->object.len;
+    message->item_count = pen_u32(refusal->type.len);
     message->bytes = text.ptr;
     message->epoch = refusal->is_cut ? shard->cut_epoch : shard->epoch;
     send_control(shard, message);

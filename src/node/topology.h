@@ -55,7 +55,7 @@ enum object_outcome {
 struct shard_times {
     int64_t busy_ns;    /* not asleep, and not blocked by the sink */
     int64_t storage_ns; /* asleep with objects open, whose bytes had not come */
-    int64_t sink_ns;    /* blocked by the sink */
+    int64_t sink_ns;    /* blocked by the sink, or with nothing to do but wait for its answers */
 };
 
 struct message {
@@ -71,7 +71,7 @@ struct message {
     struct pen_totals whole;       /* DONE: totals as if the object was never read before */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
     uint64_t open_records;         /* CUT: its records that the cut holds */
-    struct shard_times times;      /* CUT: of this run so far, */
+    struct shard_times times;      /* CUT, READY: of this run so far, */
     uint64_t regex_limits;         /* and so is this */
     struct pen_ship_file *files;   /* CUT */
     uint32_t file_count;

@@ -134,6 +134,16 @@ def generate(name="data", size="16MiB"):
     return WORK / name / "AWSLogs"
 
 
+def signals_of(out):
+    """Signals and their events, in the order of their ids."""
+    db = sqlite3.connect(out / "signals.db")
+    signals = db.execute("select id, rule_id, severity, first_seen_ns, last_seen_ns, group_by, events_matched,"
+                         " accounts, regions, actors, source_ips, closed, late from signals order by id").fetchall()
+    events = db.execute("select signal_id, event_id, object, record from signal_events order by 1, 2").fetchall()
+    db.close()
+    return signals, events
+
+
 def state_of(out):
     """What must not depend on how often a run was stopped: documents, signals, dead letters."""
     documents = hashlib.sha256()
@@ -144,11 +154,7 @@ def state_of(out):
         for chunk in iter(lambda: lines.stdout.read(1 << 20), b""):
             documents.update(chunk)
         assert text.wait() == 0 and lines.wait() == 0
-    db = sqlite3.connect(out / "signals.db")
-    signals = db.execute("select id, rule_id, severity, first_seen_ns, last_seen_ns, group_by, events_matched,"
-                         " accounts, regions, actors, source_ips, closed, late from signals order by id").fetchall()
-    events = db.execute("select signal_id, event_id, object, record from signal_events order by 1, 2").fetchall()
-    db.close()
+    signals, events = signals_of(out)
     letters = sorted(json.dumps(row) for row in lines_of(out / "dead-letters.ndjson.zst"))
     return documents.hexdigest(), signals, events, sorted((out / "signals.ndjson").read_text().splitlines()), letters
 

@@ -39,6 +39,59 @@ def case_cluster_promise():
     assert "sink" not in replay(folder, WORK / "files")
 
 
+def mended_later(folder, refused, killed=False):
+    """A cluster refuses documents until its mapping is mended; then the retry sends them: each is there once."""
+    want, plain = expected(folder, "files-retry")
+    bad = set(refused(sorted(want)))
+    is_mended = []
+    refusal = (400, error("mapper_parsing_exception", "failed to parse field [n] of type [long]"))
+    with Cluster(item=lambda index, name, _: refusal if not is_mended and (index, name) in bad else None) as cluster:
+        out = WORK / f"out{len(bad)}{killed}"
+        args = ("--sink", cluster.sink, *SMALL, "--set", "commit.interval=10ms")
+        if killed:
+            for point in ("committed@2", "rows@4", "committed@5"):
+                run("replay", folder, "--out", out, *args, "--no-progress", *FIXED, code=None,
+                    env={**os.environ, "PENSTOCK_KILL_AT": point})
+        first = replay(folder, out, *args, code=7)
+        assert first["records"]["dead"] == plain["records"]["dead"] + len(bad), first["records"]
+        assert first["by_type"]["cloudtrail"]["dead"] == first["records"]["dead"], first["by_type"]
+        # Nothing is mended: the same is refused again, and nothing is counted twice.
+        again = run("dead-letters", "retry", "--out", out, "--no-progress", "--json", code=7).stdout
+        again = json.loads(again.splitlines()[-1])
+        adds_up(again)
+        assert again["records"] == first["records"] and again["by_type"] == first["by_type"], again["records"]
+        rows = [sorted(got["gaps"], key=lambda gap: gap["account"]) for got in (first, again)]
+        assert rows[0] == rows[1], rows
+        assert again["retry"]["objects"] > 0 and again["retry"]["refused"] == again["retry"]["objects"], again["retry"]
+        is_mended.append(True)
+        done = json.loads(run("dead-letters", "retry", "--out", out, "--no-progress", "--json").stdout.splitlines()[-1])
+        adds_up(done)
+        same(cluster, want)
+        same_signals(cluster, out)
+        assert done["records"] == plain["records"] and done["gaps"] == [], (done["records"], done["gaps"])
+        assert done["by_type"] == plain["by_type"] and done["signals"] == plain["signals"], done["by_type"]
+        assert done["event_time"] == plain["event_time"], (done["event_time"], plain["event_time"])
+        listed = run("dead-letters", "list", "--out", out, "--json").stdout.splitlines()
+        assert not [line for line in listed if json.loads(line)["stage"] == "sink"], listed[:2]
+        requests = cluster.requests
+        got = replay(folder, out, *args)
+        assert got["records"] == plain["records"] and cluster.requests == requests, got["records"]
+
+
+def case_cluster_retry():
+    """dead-letters retry sends what a cluster refused once its mapping is mended: one, some, all of an object."""
+    folder = generate(size="2MiB")
+    mended_later(folder, lambda keys: keys[:1])
+    mended_later(folder, lambda keys: keys[::7])
+
+
+def case_cluster_retry_killed():
+    """The same when kills fell between: an object that was open then is known to have been refused documents."""
+    folder = WORK / "huge"
+    run("bench", "generate", "--out", folder, "--shape", "huge", "--bytes", "6MiB")
+    mended_later(folder, lambda keys: keys[::50], killed=True)
+
+
 # ---- faults on both sides ----
 
 def cluster_faults(seed):

@@ -92,12 +92,32 @@ static void a_range_of_times_grows_and_an_empty_one_adds_nothing(void **state)
     assert_true(first == 3 && last == 9);
 }
 
+static void what_a_cluster_had_already_is_subtracted_with_what_it_took(void **state)
+{
+    (void)state;
+    struct ledger sum;
+    struct ledger one;
+    ledger_init(&sum);
+    ledger_init(&one);
+    sum.totals.records_in = 10;
+    sum.totals.records_delivered = 3;
+    sum.totals.records_duplicate = 7;
+    one.totals.records_in = 8;
+    one.totals.records_delivered = 8; /* of an object all are */
+    ledger_subtract(&sum, &one);
+    assert_int_equal(sum.totals.records_in, 2);
+    assert_int_equal(sum.totals.records_delivered + sum.totals.records_duplicate, 2);
+    ledger_fini(&sum);
+    ledger_fini(&one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_come_back_from_text),
         cmocka_unit_test(what_an_object_added_can_be_subtracted),
         cmocka_unit_test(a_range_of_times_grows_and_an_empty_one_adds_nothing),
+        cmocka_unit_test(what_a_cluster_had_already_is_subtracted_with_what_it_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
