@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """test_large.py PENSTOCK CASE - a generated organisation of 20 accounts, 4 regions and 30 days, from a bucket.
 
-In CI small; by hand with LARGE=500MiB (about 21,000 objects) or more.  Prints its figures."""
+In CI small; by hand with LARGE=400MiB (about 20,000 objects) or more, and SHAPE=organisation for objects of
+all sizes.  Prints its figures."""
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from parts import Versitygw
 from parts_opensearch import OpenSearch
 from test_s3 import BUCKET, from_bucket
 
-SIZE = os.environ.get("LARGE", "5MiB")
+SIZE, SHAPE = os.environ.get("LARGE", "5MiB"), os.environ.get("SHAPE", "tiny")
 kit.TIME_MAX_S = 600 if "LARGE" not in os.environ else 7200
 SAMPLES = 500
 NULL = ("--sink", "null")
@@ -22,7 +23,7 @@ NULL = ("--sink", "null")
 def organisation(gateway):
     """In the folder of the bucket: the server serves the files as they are."""
     folder = gateway.data / BUCKET
-    made = run("bench", "generate", "--out", folder, "--shape", "tiny", "--bytes", SIZE, "--accounts", 20, "--regions",
+    made = run("bench", "generate", "--out", folder, "--shape", SHAPE, "--bytes", SIZE, "--accounts", 20, "--regions",
                4, "--days", 30)
     (folder / "expected.json").rename(WORK / "expected.json")
     print(made.stdout.decode().strip(), flush=True)
