@@ -23,6 +23,7 @@ struct pen_static_entry {
 enum pen_type_format {
     PEN_FORMAT_JSON,
     PEN_FORMAT_TEXT,    /* a line, or several, that `pattern` takes apart */
+    PEN_FORMAT_WINDOWS, /* events of Windows in XML, of a line or several */
     PEN_FORMAT_COLUMNS, /* words of a line, in quotes or brackets when they have blanks */
 };
 /* What records may be wrapped in: a bit each. */

@@ -239,8 +239,11 @@ static pen_status read_framing(struct loader *l, const struct pen_yaml *root, st
         type->format = PEN_FORMAT_TEXT;
     } else if (pen_slice_eq(format, PEN_SLICE_LIT("columns"))) {
         type->format = PEN_FORMAT_COLUMNS;
+    } else if (pen_slice_eq(format, PEN_SLICE_LIT("windows-event"))) {
+        type->format = PEN_FORMAT_WINDOWS;
     } else if (format.len > 0 && !pen_slice_eq(format, PEN_SLICE_LIT("json"))) {
-        return fail_at(l, pen_yaml_get(root, "format"), "a format is json, text or columns");
+        return fail_at(l, pen_yaml_get(root, "format"),
+                       "a format is json, text, columns or windows-event");
     }
     if (lines.len > 0 && (!pen_parse_u64(lines, &count) || count > HEADER_LINES_MAX)) {
         return fail_at(l, pen_yaml_get(root, "header_lines"), "a number of lines is wanted");

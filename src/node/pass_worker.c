@@ -2,6 +2,7 @@
 #include "pass_worker.h"
 
 #include "planner.h"
+#include "sniff.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -203,7 +204,8 @@ static void task_finish(struct worker *w)
         w->totals.objects_empty = 1;
     } else if (is_unknown && !is_digest) {
         w->totals.objects_unknown = 1;
-        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s",
+                       sniff_unknown_reason(pen_slice_str(w->task->object->key)));
         trouble(w, PEN_PASS_TYPE, 0, &err);
     } else {
         w->totals.objects_digest += is_digest;

@@ -3,6 +3,7 @@
 
 #include "observe.h"
 #include "shard_own.h"
+#include "sniff.h"
 #include "wanted.h"
 
 #include <inttypes.h>
@@ -267,7 +268,8 @@ static void object_finish(struct shard *shard)
         object_end(shard, OBJECT_EMPTY, NULL);
     } else if (is_unknown && !is_digest) {
         const struct pen_record nothing = {0};
-        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "no log type fits the key or the content");
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s",
+                       sniff_unknown_reason(pen_slice_str(shard->object->key)));
         dead_letter(shard, &nothing, "classify", &err);
         object_end(shard, OBJECT_UNKNOWN, NULL);
     } else {

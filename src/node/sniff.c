@@ -181,3 +181,12 @@ bool sniff_is_json(pen_slice head, struct pen_err *err)
     }
     return !is_text;
 }
+
+const char *sniff_unknown_reason(pen_slice key)
+{
+    const pen_slice tail = PEN_SLICE_LIT(".parquet");
+    const bool is_parquet =
+        key.len >= tail.len && pen_slice_eq(pen_slice_sub(key, key.len - tail.len, key.len), tail);
+    return is_parquet ? "the object is Parquet, which is not read yet"
+                      : "no log type fits the key or the content";
+}

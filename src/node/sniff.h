@@ -33,4 +33,7 @@ bool sniff_is_digest(pen_slice head);
  */
 bool sniff_is_json(pen_slice head, struct pen_err *err);
 
+/* Why an object of no log type is not read, by its key. */
+const char *sniff_unknown_reason(pen_slice key);
+
 #endif

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_types_made.py */
-/* Audit logs of Kubernetes: the outcome, how long it took, the address in parts. */
+/* Kubernetes: audit logs (the outcome, how long it took, the address in parts), the other streams.
+ */
 #include "script.h"
 
 enum field { CODE, DECISION, RECEIVED, DONE, URI };
@@ -50,3 +51,56 @@ static void run(struct pen_normalizer *n, const struct pen_record *record, struc
 
 const struct nrm_script nrm_script_eks = {
     .name = "eks-audit", .fields = fields, .slots = slots, .run = run};
+
+/* ---- what its other parts write ---- */
+
+static const char *const klog_fields[] = {"severity", NULL};
+static const char *const klog_slots[] = {"log.level", NULL};
+
+static void klog_run(struct pen_normalizer *n, const struct pen_record *record, struct pen_doc *doc)
+{
+    static const char *const levels[][2] = {
+        {"I", "info"}, {"W", "warning"}, {"E", "error"}, {"F", "fatal"}};
+    const pen_slice severity = script_text(n, record, 0);
+    (void)doc;
+    for (size_t i = 0; i < PEN_COUNT(levels); i++) {
+        if (script_is(severity, levels[i][0])) {
+            script_set(n, 0, pen_slice_str(levels[i][1]));
+        }
+    }
+}
+
+const struct nrm_script nrm_script_klog = {
+    .name = "klog", .fields = klog_fields, .slots = klog_slots, .run = klog_run};
+
+/* ---- who came in by IAM ---- */
+
+enum login_field { LOGIN_TEXT, LOGIN_CLIENT };
+static const char *const login_fields[] = {"msg", "client", NULL};
+enum login_slot { LOGIN_OUTCOME, LOGIN_IP, LOGIN_PORT, LOGIN_RELATED };
+static const char *const login_slots[] = {"event.outcome", "source.ip", "source.port", "related.ip",
+                                          NULL};
+
+static void login_run(struct pen_normalizer *n, const struct pen_record *record,
+                      struct pen_doc *doc)
+{
+    const pen_slice text = script_text(n, record, LOGIN_TEXT);
+    const pen_slice client = script_text(n, record, LOGIN_CLIENT);
+    const pen_slice port = script_after_last(client, ':');
+    (void)doc;
+    if (script_is(text, "access granted")) {
+        script_set(n, LOGIN_OUTCOME, PEN_SLICE_LIT("success"));
+    } else if (script_is(text, "access denied")) {
+        script_set(n, LOGIN_OUTCOME, PEN_SLICE_LIT("failure"));
+    }
+    const pen_slice ip =
+        port.len < client.len ? pen_slice_sub(client, 0, client.len - port.len - 1) : client;
+    script_list_add(n, LOGIN_RELATED, ip);
+    if (script_slot(n, LOGIN_RELATED)->kind == NRM_LIST) {
+        script_set(n, LOGIN_IP, ip);
+        script_set(n, LOGIN_PORT, port.len < client.len ? port : (pen_slice){0});
+    }
+}
+
+const struct nrm_script nrm_script_eks_authenticator = {
+    .name = "eks-authenticator", .fields = login_fields, .slots = login_slots, .run = login_run};

@@ -95,6 +95,7 @@ struct nrm_script {
     const char *const *slots;  /* ECS fields that run may fill, NULL-terminated */
     const struct nrm_repair *repairs;
     uint32_t repair_count;
+    bool names_type;       /* run sets log_type and index_tail */
     uint32_t source_field; /* index in fields: the event source that repairs ask for */
     void (*run)(struct pen_normalizer *normalizer, const struct pen_record *record,
                 struct pen_doc *doc);
@@ -112,7 +113,8 @@ extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_linux, nrm_script_rds_mysql_audit, nrm_script_rds_postgresql, nrm_script_web_access,
     nrm_script_apache_error, nrm_script_nginx_error, nrm_script_config, nrm_script_config_rules,
     nrm_script_trustedadvisor, nrm_script_clientvpn, nrm_script_redis_slowlog,
-    nrm_script_opensearch_audit, nrm_script_cloudhsm;
+    nrm_script_opensearch_audit, nrm_script_cloudhsm, nrm_script_windows, nrm_script_ocsf,
+    nrm_script_klog, nrm_script_eks_authenticator, nrm_script_alb_connection;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U
@@ -190,8 +192,10 @@ struct pen_normalizer {
     size_t ingested_length;
     int64_t ingested_ns;
     char id_text[33];
-    pen_slice message; /* @message; empty: it is left out */
-    pen_slice own_id;  /* without the suffix; empty: there is none */
+    pen_slice message;    /* @message; empty: it is left out */
+    pen_slice log_type;   /* @log_type, of scripts that name it */
+    pen_slice index_tail; /* behind the index name of the type, likewise */
+    pen_slice own_id;     /* without the suffix; empty: there is none */
     bool account_is_fallback, region_is_fallback;
     const struct pen_told *told; /* of the record; NULL: nothing */
 };

@@ -139,3 +139,25 @@ static void s3_run(struct pen_normalizer *n, const struct pen_record *record, st
 
 const struct nrm_script nrm_script_s3access = {
     .name = "s3accesslog", .fields = s3_fields, .slots = s3_slots, .run = s3_run};
+
+/* ---- connections to load balancers ---- */
+
+static const char *const connection_fields[] = {"tls_verify_status", NULL};
+static const char *const connection_slots[] = {"event.outcome", NULL};
+
+static void connection_run(struct pen_normalizer *n, const struct pen_record *record,
+                           struct pen_doc *doc)
+{
+    const pen_slice status = script_text(n, record, 0);
+    (void)doc;
+    if (script_is(status, "Success")) {
+        script_set(n, 0, PEN_SLICE_LIT("success"));
+    } else if (pen_slice_starts(status, PEN_SLICE_LIT("Failed"))) {
+        script_set(n, 0, PEN_SLICE_LIT("failure"));
+    }
+}
+
+const struct nrm_script nrm_script_alb_connection = {.name = "alb-connection",
+                                                     .fields = connection_fields,
+                                                     .slots = connection_slots,
+                                                     .run = connection_run};

@@ -202,6 +202,11 @@ static bool is_told_time(const struct pen_normalizer *n)
            pen_slice_eq(n->schema->told_time, n->told->time_name);
 }
 
+static bool names_type(const struct pen_normalizer *n)
+{
+    return n->schema->script != NULL && n->schema->script->names_type;
+}
+
 static pen_status find_time(struct pen_normalizer *n, const struct pen_record *record,
                             const struct pen_object_info *object, struct pen_doc *doc,
                             struct pen_err *err)
@@ -292,11 +297,12 @@ static pen_status find_id(struct pen_normalizer *n, const struct pen_record *rec
 
 static pen_status find_index(struct pen_normalizer *n, int64_t time_ns, pen_slice *index)
 {
-    if (time_ns < n->month_begin_ns || time_ns >= n->month_end_ns) {
+    if (time_ns < n->month_begin_ns || time_ns >= n->month_end_ns || names_type(n)) {
         const struct pen_civil at = pen_civil_from_ns(time_ns);
         const bool is_last = at.month == 12;
         n->index.len = 0;
         PEN_TRY(pen_buf_add(&n->index, n->schema->type->index_name));
+        PEN_TRY(pen_buf_add(&n->index, n->index_tail));
         PEN_TRY(pen_buf_printf(&n->index, "-%04d-%02u", (int)at.year, (unsigned)at.month));
         n->month_begin_ns = pen_days_from_civil(at.year, at.month, 1) * PEN_NS_PER_DAY;
         const int64_t next_day = pen_days_from_civil(at.year + (is_last ? 1 : 0),
@@ -342,7 +348,9 @@ static pen_status prepare_object(struct pen_normalizer *n, const struct pen_obje
     PEN_TRY(pen_buf_add(&n->basics_key, object->bucket));
     PEN_TRY(pen_buf_add_byte(&n->basics_key, 0));
     PEN_TRY(pen_buf_add(&n->basics_key, object->key));
-    PEN_TRY(add_member(&n->basics, "@log_type", n->schema->type->name));
+    if (!names_type(n)) {
+        PEN_TRY(add_member(&n->basics, "@log_type", n->schema->type->name));
+    }
     PEN_TRY(add_member(&n->basics, "@log_s3bucket", object->bucket));
     return add_member(&n->basics, "@log_s3key", object->key);
 }
@@ -419,6 +427,8 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
 {
     const struct pen_schema *schema = n->schema;
     memset(n->slots, 0, schema->slot_count * sizeof(n->slots[0]));
+    n->log_type = schema->type->name;
+    n->index_tail = (pen_slice){0};
     n->item_count = 0;
     run_maps(n, record);
     if (PEN_UNLIKELY(record->problem != NULL)) {
@@ -510,6 +520,7 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     PEN_TRY(pen_buf_add_byte(out, '"'));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&n->basics)));
     PEN_TRY(n->told == NULL ? PEN_OK : add_told(n, out));
+    PEN_TRY(add_member(out, "@log_type", names_type(n) ? n->log_type : (pen_slice){0}));
     PEN_TRY(add_member(out, "@message", n->message));
     PEN_TRY(add_member(out, "@id", n->own_id.len > 0 ? n->own_id : doc->id));
     return nrm_ecs_write(n, out);

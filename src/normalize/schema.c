@@ -40,7 +40,12 @@ static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
                                                    &nrm_script_clientvpn,
                                                    &nrm_script_redis_slowlog,
                                                    &nrm_script_opensearch_audit,
-                                                   &nrm_script_cloudhsm};
+                                                   &nrm_script_cloudhsm,
+                                                   &nrm_script_windows,
+                                                   &nrm_script_ocsf,
+                                                   &nrm_script_klog,
+                                                   &nrm_script_eks_authenticator,
+                                                   &nrm_script_alb_connection};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {

@@ -2,6 +2,7 @@
 #include "penstock/match.h"
 
 #include "columns.h"
+#include "winevent.h"
 
 #include <stdlib.h>
 
@@ -17,7 +18,9 @@ struct pen_text {
     struct pen_groups *pattern;
     uint32_t *group_columns; /* of the pattern's groups */
     struct pen_groups *first_line;
-    pen_slice *groups; /* scratch */
+    pen_slice *groups;      /* scratch */
+    struct winevent *event; /* scratch of events of Windows, and what they are as JSON */
+    struct pen_buf json;
     /* window */
     pen_slice window;
     size_t at; /* of window: what is used up */
@@ -39,6 +42,8 @@ static pen_status patterns_new(struct pen_text *t, struct pen_err *err)
     const struct pen_type *type = t->type;
     if (type->first_line.len > 0) {
         PEN_TRY(pen_groups_new(type->first_line, &t->first_line, err));
+    } else if (type->format == PEN_FORMAT_WINDOWS) {
+        PEN_TRY(pen_groups_new(PEN_SLICE_LIT("\\s*<Event[ >]"), &t->first_line, err));
     }
     if (type->pattern.len == 0) {
         return PEN_OK;
@@ -60,9 +65,19 @@ static pen_status patterns_new(struct pen_text *t, struct pen_err *err)
     return PEN_OK;
 }
 
+static pen_status event_new(struct pen_text *t, struct pen_err *err)
+{
+    t->event = calloc(1, sizeof(*t->event));
+    if (t->event == NULL || winevent_new(t->event) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
+    }
+    return PEN_OK;
+}
+
 static pen_status text_fill(struct pen_text *t, struct pen_err *err)
 {
     const struct pen_type *type = t->type;
+    PEN_TRY(type->format == PEN_FORMAT_WINDOWS ? event_new(t, err) : PEN_OK);
     if (pen_slice_eq(type->separator, PEN_SLICE_LIT("tab"))) {
         t->columns.separator = '\t';
     } else if (type->separator.len == 1) {
@@ -87,6 +102,7 @@ pen_status pen_text_new(const struct pen_type *type, struct pen_walker *walker,
     t->walker = walker;
     t->record_bytes_max = record_bytes_max;
     pen_buf_init(&t->columns.escaped, SIZE_MAX);
+    pen_buf_init(&t->json, SIZE_MAX);
     struct pen_err why = {0};
     const pen_status st = text_fill(t, &why);
     if (st != PEN_OK) {
@@ -104,6 +120,11 @@ void pen_text_free(struct pen_text *t)
         pen_groups_free(t->pattern);
         pen_groups_free(t->first_line);
         pen_buf_fini(&t->columns.escaped);
+        pen_buf_fini(&t->json);
+        if (t->event != NULL) {
+            winevent_free(t->event);
+        }
+        free(t->event);
         free(t->group_columns);
         free(t->groups);
         free(t);
@@ -236,17 +257,71 @@ static const char *groups_put(struct pen_text *t, pen_slice line)
     return problem;
 }
 
+/* What stands behind the event, as the end of a list of them does, is no part of it. */
+static pen_slice event_of(pen_slice lines)
+{
+    const pen_slice end = PEN_SLICE_LIT("</Event>");
+    size_t at = lines.len;
+    while (at >= end.len && !pen_slice_eq(pen_slice_sub(lines, at - end.len, at), end)) {
+        at--;
+    }
+    return pen_slice_trim(at < end.len ? lines : pen_slice_sub(lines, 0, at));
+}
+
+/* The event as JSON, walked like any other; the record's own text stays what was written. */
+static const char *event_put(struct pen_text *t, pen_slice lines, struct pen_record *record)
+{
+    struct pen_err err;
+    const struct pen_record place = *record;
+    t->json.len = 0;
+    const char *problem = winevent_json(t->event, lines, &t->json);
+    if (problem != NULL) {
+        return problem;
+    }
+    const size_t len = t->json.len;
+    if (len > t->record_bytes_max || pen_buf_reserve(&t->json, PEN_JSON_PADDING) != PEN_OK) {
+        return "the event is too large as JSON";
+    }
+    memset(t->json.ptr + len, ' ', PEN_JSON_PADDING);
+    if (pen_walker_one(t->walker, (pen_slice){t->json.ptr, len}, record, &err) != PEN_NEXT_RECORD) {
+        return "the event cannot be read as JSON";
+    }
+    record->raw = lines;
+    record->offset = place.offset;
+    record->ordinal = place.ordinal;
+    record->is_flat = true; /* its members are those of the copy, not of raw */
+    return NULL;
+}
+
+/* A record that is only its text, and why. */
+static void record_spoil(struct pen_text *t, const char *problem, struct pen_record *record)
+{
+    pen_walker_flat_begin(t->walker); /* what was put before it was noticed is gone */
+    pen_walker_flat_end(t->walker, record);
+    record->problem = problem;
+}
+
 static void record_make(struct pen_text *t, pen_slice line, struct pen_record *record)
 {
     *record = (struct pen_record){.raw = line, .offset = t->base + t->at, .ordinal = t->ordinal++};
+    if (t->event != NULL) {
+        record->raw = event_of(line);
+        const char *reason = event_put(t, record->raw, record);
+        if (reason != NULL) {
+            *record = (struct pen_record){
+                .raw = event_of(line), .offset = t->base + t->at, .ordinal = t->ordinal - 1};
+            record_spoil(t, reason, record);
+        }
+        return;
+    }
     pen_walker_flat_begin(t->walker);
     const char *problem =
         t->pattern != NULL ? groups_put(t, line) : columns_split(&t->columns, t->walker, line);
     if (problem != NULL) {
-        pen_walker_flat_begin(t->walker); /* what was put before it was noticed is gone */
+        record_spoil(t, problem, record);
+        return;
     }
     pen_walker_flat_end(t->walker, record);
-    record->problem = problem;
 }
 
 /* Lines that are no records: headers, and blank ones.  True: this was one. */

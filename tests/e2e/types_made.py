@@ -501,3 +501,97 @@ MADE["cloudhsm"] = {
          "user.target.name": "bob", "user.target.roles": "CN_CRYPTO_USER", "user.target.id": "9",
          "cloudhsm.hsm_error": "no such user", "cloudhsm.unknown_field_value": "something new : 1"}],
 }
+
+WIN_NS = "http://schemas.microsoft.com/win/2004/08/events/event"
+WIN_EVENTS = (
+    f"<Event xmlns='{WIN_NS}'><System><Provider Name='Microsoft-Windows-Security-Auditing' Guid='{{5484}}'/><EventID>4625"
+    "</EventID><TimeCreated SystemTime='2025-03-04T05:06:07.1234567Z'/><EventRecordID>9</EventRecordID><Channel>Security"
+    "</Channel><Computer>dc1.example</Computer><Security/></System><EventData><Data Name='SubjectUserName'>-</Data>"
+    "<Data Name='TargetUserName'>kim &amp; &#x65e5;</Data><Data Name='IpAddress'>198.51.100.7</Data><Data Name='IpPort'>"
+    "51234</Data><Data Name='AccessList'>%%4416\n\t\t%%4417 </Data></EventData></Event>")
+WIN_TWO = (f"<Event xmlns='{WIN_NS}'>\r\n  <System>\r\n    <EventID Qualifiers='16384'>7045</EventID>\r\n    <TimeCreated "
+           "SystemTime=\"2025-03-04T05:06:08Z\"/>\r\n  </System>\r\n  <EventData><Data>first</Data><Data/><Data>third"
+           "</Data></EventData>\r\n</Event>")
+WIN_ONE = (f"<Event xmlns='{WIN_NS}'><System><EventID>1</EventID><TimeCreated SystemTime='2025-03-04T05:06:09Z'/></System>"
+           "<EventData><Data>alone</Data></EventData></Event>")
+WIN_WANTS = [
+    {"@timestamp": "2025-03-04T05:06:07.123456+00:00", "event.code": "4625", "event.action": "logon-failed",
+     "event.outcome": "failure", "event.module": "Security", "event.kind": "event", "host.name": "dc1.example",
+     "user.name": "kim & \u65e5", "source.ip": "198.51.100.7", "source.port": 51234, "related.ip": ["198.51.100.7"],
+     "related.user": ["kim & \u65e5"], "@message": MISSING,
+     "Event.EventData.Data": {"TargetUserName": "kim & \u65e5", "IpAddress": "198.51.100.7", "IpPort": "51234",
+                              "AccessList": ["%%4416", "%%4417"]},
+     "Event.System.Provider.Name": "Microsoft-Windows-Security-Auditing", "Event.System.EventID": "4625"},
+    {"event.code": "7045", "event.action": "service-installed", "event.outcome": "success",
+     "Event.System.EventID": "7045", "Event.System.Qualifiers": "16384",
+     "Event.EventData.Data": {"1": "first", "3": "third"}},
+    {"event.code": "1", "event.action": MISSING, "Event.EventData.Data": {"0": "alone"}},
+    {"event.kind": "pipeline_error", "error.message": "a tag of the XML closes what is not open"}]
+WIN_BAD = f"<Event xmlns='{WIN_NS}'><System></Event>"
+for win_type, win_key, win_index in (
+        ("windows-event", "EC2/Windows/Event/eu-west-1/x", "log-win-event"),
+        ("directory-service", "DirectoryService/MicrosoftAD/x", "log-aws-directory-service"),
+        ("fsx-win", "FSx/aws-fsx-x-1-2025-x.gz", "log-aws-fsx-win")):
+    MADE[win_type.replace("-", "_")] = {
+        "type": win_type, "key": f"{ACCOUNT}/{win_key}", "body": lines(WIN_EVENTS, WIN_TWO, WIN_ONE, WIN_BAD),
+        "wants": [{"_index": win_index + "-2025-03", **WIN_WANTS[0]}, *WIN_WANTS[1:]]}
+
+OCSF = {"time": 1741064767123, "cloud": {"account_uid": "210987654321", "region": "eu-west-1"},
+        "actor": {"user": {"name": "arn:aws:sts::210987654321:assumed-role/ops/kim", "credential_uid": "ASIA1"}},
+        "src_endpoint": {"ip": "198.51.100.7", "port": 51234}, "dst_endpoint": {"ip": "10.0.0.9", "instance_uid": "i-0a"},
+        "http_request": {"user_agent": "curl/8.0"}, "unmapped": {"a": True}}
+MADE["ocsf_json"] = {
+    "type": "ocsf-json",
+    "key": f"{ACCOUNT}/ocsf-json/eu-west-1/x.json",
+    "body": lines({**OCSF, "category_uid": 4, "category_name": "Network Activity"}, {**OCSF, "category_uid": 3},
+                  {**OCSF, "category_uid": 2, "finding": {"created_time": 1741064000000, "modified_time": 1741065000000}},
+                  {"time": 1741064767123}),
+    "wants": [
+        {"_index": "log-ocsf-2025-03", "@log_type": "ocsf"},
+        {"_index": "log-ocsf-audit-2025-03", "@log_type": "ocsf-audit-activity"},
+        {"_index": "log-ocsf-findings-2025-03", "@log_type": "ocsf-findings", "@timestamp": "2025-03-04T05:10:00+00:00"},
+        {"_index": "log-ocsf-network-2025-03", "@log_type": "ocsf-network-activity", "user.name": "kim",
+         "@timestamp": "2025-03-04T05:06:07.123000+00:00", "source.ip": "198.51.100.7", "destination.ip": "10.0.0.9",
+         "cloud.account.id": "210987654321", "cloud.instance.id": "i-0a", "related.hosts": ["i-0a"],
+         "related.ip": ["10.0.0.9", "198.51.100.7"], "user_agent.original": "curl/8.0", "unmapped": "{'a': True}"}],
+}
+MADE["index_metrics"] = {
+    "type": "index-metrics",
+    "key": f"{ACCOUNT}/OpenSearch/metrics/eu-west-1/2025/03/04/aos_index_metrics_x.json.gz",
+    "body": lines({"@timestamp": "2025-03-04T05:06:07.000Z", "index": "log-x", "docs.count": 5}),
+    "wants": [{"_index": "metrics-opensearch-index-2025-03", "index": "log-x",
+               "@timestamp": "2025-03-04T05:06:07+00:00"}],
+}
+MADE["alb_connection"] = {
+    "type": "alb-connection",
+    "key": f"{ACCOUNT}/elasticloadbalancing/eu-west-1/2025/03/04/conn_log.123456789012_elasticloadbalancing_eu-west-1_"
+           "app.lb.50dc6c495c0c9188_20250304T0510Z_192.0.2.1_20sg8hgm.log.gz",
+    "body": lines('2025-03-04T05:06:07.123456Z 198.51.100.7 51234 443 TLSv1.3 TLS_AES_128_GCM_SHA256 4.036 '
+                  '"CN=kim.example,O=x" NotBefore=2025-01-01T00:00:00Z;NotAfter=2026-01-01T00:00:00Z 0ABC Success TID_1',
+                  '2025-03-04T05:06:08.000000Z 198.51.100.8 51235 443 - - - "-" - - Failed:ClientCertUntrusted TID_2 x'),
+    "wants": [{"_index": "log-aws-elb-2025-03", "source.ip": "198.51.100.7", "source.port": 51234,
+               "destination.port": 443, "tls.version": "TLSv1.3", "tls.client.subject": "CN=kim.example,O=x",
+               "event.outcome": "success", "conn_trace_id": "TID_1"},
+              {"event.outcome": "failure", "tls.version": MISSING, "tls_keyexchange": "x"}],
+}
+
+for eks_type, eks_key, eks_module in (("eks-api", "EKS/api", "kube-apiserver"),
+                                      ("eks-scheduler", "EKS/scheduler", "kube_scheduler"),
+                                      ("eks-controller-manager", "EKS/controllerManager", "kube-controller-manager")):
+    MADE[eks_type.replace("-", "_")] = {
+        "type": eks_type, "key": f"{ACCOUNT}/{eks_key}/eu-west-1/x",
+        "body": lines("W0304 05:06:07.123456      11 controller.go:615] it broke", "\tand why"),
+        "wants": [{"event.module": eks_module, "log.level": "warning", "message": "it broke\n\tand why",
+                   "process.thread.id": 11, "log.origin.file.name": "controller.go", "log.origin.file.line": 615,
+                   "severity": MISSING}]}
+MADE["eks_authenticator"] = {
+    "type": "eks-authenticator",
+    "key": f"{ACCOUNT}/EKS/authenticator/eu-west-1/x",
+    "body": lines('time="2025-03-04T05:06:07Z" level=info msg="access granted" arn="arn:aws:iam::1:role/ops" '
+                  'client="198.51.100.7:45934" groups="[system:masters]" method=POST path=/authenticate username=kim',
+                  'time="2025-03-04T05:06:08Z" level=warning msg="access denied" client="127.0.0.1:1" error="x \\"y\\""'),
+    "wants": [{"_index": "log-aws-eks-2025-03", "event.module": "aws-iam-authenticator", "event.outcome": "success",
+               "source.ip": "198.51.100.7", "source.port": 45934, "user.name": "kim", "message": "access granted",
+               "user.id": "arn:aws:iam::1:role/ops", "http.request.method": "POST", "groups": "[system:masters]"},
+              {"event.outcome": "failure", "log.level": "warning", "user.name": MISSING}],
+}

@@ -31,6 +31,7 @@ static const struct pen_type types[] = {
      .columns = names,
      .column_count = 2,
      .separator = S("tab")},
+    {.name = S("windows"), .format = PEN_FORMAT_WINDOWS},
 };
 
 /* Everything that is said of the input, hashed. */
