@@ -99,47 +99,54 @@ static const char *severity_label(pen_slice text)
                           : "critical";
 }
 
-static void ends_swap(struct pen_normalizer *n)
+static void ends_swap(struct pen_normalizer *n, const struct script_finding *finding)
 {
-    for (uint32_t i = 0; i < DESTINATION - SOURCE; i++) {
-        struct nrm_value *source = script_slot(n, SOURCE + i);
-        struct nrm_value *destination = script_slot(n, DESTINATION + i);
+    for (uint32_t i = 0; i < finding->end_slots; i++) {
+        struct nrm_value *source = script_slot(n, finding->source + i);
+        struct nrm_value *destination = script_slot(n, finding->destination + i);
         const struct nrm_value kept = *source;
         *source = *destination;
         *destination = kept;
     }
 }
 
-static void direction(struct pen_normalizer *n, const struct pen_record *record, pen_slice family)
+void script_finding_set(struct pen_normalizer *n, const struct script_finding *finding)
 {
+    static const char *const malware[] = {"Backdoor", "CryptoCurrency", "Trojan", NULL};
     static const char *const files[] = {"SuspiciousFile", "MaliciousFile", NULL};
-    const pen_slice action = script_text(n, record, ACTION);
-    const pen_slice way = script_text(n, record, DIRECTION);
-    if (script_is(action, "NETWORK_CONNECTION")) {
-        script_set(n, NETWORK_DIRECTION, script_lower(n, way));
-    } else if (script_is(action, "DNS_REQUEST")) {
-        script_set(n, NETWORK_DIRECTION, PEN_SLICE_LIT("outbound"));
-    } else if (!script_is_one(family, files)) {
-        script_set(n, NETWORK_DIRECTION, PEN_SLICE_LIT("inbound"));
+    const bool is_file = script_is_one(finding->family, files);
+    if (script_is(finding->action, "NETWORK_CONNECTION")) {
+        script_set(n, finding->direction, script_lower(n, finding->way));
+    } else if (script_is(finding->action, "DNS_REQUEST")) {
+        script_set(n, finding->direction, PEN_SLICE_LIT("outbound"));
+    } else if (!is_file) {
+        script_set(n, finding->direction, PEN_SLICE_LIT("inbound"));
     }
-    if (script_is(way, "OUTBOUND")) {
-        ends_swap(n);
+    if (script_is(finding->way, "OUTBOUND")) {
+        ends_swap(n, finding);
+    }
+    if (is_file || script_is_one(finding->purpose, malware)) {
+        script_set(n, finding->category, PEN_SLICE_LIT("malware"));
     }
 }
 
 static void run(struct pen_normalizer *n, const struct pen_record *record, struct pen_doc *doc)
 {
-    static const char *const malware[] = {"Backdoor", "CryptoCurrency", "Trojan", NULL};
-    static const char *const files[] = {"SuspiciousFile", "MaliciousFile", NULL};
     (void)doc;
     pen_slice family;
     const pen_slice purpose = type_parts(n, script_text(n, record, TYPE), &family);
+    const struct script_finding finding = {.action = script_text(n, record, ACTION),
+                                           .way = script_text(n, record, DIRECTION),
+                                           .purpose = purpose,
+                                           .family = family,
+                                           .direction = NETWORK_DIRECTION,
+                                           .category = CATEGORY,
+                                           .source = SOURCE,
+                                           .destination = DESTINATION,
+                                           .end_slots = DESTINATION - SOURCE};
     script_set(n, RULE_NAME, script_without_tail(script_text(n, record, TITLE), '.'));
     script_set(n, SEVERITY_LABEL, pen_slice_str(severity_label(script_text(n, record, SEVERITY))));
-    direction(n, record, family);
-    if (script_is_one(purpose, malware) || script_is_one(family, files)) {
-        script_set(n, CATEGORY, PEN_SLICE_LIT("malware"));
-    }
+    script_finding_set(n, &finding);
 }
 
 const struct nrm_script nrm_script_guardduty = {

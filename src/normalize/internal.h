@@ -114,7 +114,8 @@ extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_apache_error, nrm_script_nginx_error, nrm_script_config, nrm_script_config_rules,
     nrm_script_trustedadvisor, nrm_script_clientvpn, nrm_script_redis_slowlog,
     nrm_script_opensearch_audit, nrm_script_cloudhsm, nrm_script_windows, nrm_script_ocsf,
-    nrm_script_klog, nrm_script_eks_authenticator, nrm_script_alb_connection;
+    nrm_script_klog, nrm_script_eks_authenticator, nrm_script_alb_connection,
+    nrm_script_rds_mysql_slowquery;
 
 #define NRM_SCRIPT_FIELDS_MAX 32U
 #define NRM_SCRIPT_SLOTS_MAX 32U

@@ -27,6 +27,16 @@ static pen_slice first_word(pen_slice text)
     return script_part(pen_slice_trim(text), ' ', 0);
 }
 
+/* The digits that text begins with. */
+static pen_slice number_of(pen_slice text)
+{
+    size_t n = 0;
+    while (n < text.len && text.ptr[n] >= '0' && text.ptr[n] <= '9') {
+        n++;
+    }
+    return pen_slice_sub(text, 0, n);
+}
+
 /* "198.51.100.7 port 22 ..." */
 static void address_read(pen_slice text, struct login *login)
 {
@@ -35,7 +45,7 @@ static void address_read(pen_slice text, struct login *login)
     uint8_t bits;
     if (pen_ip_parse(ip, addr, &bits)) {
         login->ip = ip;
-        login->port = first_word(behind(text, " port "));
+        login->port = number_of(behind(text, " port "));
     }
 }
 

@@ -45,7 +45,8 @@ static const struct nrm_script *const scripts[] = {&nrm_script_cloudtrail,
                                                    &nrm_script_ocsf,
                                                    &nrm_script_klog,
                                                    &nrm_script_eks_authenticator,
-                                                   &nrm_script_alb_connection};
+                                                   &nrm_script_alb_connection,
+                                                   &nrm_script_rds_mysql_slowquery};
 
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs)
 {

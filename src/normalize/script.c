@@ -246,3 +246,41 @@ pen_slice script_without_tail(pen_slice text, uint8_t byte)
     }
     return text;
 }
+
+pen_slice script_group(const struct pen_normalizer *n)
+{
+    return n->told == NULL ? (pen_slice){0} : n->told->group;
+}
+
+pen_slice script_stream(const struct pen_normalizer *n)
+{
+    return n->told == NULL ? (pen_slice){0} : n->told->stream;
+}
+
+/* "i-" and 8 or 17 digits and small letters, with no letter or digit around; {0}: there is none. */
+static pen_slice instance_in(pen_slice text)
+{
+    while (text.len > 0) {
+        const size_t at = pen_slice_find(text, PEN_SLICE_LIT("i-"));
+        if (at == SIZE_MAX) {
+            break;
+        }
+        const bool is_begin = at == 0 || strchr("/_.-:= ", text.ptr[at - 1]) != NULL;
+        pen_slice rest = pen_slice_sub(text, at + 2, text.len);
+        const pen_slice word = script_word(&rest);
+        if (is_begin && (word.len == 8 || word.len == 17)) {
+            return (pen_slice){word.ptr - 2, word.len + 2};
+        }
+        text = rest;
+    }
+    return (pen_slice){0};
+}
+
+void script_instance_set(struct pen_normalizer *n, uint32_t instance, uint32_t hosts)
+{
+    const pen_slice id = instance_in(script_stream(n));
+    if (id.len > 0) {
+        script_set(n, instance, id);
+        script_list_add(n, hosts, id);
+    }
+}

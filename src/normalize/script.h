@@ -72,6 +72,21 @@ uint32_t script_tree(struct pen_normalizer *n, const struct pen_value *value);
 pen_slice script_below(const struct pen_normalizer *n, uint32_t node, const char *const *path);
 /* Names the document: own_id_suffix, of which @id is own_id. */
 void script_id(struct pen_normalizer *n, struct pen_doc *doc, pen_slice own_id, pen_slice suffix);
+/* What a finding of GuardDuty tells of traffic, wherever it is told; slots by number. */
+struct script_finding {
+    pen_slice action, way, purpose, family;
+    uint32_t direction, category; /* network.direction, event.category */
+    uint32_t source, destination; /* of the first of as many slots of both ends, */
+    uint32_t end_slots;           /* in the same order */
+};
+/* Sets the direction, and the category of malware; the ends of an outbound connection change
+ * places, since what the finding is about comes first in it. */
+void script_finding_set(struct pen_normalizer *n, const struct script_finding *finding);
+/* The group and the stream of CloudWatch Logs that the record came by; {0} when by none. */
+pen_slice script_group(const struct pen_normalizer *n);
+pen_slice script_stream(const struct pen_normalizer *n);
+/* The instance that the stream is named after: its id, and one of the related hosts. */
+void script_instance_set(struct pen_normalizer *n, uint32_t instance, uint32_t hosts);
 /* The key of the object that the record is from. */
 pen_slice script_key(const struct pen_normalizer *n);
 /* text without what stands before the last byte of this kind, and that; text when there is none. */

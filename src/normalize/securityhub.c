@@ -123,40 +123,18 @@ static void type_parts(struct pen_normalizer *n, pen_slice type, pen_slice *purp
     }
 }
 
-static void ends_swap(struct pen_normalizer *n)
-{
-    for (uint32_t i = 0; i < DESTINATION - SOURCE; i++) {
-        struct nrm_value *source = script_slot(n, SOURCE + i);
-        struct nrm_value *destination = script_slot(n, DESTINATION + i);
-        const struct nrm_value kept = *source;
-        *source = *destination;
-        *destination = kept;
-    }
-}
-
 static void guardduty(struct pen_normalizer *n, const struct pen_record *record)
 {
-    static const char *const malware[] = {"Backdoor", "CryptoCurrency", "Trojan", NULL};
-    static const char *const files[] = {"SuspiciousFile", "MaliciousFile", NULL};
-    const pen_slice action = script_text(n, record, ACTION);
-    const pen_slice way = script_text(n, record, DIRECTION);
-    pen_slice purpose = {0};
-    pen_slice family = {0};
-    type_parts(n, script_text(n, record, TYPE), &purpose, &family);
+    struct script_finding finding = {.action = script_text(n, record, ACTION),
+                                     .way = script_text(n, record, DIRECTION),
+                                     .direction = NETWORK_DIRECTION,
+                                     .category = CATEGORY,
+                                     .source = SOURCE,
+                                     .destination = DESTINATION,
+                                     .end_slots = DESTINATION - SOURCE};
+    type_parts(n, script_text(n, record, TYPE), &finding.purpose, &finding.family);
     script_set(n, CATEGORY, PEN_SLICE_LIT("intrusion_detection"));
-    if (script_is(action, "NETWORK_CONNECTION")) {
-        script_set(n, NETWORK_DIRECTION, script_lower(n, way));
-    } else if (script_is(action, "DNS_REQUEST")) {
-        script_set(n, NETWORK_DIRECTION, PEN_SLICE_LIT("outbound"));
-    } else if (!script_is_one(family, files)) {
-        script_set(n, NETWORK_DIRECTION, PEN_SLICE_LIT("inbound"));
-    }
-    if (script_is(way, "OUTBOUND")) {
-        ends_swap(n);
-    }
-    if (script_is_one(purpose, malware) || script_is_one(family, files)) {
-        script_set(n, CATEGORY, PEN_SLICE_LIT("malware"));
-    }
+    script_finding_set(n, &finding);
 }
 
 /* ---- the other products ---- */

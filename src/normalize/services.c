@@ -175,15 +175,22 @@ enum hsm_field {
     HSM_TARGET,
     HSM_TARGET_ROLE,
     HSM_TARGET_ID,
+    HSM_MICROS,
     HSM_FIELD_COUNT
 };
-static const char *const hsm_fields[] = {
-    [HSM_SEQUENCE] = "sequence_no",     [HSM_REBOOTS] = "reboot_counter",
-    [HSM_RETURN] = "hsm_return",        [HSM_OPCODE] = "opcode",
-    [HSM_OPCODE_2] = "opcode_v2",       [HSM_USER] = "user_name",
-    [HSM_ROLE] = "user_type",           [HSM_USER_ID] = "user_id",
-    [HSM_TARGET] = "target_user_name",  [HSM_TARGET_ROLE] = "target_user_type",
-    [HSM_TARGET_ID] = "target_user_id", [HSM_FIELD_COUNT] = NULL};
+static const char *const hsm_fields[] = {[HSM_SEQUENCE] = "sequence_no",
+                                         [HSM_REBOOTS] = "reboot_counter",
+                                         [HSM_RETURN] = "hsm_return",
+                                         [HSM_OPCODE] = "opcode",
+                                         [HSM_OPCODE_2] = "opcode_v2",
+                                         [HSM_USER] = "user_name",
+                                         [HSM_ROLE] = "user_type",
+                                         [HSM_USER_ID] = "user_id",
+                                         [HSM_TARGET] = "target_user_name",
+                                         [HSM_TARGET_ROLE] = "target_user_type",
+                                         [HSM_TARGET_ID] = "target_user_id",
+                                         [HSM_MICROS] = "timestamp_usec",
+                                         [HSM_FIELD_COUNT] = NULL};
 enum hsm_slot {
     HSM_SEQUENCE_NUMBER,
     HSM_REBOOT_NUMBER,
@@ -192,11 +199,25 @@ enum hsm_slot {
     HSM_USER_ROLES,
     HSM_TARGET_NAME,
     HSM_TARGET_ROLES,
-    HSM_TARGET_USER
+    HSM_TARGET_USER,
+    HSM_CLUSTER,
+    HSM_ID,
+    HSM_INSTANCE,
+    HSM_HOSTS
 };
-static const char *const hsm_slots[] = {
-    "cloudhsm.sequence_no", "cloudhsm.reboot_counter", "event.outcome",  "user.name", "user.roles",
-    "user.target.name",     "user.target.roles",       "user.target.id", NULL};
+static const char *const hsm_slots[] = {"cloudhsm.sequence_no",
+                                        "cloudhsm.reboot_counter",
+                                        "event.outcome",
+                                        "user.name",
+                                        "user.roles",
+                                        "user.target.name",
+                                        "user.target.roles",
+                                        "user.target.id",
+                                        "cloudhsm.cluster_id",
+                                        "cloudhsm.hsm_id",
+                                        "cloud.instance.id",
+                                        "related.hosts",
+                                        NULL};
 
 /* "0x1f": a number is written as one. */
 static void hex_set(struct pen_normalizer *n, uint32_t slot, pen_slice text)
@@ -214,6 +235,29 @@ static void hex_set(struct pen_normalizer *n, uint32_t slot, pen_slice text)
     }
 }
 
+/* The group is /aws/cloudhsm/CLUSTER, the stream the module: it tells equal numbers apart. */
+static void hsm_names(struct pen_normalizer *n, const struct pen_record *record,
+                      struct pen_doc *doc)
+{
+    const pen_slice cluster = script_part(script_group(n), '/', 3);
+    const pen_slice module = script_stream(n);
+    if (module.len == 0) {
+        return;
+    }
+    const pen_slice parts[] = {module, script_text(n, record, HSM_SEQUENCE),
+                               script_text(n, record, HSM_MICROS)};
+    const pen_slice id = script_concat(n, parts, PEN_COUNT(parts));
+    script_set(n, HSM_CLUSTER, cluster);
+    script_set(n, HSM_ID, module);
+    script_set(n, HSM_INSTANCE, module);
+    script_list_add(n, HSM_HOSTS, cluster);
+    script_list_add(n, HSM_HOSTS, module);
+    if (id.len > 0) {
+        doc->id = id;
+        doc->event_id = id;
+    }
+}
+
 static void hsm_run(struct pen_normalizer *n, const struct pen_record *record, struct pen_doc *doc)
 {
     static const char *const sessions[] = {"CN_LOGIN", "CN_LOGOUT", "CN_APP_FINALIZE",
@@ -224,7 +268,7 @@ static void hsm_run(struct pen_normalizer *n, const struct pen_record *record, s
     const pen_slice newer = script_text(n, record, HSM_OPCODE_2);
     const pen_slice opcode = newer.len > 0 ? newer : script_text(n, record, HSM_OPCODE);
     const bool has_target = script_text(n, record, HSM_TARGET).len > 0;
-    (void)doc;
+    hsm_names(n, record, doc);
     hex_set(n, HSM_SEQUENCE_NUMBER, script_text(n, record, HSM_SEQUENCE));
     hex_set(n, HSM_REBOOT_NUMBER, script_text(n, record, HSM_REBOOTS));
     script_set(n, HSM_OUTCOME,

@@ -4,6 +4,9 @@
 
 enum slot {
     SERVICE,
+    INSTANCE,
+    HOSTS,
+    SCHEME,
     OUTCOME,
     TYPE,
     ORIGINAL,
@@ -21,6 +24,9 @@ enum slot {
     SLOT_COUNT
 };
 static const char *const slots[] = {[SERVICE] = "service.name",
+                                    [INSTANCE] = "cloud.instance.id",
+                                    [HOSTS] = "related.hosts",
+                                    [SCHEME] = "url.scheme",
                                     [OUTCOME] = "event.outcome",
                                     [TYPE] = "event.type",
                                     [ORIGINAL] = "url.original",
@@ -49,9 +55,17 @@ static pen_slice between(pen_slice text, const char *before, const char *after)
     return end == SIZE_MAX ? text : pen_slice_sub(text, 0, end);
 }
 
-/* The site is named in the folders of the object. */
+/* The site is named in the folders of the object, the host and the scheme by the log's own name. */
 static void service_set(struct pen_normalizer *n)
 {
+    const pen_slice group = script_group(n);
+    if (pen_slice_find(group, PEN_SLICE_LIT("ssl")) != SIZE_MAX) {
+        script_set(n, SCHEME, PEN_SLICE_LIT("https"));
+    } else if (pen_slice_find(group, PEN_SLICE_LIT("access")) != SIZE_MAX ||
+               pen_slice_find(group, PEN_SLICE_LIT("error")) != SIZE_MAX) {
+        script_set(n, SCHEME, PEN_SLICE_LIT("http"));
+    }
+    script_instance_set(n, INSTANCE, HOSTS);
     const pen_slice site = between(script_key(n), "/web-site-name=", "/");
     if (site.len > 0) {
         script_set(n, SERVICE, script_escaped(n, site));

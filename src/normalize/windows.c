@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 static const char *const fields[] = {"Event.System.EventID", NULL};
-enum slot { ACTION, OUTCOME };
-static const char *const slots[] = {"event.action", "event.outcome", NULL};
+enum slot { ACTION, OUTCOME, INSTANCE, HOSTS };
+static const char *const slots[] = {"event.action", "event.outcome", "cloud.instance.id",
+                                    "related.hosts", NULL};
 
 enum result { GOOD, BAD, OPEN };
 struct meaning {
@@ -176,6 +177,7 @@ static void run(struct pen_normalizer *n, const struct pen_record *record, struc
     static const char *const results[] = {"success", "failure", "unknown"};
     const pen_slice id = script_text(n, record, 0);
     (void)doc;
+    script_instance_set(n, INSTANCE, HOSTS);
     if (id.ptr == NULL || id.len != strlen(meanings[0].id)) {
         return;
     }

@@ -172,7 +172,7 @@ MADE["linux_secure"] = {
          "user.name": "kim", "source.ip": "2001:db8::7", "source.port": 51234, "related.hosts": ["web1"]},
         {"event.action": "Failed", "event.outcome": "failure", "user.name": "bob", "source.ip": "198.51.100.7"},
         {"event.action": "/bin/cat /etc/shadow", "event.outcome": "success", "user.name": "kim"},
-        {"event.action": "Received disconnect", "event.outcome": MISSING, "user.name": MISSING},
+        {"event.action": "Received disconnect", "event.outcome": MISSING, "user.name": MISSING, "source.port": "51235"},
         {"_index": "log-linux-secure-2025-03", "@timestamp": "2025-03-04T05:06:11.250000+01:00",
          "process.name": "cron"},
         {"event.kind": "pipeline_error", "@message": "no log at all"}],
@@ -200,12 +200,21 @@ MADE["rds_postgresql"] = {
     "type": "rds-postgresql",
     "key": f"{ACCOUNT}/RDS/PostgreSQL/postgresql/eu-west-1/x",
     "body": lines("2025-03-04 05:06:07 UTC:198.51.100.7(51234):kim@shop:[77]:ERROR:  no such table", "\tat 1",
-                  "2025-03-04 05:06:08 UTC::@:[78]:LOG:  checkpoint starting: time"),
+                  "2025-03-04 05:06:08 UTC::@:[78]:LOG:  checkpoint starting: time",
+                  "2025-03-04 05:06:09 UTC::@:[78]:LOG:  duration: 1234.500 ms  bind s1: SELECT 2;",
+                  "2025-03-04 05:06:10 UTC::@:[78]:LOG:  duration: 0.25 ms",
+                  "2025-03-04 05:06:11 UTC::@:[78]:LOG:  statement: SELECT 3;",
+                  "2025-03-04 05:06:12 UTC::@:[78]:LOG:  disconnection: session time: 1:02:03.450 user=kim"),
     "wants": [{"_index": "log-aws-rds-postgresql-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00",
                "source.ip": "198.51.100.7", "source.port": 51234, "user.name": "kim", "process.pid": 77,
                "log.level": "ERROR", "rds.database_name": "shop", "rds.message": "no such table\n\tat 1",
                "postgresql.user": "kim"},
-              {"log.level": "LOG", "source.ip": MISSING, "user.name": MISSING}],
+              {"log.level": "LOG", "source.ip": MISSING, "user.name": MISSING, "rds.query": MISSING},
+              {"postgresql.duration_ms": "1234.500", "rds.query_time": "1.2345", "rds.query": "SELECT 2",
+               "postgresql.query_step": "bind"},
+              {"rds.query_time": "0.00025", "rds.query": MISSING, "postgresql.query_step": MISSING},
+              {"rds.query": "SELECT 3", "postgresql.query_step": "execute"},
+              {"postgresql.session_time_seconds": "3723.45"}],
 }
 
 MYSQL = f"{ACCOUNT}/RDS/MySQL"
@@ -233,9 +242,10 @@ MADE["rds_mysql_slowquery"] = {
     "type": "rds-mysql-slowquery",
     "key": f"{MYSQL}/slowquery/eu-west-1/x",
     "body": lines("# Time: 2025-03-04T05:06:07.123456Z", "# User@Host: kim[kim] @  [198.51.100.7]  Id:   116",
-                  "# Query_time: 2.5  Lock_time: 0.0001 Rows_sent: 1  Rows_examined: 9", "SELECT 1;"),
+                  "# Query_time: 2.5  Lock_time: 0.0001 Rows_sent: 1  Rows_examined: 9", "use shop;", "SET timestamp=1;",
+                  "SELECT 1", "FROM t;"),
     "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "user.name": "kim", "source.ip": "198.51.100.7",
-               "rds.query_time": "2.5", "rds.query": "SELECT 1;", "mysql.thread_id": "116"}],
+               "rds.query_time": "2.5", "rds.query": "SELECT 1\nFROM t", "rds.database_name": "shop", "mysql.thread_id": "116"}],
 }
 MADE["rds_mysql_general"] = {
     "type": "rds-mysql-general",
@@ -594,4 +604,33 @@ MADE["eks_authenticator"] = {
                "source.ip": "198.51.100.7", "source.port": 45934, "user.name": "kim", "message": "access granted",
                "user.id": "arn:aws:iam::1:role/ops", "http.request.method": "POST", "groups": "[system:masters]"},
               {"event.outcome": "failure", "log.level": "warning", "user.name": MISSING}],
+}
+
+
+def sent(group, stream, *messages):
+    """An object of a subscription of CloudWatch Logs."""
+    return json.dumps({"messageType": "DATA_MESSAGE", "owner": "210987654321", "logGroup": group, "logStream": stream,
+                       "subscriptionFilters": ["f"], "logEvents": [
+                           {"id": str(number), "timestamp": 1741064767123, "message": message}
+                           for number, message in enumerate(messages)]})
+
+
+MADE["cloudhsm_sent"] = {
+    "type": "cloudhsm", "key": f"{ACCOUNT}/CloudHSM/eu-west-1/x",
+    "body": sent("/aws/cloudhsm/cluster-0a", "hsm-0b", "\n".join(HSM)),
+    "wants": [{"_id": "hsm-0b0x1f1741064767123456", "@id": "hsm-0b0x1f1741064767123456", "cloudhsm.hsm_id": "hsm-0b",
+               "cloudhsm.cluster_id": "cluster-0a", "cloud.instance.id": "hsm-0b", "user.name": "kim",
+               "related.hosts": ["cluster-0a", "hsm-0b"], "cloud.account.id": "210987654321"}],
+}
+MADE["apache_sent"] = {
+    "type": "apache-access", "key": SITE.format("apache-access"),
+    "body": sent("/ec2/apache/ssl_access", "web_i-0123456789abcdef0", f'192.0.2.1 - - {ASKED} "GET / HTTP/1.1" 200 5'),
+    "wants": [{"url.scheme": "https", "url.path": "/", "cloud.instance.id": "i-0123456789abcdef0",
+               "related.hosts": ["i-0123456789abcdef0"], "@log_stream": "web_i-0123456789abcdef0"}],
+}
+MADE["windows_sent"] = {
+    "type": "windows-event", "key": f"{ACCOUNT}/EC2/Windows/Event/eu-west-1/x",
+    "body": sent("/ec2/windows/event", "i-01234567", WIN_EVENTS, WIN_TWO, WIN_BAD),
+    "wants": [{**WIN_WANTS[0], "cloud.instance.id": "i-01234567", "related.hosts": ["i-01234567"]},
+              WIN_WANTS[1], WIN_WANTS[3]],
 }
