@@ -97,6 +97,18 @@ uint32_t pen_types_count(const struct pen_types *types);
 const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index);
 const struct pen_type *pen_types_find(const struct pen_types *types, pen_slice name);
 
+/*
+ * pen_types_import - writes each section of a user.ini as one YAML document of a type.
+ *
+ * ini    text of the file; any bytes
+ * yaml   the documents are appended, parted by "---"; each can be loaded as a type file
+ * told   appended: a line for each thing that could not be carried over, "line N: [section] key:
+ *        why"
+ * Returns  PEN_OK | PEN_E_CONFIG (the file cannot be read: err names the line) | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_types_import(pen_slice ini, struct pen_buf *yaml, struct pen_buf *told,
+                                         struct pen_err *err);
+
 /* What a key says.  Slices borrow the key. */
 struct pen_key_info {
     const struct pen_type *type; /* never NULL: `unknown` when nothing fits */

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_types.py */
 #include "told.h"
+#include "types_import.h"
 #include "types_test.h"
 
 #include <stdio.h>
@@ -8,15 +9,20 @@ static const char help[] =
     "penstock types list [--json]     the log types\n"
     "penstock types show NAME         the type file: key, framing, time, id, fields\n"
     "penstock types test FILE         what a file is taken for, and what comes of its records\n"
-    "penstock types import FILE       reserved\n"
+    "penstock types import FILE       a user.ini of SIEM on Amazon OpenSearch Service as type "
+    "files\n"
     "\n"
     "  --types-dir DIR   type files of your own; they come before built-in ones of the same name\n"
     "  --key KEY         of test: the object's key (default: FILE as given)\n"
     "  --as TYPE         of test: take it for this type\n"
     "  --json            of list and test\n"
     "\n"
-    "FILE is one log object, stored as it would be in a bucket; - is standard input.\n"
-    "Exit: 0 good, 1 unknown type, damage or bad records, 2 usage, 3 a type file is wrong.\n";
+    "FILE is one log object, stored as it would be in a bucket; - is standard input.  import "
+    "writes\n"
+    "the types to standard output, a line for each thing that it left out to standard error.\n"
+    "Exit: 0 good, 1 unknown type, damage, bad records or nothing imported, 2 usage, 3 a type "
+    "file\n"
+    "or user.ini is wrong.\n";
 
 enum types_option { OPT_DIR = 1, OPT_KEY, OPT_AS, OPT_JSON, OPT_HELP };
 static const struct cli_option options[] = {{"--types-dir", OPT_DIR, true},
@@ -99,6 +105,9 @@ static int run(const char *verb, const struct types_test *test)
     if (strcmp(verb, "test") == 0) {
         return types_test(test);
     }
+    if (strcmp(verb, "import") == 0) {
+        return types_import(test->file);
+    }
     struct pen_types *types = NULL;
     struct pen_err err = {0};
     if (pen_types_load(test->types_dir, &types, &err) != PEN_OK) {
@@ -165,10 +174,6 @@ int cmd_types(int argc, char **argv)
         if (code >= 0) {
             return code;
         }
-    }
-    if (strcmp(verb, "import") == 0) {
-        (void)fputs("penstock: types import is not built yet\n", stderr);
-        return 2;
     }
     if ((strcmp(verb, "list") == 0) != (test.file == NULL)) {
         (void)fprintf(stderr, "penstock: types %s%s\n", verb,

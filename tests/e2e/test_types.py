@@ -30,8 +30,38 @@ def case_types_list():
     (own / "mine.yaml").write_text("name: mine\nindx: log-mine\n")
     done = run("types", "list", "--types-dir", own, code=3)
     assert b"mine.yaml:2:1: " in done.stderr, done.stderr
-    for args in (["list", "x"], ["show"], ["test"], ["import", "x"], ["lst"], []):
+    for args in (["list", "x"], ["show"], ["test"], ["import"], ["lst"], []):
         assert run("types", *args, code=2).stdout == b"", args
+
+
+def case_types_import():
+    """Types of a user.ini, used at once: what they read, and what could not be carried over."""
+    ini, own, root = WORK / "user.ini", WORK / "types", WORK / "logs"
+    ini.write_text("[DEFAULT]\nindex_name = log-${name}\nname = shop\n[shop]\ns3_key = ^shop/\nfile_format = text\n"
+                   "log_pattern = (?P<when>\\S+) (?P<ip>\\S+) (?P<who>\\S+)\ntimestamp_key = when\nscript_ecs = x\n"
+                   "ecs = source.ip related.ip user.name\nsource.ip = ip\nrelated.ip = [ip]\nuser.name = who\n"
+                   "static_ecs = event.kind event.category\nevent.kind = event\nevent.category = web iam\n"
+                   "[x\x1b]\ns3_key = x\n")
+    done = run("types", "import", ini)
+    told = done.stderr.decode().splitlines()
+    assert len(told) == 2 and told[0].startswith("line 9: [shop] script_ecs: ") and "\x1b" not in told[1], told
+    assert run("types", "import", "-", input=ini.read_bytes()).stdout == done.stdout
+    own.mkdir()
+    (own / "made.yaml").write_bytes(done.stdout)
+    (root / "shop").mkdir(parents=True)
+    (root / "shop/a.log").write_text("2025-03-04T05:06:07Z 198.51.100.7 kim\n")
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    replay(root, WORK / "out", "--no-rules", "--config", WORK / "c.yaml")
+    line, = documents(WORK / "out")
+    source = line["_source"]
+    assert line["_index"] == "log-shop-2025-03" and source["@log_type"] == "shop", line
+    assert source["source"] == {"ip": "198.51.100.7"} and source["related"] == {"ip": ["198.51.100.7"]}, line
+    assert source["user"] == {"name": "kim"} and source["event"]["category"] == ["web", "iam"], line
+    ini.write_text("[x]\nnothing\n")
+    assert b"user.ini: line 2: neither" in run("types", "import", ini, code=3).stderr
+    ini.write_text("[x]\ns3_key = x\n")
+    assert run("types", "import", ini, code=1).stdout == b""
+    assert b"cannot be read" in run("types", "import", WORK / "none.ini", code=3).stderr
 
 
 def case_types_test():

@@ -19,6 +19,7 @@ HEADERS = {  # lines before the first record
 }
 
 
+
 def listed():
     """{type: {difference: reason}} of the file of differences."""
     rows, reason = collections.defaultdict(dict), ""
