@@ -511,6 +511,13 @@ static pen_status add_told(struct pen_normalizer *n, struct pen_buf *out)
     return pen_buf_add(out, n->told->members);
 }
 
+/* What differs from record to record of what most objects tell for all of theirs. */
+static pen_status add_names(struct pen_normalizer *n, struct pen_buf *out)
+{
+    PEN_TRY(n->told == NULL ? PEN_OK : add_told(n, out));
+    return names_type(n) ? add_member(out, "@log_type", n->log_type) : PEN_OK;
+}
+
 /* Our members, "@message" (empty: none) first, without a leading comma. */
 static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc,
                              struct pen_buf *out)
@@ -519,8 +526,7 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     PEN_TRY(pen_buf_add(out, (pen_slice){(const uint8_t *)n->time_text, n->time_length}));
     PEN_TRY(pen_buf_add_byte(out, '"'));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&n->basics)));
-    PEN_TRY(n->told == NULL ? PEN_OK : add_told(n, out));
-    PEN_TRY(add_member(out, "@log_type", names_type(n) ? n->log_type : (pen_slice){0}));
+    PEN_TRY(add_names(n, out));
     PEN_TRY(add_member(out, "@message", n->message));
     PEN_TRY(add_member(out, "@id", n->own_id.len > 0 ? n->own_id : doc->id));
     return nrm_ecs_write(n, out);

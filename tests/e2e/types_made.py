@@ -172,7 +172,7 @@ MADE["linux_secure"] = {
          "user.name": "kim", "source.ip": "2001:db8::7", "source.port": 51234, "related.hosts": ["web1"]},
         {"event.action": "Failed", "event.outcome": "failure", "user.name": "bob", "source.ip": "198.51.100.7"},
         {"event.action": "/bin/cat /etc/shadow", "event.outcome": "success", "user.name": "kim"},
-        {"event.action": "Received disconnect", "event.outcome": MISSING, "user.name": MISSING, "source.port": "51235"},
+        {"event.action": "Received disconnect", "event.outcome": MISSING, "user.name": MISSING, "source.port": 51235},
         {"_index": "log-linux-secure-2025-03", "@timestamp": "2025-03-04T05:06:11.250000+01:00",
          "process.name": "cron"},
         {"event.kind": "pipeline_error", "@message": "no log at all"}],
