@@ -88,9 +88,9 @@ static pen_status text_duration(struct pen_buf *out, int64_t ns)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"d", 24 * 3600 * PEN_NS_PER_S}, {"h", 3600 * PEN_NS_PER_S},
-                 {"m", 60 * PEN_NS_PER_S},        {"s", PEN_NS_PER_S},
-                 {"ms", PEN_NS_PER_S / 1000},     {"us", PEN_NS_PER_S / 1000000}};
+    } units[] = {{"d", PEN_NS_PER_DAY},       {"h", 3600 * PEN_NS_PER_S},
+                 {"m", 60 * PEN_NS_PER_S},    {"s", PEN_NS_PER_S},
+                 {"ms", PEN_NS_PER_S / 1000}, {"us", PEN_NS_PER_S / 1000000}};
     for (size_t i = 0; i < PEN_COUNT(units); i++) {
         if (ns % units[i].ns == 0 && ns != 0) {
             return pen_buf_printf(out, "%" PRId64 "%s", ns / units[i].ns, units[i].name);
