@@ -45,6 +45,35 @@ struct pen_program {
     uint32_t type_count;
     pen_slice group_names[PEN_GROUP_NAMES_MAX]; /* what matches of a signal have in common */
     uint32_t group_count;
+    const struct pen_exclusion *exclusions;
+    uint32_t exclusion_count;
+};
+/* Names of a query in log search syntax to fields of a type: a pen_field_fn whose ctx is one. */
+struct pen_query_names {
+    struct pen_schema *schema;
+    bool is_json; /* any JSON: a name without @ is a member at its root */
+    bool as_rule; /* tags that no record has are no mistake */
+};
+PEN_MUST_USE pen_status pen_query_field(void *ctx, pen_slice name, uint32_t *field,
+                                        struct pen_err *err);
+
+/*
+ * Records that nobody wants: each that matches is dropped (no document, no signal) or only counted.
+ * Either a query in log search syntax, or a field that as a whole is a text or matches an
+ * expression (PCRE2).
+ */
+#define PEN_EXCLUSIONS_MAX 256U
+#define PEN_EXCLUDE_TAG \
+    0x80000000U /* and the index: the tag of an exclusion, behind those of rules */
+enum pen_exclude_mode { PEN_EXCLUDE_COUNT, PEN_EXCLUDE_DROP };
+struct pen_exclusion {
+    const char *name;         /* unique, without line feeds */
+    const char *const *types; /* names of log types; none: all */
+    uint32_t type_count;
+    enum pen_exclude_mode mode;
+    const char *query; /* or NULL, and then */
+    const char *field, *pattern;
+    bool is_regex;
 };
 /* What stderr is told of rules that take longer than a second to compile: nothing, a line when it
  * is noticed and one at the end, or one line that is drawn again and cleared at the end. */
@@ -53,7 +82,9 @@ struct pen_program_options {
     struct pen_rules_options rules; /* path_count 0: no rules */
     const char *types_dir;
     const char *cache_dir;
-    const char *group_by; /* sigma.group_by; NULL: the default */
+    const char *group_by;                   /* sigma.group_by; NULL: the default */
+    const struct pen_exclusion *exclusions; /* borrowed as long as the program lives */
+    uint32_t exclusion_count;
     /* With a query instead of rules (search): called for every type to build the one expression. */
     pen_status (*build)(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
                         struct pen_expr **out, struct pen_err *err);
@@ -288,9 +319,11 @@ struct pen_replay_options {
     const char *cache_dir; /* of compiled databases; NULL: none */
     const char *as_type;   /* NULL: by key */
     enum pen_sink_kind sink;
-    const struct pen_sink_spec *cluster; /* of PEN_SINK_OPENSEARCH; else NULL */
-    bool is_strict;                      /* damaged and unknown objects are gaps */
-    bool setup_sink;                     /* puts templates that the cluster lacks */
+    const struct pen_sink_spec *cluster;    /* of PEN_SINK_OPENSEARCH; else NULL */
+    const struct pen_exclusion *exclusions; /* borrowed */
+    uint32_t exclusion_count;
+    bool is_strict;  /* damaged and unknown objects are gaps */
+    bool setup_sink; /* puts templates that the cluster lacks */
     bool signals_only;
     bool fresh;
     uint64_t max_bytes;     /* as stored, of this run; 0: any number */
@@ -365,6 +398,11 @@ struct pen_replay_result {
         uint64_t objects, records, dead;
     } by_type[PEN_TYPES_MAX];
     uint32_t type_count;
+    /* Records by exclusion, of all runs of the job; an object that a retry read again counts twice.
+     * The exclusions are those of the options. */
+    const struct pen_exclusion *exclusions;
+    uint32_t exclusion_count;
+    uint64_t excluded[PEN_EXCLUSIONS_MAX];
     uint32_t accounts, regions;
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */

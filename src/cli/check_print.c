@@ -195,7 +195,12 @@ int check_example(void)
         "rules: [builtin]       # rule files and folders; builtin is the built-in pack\n"
         "# types_dir: ./types   # log types of your own, as files\n"
         "# placeholders:        # of Sigma's expand modifier\n"
-        "#   admins: [alice, bob]\n",
+        "#   admins: [alice, bob]\n"
+        "# exclude:             # records that nobody wants: no document, no signal\n"
+        "#   - {name: health checks, types: [alb], query: "
+        "'@user_agent.original:ELB-HealthChecker*'}\n"
+        "#   - {name: reads, types: cloudtrail, query: '@readOnly:true', mode: count}\n"
+        "#   - csv: exclude_log_patterns.csv    # log_type,field,pattern,pattern_type,comment\n",
         stdout);
     for (const struct setting *s = cli_settings; s->key != NULL; s++) {
         (void)printf("\n# %s\n# %s", s->help, setting_type_name(s->type));

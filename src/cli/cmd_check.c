@@ -91,6 +91,8 @@ static pen_status look(const struct replay_args *args, struct check *check, stru
     const struct pen_program_options program = {.words = cli_compile_words(),
                                                 .cache_dir = cli_cache_dir(&cache),
                                                 .rules = args->options.rules,
+                                                .exclusions = args->options.exclusions,
+                                                .exclusion_count = args->options.exclusion_count,
                                                 .types_dir = args->options.types_dir};
     PEN_TRY(pen_program_new(&program, &check->program, err));
     const uint64_t after = pen_host_rss();

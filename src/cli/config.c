@@ -277,6 +277,24 @@ static void types_entry(struct reading *r, const struct pen_yaml *entry)
     r->config->types_dir = path_of(r, entry->text);
 }
 
+static void exclude_one(struct reading *r, const struct pen_yaml *entry)
+{
+    struct pen_err err = {0};
+    const struct pen_yaml *at = entry;
+    const char *slash = strrchr(r->path, '/');
+    const size_t folder_len = slash == NULL ? 0 : (size_t)(slash - r->path) + 1;
+    const char *folder = text_of(r, (pen_slice){(const uint8_t *)r->path, folder_len});
+    if (exclude_entry_read(&r->config->arena, folder, entry, &r->config->exclude, &at, &err) !=
+        PEN_OK) {
+        PROBLEM(r, at->key == NULL ? at : at->key, "%s", err.text);
+    }
+}
+
+static void exclude(struct reading *r, const struct pen_yaml *node)
+{
+    each(r, node, exclude_one);
+}
+
 /* One value, or a list of them. */
 static void placeholder(struct reading *r, const struct pen_yaml *node, struct pen_placeholder *out)
 {
@@ -393,7 +411,8 @@ static const struct section {
     const char *name;
     void (*fn)(struct reading *r, const struct pen_yaml *node);
 } sections[] = {{"sources", sources}, {"sinks", sinks},           {"rules", rules},
-                {"limits", limits},   {"types_dir", types_entry}, {"placeholders", placeholders}};
+                {"limits", limits},   {"types_dir", types_entry}, {"placeholders", placeholders},
+                {"exclude", exclude}};
 
 static void member(struct reading *r, const struct pen_yaml *node)
 {

@@ -2,6 +2,7 @@
 #ifndef PEN_CLI_CONFIG_H
 #define PEN_CLI_CONFIG_H
 
+#include "exclude_entry.h"
 #include "settings.h"
 
 #define CONFIG_LIST_MAX 256U
@@ -16,6 +17,7 @@ struct config {
     struct pen_source_options *source_options; /* one for each of sources, or NULL */
     struct pen_placeholder *placeholders;
     uint32_t placeholder_count;
+    struct exclude_list exclude;
     const char *types_dir;        /* or NULL */
     struct pen_sink_spec cluster; /* of the sink opensearch; urls NULL: there is none */
 };

@@ -364,6 +364,23 @@ static void options_finish(struct replay_args *args)
     cli_pick_apply_replay(&args->pick, o);
 }
 
+static bool exclude_apply(struct replay_args *args)
+{
+    struct pen_err err = {0};
+    struct pen_replay_options *o = &args->options;
+    struct exclude_list *list = &args->config.exclude;
+    if (o->own_logs != OWN_LOGS_OFF &&
+        exclude_own_logs(&args->config.arena, list,
+                         o->own_logs == OWN_LOGS_DROP ? PEN_EXCLUDE_DROP : PEN_EXCLUDE_COUNT,
+                         &err) != PEN_OK) {
+        (void)cli_fail(&err);
+        return false;
+    }
+    o->exclusions = list->items;
+    o->exclusion_count = list->count;
+    return true;
+}
+
 static bool settings_apply(struct replay_args *args)
 {
     struct pen_err err = {0};
@@ -371,6 +388,9 @@ static bool settings_apply(struct replay_args *args)
         if (!cli_set(&args->options, args->sets[i])) {
             return false;
         }
+    }
+    if (!exclude_apply(args)) {
+        return false;
     }
     return args->shards == NULL ||
            settings_set(&args->options, PEN_SLICE_LIT("shards"), pen_slice_str(args->shards),

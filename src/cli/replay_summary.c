@@ -7,12 +7,54 @@
 #include <string.h>
 
 #define GAP_LINES_MAX 10U
+#define NAME_BYTES_MAX 4096U
 
 static void time_text(int64_t ns, char out[PEN_TIME_MAX])
 {
     out[0] = '\0';
     if (ns != 0) {
         (void)pen_format_time(ns, out);
+    }
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static const char *mode_name(const struct pen_exclusion *exclusion)
+{
+    return exclusion->mode == PEN_EXCLUDE_DROP ? "drop" : "count";
+}
+
+static void print_exclusions_json(const struct pen_replay_result *r)
+{
+    struct pen_buf name;
+    pen_buf_init(&name, NAME_BYTES_MAX);
+    (void)fputs("\"exclusions\":{", stdout);
+    for (uint32_t i = 0; i < r->exclusion_count; i++) {
+        name.len = 0;
+        if (pen_json_escape(&name, pen_slice_str(r->exclusions[i].name)) == PEN_OK) {
+            (void)printf("%s\"%.*s\":{\"mode\":\"%s\",\"records\":%" PRIu64 "}", i == 0 ? "" : ",",
+                         (int)name.len, (const char *)name.ptr, mode_name(&r->exclusions[i]),
+                         r->excluded[i]);
+        }
+    }
+    pen_buf_fini(&name);
+    (void)fputs("},", stdout);
+}
+
+/* Those that matched something. */
+static void print_exclusions(const struct pen_replay_result *r)
+{
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < r->exclusion_count; i++) {
+        if (r->excluded[i] > 0) {
+            (void)printf("%-10s %" PRIu64 " record%s %s by %.60s\n", shown++ == 0 ? "excluded" : "",
+                         r->excluded[i], plural(r->excluded[i]),
+                         r->exclusions[i].mode == PEN_EXCLUDE_DROP ? "dropped" : "counted",
+                         r->exclusions[i].name);
+        }
     }
 }
 
@@ -111,6 +153,7 @@ void replay_summary_json(const struct pen_replay_result *r)
                      i == 0 ? "" : ",", r->gaps[i].cause, r->gaps[i].account, r->gaps[i].count);
     }
     (void)printf("],");
+    print_exclusions_json(r);
     if (r->is_retry) {
         (void)printf("\"retry\":{\"objects\":%" PRIu64 ",\"left\":%" PRIu64 ",\"refused\":%" PRIu64
                      "},",
@@ -127,11 +170,6 @@ void replay_summary_json(const struct pen_replay_result *r)
 }
 
 /* ---- the table ---- */
-
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
 
 /* A count that is told only when there is something to tell. */
 static void more(const char *before, uint64_t count, const char *what)
@@ -230,6 +268,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
     print_counts(t, r->skipped);
     print_detection(r);
     print_promise(r);
+    print_exclusions(r);
     print_gaps(r);
     (void)printf("\nlook further:\n  penstock signals list --out %s\n", out);
     if (!r->is_cluster) {

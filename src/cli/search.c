@@ -21,49 +21,6 @@ bool search_fields_take(struct search *search, const char *text)
 
 /* ---- names ---- */
 
-struct names {
-    const struct search *search;
-    const struct pen_program_type *type;
-};
-
-static bool is_one_of(pen_slice name, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (pen_slice_eq(name, pen_slice_str(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Names without @: members at the root of any JSON; for other records what the log type knows. */
-static const char *const reserved[] = {"source", "service", "host", "status", "tags", "message"};
-static const char *const derived[] = {"account", "region", "timestamp"};
-static const char *const usual_tags[] = {"env", "trace_id", "version"};
-
-static pen_status field_of(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
-{
-    const struct names *names = ctx;
-    struct pen_schema *schema = names->type->schema;
-    const bool is_json = names->search->is_json;
-    if (!is_json && pen_slice_eq(name, PEN_SLICE_LIT("aws_account"))) {
-        name = PEN_SLICE_LIT("account");
-    }
-    if (name.ptr[0] == '@' || is_one_of(name, reserved, PEN_COUNT(reserved)) ||
-        (!is_json && is_one_of(name, derived, PEN_COUNT(derived)))) {
-        return pen_schema_field(schema, name, field, err);
-    }
-    /* A rule may name tags that no record here has; who searches meant a field. */
-    if (!is_json && !names->search->as_rule &&
-        !is_one_of(name, usual_tags, PEN_COUNT(usual_tags))) {
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                        "`%.*s` without @ is the name of a tag; a field of the record is "
-                        "written @%.*s",
-                        PEN_SLICE_FMT(name), PEN_SLICE_FMT(name));
-    }
-    return pen_schema_tag(schema, name, field, err);
-}
-
 static bool is_own_field(pen_slice name)
 {
     return pen_slice_starts(name, PEN_SLICE_LIT("_penstock."));
@@ -90,9 +47,10 @@ pen_status search_build(void *ctx, struct pen_arena *arena, const struct pen_pro
                         struct pen_expr **out, struct pen_err *err)
 {
     struct search *search = ctx;
-    struct names names = {.search = search, .type = type};
+    struct pen_query_names names = {
+        .schema = type->schema, .is_json = search->is_json, .as_rule = search->as_rule};
     const struct pen_query_options options = {
-        .field = field_of, .field_ctx = &names, .as_rule = search->as_rule};
+        .field = pen_query_field, .field_ctx = &names, .as_rule = search->as_rule};
     PEN_TRY(fields_find(search, type, err));
     return pen_query_parse(arena, search->query, &options, out, err);
 }

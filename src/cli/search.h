@@ -5,7 +5,7 @@
 #include "options.h"
 
 #define SEARCH_FIELDS_MAX 64U
-#define SEARCH_TYPES_MAX 64U
+#define SEARCH_TYPES_MAX PEN_TYPES_MAX
 
 enum search_form { SEARCH_JSON, SEARCH_RAW, SEARCH_FIELDS, SEARCH_COUNT };
 

@@ -3,6 +3,7 @@
 
 #include "closed.h"
 #include "control.h"
+#include "exclude.h"
 #include "killpoint.h"
 
 #include <inttypes.h>
@@ -102,6 +103,30 @@ static pen_status commit_open(struct control *c, const struct message *cut, stru
     return st;
 }
 
+/* As many records were excluded by earlier runs and by this one up to its cuts. */
+static pen_status commit_excluded(struct control *c, struct pen_err *err)
+{
+    const struct pen_program *program = c->program;
+    struct pen_buf text;
+    if (program->exclusion_count == 0) {
+        return PEN_OK;
+    }
+    for (uint32_t i = 0; i < program->exclusion_count; i++) {
+        c->excluded[i] = c->excluded_base[i];
+        for (uint32_t j = 0; j < c->shards; j++) {
+            c->excluded[i] += c->slots[j].cut->excluded[i];
+        }
+    }
+    pen_buf_init(&text, LEDGER_TEXT_MAX);
+    pen_status st =
+        exclude_write(program->exclusions, program->exclusion_count, c->excluded, &text);
+    st = st == PEN_OK
+             ? checkpoint_set(c->job.checkpoint, EXCLUDED_NAME, (const char *)text.ptr, err)
+             : st;
+    pen_buf_fini(&text);
+    return st;
+}
+
 static pen_status commit_values(struct control *c, struct pen_err *err)
 {
     struct ledger sum;
@@ -136,7 +161,7 @@ static pen_status commit_values(struct control *c, struct pen_err *err)
     }
     pen_buf_fini(&text);
     ledger_fini(&sum);
-    return st;
+    return st == PEN_OK ? commit_excluded(c, err) : st;
 }
 
 /* The files and the open object of one shard. */

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_later.py */
 #include "identity.h"
 
+#include "exclude.h"
 #include "spool.h"
 
 #include <inttypes.h>
@@ -59,6 +60,7 @@ enum identity {
     ID_KEEP_ALIVE,
     ID_GROUP_BY,
     ID_MESSAGE,
+    ID_EXCLUDE,
     ID_COUNT
 };
 static const char *const identity_name[ID_COUNT] = {"sources",
@@ -73,7 +75,8 @@ static const char *const identity_name[ID_COUNT] = {"sources",
                                                     "replay.slack",
                                                     "sigma.keep_alive",
                                                     "sigma.group_by",
-                                                    "document.message"};
+                                                    "document.message",
+                                                    "exclusions"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -139,6 +142,9 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
         return pen_buf_printf(out, "%s", o->group_by.text);
     case ID_MESSAGE:
         return pen_buf_printf(out, "%s", messages[o->message]);
+    case ID_EXCLUDE:
+        exclude_hash(o->exclusions, o->exclusion_count, hex);
+        return pen_buf_printf(out, "%s", hex);
     case ID_COUNT:
         break;
     }
@@ -194,11 +200,11 @@ static pen_status refuse(const struct job *job, enum identity which, const char 
 {
     char there[SHOWN_MAX];
     char here[SHOWN_MAX];
-    if (which == ID_RULES) { /* a hash says nothing to people */
+    if (which == ID_RULES || which == ID_EXCLUDE) { /* a hash says nothing to people */
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
-                        "%s holds another job: its rules differ, in number, text or choice; give "
+                        "%s holds another job: its %s differ, in number, text or choice; give "
                         "another --out, or --fresh to start anew",
-                        job->dir);
+                        job->dir, identity_name[which]);
     }
     value_tell(which, values[0], texts->before, there);
     value_tell(which, values[1], texts->now, here);

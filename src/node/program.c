@@ -2,6 +2,8 @@
 #include "penstock/node.h"
 #include "penstock/text.h"
 
+#include "exclude.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +143,10 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
     }
     PEN_TRY(pen_schema_new(entry->type, &entry->schema, err));
     pen_status st = build_queries(program, options, entry, err);
+    if (st == PEN_OK) {
+        st = exclude_queries(options->exclusions, options->exclusion_count, &program->arena, entry,
+                             err);
+    }
     if (st == PEN_OK && entry->query_count > 0 && options->build == NULL) {
         st = group_fields(program, entry, err);
     }
@@ -169,6 +175,9 @@ static pen_status program_fill(struct pen_program *program,
         PEN_TRY(pen_rules_load(&options->rules, &program->rules, err));
     }
     PEN_TRY(group_names(program, options->group_by, err));
+    PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
+    program->exclusions = options->exclusions;
+    program->exclusion_count = options->exclusion_count;
     program->type_count = pen_types_count(program->types);
     program->by_type = PEN_NEW_N(&program->arena, struct pen_program_type, program->type_count);
     if (program->by_type == NULL) {

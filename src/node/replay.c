@@ -3,6 +3,7 @@
 
 #include "closed.h"
 #include "control.h"
+#include "exclude.h"
 #include "killpoint.h"
 #include "observe.h"
 #include "spool.h"
@@ -159,6 +160,14 @@ static pen_status control_resume(struct control *c, struct pen_err *err)
     if (st == PEN_OK) {
         st = ledger_read(&c->committed, pen_slice_str(text), err);
     }
+    if (st == PEN_OK) {
+        st = checkpoint_get(c->job.checkpoint, EXCLUDED_NAME, text, (size_t)1 << 20, err);
+    }
+    if (st == PEN_OK) {
+        st = exclude_read(c->program->exclusions, c->program->exclusion_count, c->excluded_base,
+                          pen_slice_str(text), err);
+    }
+    memcpy(c->excluded, c->excluded_base, sizeof(c->excluded));
     free(text);
     c->shipped_base = c->committed.totals.bytes_shipped;
     c->records_before = c->committed.totals.records_in;
@@ -206,6 +215,8 @@ static pen_status program_open(struct control *c, struct pen_err *err)
                                                 .types_dir = o->types_dir,
                                                 .cache_dir = o->cache_dir,
                                                 .group_by = o->group_by.text,
+                                                .exclusions = o->exclusions,
+                                                .exclusion_count = o->exclusion_count,
                                                 .is_stopped = is_interrupted,
                                                 .words = is_quiet         ? PEN_COMPILE_QUIET
                                                          : o->is_terminal ? PEN_COMPILE_TERMINAL
@@ -354,6 +365,9 @@ static void result_fill(struct control *c, bool is_good)
         }
     }
     types_fill(c, r);
+    r->exclusions = c->program->exclusions;
+    r->exclusion_count = c->program->exclusion_count;
+    memcpy(r->excluded, c->excluded, sizeof(r->excluded));
     struct pen_err unread;
     if (checkpoint_origins(c->job.checkpoint, ORIGIN_ACCOUNT, &r->accounts, &unread) != PEN_OK ||
         checkpoint_origins(c->job.checkpoint, ORIGIN_REGION, &r->regions, &unread) != PEN_OK) {

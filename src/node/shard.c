@@ -91,6 +91,17 @@ void cut_finish(struct shard *shard)
     send_control(shard, message);
 }
 
+static uint64_t *excluded_copy(const struct shard *shard)
+{
+    const size_t bytes = shard->shared->program->exclusion_count * sizeof(uint64_t);
+    uint64_t *copy = bytes == 0 ? NULL : malloc(bytes);
+    PEN_CHECK(bytes == 0 || copy != NULL);
+    if (copy != NULL) {
+        memcpy(copy, shard->excluded, bytes);
+    }
+    return copy;
+}
+
 /*
  * The cut of an epoch, between two records: what was made before belongs to it, on every edge.
  * Writing and fsync of documents block this shard; the others go on.
@@ -121,6 +132,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     cut->origins = origins_take(&shard->origins, &cut->origin_count);
     const struct pen_ship_counters shipped = pen_ship_counters_get(shard->ship);
     cut->totals.bytes_shipped = shipped.shipped_bytes;
+    cut->excluded = excluded_copy(shard);
     cut->regex_limits = pen_scan_regex_limits(shard->scan);
     cut->times = times_of(shard);
     if (shard->object != NULL) {
@@ -379,6 +391,8 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                           .plain_bytes_max = o->plain_bytes_max,
                                           .ratio_max = pen_u32(o->ratio_max)};
     PEN_TRY(pen_scan_new(&scan, &shard->scan, err));
+    shard->excluded = calloc(PEN_EXCLUSIONS_MAX, sizeof(*shard->excluded));
+    PEN_CHECK(shard->excluded != NULL);
     struct pen_ship_options ship = shard_ship_options(o);
     ship.dir = shared->documents_dir;
     ship.shard = shard->index;
@@ -435,6 +449,7 @@ static void shard_fini(struct shard *shard)
         pen_buf_fini(&shard->batches[j].bytes);
     }
     origins_fini(&shard->origins);
+    free(shard->excluded);
     pen_buf_fini(&shard->group);
     pen_buf_fini(&shard->damage);
     pen_buf_fini(&shard->compact);

@@ -165,6 +165,20 @@ static bool record_ship(struct shard *shard)
     return true;
 }
 
+/* What exclusions say of a record, counted; its tags are those of rules then. */
+static bool record_excluded(struct shard *shard)
+{
+    struct pen_scan_item *item = &shard->item;
+    const struct pen_program *program = shard->shared->program;
+    bool is_dropped = false;
+    while (item->tag_count > 0 && item->tags[item->tag_count - 1] >= PEN_EXCLUDE_TAG) {
+        const uint32_t index = item->tags[--item->tag_count] - PEN_EXCLUDE_TAG;
+        shard->excluded[index]++;
+        is_dropped |= program->exclusions[index].mode == PEN_EXCLUDE_DROP;
+    }
+    return is_dropped;
+}
+
 /* Ships and observes item.  False when the shard cannot go on (it said so). */
 static bool record_deliver(struct shard *shard)
 {
@@ -173,6 +187,8 @@ static bool record_deliver(struct shard *shard)
     const int64_t t = item->doc.time_ns;
     if (!record_wanted(o, pen_scan_key(shard->scan), pen_scan_type(shard->scan), &item->doc)) {
         shard->object_totals.records_filtered++;
+    } else if (record_excluded(shard)) {
+        shard->object_totals.records_excluded++;
     } else {
         const bool is_new = !shard->object->is_again || t >= shard->object->again_from_ns;
         if (is_new && !record_ship(shard)) {

@@ -38,6 +38,7 @@ struct shard {
     struct pen_object *object;       /* being scanned */
     struct pen_totals object_totals; /* of the object, and what of it is new */
     struct pen_totals again_totals;  /* the new part of an object that is read again */
+    uint64_t *excluded;              /* records of this run, by exclusion */
     uint64_t next_record;  /* ordinal after the last record of object that is accounted for */
     uint64_t scanned;      /* ordinal after the last record of object, skipped or not */
     struct pen_buf damage; /* dead letters of object's damage, sent when it ends */

@@ -21,6 +21,7 @@ void message_free(struct message *message)
     if (message != NULL) {
         free(message->files);
         free(message->origins);
+        free(message->excluded);
         free(message->bytes);
         free(message);
     }
