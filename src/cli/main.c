@@ -19,14 +19,14 @@ static const char help[] =
     "  penstock signals list | show | events | triage   what a replay found\n"
     "  penstock dead-letters list | show | retry        what was refused and why\n"
     "  penstock coverage SOURCE                what is there, by type, account, region and day\n"
-    "  penstock types list | show | test       log types\n"
+    "  penstock types list | show | test | import  log types\n"
     "  penstock check                          config, rules, types, memory: what a run would use\n"
     "  penstock sink setup SPEC                index templates into a cluster\n"
-    "  penstock bench generate | limit | stages | rules sample logs; what the pipeline costs\n"
+    "  penstock bench generate | limit | stages | rules | s3 | sink  logs; what things cost\n"
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
     "penstock COMMAND --help tells the options of a command.  Reserved, and not built yet:\n"
-    "follow, state, rules diff, types import.\n";
+    "follow, state, rules diff.\n";
 
 int cli_fail(const struct pen_err *err)
 {

@@ -104,7 +104,7 @@ def case_message():
     for source in (*got.values(), *plain.values()):
         source.pop("@message", None)
     assert got == plain  # nothing else differs
-    assert b"its options differ" in run("replay", f.root, "--out", WORK / "out", *FIXED, code=2).stderr
+    assert b"its document.message differs" in run("replay", f.root, "--out", WORK / "out", *FIXED, code=2).stderr
     for wrong in ("Always", "", "sometimes"):
         words = run("replay", f.root, "--set", f"document.message={wrong}", code=2).stderr
         assert b"document.message takes one of unparsed, always, never, not `%s`" % wrong.encode() in words, words
@@ -267,7 +267,7 @@ def case_group_by():
     assert sorted((g[key], n) for g, n in named) == [("", 1), ("one", 2), ("thr\u00e9e\n", 1), ("two", 2)], named
     both = groups("both", "--set", "sigma.group_by=region, source_ip")
     assert both == [({"region": "eu-west-1", "source_ip": f"192.0.2.{i}"}, 3) for i in range(2)], both
-    assert b"its options differ" in run("replay", f.root, "--out", WORK / "both", *FIXED, *rules, code=2).stderr
+    assert b"its sigma.group_by differs" in run("replay", f.root, "--out", WORK / "both", *FIXED, *rules, code=2).stderr
     for wrong in ("", "a,,b", ",".join("abcdefghi"), "x" * 300):
         words = run("replay", f.root, "--out", WORK / "no", *rules, "--set", f"sigma.group_by={wrong}", code=None)
         assert words.returncode in (2, 3) and b"sigma.group_by takes" in words.stderr, words
