@@ -109,6 +109,7 @@ struct pen_scan_options {
     bool want_source; /* build documents */
     enum pen_message message;
     pen_slice as_type; /* --as: every object is of this type; or empty */
+    bool by_key_only;  /* what a key does not tell is unknown */
     int64_t ingested_ns;
     size_t record_bytes_max;   /* 0: the default of 4 MiB */
     uint64_t plain_bytes_max;  /* 0: the default of 64 GiB an object */
@@ -154,6 +155,8 @@ const struct pen_key_info *pen_scan_key(const struct pen_scan *scan);
 const struct pen_type *pen_scan_type(const struct pen_scan *scan);
 /* Whether an `unknown` object is a CloudTrail digest, by its key or, once read, by its content. */
 bool pen_scan_is_digest(const struct pen_scan *scan);
+/* Whether the type was told by the first bytes of the object, its key saying nothing. */
+bool pen_scan_is_by_content(const struct pen_scan *scan);
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan); /* of the current object */
 /* The matcher of a type (bench), or NULL. */
 struct pen_matcher *pen_scan_matcher(struct pen_scan *scan, const struct pen_type *type);
@@ -361,7 +364,7 @@ uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t g
 
 struct pen_totals {
     uint64_t objects_listed, objects_pruned, objects_read, objects_empty, objects_damaged,
-        objects_unknown, objects_unreadable, objects_digest;
+        objects_unknown, objects_unreadable, objects_digest, objects_by_content;
     uint64_t bytes_read, bytes_plain, bytes_shipped;
     uint64_t records_in, records_delivered, records_duplicate, records_excluded, records_filtered,
         records_dead, records_held;

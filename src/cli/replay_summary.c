@@ -126,10 +126,10 @@ void replay_summary_json(const struct pen_replay_result *r)
     (void)printf("\"job\":\"%s\",\"shards\":%u,\"objects\":{\"listed\":%" PRIu64
                  ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64 ",\"empty\":%" PRIu64
                  ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"unreadable\":%" PRIu64
-                 ",\"digest\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
+                 ",\"digest\":%" PRIu64 ",\"by_content\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
                  r->job, r->shards, t->objects_listed, t->objects_pruned, t->objects_read,
                  t->objects_empty, t->objects_damaged, t->objects_unknown, t->objects_unreadable,
-                 t->objects_digest, r->skipped);
+                 t->objects_digest, t->objects_by_content, r->skipped);
     (void)printf("\"bytes\":{\"read\":%" PRIu64 ",\"plain\":%" PRIu64 ",\"shipped\":%" PRIu64
                  "},\"records\":{\"in\":%" PRIu64 ",\"delivered\":%" PRIu64
                  ",\"duplicate\":%" PRIu64 ",\"excluded\":%" PRIu64 ",\"filtered\":%" PRIu64

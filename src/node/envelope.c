@@ -262,6 +262,11 @@ static bool head_read(struct envelope *e, const struct part *part, struct pen_er
         e->walker, (pen_slice){part->text.ptr, part->text.len + sizeof(kept)}, &head, err);
     if (got == PEN_NEXT_RECORD) {
         head_take(e, &head);
+    } else { /* nothing of the envelope before */
+        e->told =
+            (struct pen_told){.time_ns = INT64_MIN, .time_name = PEN_SLICE_LIT("cwl_timestamp")};
+        e->owner = (pen_slice){0};
+        e->is_control = false;
     }
     memcpy(behind, kept, sizeof(kept));
     err->offset = part->offset;

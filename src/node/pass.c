@@ -111,6 +111,8 @@ static void totals_add(struct pen_totals *to, const struct pen_totals *from)
     to->objects_unknown += from->objects_unknown;
     to->objects_unreadable += from->objects_unreadable;
     to->objects_digest += from->objects_digest;
+    to->objects_by_content += from->objects_by_content;
+    to->records_excluded += from->records_excluded;
     to->bytes_read += from->bytes_read;
     to->bytes_plain += from->bytes_plain;
     to->records_in += from->records_in;

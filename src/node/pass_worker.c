@@ -209,6 +209,7 @@ static void task_finish(struct worker *w)
         trouble(w, PEN_PASS_TYPE, 0, &err);
     } else {
         w->totals.objects_digest += is_digest;
+        w->totals.objects_by_content += pen_scan_is_by_content(w->scan);
     }
     w->totals.objects_damaged = w->is_damaged;
     task_end(w);
@@ -334,6 +335,7 @@ static pen_status worker_open(struct worker *w, struct pen_err *err)
     const struct pen_pass_options *o = w->options;
     const struct pen_scan_options scan = {
         .program = o->program,
+        .by_key_only = o->reads != NULL && o->reads->by_key_only != 0,
         .as_type = o->as_type == NULL ? (pen_slice){0} : pen_slice_str(o->as_type)};
     PEN_TRY(pen_scan_new(&scan, &w->scan, err));
     if (w->shared->bucket_count == 0) {

@@ -11,6 +11,7 @@
 
 #define WHOLE_BYTES_MAX ((size_t)256 << 10) /* beyond, a window that stays in the cache wins */
 #define WINDOW_BYTES_FIRST ((size_t)256 << 10)
+#define GROUP_BYTES_MAX 1200U /* of a group and a stream, 512 characters each at most */
 #define PART_BYTES_MORE ((size_t)256 << 10) /* of what holds a message, besides that */
 #define RECORD_BYTES_MAX ((size_t)4 << 20)
 #define PLAIN_BYTES_MAX ((uint64_t)64 << 30)
@@ -45,8 +46,9 @@ struct pen_scan {
     pen_slice input;
     bool input_is_last;
     bool is_sniffed;
-    bool is_digest;  /* by its key or its first bytes */
-    bool is_damaged; /* decoding failed: what is in the window is all there is */
+    bool is_by_content; /* the key said nothing */
+    bool is_digest;     /* by its key or its first bytes */
+    bool is_damaged;    /* decoding failed: what is in the window is all there is */
     uint8_t *window;
     size_t window_cap; /* without the padding */
     size_t window_len;
@@ -212,6 +214,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
     scan->input_is_last = false;
     scan->is_sniffed = false;
     scan->wrapped = 0;
+    scan->is_by_content = false;
     scan->is_digest = scan->key_info.is_digest && scan_is_unknown(scan);
     scan->is_damaged = false;
     scan->window_len = 0;
@@ -235,9 +238,41 @@ static pen_slice scan_head(const struct pen_scan *scan)
                        scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
 }
 
+/* An envelope of CloudWatch Logs under a key that says nothing: its group and stream may be what a
+ * type's keys look like, else its first message tells. */
+static const struct pen_type *scan_type_of_group(struct pen_scan *scan, pen_slice head)
+{
+    const struct pen_types *types = scan->options.program->types;
+    head = sniff_group(head);
+    const pen_slice parts[] = {PEN_SLICE_LIT("/"), sniff_member(head, "logGroup"),
+                               PEN_SLICE_LIT("/"), sniff_member(head, "logStream")};
+    char name[GROUP_BYTES_MAX];
+    size_t len = 0;
+    struct pen_key_info info = {0};
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        const size_t room = sizeof(name) - len;
+        const size_t n = parts[i].len < room ? parts[i].len : room;
+        if (n > 0) {
+            memcpy(name + len, parts[i].ptr, n);
+        }
+        len += n;
+    }
+    pen_classify_key(scan->classifier, (pen_slice){(const uint8_t *)name, len}, &info);
+    if (!pen_slice_eq(info.type->name, PEN_SLICE_LIT("unknown"))) {
+        return info.type;
+    }
+    if (pen_slice_find(head, PEN_SLICE_LIT("\\\"eventSource\\\"")) != SIZE_MAX &&
+        pen_slice_find(head, PEN_SLICE_LIT("\\\"eventTime\\\"")) != SIZE_MAX) {
+        return pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
+    }
+    return sniff_is_flow_record(sniff_member(head, "message"))
+               ? pen_types_find(types, PEN_SLICE_LIT("vpcflowlogs"))
+               : NULL;
+}
+
 /*
- * A key that says nothing, but bytes that are plainly CloudTrail: a folder of loose files is the
- * first thing a new user tries.
+ * A key that says nothing, but bytes that plainly do: a folder of loose files is the first thing a
+ * new user tries.
  */
 static void scan_sniff(struct pen_scan *scan)
 {
@@ -247,12 +282,23 @@ static void scan_sniff(struct pen_scan *scan)
     }
     const pen_slice head = scan_head(scan);
     const bool is_whole = scan->is_final && head.len == scan->window_len;
-    const struct pen_type *cloudtrail = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
+    const struct pen_type *found = NULL;
     if (sniff_is_digest(head)) {
         scan->is_digest = true;
-    } else if (cloudtrail != NULL && sniff_is_cloudtrail(head, is_whole)) {
-        scan->type = cloudtrail;
-        reader_reset(&scan->types[cloudtrail->id].reader);
+    } else if (scan->options.by_key_only) {
+        return;
+    } else if (sniff_is_cloudwatch(head)) {
+        found = scan_type_of_group(scan, head);
+    } else if (sniff_is_cloudtrail(head, is_whole)) {
+        found = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
+    } else {
+        const char *name = sniff_text_type(head);
+        found = name == NULL ? NULL : pen_types_find(types, pen_slice_str(name));
+    }
+    if (found != NULL) {
+        scan->type = found;
+        scan->is_by_content = true;
+        reader_reset(&scan->types[found->id].reader);
     }
 }
 
@@ -508,6 +554,11 @@ const struct pen_type *pen_scan_type(const struct pen_scan *scan)
 bool pen_scan_is_digest(const struct pen_scan *scan)
 {
     return scan->is_digest;
+}
+
+bool pen_scan_is_by_content(const struct pen_scan *scan)
+{
+    return scan->is_by_content;
 }
 
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan)

@@ -385,6 +385,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                           .message = (enum pen_message)o->message,
                                           .as_type = o->as_type == NULL ? (pen_slice){0}
                                                                         : pen_slice_str(o->as_type),
+                                          .by_key_only = o->by_key_only != 0,
                                           .ingested_ns = shared->ingested_ns,
                                           .record_bytes_max = o->record_bytes_max,
                                           .bad_in_a_row_max = o->bad_in_a_row_max,

@@ -290,6 +290,7 @@ static void object_finish(struct shard *shard)
         object_end(shard, OBJECT_UNKNOWN, NULL);
     } else {
         shard->object_totals.objects_digest += is_digest;
+        shard->object_totals.objects_by_content += pen_scan_is_by_content(shard->scan);
         object_end(shard, shard->is_damaged ? OBJECT_DAMAGED : OBJECT_OK, NULL);
     }
 }

@@ -287,6 +287,53 @@ def case_the_detail_of_events_is_the_record():
            ("198.51.100.7", "2025-01-02T03:04:05+00:00", "2025-01-02T03:04:05Z"), "workspaces")
 
 
+# ---- keys that say nothing ----
+
+LOOSE = {
+    "eks-audit": envelope([json.dumps({"auditID": "a-1", "stage": "S", "verb": "get"})], "/aws/eks/prod/cluster",
+                          "kube-apiserver-audit-0a1b"),
+    "cloudtrail": envelope([json.dumps({"eventVersion": "1.08", "eventTime": "2025-01-02T00:00:00Z",
+                                        "eventSource": "s3.amazonaws.com", "eventName": "x", "eventID": "e-1"})]),
+    "vpcflowlogs": envelope(["2 463657938898 eni-1 10.0.0.1 10.0.0.2 443 5 6 10 840 1735776000 1735776060 ACCEPT OK"]),
+    "rds-mysql-audit": CONTROL + envelope([audit(1)], "/aws/rds/cluster/mysql-shop/audit", "db-1"),
+    "alb": 'https 2025-01-02T00:00:00.186641Z app/my-lb/50dc6c495c0c9188 198.51.100.7:2817 10.0.0.1:80 0.086 0.048 '
+           '0.037 200 200 0 57 "GET https://www.example.com:443/ HTTP/1.1" "curl/7.46.0" ECDHE TLSv1.2 '
+           'arn:aws:x "Root=1-58337281-1d84f3d73c47ec4e58577259" "www.example.com" "arn:aws:y" 1 '
+           '2025-01-02T00:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"\n',
+    "clb": '2025-01-02T00:00:00.945958Z my-lb 198.51.100.7:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29 '
+           '"GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -\n',
+    "nlb": 'tls 2.0 2025-01-02T00:00:00 net/my-lb/c6e77e28c25b2234 g3d4b5e8bb8464cd 198.51.100.7:5 10.0.0.1:443 5 2 '
+           '98 246 - arn:aws:x - ECDHE tlsv12 - www.example.com - - - 2025-01-02T00:00:00\n',
+}
+FLOW_LINES = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action " \
+             "log-status\n2 463657938898 eni-1 10.0.0.1 10.0.0.2 443 5 6 10 840 1735776000 1735776060 ACCEPT OK\n"
+
+
+def case_loose_objects_are_what_their_bytes_plainly_are():
+    for number, (kind, body) in enumerate([*LOOSE.items(), ("vpcflowlogs", FLOW_LINES)]):
+        summary, found = read(body, "loose.gz", out=f"out{number}")
+        expect([one["@log_type"] for one in found], [kind], "type")
+        expect((summary["objects"]["by_content"], summary["records"]["dead"]), (1, 0), kind)
+        expect(found[0]["event"].get("kind") == "pipeline_error", False, kind)
+
+
+def case_the_content_may_be_left_alone():
+    source = WORK / "in"
+    for number, body in enumerate(LOOSE.values()):
+        put(f"loose{number}.gz", body)
+    put(AUDIT, envelope([audit(1)]))
+    summary = replay(source, WORK / "out", "--no-rules", "--set", "classify.content=off", code=None)
+    expect((summary["objects"]["unknown"], summary["objects"]["by_content"], summary["records"]["delivered"]),
+           (len(LOOSE), 0, 1), "objects")
+
+
+def case_text_that_is_nothing_known_stays_unknown():
+    for number, body in enumerate(("one two three\n", "2025-01-02T00:00:00Z app started in 3 ms with 4 5 6\n",
+                                   envelope(["some words"]), '{"a":1}', "http get app/ - - - - - -\n")):
+        summary, _ = read(body, "loose.gz", out=f"out{number}")
+        expect((summary["objects"]["unknown"], summary["objects"]["by_content"]), (1, 0), body)
+
+
 # ---- the whole of a run ----
 
 def shape(out):

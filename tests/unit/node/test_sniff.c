@@ -65,12 +65,63 @@ static void binary_and_plain_text_are_told_with_their_place(void **state)
     assert_int_equal(err.status, PEN_OK);
 }
 
+static void first_lines_of_text_tell_their_type_when_they_are_plain(void **state)
+{
+    (void)state;
+    assert_string_equal(sniff_text_type(PEN_SLICE_LIT("version account-id srcaddr\n2 1 -")),
+                        "vpcflowlogs");
+    assert_string_equal(sniff_text_type(PEN_SLICE_LIT(
+                            "2025-01-02T00:00:00.945958Z lb 198.51.100.7:1 - -1 -1 -1 0")),
+                        "clb");
+    static const char *const others[] = {"", "version of the action", "a b c d e f g h",
+                                         "http 2025-01-02T00:00:00.1Z net/x 1.1.1.1:1 - - - -",
+                                         "2025-01-02T00:00:00.945958Z lb 198.51.100.7 - 1 1 1 0"};
+    for (size_t i = 0; i < PEN_COUNT(others); i++) {
+        assert_null(sniff_text_type(pen_slice_str(others[i])));
+    }
+}
+
+static void the_first_group_that_has_a_name_is_found(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"",
+                                       "\"logGroup\"",
+                                       "\"logGroup\":",
+                                       "\"logGroup\":\"a",
+                                       "\"logGroup\":7",
+                                       "\"logGroup\":\"\""};
+    const pen_slice head =
+        sniff_group(PEN_SLICE_LIT("{\"logGroup\":\"\"}{\"logGroup\" : \"a\\\"b\"}"));
+    assert_true(pen_slice_eq(sniff_member(head, "logGroup"), PEN_SLICE_LIT("a\\\"b")));
+    for (size_t i = 0; i < PEN_COUNT(none); i++) {
+        const pen_slice rest = sniff_group(pen_slice_str(none[i]));
+        assert_int_equal(sniff_member(rest, "logGroup").len, 0);
+    }
+}
+
+static void keys_of_export_tasks_have_the_task_and_a_number(void **state)
+{
+    (void)state;
+    static const char good[] = "p/01234567-89ab-cdef-0123-456789abcdef/s/000000.gz";
+    assert_true(sniff_is_export_key(pen_slice_str(good)));
+    assert_true(sniff_is_export_key(pen_slice_sub(pen_slice_str(good), 2, sizeof(good) - 4)));
+    static const char *const others[] = {"", "p/s/000000.gz",
+                                         "p/01234567-89ab-cdef-0123-456789abcdef/s/x.gz",
+                                         "p/01234567-89ab-cdef-0123-456789abcdeg/s/000000.gz"};
+    for (size_t i = 0; i < PEN_COUNT(others); i++) {
+        assert_false(sniff_is_export_key(pen_slice_str(others[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_without_events_are_cloudtrail_when_they_are_whole),
         cmocka_unit_test(digests_are_known_without_files),
         cmocka_unit_test(what_begins_as_json_or_holds_an_object_passes),
+        cmocka_unit_test(first_lines_of_text_tell_their_type_when_they_are_plain),
+        cmocka_unit_test(the_first_group_that_has_a_name_is_found),
+        cmocka_unit_test(keys_of_export_tasks_have_the_task_and_a_number),
         cmocka_unit_test(binary_and_plain_text_are_told_with_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
