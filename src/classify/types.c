@@ -3,7 +3,7 @@
 #include "penstock/embed.h"
 #include "penstock/yaml.h"
 
-#include <hs.h>
+#include "keys.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -179,18 +179,14 @@ static pen_status check_pattern(struct loader *l, const struct pen_yaml *node)
     if (node == NULL) {
         return PEN_OK;
     }
-    hs_database_t *database = NULL;
-    hs_compile_error_t *error = NULL;
+    struct pen_err err;
     if (node->kind != PEN_YAML_SCALAR || node->text.len == 0) {
         return fail_at(l, node, "a regular expression is wanted");
     }
-    if (hs_compile((const char *)node->text.ptr, HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH,
-                   HS_MODE_BLOCK, NULL, &database, &error) != HS_SUCCESS) {
-        const pen_status st = fail_at(l, node, error->message);
-        (void)hs_free_compile_error(error);
-        return st;
+    /* The built-in ones were compiled when penstock was built. */
+    if (!l->is_builtin && keys_check(node->text, &err) != PEN_OK) {
+        return fail_at(l, node, err.text);
     }
-    (void)hs_free_database(database);
     return PEN_OK;
 }
 
@@ -424,34 +420,6 @@ static pen_status add_folder(struct loader *l, const char *dir)
     return st;
 }
 
-static pen_status compile_keys(struct loader *l)
-{
-    struct pen_types *types = l->types;
-    const char **patterns = calloc(types->count, sizeof(char *));
-    unsigned *flags = calloc(types->count, sizeof(*flags));
-    unsigned *ids = calloc(types->count, sizeof(*ids));
-    unsigned count = 0;
-    PEN_CHECK(patterns != NULL && flags != NULL && ids != NULL);
-    for (uint32_t i = 0; i < types->count; i++) {
-        if (types->items[i].key_pattern.len > 0) {
-            patterns[count] = (const char *)types->items[i].key_pattern.ptr;
-            flags[count] = HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH;
-            ids[count++] = i;
-        }
-    }
-    hs_compile_error_t *error = NULL;
-    pen_status st = PEN_OK;
-    if (count > 0 && hs_compile_multi(patterns, flags, ids, count, HS_MODE_BLOCK, NULL,
-                                      &types->keys, &error) != HS_SUCCESS) {
-        st = PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET, "key patterns: %s", error->message);
-        (void)hs_free_compile_error(error);
-    }
-    free(patterns);
-    free(flags);
-    free(ids);
-    return st;
-}
-
 static pen_status load(struct loader *l, const char *dir)
 {
     if (dir != NULL) {
@@ -465,7 +433,10 @@ static pen_status load(struct loader *l, const char *dir)
     const struct pen_type *unknown = pen_types_find(l->types, PEN_SLICE_LIT("unknown"));
     PEN_CHECK(unknown != NULL);
     l->types->unknown = unknown->id;
-    return compile_keys(l);
+    l->types->keys = dir == NULL ? keys_built_in() : NULL;
+    return l->types->keys != NULL
+               ? PEN_OK
+               : keys_compile(l->types->items, l->types->count, &l->types->keys, l->err);
 }
 
 pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_err *err)
@@ -488,7 +459,7 @@ pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_er
 void pen_types_free(struct pen_types *types)
 {
     if (types != NULL) {
-        (void)hs_free_database(types->keys);
+        keys_free(types->keys);
         free(types->items);
         pen_arena_fini(&types->arena);
         free(types);

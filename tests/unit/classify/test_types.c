@@ -1,5 +1,6 @@
 #include "penstock/classify.h"
 
+#include "keys.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -35,6 +36,46 @@ static void the_built_in_types_are_there_in_order(void **state)
     assert_int_equal(trail->static_count, 2);
     assert_true(pen_slice_eq(trail->array_key, PEN_SLICE_LIT("Records")));
     pen_types_free(types);
+}
+
+/* Keys as they are made when penstock is built, and as they are made at the start. */
+static void keys_compiled_ahead_match_as_those_compiled_now(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {
+        "AWSLogs/123456789012/CloudTrail/eu-west-1/2025/01/02/123456789012_CloudTrail_eu-west-1_"
+        "20250102T0305Z_x.json.gz",
+        "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2025/01/02/123456789012_vpcflowlogs_x.log.gz",
+        "AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2025/01/02/123456789012_"
+        "elasticloadbalancing_eu-west-1_app.x.1_20250102T0305Z_10.0.0.1_abc.log.gz",
+        "logs/2025-01-02-03-04-05-0123456789ABCDEF",
+        "nothing",
+        ""};
+    char dir[] = "/tmp/pen-types-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct pen_types *types[2] = {NULL};
+    struct pen_classifier *classifiers[2] = {NULL};
+    struct pen_err err;
+    struct hs_database *ahead = keys_built_in();
+    assert_non_null(ahead);
+    keys_free(ahead);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pen_types_load(i == 0 ? NULL : dir, &types[i], &err), PEN_OK);
+        assert_int_equal(pen_classifier_new(types[i], &classifiers[i], &err), PEN_OK);
+    }
+    for (size_t i = 0; i < PEN_COUNT(keys); i++) {
+        struct pen_key_info info[2];
+        for (int k = 0; k < 2; k++) {
+            pen_classify_key(classifiers[k], pen_slice_str(keys[i]), &info[k]);
+        }
+        assert_true(pen_slice_eq(info[0].type->name, info[1].type->name));
+        assert_true((info[0].type == pen_types_find(types[0], PEN_SLICE_LIT("unknown"))) ==
+                    (i > 3));
+    }
+    for (int i = 0; i < 2; i++) {
+        pen_classifier_free(classifiers[i]);
+        pen_types_free(types[i]);
+    }
 }
 
 static void a_users_type_wins_over_a_built_in_one(void **state)
@@ -80,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_built_in_types_are_there_in_order),
+        cmocka_unit_test(keys_compiled_ahead_match_as_those_compiled_now),
         cmocka_unit_test(a_users_type_wins_over_a_built_in_one),
         cmocka_unit_test(a_bad_type_file_is_told_with_its_place),
     };

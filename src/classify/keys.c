@@ -1,0 +1,59 @@
+/* tested by tests/unit/classify/test_types.c */
+#include "keys.h"
+
+#include <hs.h>
+
+#include <stdlib.h>
+
+#define KEY_FLAGS ((unsigned)(HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH))
+
+pen_status keys_compile(const struct pen_type *items, uint32_t count, struct hs_database **out,
+                        struct pen_err *err)
+{
+    const char **patterns = calloc(count, sizeof(char *));
+    unsigned *flags = calloc(count, sizeof(*flags));
+    unsigned *ids = calloc(count, sizeof(*ids));
+    unsigned used = 0;
+    pen_status st = PEN_OK;
+    *out = NULL;
+    if (patterns == NULL || flags == NULL || ids == NULL) {
+        st = PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "key patterns: out of memory");
+        count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].key_pattern.len > 0) {
+            patterns[used] = (const char *)items[i].key_pattern.ptr;
+            flags[used] = KEY_FLAGS;
+            ids[used++] = i;
+        }
+    }
+    hs_compile_error_t *error = NULL;
+    if (used > 0 && hs_compile_multi(patterns, flags, ids, used, HS_MODE_BLOCK, NULL, out,
+                                     &error) != HS_SUCCESS) {
+        st = PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET, "key patterns: %s", error->message);
+        (void)hs_free_compile_error(error);
+    }
+    free(patterns);
+    free(flags);
+    free(ids);
+    return st;
+}
+
+pen_status keys_check(pen_slice pattern, struct pen_err *err)
+{
+    hs_database_t *database = NULL;
+    hs_compile_error_t *error = NULL;
+    if (hs_compile((const char *)pattern.ptr, KEY_FLAGS, HS_MODE_BLOCK, NULL, &database, &error) !=
+        HS_SUCCESS) {
+        const pen_status st = PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET, "%s", error->message);
+        (void)hs_free_compile_error(error);
+        return st;
+    }
+    (void)hs_free_database(database);
+    return PEN_OK;
+}
+
+void keys_free(struct hs_database *keys)
+{
+    (void)hs_free_database(keys);
+}
