@@ -31,8 +31,9 @@ void done_type(const struct control *c, struct ledger *ledger, uint32_t type, ui
 {
     struct pen_type_totals row = {
         .objects = objects, .records = whole->records_in, .dead = whole->records_dead};
+    PEN_CHECK(type < c->program->type_count);
     const pen_slice name = c->program->by_type[type].type->name;
-    PEN_CHECK(type < c->program->type_count && name.len < sizeof(row.name));
+    PEN_CHECK(name.len < sizeof(row.name));
     memcpy(row.name, name.ptr, name.len);
     ledger_type(ledger, &row);
 }

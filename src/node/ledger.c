@@ -133,9 +133,12 @@ const struct pen_type_totals *ledger_type_of(const struct ledger *ledger, pen_sl
 
 void ledger_type(struct ledger *ledger, const struct pen_type_totals *type)
 {
-    const uint32_t at = type_at(ledger, pen_slice_str(type->name));
-    if (at == ledger->type_count) {
-        PEN_CHECK(at < PEN_COUNT(ledger->by_type)); /* no more types are loaded */
+    uint32_t at = type_at(ledger, pen_slice_str(type->name));
+    if (at ==
+        PEN_COUNT(ledger->by_type)) { /* loaded now and in earlier runs: the rest in one row */
+        at--;
+        (void)snprintf(ledger->by_type[at].name, sizeof(type->name), "other");
+    } else if (at == ledger->type_count) {
         memcpy(ledger->by_type[at].name, type->name, sizeof(type->name));
         ledger->type_count++;
     }

@@ -3,6 +3,8 @@
 #include "ledger.h"
 #include "test.h"
 
+#include <stdio.h>
+
 static void counters_come_back_from_text(void **state)
 {
     (void)state;
@@ -39,6 +41,28 @@ static void counters_come_back_from_text(void **state)
     pen_buf_fini(&text);
     ledger_fini(&a);
     ledger_fini(&b);
+}
+
+/* Types that are loaded no more are in a checkpoint too: what there is no row for is one of
+ * "other". */
+static void types_beyond_the_limit_share_a_row(void **state)
+{
+    (void)state;
+    struct ledger a;
+    uint64_t records = 0;
+    ledger_init(&a);
+    for (unsigned i = 0; i < PEN_TYPES_MAX + 40; i++) {
+        struct pen_type_totals type = {.records = 2};
+        (void)snprintf(type.name, sizeof(type.name), "type%u", i);
+        ledger_type(&a, &type);
+    }
+    assert_int_equal(a.type_count, PEN_TYPES_MAX);
+    for (uint32_t i = 0; i < a.type_count; i++) {
+        records += a.by_type[i].records;
+    }
+    assert_int_equal(records, 2 * (PEN_TYPES_MAX + 40));
+    assert_int_equal(ledger_type_of(&a, PEN_SLICE_LIT("other"))->records, 82);
+    ledger_fini(&a);
 }
 
 static void what_an_object_added_can_be_subtracted(void **state)
@@ -115,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_come_back_from_text),
+        cmocka_unit_test(types_beyond_the_limit_share_a_row),
         cmocka_unit_test(what_an_object_added_can_be_subtracted),
         cmocka_unit_test(a_range_of_times_grows_and_an_empty_one_adds_nothing),
         cmocka_unit_test(what_a_cluster_had_already_is_subtracted_with_what_it_took),
