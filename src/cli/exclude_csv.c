@@ -112,7 +112,7 @@ static pen_status row_add(struct csv *csv, const char *const cells[COLUMNS],
     const char *slash = strrchr(csv->path, '/');
     char name[160];
     const char **types = PEN_NEW_N(csv->arena, const char *, 1);
-    (void)snprintf(name, sizeof(name), "%.140s:%u", slash == NULL ? csv->path : slash + 1,
+    (void)snprintf(name, sizeof(name), "%.80s:%u", slash == NULL ? csv->path : slash + 1,
                    csv->line);
     const pen_slice copy = pen_arena_dup(csv->arena, pen_slice_str(name));
     const bool is_regex = strcmp(cells[PATTERN_TYPE], "regex") == 0;

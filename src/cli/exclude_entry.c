@@ -8,12 +8,17 @@
 #include <stdlib.h>
 
 #define TYPE_NAMES_MAX 256U
+#define NAME_BYTES_MAX 100U
 
 static const char *const keys[] = {"name", "query", "types", "mode", "csv"};
 
 pen_status exclude_add(struct pen_arena *arena, struct exclude_list *list,
                        const struct pen_exclusion *item, struct pen_err *err)
 {
+    if (strlen(item->name) > NAME_BYTES_MAX) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "a name of more than %u bytes",
+                        NAME_BYTES_MAX);
+    }
     if (list->items == NULL) {
         list->items = PEN_NEW_N(arena, struct pen_exclusion, PEN_EXCLUSIONS_MAX);
     }

@@ -30,14 +30,16 @@ static const char *mode_name(const struct pen_exclusion *exclusion)
 static void print_exclusions_json(const struct pen_replay_result *r)
 {
     struct pen_buf name;
+    const char *comma = "";
     pen_buf_init(&name, NAME_BYTES_MAX);
     (void)fputs("\"exclusions\":{", stdout);
     for (uint32_t i = 0; i < r->exclusion_count; i++) {
         name.len = 0;
         if (pen_json_escape(&name, pen_slice_str(r->exclusions[i].name)) == PEN_OK) {
-            (void)printf("%s\"%.*s\":{\"mode\":\"%s\",\"records\":%" PRIu64 "}", i == 0 ? "" : ",",
+            (void)printf("%s\"%.*s\":{\"mode\":\"%s\",\"records\":%" PRIu64 "}", comma,
                          (int)name.len, (const char *)name.ptr, mode_name(&r->exclusions[i]),
                          r->excluded[i]);
+            comma = ",";
         }
     }
     pen_buf_fini(&name);

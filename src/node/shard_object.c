@@ -165,6 +165,12 @@ static bool record_ship(struct shard *shard)
     return true;
 }
 
+/* Not seen before: by this object, or by a job that ended at an earlier time. */
+static bool is_new(const struct shard *shard)
+{
+    return !shard->object->is_again || shard->item.doc.time_ns >= shard->object->again_from_ns;
+}
+
 /* What exclusions say of a record, counted; its tags are those of rules then. */
 static bool record_excluded(struct shard *shard)
 {
@@ -173,7 +179,7 @@ static bool record_excluded(struct shard *shard)
     bool is_dropped = false;
     while (item->tag_count > 0 && item->tags[item->tag_count - 1] >= PEN_EXCLUDE_TAG) {
         const uint32_t index = item->tags[--item->tag_count] - PEN_EXCLUDE_TAG;
-        shard->excluded[index]++;
+        shard->excluded[index] += is_new(shard);
         is_dropped |= program->exclusions[index].mode == PEN_EXCLUDE_DROP;
     }
     return is_dropped;
@@ -189,9 +195,12 @@ static bool record_deliver(struct shard *shard)
         shard->object_totals.records_filtered++;
     } else if (record_excluded(shard)) {
         shard->object_totals.records_excluded++;
+        if (shard->object->is_again && is_new(shard)) {
+            shard->again_totals.records_excluded++;
+            shard->again_totals.records_filtered--;
+        }
     } else {
-        const bool is_new = !shard->object->is_again || t >= shard->object->again_from_ns;
-        if (is_new && !record_ship(shard)) {
+        if (is_new(shard) && !record_ship(shard)) {
             return false;
         }
         origins_add(&shard->origins, ORIGIN_ACCOUNT, item->doc.account);

@@ -71,6 +71,24 @@ def case_exclude():
     assert db.execute("select count(*) from signals").fetchone() == (0,)
 
 
+def case_exclude_later():
+    """A job that goes on with a later --to counts what is excluded as one run to there does."""
+    folder = Folder()
+    times = [f"2025-03-04T0{hour}:30:00Z" for hour in range(8)]
+    folder.put("a.json", records(*[made(i + 10, eventTime=time, eventName="Abc" if i % 2 else "Def")
+                                   for i, time in enumerate(times)]))
+    path = config("exclude: [{name: abc, query: '@eventName:Abc'}, {name: all, query: '*', mode: count}]\n")
+    args = ("--config", path, "--no-rules")
+    want = replay(folder.root, WORK / "whole", *args, "--to", "2025-03-04T07:00:00Z")
+    assert (want["records"]["excluded"], want["records"]["filtered"]) == (3, 1), want["records"]
+    first = replay(folder.root, WORK / "out", *args, "--to", "2025-03-04T03:00:00Z")
+    assert first["records"]["excluded"] == 1, first["records"]
+    got = replay(folder.root, WORK / "out", *args, "--to", "2025-03-04T07:00:00Z")
+    assert got["records"] == want["records"], (got["records"], want["records"])
+    assert counted(got) == counted(want), (counted(got), counted(want))
+    assert numbers(WORK / "out") == numbers(WORK / "whole")
+
+
 def case_exclude_csv():
     """The csv of SIEM on OpenSearch: the whole text of a field, as written or by an expression."""
     folder = Folder()
@@ -116,6 +134,7 @@ def case_exclude_config():
                         ("exclude: [{name: a, query: 'readOnly:true'}]", "written @readOnly"),
                         ("exclude: [{name: a, query: '*'}, {name: a, query: '*'}]", "a second exclusion called a"),
                         ("exclude: [{name: a, qeury: '*'}]", "the nearest is query"),
+                        (f"exclude: [{{name: {'a' * 101}, query: '*'}}]", "a name of more than 100 bytes"),
                         ("exclude: [{name: a, query: '*', mode: keep}]", "mode is drop or count"),
                         ("exclude: [{name: a, query: '*', types: [clodtrail]}]", "no log type `clodtrail`"),
                         ("exclude: [{name: a, query: '*', csv: x.csv}]", "rows of a csv have"),
