@@ -10,10 +10,11 @@ static const char help[] =
     "  --config FILE        penstock.yaml: who asks, and what is trusted\n"
     "  --ca FILE            PEM to trust instead of the system's certificates\n"
     "\n"
-    "Puts the component templates penstock-log and penstock-log-aws-cloudtrail and the index\n"
-    "templates penstock-log (log-*), penstock-log-aws-cloudtrail and penstock-signals, in place "
-    "of\n"
-    "those of the same names.  Templates of yours with a higher priority than 7 go before them.\n"
+    "Puts component and index templates for all built-in log types (penstock-log-aws-cloudtrail "
+    "for\n"
+    "log-aws-cloudtrail-*, ...), penstock-log for every other log-*, and penstock-signals, in "
+    "place of\n"
+    "those of the same names.  Templates of yours with a priority of 10 or more go before them.\n"
     "Exit: 0 done, 1 the cluster did not take them, 2 usage, 3 config.\n";
 
 enum sink_option { OPT_CONFIG = 1, OPT_CA, OPT_HELP };

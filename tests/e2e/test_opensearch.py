@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """test_opensearch.py PENSTOCK CASE - documents to a cluster: each of them once, whatever happens."""
+import fnmatch
 import hashlib
 import hmac
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -16,6 +18,7 @@ import time
 from bulk_server import Cluster, basic, error, tls_server, whole
 from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, replay, run
 
+TEMPLATES = pathlib.Path(__file__).parents[2] / "src/ship/templates"
 # Many small requests, and answers that are given up soon.
 SMALL = ("--set", "sink.timeout=2s", "--set", "ship.body_bytes_max=64KiB", "--set", "sink.requests_max=8")
 
@@ -265,6 +268,19 @@ class Block:
         return now < self.until
 
 
+def composed_of_what_is_there(cluster):
+    """Every index of a built-in type has a template; templates of the same priority never fit the same name."""
+    found = {path.rsplit("/", 1)[1]: body for path, body in cluster.puts.items() if path.startswith("/_index_template")}
+    names = [json.loads(line)["index"] for line in run("types", "list", "--json").stdout.splitlines()]
+    assert len(names) > 40, names
+    for name in (*names, "log-my-own", "penstock-signals"):
+        fits = [body["priority"] for body in found.values() for pattern in body["index_patterns"]
+                if fnmatch.fnmatch(f"{name}-2025-03", pattern)]
+        assert fits and len(fits) == len(set(fits)) and max(fits) < 10, (name, fits)
+    parts = {part for body in found.values() for part in body.get("composed_of", [])}
+    assert parts == {path.rsplit("/", 1)[1] for path in cluster.puts if path.startswith("/_component")}, parts
+
+
 def case_opensearch_setup():
     """Without templates nothing is sent; sink setup and --setup-sink put them."""
     folder = generate(size="1MiB")
@@ -275,15 +291,15 @@ def case_opensearch_setup():
         assert f"penstock sink setup opensearch:{cluster.url}" in refused and "--setup-sink" in refused, refused
         assert not cluster.docs and not out.exists(), cluster.docs
         done = run("sink", "setup", cluster.sink)
-        assert len(cluster.puts) == 5 and done.stdout.count(b"put /_") == 5, done.stdout
-        patterns = sorted(p for body in cluster.puts.values() for p in body.get("index_patterns", []))
-        assert patterns == ["log-*", "log-aws-cloudtrail-*", "penstock-signals-*"], patterns
+        files = {path.stem for path in TEMPLATES.glob("*.json")}
+        assert len(cluster.puts) == len(files) and done.stdout.count(b"put /_") == len(files), done.stdout
+        composed_of_what_is_there(cluster)
         replay(folder, out, "--sink", cluster.sink)
         same(cluster, want)
     with Cluster(templates=False) as cluster:
         replay(folder, WORK / "with", "--sink", cluster.sink, "--setup-sink")
         same(cluster, want)
-        assert len(cluster.puts) == 5, cluster.puts
+        assert len(cluster.puts) == len(files), cluster.puts
     gone = run("replay", folder, "--out", WORK / "gone", "--sink", cluster.sink, code=1).stderr.decode()
     assert "opensearch sink" in gone and "connect" in gone and not (WORK / "gone").exists(), gone
 

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""test_opensearch_types.py PENSTOCK CASE - documents of all log types in a real cluster with our templates: none
+is refused, each is there as it was sent."""
+import gzip
+import json
+import os
+import pathlib
+
+import types_made
+from kit import WORK, documents, event, main, replay, run
+from parts_opensearch import OpenSearch
+
+HEADERS = {  # lines before the first record
+    "vpcflow": ["version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end "
+                "action log-status"],
+    "cloudfront": ["#Version: 1.0", "#Fields: they are always the same"],
+}
+ACCOUNT = "AWSLogs/123456789012"
+ELB = f"{ACCOUNT}/elasticloadbalancing/eu-west-1/2025/03/04/123456789012_elasticloadbalancing_eu-west-1"
+SHAPES = {  # types without a made record elsewhere: key, lines
+    "cloudtrail": (f"{ACCOUNT}/CloudTrail/eu-west-1/2025/03/04/x.json.gz", [json.dumps({"Records": [
+        event(number, requestParameters=parameters) for number, parameters in enumerate((
+            {"filter": "a"}, {"filter": {"name": "b"}}, {"endTime": 1741064767000}, {"maxItems": "5"}, None))]})]),
+    "vpcflow": (f"{ACCOUNT}/vpcflowlogs/eu-west-1/2025/03/04/123456789012_vpcflowlogs_eu-west-1_fl-1_x.log.gz",
+                HEADERS["vpcflow"] + [
+                    "2 123456789012 eni-1 10.0.0.1 198.51.100.7 443 51234 6 5 9000000000 1741064767 1741064827 ACCEPT OK",
+                    "2 123456789012 eni-1 - - - - - - - 1741064767 1741064827 - NODATA"]),
+    "guardduty": (f"{ACCOUNT}/GuardDuty/eu-west-1/2025/03/04/x.jsonl.gz", [json.dumps({
+        "schemaVersion": "2.0", "accountId": "123456789012", "region": "eu-west-1", "id": "0a",
+        "type": "UnauthorizedAccess:EC2/SSHBruteForce", "severity": 8.9, "title": "t", "description": "d",
+        "updatedAt": "2025-03-04T05:06:07.000Z", "createdAt": "2025-03-04T05:06:07.000Z",
+        "resource": {"resourceType": "Instance", "instanceDetails": {"instanceId": "i-0a", "launchTime": 1741064767000}},
+        "service": {"action": {"actionType": "NETWORK_CONNECTION", "networkConnectionAction": {
+            "connectionDirection": "INBOUND", "remoteIpDetails": {
+                "ipAddressV4": "198.51.100.7", "geoLocation": {"lat": 1.5, "lon": 2.5}},
+            "localPortDetails": {"port": 22}}}}})]),
+    "networkfirewall": (f"{ACCOUNT}/123456789012_network-firewall_flow_eu-west-1_fw_202503040505_x.log.gz", [json.dumps({
+        "firewall_name": "fw", "availability_zone": "eu-west-1a", "event_timestamp": "1741064767",
+        "event": {"timestamp": "2025-03-04T05:06:07.123456+0000", "src_ip": "198.51.100.7", "src_port": 51234,
+                  "dest_ip": "10.0.0.9", "dest_port": 443, "proto": "TCP", **more}}) for more in (
+            {"event_type": "netflow", "flow_id": 77, "tcp": {"tcp_flags": "13", "syn": True},
+             "netflow": {"pkts": 5, "bytes": 9000000000, "min_ttl": 60, "max_ttl": 64}},
+            {"event_type": "alert", "app_proto": "http", "http": {"hostname": "shop.example", "length": 5},
+             "alert": {"action": "blocked", "signature_id": 7, "rev": 1, "signature": "s", "severity": 3}},
+            {"event_type": "tls", "tls": {"sni": "shop.example"}})]),
+    "alb": (f"{ELB}_app.shop.0a1b_20250304T0510Z_192.0.2.1_0a1b2c3d.log.gz", [
+        f'{kind} 2025-03-04T05:06:07.1{number}Z app/shop/0a1b 198.51.100.7:51234 {target} {times} {codes} 34 366 '
+        f'"GET https://shop.example:443/a?b=c HTTP/1.1" "curl/8.0" {cipher} arn:aws:x "Root=1-0a" "shop.example" "-" '
+        f'0 2025-03-04T05:06:07.000Z "forward" "-" "-" "{target}" "-" "-" "-"'
+        for number, (kind, target, times, codes, cipher) in enumerate((
+            ("https", "10.0.0.9:80", "0.001 0.002 0.000", "200 200", "ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2"),
+            ("h2", "-", "-1 -1 -1", "460 -", "- -")))]),
+    "nlb": (f"{ELB}_net.shop.0a1b_20250304T0510Z_0a1b2c3d.log.gz", [
+        "tls 2.0 2025-03-04T05:06:07 net/shop/0a1b 0a1b 198.51.100.7:51234 10.0.0.9:443 5 2 98 246 - arn:aws:x - "
+        "ECDHE-RSA-AES128-SHA tlsv12 - shop.example h2 h2 - 2025-03-04T05:06:02"]),
+    "clb": (f"{ELB}_shop_20250304T0510Z_192.0.2.1_0a1b2c3d.log", [
+        '2025-03-04T05:06:07.000001Z shop 198.51.100.7:51234 10.0.0.9:80 0.000073 0.001048 0.000057 200 200 0 29 '
+        '"GET http://shop.example:80/ HTTP/1.1" "curl/8.0" - -',
+        '2025-03-04T05:06:08.000001Z shop 198.51.100.7:51234 - -1 -1 -1 504 0 0 0 "- - - " "-" - -']),
+    "s3access": ("access/2025-03-04-05-06-07-0123456789ABCDEF", [
+        '0a1b bucket [04/Mar/2025:05:06:07 +0000] 198.51.100.7 arn:aws:iam::123456789012:user/kim 0A1B REST.GET.OBJECT '
+        f'k "GET /k HTTP/1.1" 200 - {size} {size} 14 13 "-" "curl/8.0" - x= SigV4 ECDHE-RSA-AES128-GCM-SHA256 '
+        'AuthHeader bucket.s3.amazonaws.com TLSv1.2 - -' for size in ("601", "9000000000", "-")]),
+    "route53resolver": (f"{ACCOUNT}/vpcdnsquerylogs/vpc-1/2025/03/04/x.log.gz", [json.dumps({
+        "version": "1.100000", "account_id": "123456789012", "region": "eu-west-1", "vpc_id": "vpc-1",
+        "query_timestamp": "2025-03-04T05:06:07Z", "query_name": "shop.example.", "query_type": "A",
+        "query_class": "IN", "rcode": "NOERROR", "srcaddr": "10.0.0.9", "srcport": "51234", "transport": "UDP",
+        "answers": answers, "srcids": {"instance": "i-0a"}}) for answers in (
+            [{"Rdata": "198.51.100.7", "Type": "A", "Class": "IN"}], [{"Rdata": "x.", "Type": "CNAME", "Class": "IN"}],
+            [])]),
+}
+
+
+def put(root, key, lines):
+    path = root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(line + "\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+
+
+def samples(root):
+    """The records of the samples, where they are at hand."""
+    data = os.environ.get("PENSTOCK_DATA")
+    for path in sorted((pathlib.Path(data) / "siem_oracle").glob("*.jsonl")) if data else ():
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        by_key = {}
+        for row in rows:
+            by_key.setdefault(row["s3_key"], []).append(row["raw"])
+        for key, lines in by_key.items():
+            put(root / path.stem, key, HEADERS.get(path.stem, []) + lines)
+
+
+def all_types(root):
+    for name, made in types_made.MADE.items():
+        put(root / name, made["key"], made["body"].splitlines())
+    for name, (key, lines) in SHAPES.items():
+        put(root / f"shape-{name}", key, lines)
+    samples(root)
+
+
+def one_shard(cluster):
+    """Hundreds of shards tell nothing more, and take long; the mappings stay."""
+    for part in cluster.call("GET", "/_component_template/penstock-*")["component_templates"]:
+        body = part["component_template"]
+        body["template"].setdefault("settings", {}).setdefault("index", {})["number_of_shards"] = "1"
+        assert cluster.call("PUT", f"/_component_template/{part['name']}", body) == {"acknowledged": True}, part["name"]
+
+
+def case_opensearch_types():
+    """Documents of every built-in type, made ones and samples: none refused, and each as the files sink has it."""
+    root = WORK / "logs"
+    all_types(root)
+    plain = replay(root, WORK / "files", "--no-rules", code=None)
+    want = {}  # several versions of a finding, and equal lines, have the same id: the first that comes is there
+    for line in documents(WORK / "files"):
+        want.setdefault((line["_index"], line["_id"]), []).append(line["_source"])
+    types = {json.loads(line)["name"] for line in run("types", "list", "--json").stdout.splitlines()}
+    missing = types - set(plain["by_type"]) - {"unknown", "json"}
+    assert not missing, missing
+    with OpenSearch(WORK) as cluster:
+        sink = f"opensearch:{cluster.endpoint}"
+        run("sink", "setup", sink)
+        one_shard(cluster)
+        got = replay(root, WORK / "out", "--no-rules", "--sink", sink, code=None)
+        refused = [gap for gap in got["gaps"] if "refused" in gap["cause"]]
+        assert not refused, (refused, run("dead-letters", "list", "--out", WORK / "out", code=None).stdout.decode()[:20000])
+        there = cluster.documents("*")
+        assert there.keys() == want.keys(), (len(there), len(want), list(there.keys() ^ want.keys())[:3])
+        wrong = [key for key in want if there[key] not in want[key]]
+        assert not wrong, (len(wrong), want[wrong[0]], there[wrong[0]])
+        counts = {"delivered": len(want), "duplicate": plain["records"]["delivered"] - len(want)}
+        assert got["records"] == {**plain["records"], **counts}, (got["records"], plain["records"])
+
+
+main(globals())
