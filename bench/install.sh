@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(build-essential cmake ninja-build pkg-config python3 liburing-dev libisal-dev
     libdeflate-dev libzstd-dev libhyperscan-dev libsimdjson-dev libjemalloc-dev libyaml-dev
     libsqlite3-dev libxxhash-dev libpcre2-dev libssl-dev libcurl4-openssl-dev
-    libexpat1-dev libcmocka-dev sqlite3 zstd)
+    libexpat1-dev libmaxminddb-dev libcmocka-dev sqlite3 zstd)
 if [ "${1:-}" = --tests ]; then
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils python3-botocore
         python3-venv openssl)

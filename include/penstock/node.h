@@ -10,6 +10,7 @@
 
 #include "penstock/classify.h"
 #include "penstock/detect.h"
+#include "penstock/enrich.h"
 #include "penstock/json.h"
 #include "penstock/match.h"
 #include "penstock/normalize.h"
@@ -22,6 +23,10 @@ PEN_MUST_USE pen_status pen_node_libraries(struct pen_buf *out);
 #define PEN_OPTION_LIST_MAX 256 /* bytes of an option that is a list, with a NUL */
 struct pen_option_list {
     char text[PEN_OPTION_LIST_MAX];
+};
+#define PEN_OPTION_PATH_MAX 1024 /* bytes of an option that is a path, with a NUL */
+struct pen_option_path {
+    char text[PEN_OPTION_PATH_MAX]; /* empty: none */
 };
 
 /* ---- program: types, rules, schemas and engines ---- */
@@ -47,6 +52,7 @@ struct pen_program {
     uint32_t group_count;
     const struct pen_exclusion *exclusions;
     uint32_t exclusion_count;
+    struct pen_enrich *enrich; /* NULL: documents say what records say */
 };
 /* Names of a query in log search syntax to fields of a type: a pen_field_fn whose ctx is one. */
 struct pen_query_names {
@@ -85,6 +91,7 @@ struct pen_program_options {
     const char *group_by;                   /* sigma.group_by; NULL: the default */
     const struct pen_exclusion *exclusions; /* borrowed as long as the program lives */
     uint32_t exclusion_count;
+    struct pen_enrich_options enrich; /* of none, nothing is enriched */
     /* With a query instead of rules (search): called for every type to build the one expression. */
     pen_status (*build)(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
                         struct pen_expr **out, struct pen_err *err);
@@ -141,6 +148,9 @@ PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, str
 /* Plain bytes that a scan holds at once. */
 size_t pen_scan_window(size_t record_bytes_max);
 void pen_scan_free(struct pen_scan *scan);
+/* What is known of addresses from the next record on: tables of the program's pen_enrich; NULL, or
+ * a program without: nothing changes. */
+void pen_scan_enrich(struct pen_scan *scan, const struct pen_enrich_tables *tables);
 /* How often a regular expression of a rule gave up on a field: it counts as no match there. */
 uint64_t pen_scan_regex_limits(const struct pen_scan *scan);
 /* Starts on an object; bucket (empty: none, else for @log_s3bucket) and key are borrowed until the
@@ -354,9 +364,16 @@ struct pen_replay_options {
 #define PEN_OPTION_TIME int64_t
 #define PEN_OPTION_WORD uint64_t
 #define PEN_OPTION_LIST struct pen_option_list
+#define PEN_OPTION_PATH struct pen_option_path
 #include "penstock/options.def"
 #undef PEN_OPTION
 };
+
+/* The tables that the options name; borrows them. */
+static inline struct pen_enrich_options pen_replay_enrich(const struct pen_replay_options *options)
+{
+    return (struct pen_enrich_options){.geoip = options->geoip.text, .asn = options->asn.text};
+}
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */
 uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t gets, uint64_t lists,

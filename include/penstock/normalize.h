@@ -14,6 +14,12 @@
 struct pen_schema;
 PEN_MUST_USE pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out,
                                        struct pen_err *err);
+/* With fields for what pen_enrich tells of addresses: parts are PEN_ENRICH_ bits (enrich.h).  Of a
+ * type that has source.ip (or destination, client, server), rules and queries may name source.geo
+ * and source.as fields then.  What the map of a type has under these names stays when no table
+ * knows better. */
+PEN_MUST_USE pen_status pen_schema_new_enriched(const struct pen_type *type, uint32_t parts,
+                                                struct pen_schema **out, struct pen_err *err);
 void pen_schema_free(struct pen_schema *schema);
 /*
  * A pen_field_fn (ctx is the schema): the field id for a name in a rule or query.  A raw path
@@ -81,6 +87,9 @@ struct pen_normalizer;
 PEN_MUST_USE pen_status pen_normalizer_new(const struct pen_schema *schema,
                                            struct pen_normalizer **out, struct pen_err *err);
 void pen_normalizer_free(struct pen_normalizer *normalizer);
+/* Fills the fields of pen_schema_new_enriched from now on; enricher is borrowed. */
+struct pen_enricher;
+void pen_normalizer_enrich(struct pen_normalizer *normalizer, struct pen_enricher *enricher);
 /*
  * pen_normalize - fills *doc, adds derived values that rules asked for to the record.
  *

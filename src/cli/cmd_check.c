@@ -93,6 +93,7 @@ static pen_status look(const struct replay_args *args, struct check *check, stru
                                                 .rules = args->options.rules,
                                                 .exclusions = args->options.exclusions,
                                                 .exclusion_count = args->options.exclusion_count,
+                                                .enrich = pen_replay_enrich(&args->options),
                                                 .types_dir = args->options.types_dir};
     PEN_TRY(pen_program_new(&program, &check->program, err));
     const uint64_t after = pen_host_rss();

@@ -345,7 +345,10 @@ static void setting_take(struct reading *r, const struct pen_yaml *at, pen_slice
     struct pen_err err = {0};
     if (at->kind == PEN_YAML_SEQ) {
         PROBLEM(r, at, "%.*s takes one value", PEN_SLICE_FMT(key));
-    } else if (settings_set(r->options, key, at->text, &err) != PEN_OK) {
+        return;
+    }
+    const pen_slice value = settings_is_path(key) ? pen_slice_str(path_of(r, at->text)) : at->text;
+    if (settings_set(r->options, key, value, &err) != PEN_OK) {
         PROBLEM(r, at->key, "%s", err.text);
     }
 }

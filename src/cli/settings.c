@@ -22,7 +22,8 @@ const struct setting cli_settings[] = {
 
 const char *setting_type_name(enum setting_type type)
 {
-    static const char *const names[] = {"count", "size", "duration", "time", "word", "list"};
+    static const char *const names[] = {"count", "size", "duration", "time",
+                                        "word",  "list", "path"};
     return names[type];
 }
 
@@ -78,6 +79,7 @@ static bool number_read(const struct setting *setting, pen_slice text, union num
     case SETTING_WORD:
         return word_read(setting->unit, text, &out->amount);
     case SETTING_LIST:
+    case SETTING_PATH:
         break; /* no number */
     }
     pen_panic(PEN_HERE, "type of a setting");
@@ -103,23 +105,33 @@ static union number own_number(const struct setting *setting, const char *text)
     return number;
 }
 
-static bool list_put(struct pen_replay_options *options, const struct setting *setting,
+static bool is_text(const struct setting *setting)
+{
+    return setting->type == SETTING_LIST || setting->type == SETTING_PATH;
+}
+
+static bool text_put(struct pen_replay_options *options, const struct setting *setting,
                      pen_slice text)
 {
-    struct pen_option_list list = {{0}};
-    if (text.len == 0 || text.len >= sizeof(list.text)) {
+    const bool is_path = setting->type == SETTING_PATH;
+    char *to = (char *)options + setting->offset;
+    const size_t room = is_path ? PEN_OPTION_PATH_MAX : PEN_OPTION_LIST_MAX;
+    const bool has_nul = text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
+    if ((text.len == 0 && !is_path) || text.len >= room || has_nul) {
         return false;
     }
-    memcpy(list.text, text.ptr, text.len);
-    memcpy((uint8_t *)options + setting->offset, &list, sizeof(list));
+    memset(to, 0, room);
+    if (text.len > 0) {
+        memcpy(to, text.ptr, text.len);
+    }
     return true;
 }
 
 void settings_defaults(struct pen_replay_options *options)
 {
     for (const struct setting *s = cli_settings; s->key != NULL; s++) {
-        if (s->type == SETTING_LIST) {
-            PEN_CHECK(list_put(options, s, pen_slice_str(s->value)));
+        if (is_text(s)) {
+            PEN_CHECK(text_put(options, s, pen_slice_str(s->value)));
         } else {
             number_put(options, s, own_number(s, s->value));
         }
@@ -187,6 +199,12 @@ bool settings_known(pen_slice key)
     return find(key) != NULL;
 }
 
+bool settings_is_path(pen_slice key)
+{
+    const struct setting *s = find(key);
+    return s != NULL && s->type == SETTING_PATH;
+}
+
 static pen_status value_fail(const struct setting *s, pen_slice value, struct pen_err *err)
 {
     if (s->type == SETTING_WORD) {
@@ -197,6 +215,10 @@ static pen_status value_fail(const struct setting *s, pen_slice value, struct pe
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
                         "%s takes %s with commas between them, at most %d bytes, not `%.*s`",
                         s->key, s->unit, PEN_OPTION_LIST_MAX - 1, PEN_SLICE_FMT(value));
+    }
+    if (s->type == SETTING_PATH) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s takes a path of at most %d bytes",
+                        s->key, PEN_OPTION_PATH_MAX - 1);
     }
     static const char *const wants[] = {"a number", "a size such as 64KiB",
                                         "a duration such as 90s or 24h",
@@ -214,8 +236,8 @@ pen_status settings_set(struct pen_replay_options *options, pen_slice key, pen_s
         PEN_TRY(reserved(key, value, &is_reserved, err));
         return is_reserved ? PEN_OK : unknown(key, err);
     }
-    if (s->type == SETTING_LIST) {
-        return list_put(options, s, value) ? PEN_OK : value_fail(s, value, err);
+    if (is_text(s)) {
+        return text_put(options, s, value) ? PEN_OK : value_fail(s, value, err);
     }
     union number number;
     if (!number_read(s, value, &number) ||
@@ -268,7 +290,7 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
                                             {"ns", 1}};
     char time[PEN_TIME_MAX];
     union number number;
-    if (setting->type == SETTING_LIST) {
+    if (is_text(setting)) {
         return pen_buf_add(out, pen_slice_str((const char *)options + setting->offset));
     }
     memcpy(&number, (const uint8_t *)options + setting->offset, sizeof(number));
@@ -287,6 +309,7 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
     case SETTING_WORD:
         return pen_buf_add(out, word_at(setting->unit, number.amount));
     case SETTING_LIST:
+    case SETTING_PATH:
         break;
     }
     pen_panic(PEN_HERE, "type of a setting");

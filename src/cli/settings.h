@@ -11,7 +11,8 @@ enum setting_type {
     SETTING_DURATION,
     SETTING_TIME,
     SETTING_WORD,
-    SETTING_LIST
+    SETTING_LIST,
+    SETTING_PATH
 };
 enum setting_when { SETTING_START, SETTING_JOB, SETTING_NEW };
 
@@ -27,6 +28,7 @@ const char *setting_type_name(enum setting_type type);
 /* When a value counts, in words. */
 const char *setting_when_text(enum setting_when when);
 bool settings_known(pen_slice key);
+bool settings_is_path(pen_slice key); /* of an option that is a file */
 void settings_defaults(struct pen_replay_options *options);
 /*
  * settings_set - takes `value` as a user wrote it.

@@ -80,6 +80,9 @@ static void shard_rows(const struct pen_replay_options *o, const struct pen_prog
     row(b->shard, &b->shard_rows, "document in the making", DOCUMENT_COPIES * o->record_bytes_max);
     row(b->shard, &b->shard_rows, "matching", matchers);
     row(b->shard, &b->shard_rows, "documents to ship", pen_ship_memory(&ship));
+    if (program != NULL && program->enrich != NULL) {
+        row(b->shard, &b->shard_rows, "what is known of addresses", pen_enricher_memory());
+    }
     row(b->shard, &b->shard_rows, "thread", THREAD_BYTES);
 }
 
@@ -94,6 +97,10 @@ void pen_budget_plan(const struct pen_replay_options *options, const struct pen_
         budget->shard_bytes += budget->shard[i].bytes;
     }
     row(budget->once, &budget->once_rows, "rules and log types", program_bytes);
+    if (program != NULL && program->enrich != NULL) { /* those of now are of the program */
+        row(budget->once, &budget->once_rows, "the next tables of addresses",
+            pen_enrich_bytes(program->enrich));
+    }
     row(budget->once, &budget->once_rows, "listing, commits, databases", CONTROL_BYTES);
     row(budget->once, &budget->once_rows, "mailboxes",
         edges * options->mailbox_capacity * sizeof(void *));

@@ -211,6 +211,23 @@ static int64_t watermark(struct control *c)
     return INT64_MAX;
 }
 
+/* What the files of the tables have become.  All shards are at this commit, so that they have the
+ * tables that the commit before it told them of. */
+static void enrich_look(struct control *c)
+{
+    struct pen_err err = {0};
+    bool is_changed = false;
+    if (c->program->enrich == NULL) {
+        return;
+    }
+    if (pen_enrich_reload(c->program->enrich, &is_changed, &err) != PEN_OK) {
+        SAY(c, WARN, "penstock: warning: %s; the tables before stay\n", err.text);
+    }
+    if (is_changed) {
+        SAY(c, INFO, "penstock: a database of addresses changed and is used from now on\n");
+    }
+}
+
 void commit_end(struct control *c)
 {
     struct pen_err err = {0};
@@ -253,6 +270,7 @@ void commit_end(struct control *c)
         c->watermark_ns =
             INT64_MAX - 1; /* all released, but only the end closes by the largest time */
     }
+    enrich_look(c);
     broadcast(c, MSG_COMMITTED, c->epoch, c->watermark_ns);
     SAY(c, DEBUG, "penstock: commit %" PRIu64 ": %" PRIu64 " objects done, %" PRIu64 " records\n",
         c->epoch, c->objects_done, c->committed.totals.records_in);

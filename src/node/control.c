@@ -316,6 +316,7 @@ void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_
         struct message *message = message_new(kind);
         message->epoch = epoch;
         message->watermark_ns = watermark;
+        message->tables = c->program->enrich == NULL ? NULL : pen_enrich_now(c->program->enrich);
         message->totals.time_last_ns = c->committed.totals.time_last_ns;
         (void)edge_send(&c->topology.to_shard[i], c->ring, message);
     }

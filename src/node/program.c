@@ -141,7 +141,8 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
                             why.text);
         }
     }
-    PEN_TRY(pen_schema_new(entry->type, &entry->schema, err));
+    const uint32_t enrich = program->enrich == NULL ? 0 : pen_enrich_parts(program->enrich);
+    PEN_TRY(pen_schema_new_enriched(entry->type, enrich, &entry->schema, err));
     pen_status st = build_queries(program, options, entry, err);
     if (st == PEN_OK) {
         st = exclude_queries(options->exclusions, options->exclusion_count, &program->arena, entry,
@@ -167,13 +168,20 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
     return made;
 }
 
+static pen_status parts_load(struct pen_program *program, const struct pen_program_options *options,
+                             struct pen_err *err)
+{
+    if (pen_enrich_wanted(&options->enrich)) {
+        PEN_TRY(pen_enrich_open(&options->enrich, &program->enrich, err));
+    }
+    PEN_TRY(pen_types_load(options->types_dir, &program->types, err));
+    return options->build == NULL ? pen_rules_load(&options->rules, &program->rules, err) : PEN_OK;
+}
+
 static pen_status program_fill(struct pen_program *program,
                                const struct pen_program_options *options, struct pen_err *err)
 {
-    PEN_TRY(pen_types_load(options->types_dir, &program->types, err));
-    if (options->build == NULL) {
-        PEN_TRY(pen_rules_load(&options->rules, &program->rules, err));
-    }
+    PEN_TRY(parts_load(program, options, err));
     PEN_TRY(group_names(program, options->group_by, err));
     PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
     program->exclusions = options->exclusions;
@@ -220,6 +228,7 @@ void pen_program_free(struct pen_program *program)
     }
     pen_rules_free(program->rules);
     pen_types_free(program->types);
+    pen_enrich_close(program->enrich);
     pen_arena_fini(&program->arena);
     free(program);
 }

@@ -217,6 +217,7 @@ static pen_status program_open(struct control *c, struct pen_err *err)
                                                 .group_by = o->group_by.text,
                                                 .exclusions = o->exclusions,
                                                 .exclusion_count = o->exclusion_count,
+                                                .enrich = pen_replay_enrich(o),
                                                 .is_stopped = is_interrupted,
                                                 .words = is_quiet         ? PEN_COMPILE_QUIET
                                                          : o->is_terminal ? PEN_COMPILE_TERMINAL

@@ -38,6 +38,7 @@ struct pen_scan {
     struct pen_decoder *decoder;
     struct scan_type *types;
     struct envelope *envelope;
+    struct pen_enricher *enricher; /* or NULL */
     uint32_t wrapped; /* what the object's records come in; 0: they stand as they are */
     const struct pen_type *type;
     struct pen_key_info key_info;
@@ -87,11 +88,19 @@ static pen_status scan_type_get(struct pen_scan *scan, const struct pen_type *ty
     }
     if (entry->normalizer == NULL) {
         PEN_TRY(pen_normalizer_new(shared->schema, &entry->normalizer, err));
+        pen_normalizer_enrich(entry->normalizer, scan->enricher);
     }
     if (entry->matcher == NULL && shared->engine != NULL) {
         PEN_TRY(pen_matcher_new(shared->engine, &entry->matcher, err));
     }
     return PEN_OK;
+}
+
+void pen_scan_enrich(struct pen_scan *scan, const struct pen_enrich_tables *tables)
+{
+    if (scan->enricher != NULL && tables != NULL) {
+        pen_enricher_use(scan->enricher, tables);
+    }
 }
 
 /* Room for the largest record, what stood before it in the window, and its end. */
@@ -112,6 +121,9 @@ static pen_status scan_fill_in(struct pen_scan *scan, struct pen_err *err)
     scan->types = calloc(program->type_count, sizeof(*scan->types));
     if (scan->window == NULL || scan->types == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "scan: out of memory for the window");
+    }
+    if (program->enrich != NULL) {
+        PEN_TRY(pen_enricher_new(program->enrich, &scan->enricher, err));
     }
     for (uint32_t i = 0; i < program->type_count; i++) {
         PEN_TRY(scan_type_get(scan, program->by_type[i].type, err));
@@ -166,6 +178,7 @@ void pen_scan_free(struct pen_scan *scan)
         pen_normalizer_free(scan->types[i].normalizer);
         pen_matcher_free(scan->types[i].matcher);
     }
+    pen_enricher_free(scan->enricher);
     pen_decoder_free(scan->decoder);
     pen_classifier_free(scan->classifier);
     free(scan->types);

@@ -238,6 +238,7 @@ static void from_control(struct shard *shard, struct message *message)
         if (message->totals.time_last_ns != 0) {
             pen_state_seen(shard->state, message->totals.time_last_ns);
         }
+        pen_scan_enrich(shard->scan, message->tables);
         shard->watermark_ns = message->watermark_ns;
         shard->release_epoch = message->epoch;
         break;

@@ -64,7 +64,8 @@ struct message {
     uint32_t from; /* shard, or UINT32_MAX for control */
     uint64_t epoch;
     int64_t watermark_ns;
-    uint32_t bucket;           /* CREDENTIALS, ADDRESSES: index, or OF_SINK */
+    const struct pen_enrich_tables *tables; /* COMMITTED: of addresses; NULL: none */
+    uint32_t bucket;                        /* CREDENTIALS, ADDRESSES: index, or OF_SINK */
     struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */

@@ -9,6 +9,7 @@
 #ifndef PEN_NORMALIZE_INTERNAL_H
 #define PEN_NORMALIZE_INTERNAL_H
 
+#include "penstock/enrich.h"
 #include "penstock/normalize.h"
 
 #include "tree.h"
@@ -20,6 +21,7 @@
 #define NRM_ITEMS_MAX 256U
 #define NRM_DIVERTS_MAX (NRM_SLOTS_MAX + 16U)
 #define NRM_DERIVED_MAX 1024U
+#define NRM_SIDES_MAX 4U
 #define NRM_DOCUMENT_MAX ((size_t)32 << 20)
 #define NRM_ACTION_TEXT 1U   /* json_to_text */
 #define NRM_ACTION_SCRIPT 2U /* first of the script's repairs */
@@ -128,6 +130,12 @@ struct nrm_name {
     struct nrm_name *next;
 };
 
+/* source, destination and the like: slots of its address and of what tables know of it. */
+struct nrm_side {
+    uint32_t ip;
+    uint32_t parts[PEN_GEO_PARTS]; /* or PEN_FIELD_NONE */
+};
+
 struct pen_schema {
     const struct pen_type *type;
     struct pen_plan *plan;
@@ -160,7 +168,10 @@ struct pen_schema {
     struct nrm_derived derived[NRM_DERIVED_MAX];
     uint32_t derived_count;
     struct nrm_name *names;
-    uint32_t tags_field; /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
+    struct nrm_side sides[NRM_SIDES_MAX]; /* of which tables may know something */
+    uint32_t side_count;
+    bool is_enrich_asked; /* a rule or query names a field that tables fill */
+    uint32_t tags_field;  /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
 };
 
 enum {
@@ -198,7 +209,9 @@ struct pen_normalizer {
     pen_slice index_tail; /* behind the index name of the type, likewise */
     pen_slice own_id;     /* without the suffix; empty: there is none */
     bool account_is_fallback, region_is_fallback;
-    const struct pen_told *told; /* of the record; NULL: nothing */
+    const struct pen_told *told;       /* of the record; NULL: nothing */
+    struct pen_enricher *enricher;     /* of the shard, or NULL */
+    struct pen_geo geo[NRM_SIDES_MAX]; /* by side of the schema: texts of slots of the record */
 };
 
 static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_slice text,
@@ -212,6 +225,16 @@ static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_sli
 
 /* Slot of an ECS name, PEN_FIELD_NONE when the type has none of that name. */
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
+/* Likewise, a new one when there is none; ecs lives as long as the schema. */
+PEN_MUST_USE pen_status nrm_slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *slot,
+                                     struct pen_err *err);
+
+/* enrich.c: adds the slots of PEN_ENRICH_ parts to those of the map and script; fills them for a
+ * record whose other slots are filled; whether a slot is one of them. */
+PEN_MUST_USE pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted,
+                                         struct pen_err *err);
+void nrm_enrich_fill(struct pen_normalizer *n);
+bool nrm_enrich_has(const struct pen_schema *schema, uint32_t slot);
 
 /* times.c: whether the time form of a type can be read. */
 PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err);

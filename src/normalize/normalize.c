@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define SIZE_GUARD_BYTES 65536U
-#define ITEMS_INSERTED_MAX 16U
 #define PLAIN_MAX ((size_t)8 << 20)
 #define SCRATCH_MORE 1024U         /* that scripts may add to texts of a record, */
 #define SCRATCH_ESCAPES_MAX 65536U /* of which so many bytes may need to be escaped */
@@ -130,24 +129,6 @@ static int item_order(const void *a, const void *b)
     return order != 0 ? order : (x->text.len > y->text.len) - (x->text.len < y->text.len);
 }
 
-/* qsort takes memory and calls; most lists have two or three. */
-static void items_sort(struct nrm_item *items, uint32_t count)
-{
-    if (count > ITEMS_INSERTED_MAX) {
-        qsort(items, count, sizeof(items[0]), item_order);
-        return;
-    }
-    for (uint32_t i = 1; i < count; i++) {
-        const struct nrm_item item = items[i];
-        uint32_t at = i;
-        while (at > 0 && item_order(&item, &items[at - 1]) < 0) {
-            items[at] = items[at - 1];
-            at--;
-        }
-        items[at] = item;
-    }
-}
-
 static void map_collect(struct pen_normalizer *n, const struct pen_record *record,
                         const struct nrm_map *map)
 {
@@ -165,7 +146,9 @@ static void map_collect(struct pen_normalizer *n, const struct pen_record *recor
                 (struct nrm_item){.text = value->text, .is_escaped = value->is_escaped};
         }
     }
-    items_sort(n->items + from, n->item_count - from);
+    if (n->item_count - from > 1) {
+        qsort(n->items + from, n->item_count - from, sizeof(n->items[0]), item_order);
+    }
     if (n->item_count > from) {
         n->slots[map->slot] = (struct nrm_value){
             .kind = NRM_LIST, .item_first = from, .item_count = n->item_count - from};
@@ -707,6 +690,9 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     }
     if (status == PEN_OK) {
         status = fill_slots(n, record, object, doc);
+    }
+    if (n->enricher != NULL && status == PEN_OK && (want_source || n->schema->is_enrich_asked)) {
+        nrm_enrich_fill(n);
     }
     if (status == PEN_OK) {
         status = find_actor(n, record, doc);

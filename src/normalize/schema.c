@@ -67,7 +67,8 @@ static bool ends_with(pen_slice text, pen_slice tail)
 /* ECS 1.10 fields of the numeric types that the built-in maps can fill. */
 static bool is_number_field(pen_slice ecs)
 {
-    static const char *const tails[] = {".port", ".bytes", ".packets", ".status_code", ".pid"};
+    static const char *const tails[] = {".port",        ".bytes", ".packets",
+                                        ".status_code", ".pid",   ".as.number"};
     static const char *const names[] = {"event.severity", "event.duration", "event.risk_score",
                                         "event.sequence", "file.size",      "dns.answers.ttl"};
     for (size_t i = 0; i < PEN_COUNT(tails); i++) {
@@ -83,8 +84,8 @@ static bool is_number_field(pen_slice ecs)
     return false;
 }
 
-static pen_status slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *slot,
-                           struct pen_err *err)
+pen_status nrm_slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *slot,
+                        struct pen_err *err)
 {
     const uint32_t known = nrm_slot_find(schema, ecs);
     if (known != PEN_FIELD_NONE) {
@@ -192,11 +193,11 @@ static pen_status build_maps(struct pen_schema *schema, struct pen_err *err)
         PEN_TRY(build_sources(schema, entry, &schema->maps[i], err));
         schema->maps[i].source_count = entry->source_count;
         schema->maps[i].collect = entry->collect;
-        PEN_TRY(slot_add(schema, entry->ecs, &schema->maps[i].slot, err));
+        PEN_TRY(nrm_slot_add(schema, entry->ecs, &schema->maps[i].slot, err));
     }
     for (uint32_t i = 0; i < type->static_count; i++) {
         uint32_t slot = 0;
-        PEN_TRY(slot_add(schema, type->statics[i].ecs, &slot, err));
+        PEN_TRY(nrm_slot_add(schema, type->statics[i].ecs, &slot, err));
         schema->slots[slot].fixed = type->statics[i].json;
     }
     return PEN_OK;
@@ -209,7 +210,7 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
         &schema->slot_provider, &schema->slot_account,  &schema->slot_region};
     for (size_t i = 0; i < PEN_COUNT(basic_slots); i++) {
         uint32_t slot = 0;
-        PEN_TRY(slot_add(schema, pen_slice_str(basic_slots[i]), &slot, err));
+        PEN_TRY(nrm_slot_add(schema, pen_slice_str(basic_slots[i]), &slot, err));
         if (slots[i] != NULL) {
             *slots[i] = slot;
         } else {
@@ -218,11 +219,12 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
     }
     schema->slot_instance = PEN_FIELD_NONE;
     if ((schema->type->envelopes & PEN_ENVELOPE_FIRELENS) != 0) {
-        PEN_TRY(slot_add(schema, PEN_SLICE_LIT("cloud.instance.id"), &schema->slot_instance, err));
+        PEN_TRY(
+            nrm_slot_add(schema, PEN_SLICE_LIT("cloud.instance.id"), &schema->slot_instance, err));
     }
     if (schema->type->format != PEN_FORMAT_JSON) {
-        PEN_TRY(slot_add(schema, pen_slice_str(problem_slots[0]), &schema->slot_kind, err));
-        return slot_add(schema, pen_slice_str(problem_slots[1]), &schema->slot_reason, err);
+        PEN_TRY(nrm_slot_add(schema, pen_slice_str(problem_slots[0]), &schema->slot_kind, err));
+        return nrm_slot_add(schema, pen_slice_str(problem_slots[1]), &schema->slot_reason, err);
     }
     return PEN_OK;
 }
@@ -264,7 +266,8 @@ static pen_status build_script(struct pen_schema *schema, struct pen_err *err)
     }
     for (uint32_t i = 0; script->slots[i] != NULL; i++) {
         PEN_CHECK(i < NRM_SCRIPT_SLOTS_MAX);
-        PEN_TRY(slot_add(schema, pen_slice_str(script->slots[i]), &schema->script_slots[i], err));
+        PEN_TRY(
+            nrm_slot_add(schema, pen_slice_str(script->slots[i]), &schema->script_slots[i], err));
     }
     return PEN_OK;
 }
@@ -397,12 +400,13 @@ static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
     return PEN_OK;
 }
 
-static pen_status build(struct pen_schema *schema, struct pen_err *err)
+static pen_status build(struct pen_schema *schema, uint32_t enrich, struct pen_err *err)
 {
     PEN_TRY(build_basics(schema, err));
     PEN_TRY(build_maps(schema, err));
     PEN_TRY(build_provider(schema));
     PEN_TRY(build_script(schema, err));
+    PEN_TRY(nrm_enrich_build(schema, enrich, err));
     PEN_TRY(build_keys(schema, err));
     PEN_TRY(build_actions(schema, err));
     PEN_TRY(build_diverts(schema, err));
@@ -411,6 +415,12 @@ static pen_status build(struct pen_schema *schema, struct pen_err *err)
 }
 
 pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out, struct pen_err *err)
+{
+    return pen_schema_new_enriched(type, 0, out, err);
+}
+
+pen_status pen_schema_new_enriched(const struct pen_type *type, uint32_t parts,
+                                   struct pen_schema **out, struct pen_err *err)
 {
     struct pen_schema *schema = calloc(1, sizeof(*schema));
     *out = NULL;
@@ -423,7 +433,7 @@ pen_status pen_schema_new(const struct pen_type *type, struct pen_schema **out, 
     schema->plan = pen_plan_new();
     const pen_status status = schema->plan == NULL
                                   ? PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field plan")
-                                  : build(schema, err);
+                                  : build(schema, parts, err);
     if (status != PEN_OK) {
         pen_schema_free(schema);
         return status;
@@ -490,7 +500,12 @@ static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t
     if (status != PEN_OK) {
         return PEN_FAIL(err, status, PEN_NO_OFFSET, "field %.*s", PEN_SLICE_FMT(name));
     }
-    return derived_find(schema, name, &derived) ? derived_add(schema, &derived, err) : PEN_OK;
+    if (!derived_find(schema, name, &derived)) {
+        return PEN_OK;
+    }
+    schema->is_enrich_asked |=
+        derived.kind == NRM_FROM_SLOT && nrm_enrich_has(schema, derived.slot);
+    return derived_add(schema, &derived, err);
 }
 
 static pen_status attributes_reach(struct pen_schema *schema, pen_slice name, uint32_t field,

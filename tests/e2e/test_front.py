@@ -14,7 +14,7 @@ from kit import BINARY, FIXED, WORK, Folder, dead, documents, event, main, only,
 
 SOURCE = pathlib.Path(__file__).parents[2]
 LIBRARIES = {"hyperscan", "pcre2", "simdjson", "isa-l", "zstd", "libyaml", "sqlite", "xxhash", "liburing",
-             "openssl", "expat"}
+             "openssl", "expat", "libmaxminddb"}
 
 
 def linked_version(soname):
@@ -75,6 +75,12 @@ def case_settings():
         if row["type"] == "LIST":  # any name may be a field of records
             text = words("replay", data, "--out", out, "--set", f"{row['key']}=")
             assert row["key"] in text, text
+            continue
+        if row["type"] == "PATH":
+            text = words("replay", data, "--out", out, "--set", f"{row['key']}=nowhere")
+            assert row["key"] in text and "nowhere" in text, text
+            text = words("replay", data, "--out", out, "--set", f"{row['key']}={'x' * 1024}")
+            assert row["key"] in text and "1023" in text, text
             continue
         for bad in ("x", "-1", "9999999999999999999", "99999999999999999999999TiB", ""):
             text = words("replay", data, "--out", out, "--set", f"{row['key']}={bad}")

@@ -1,0 +1,247 @@
+#include "penstock/enrich.h"
+#include "penstock/json.h"
+#include "penstock/match.h"
+
+#include "tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NUMBER_MAX 32U
+#define DIGITS_MAX 17 /* that tell one double from the next */
+
+struct cached {
+    uint8_t addr[16];
+    uint8_t bits; /* 0: empty */
+    uint8_t escaped;
+    uint16_t ends[PEN_GEO_PARTS];
+    char text[PEN_GEO_CACHE_TEXT_MAX];
+};
+
+struct pen_enricher {
+    const struct pen_enrich_tables *tables;
+    struct pen_buf part; /* one text, escaped */
+    struct cached *cache;
+};
+
+/* ---- one shard's ---- */
+
+pen_status pen_enricher_new(const struct pen_enrich *enrich, struct pen_enricher **out,
+                            struct pen_err *err)
+{
+    struct pen_enricher *e = calloc(1, sizeof(*e));
+    struct cached *cache = calloc(PEN_GEO_CACHE_ENTRIES, sizeof(*cache));
+    *out = e;
+    if (e == NULL || cache == NULL) {
+        free(e);
+        free(cache);
+        *out = NULL;
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+    }
+    e->tables = pen_enrich_now(enrich);
+    e->cache = cache;
+    pen_buf_init(&e->part, (size_t)PEN_GEO_TEXT_MAX * 6);
+    return PEN_OK;
+}
+
+void pen_enricher_free(struct pen_enricher *enricher)
+{
+    if (enricher != NULL) {
+        pen_buf_fini(&enricher->part);
+        free(enricher->cache);
+        free(enricher);
+    }
+}
+
+uint64_t pen_enricher_memory(void)
+{
+    return PEN_GEO_CACHE_ENTRIES * sizeof(struct cached) + (uint64_t)PEN_GEO_TEXT_MAX * 6;
+}
+
+void pen_enricher_use(struct pen_enricher *enricher, const struct pen_enrich_tables *tables)
+{
+    if (tables == enricher->tables) {
+        return;
+    }
+    enricher->tables = tables;
+    for (uint32_t i = 0; i < PEN_GEO_CACHE_ENTRIES; i++) {
+        enricher->cache[i].bits = 0;
+    }
+}
+
+/* ---- addresses ---- */
+
+static bool is_public_v4(const uint8_t a[4])
+{
+    return !(a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 ||
+             (a[0] == 100 && (a[1] & 0xc0) == 64) || (a[0] == 169 && a[1] == 254) ||
+             (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168));
+}
+
+/* Global unicast is what is left of ::/8, fc00::/7 (private), fe80::/10 (link) and ff00::/8. */
+static bool is_public_v6(const uint8_t a[16])
+{
+    return a[0] != 0 && a[0] < 0xfc;
+}
+
+/* What can be looked up; IPv4 in IPv6 becomes IPv4. */
+static bool address_take(pen_slice text, uint8_t addr[16], uint8_t *bits)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    memset(addr, 0, 16);
+    if (!pen_ip_parse(text, addr, bits)) {
+        return false;
+    }
+    if (*bits == 128 && memcmp(addr, mapped, sizeof(mapped)) == 0) {
+        memcpy(addr, addr + 12, 4);
+        memset(addr + 4, 0, 12);
+        *bits = 32;
+    }
+    return *bits == 32 ? is_public_v4(addr) : is_public_v6(addr);
+}
+
+/* ---- answers ---- */
+
+static void part_end(struct pen_geo *geo, enum pen_geo_part part, const void *text, size_t len,
+                     bool is_escaped)
+{
+    const uint16_t from = part == PEN_GEO_CITY ? 0 : geo->ends[part - 1];
+    const size_t room = sizeof(geo->text) - from;
+    const size_t taken = len <= room ? len : 0;
+    if (taken > 0) {
+        memcpy(geo->text + from, text, taken);
+    }
+    geo->ends[part] = (uint16_t)(from + taken);
+    geo->escaped |= (uint8_t)((is_escaped && taken > 0) << part);
+}
+
+/* A value of an entry, by the names on the way to it, ending with NULL. */
+static bool value_at(MMDB_entry_s *entry, const char *const *path, uint32_t type,
+                     MMDB_entry_data_s *out)
+{
+    return entry->mmdb != NULL && MMDB_aget_value(entry, out, path) == MMDB_SUCCESS &&
+           out->has_data && out->type == type;
+}
+
+static void text_part(struct pen_enricher *e, MMDB_entry_s *entry, const char *const *path,
+                      struct pen_geo *geo, enum pen_geo_part part)
+{
+    MMDB_entry_data_s data;
+    e->part.len = 0;
+    if (!value_at(entry, path, MMDB_DATA_TYPE_UTF8_STRING, &data)) {
+        part_end(geo, part, NULL, 0, false);
+        return;
+    }
+    const pen_slice text = {(const uint8_t *)data.utf8_string, data.data_size};
+    const bool is_good = pen_utf8_valid(text) && pen_json_escape(&e->part, text) == PEN_OK;
+    part_end(geo, part, e->part.ptr, is_good ? e->part.len : 0, e->part.len != text.len);
+}
+
+/* The fewest digits that are the same number again. */
+static size_t number_text(double value, char out[NUMBER_MAX])
+{
+    int len = 0;
+    double again = 0;
+    for (int digits = 6; digits <= DIGITS_MAX; digits++) {
+        len = snprintf(out, NUMBER_MAX, "%.*g", digits, value);
+        again = strtod(out, NULL);
+        if (again >= value && again <= value) {
+            break;
+        }
+    }
+    return len < 0 ? 0 : (size_t)len;
+}
+
+static void location_part(MMDB_entry_s *entry, struct pen_geo *geo)
+{
+    static const char *const lon_path[] = {"location", "longitude", NULL};
+    static const char *const lat_path[] = {"location", "latitude", NULL};
+    MMDB_entry_data_s lon;
+    MMDB_entry_data_s lat;
+    char lon_text[NUMBER_MAX];
+    char lat_text[NUMBER_MAX];
+    char text[2 * NUMBER_MAX + 24];
+    size_t len = 0;
+    const bool is_there = value_at(entry, lon_path, MMDB_DATA_TYPE_DOUBLE, &lon) &&
+                          value_at(entry, lat_path, MMDB_DATA_TYPE_DOUBLE, &lat);
+    /* What is no number, or no place, would be refused by the index. */
+    if (is_there && lon.double_value >= -180 && lon.double_value <= 180 &&
+        lat.double_value >= -90 && lat.double_value <= 90) {
+        const size_t lon_len = number_text(lon.double_value, lon_text);
+        const size_t lat_len = number_text(lat.double_value, lat_text);
+        len = (size_t)snprintf(text, sizeof(text), "{\"lon\":%.*s,\"lat\":%.*s}", (int)lon_len,
+                               lon_text, (int)lat_len, lat_text);
+    }
+    part_end(geo, PEN_GEO_LOCATION, text, len, false);
+}
+
+static void number_part(MMDB_entry_s *entry, struct pen_geo *geo)
+{
+    static const char *const path[] = {"autonomous_system_number", NULL};
+    MMDB_entry_data_s data;
+    char text[NUMBER_MAX];
+    const bool is_there = value_at(entry, path, MMDB_DATA_TYPE_UINT32, &data);
+    const int len = is_there ? snprintf(text, sizeof(text), "%u", data.uint32) : 0;
+    part_end(geo, PEN_AS_NUMBER, text, (size_t)len, false);
+}
+
+static void look_up(struct pen_enricher *e, const uint8_t addr[16], uint8_t bits,
+                    struct pen_geo *geo)
+{
+    static const char *const city[] = {"city", "names", "en", NULL};
+    static const char *const code[] = {"country", "iso_code", NULL};
+    static const char *const country[] = {"country", "names", "en", NULL};
+    static const char *const name[] = {"autonomous_system_organization", NULL};
+    MMDB_entry_s at = {0};
+    MMDB_entry_s as = {0};
+    geo->escaped = 0;
+    if (e->tables->geo == NULL || !mmdb_find(e->tables->geo, addr, bits, &at)) {
+        at.mmdb = NULL;
+    }
+    if (e->tables->as == NULL || !mmdb_find(e->tables->as, addr, bits, &as)) {
+        as.mmdb = NULL;
+    }
+    text_part(e, &at, city, geo, PEN_GEO_CITY);
+    text_part(e, &at, code, geo, PEN_GEO_COUNTRY_CODE);
+    text_part(e, &at, country, geo, PEN_GEO_COUNTRY);
+    location_part(&at, geo);
+    number_part(&as, geo);
+    text_part(e, &as, name, geo, PEN_AS_NAME);
+}
+
+static bool is_cached(const struct cached *cached, const uint8_t addr[16], uint8_t bits)
+{
+    return cached->bits == bits && memcmp(cached->addr, addr, 16) == 0;
+}
+
+bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_geo *geo)
+{
+    uint8_t addr[16];
+    uint8_t bits = 0;
+    if (!address_take(ip, addr, &bits)) {
+        return false;
+    }
+    const uint64_t hash = pen_hash64((pen_slice){addr, sizeof(addr)}, bits);
+    struct cached *cached = &enricher->cache[hash & (PEN_GEO_CACHE_ENTRIES - 1)];
+    if (PEN_LIKELY(is_cached(cached, addr, bits))) {
+        memcpy(geo->ends, cached->ends, sizeof(geo->ends));
+        geo->escaped = cached->escaped;
+        memcpy(geo->text, cached->text, cached->ends[PEN_GEO_PARTS - 1]);
+        return geo->ends[PEN_GEO_PARTS - 1] > 0;
+    }
+    look_up(enricher, addr, bits, geo);
+    const uint16_t len = geo->ends[PEN_GEO_PARTS - 1];
+    if (len <= sizeof(cached->text)) {
+        memcpy(cached->addr, addr, sizeof(addr));
+        memcpy(cached->ends, geo->ends, sizeof(geo->ends));
+        memcpy(cached->text, geo->text, len);
+        cached->escaped = geo->escaped;
+        cached->bits = bits;
+    }
+    return len > 0;
+}
+
+pen_status pen_enrich_libraries(struct pen_buf *out)
+{
+    return pen_buf_printf(out, "libmaxminddb %s\n", MMDB_lib_version());
+}

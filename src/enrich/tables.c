@@ -1,0 +1,161 @@
+/* tested by tests/unit/enrich/test_geo.c */
+#include "tables.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+bool pen_enrich_wanted(const struct pen_enrich_options *o)
+{
+    return (o->geoip != NULL && o->geoip[0] != '\0') || (o->asn != NULL && o->asn[0] != '\0');
+}
+
+static void leave(struct mmdb *mmdb)
+{
+    if (mmdb != NULL && --mmdb->users == 0) {
+        mmdb_close(mmdb);
+    }
+}
+
+static void tables_free(struct pen_enrich_tables *tables)
+{
+    leave(tables->geo);
+    leave(tables->as);
+    free(tables);
+}
+
+static void tables_free_all(struct pen_enrich_tables *last)
+{
+    while (last != NULL) {
+        struct pen_enrich_tables *before = last->before;
+        tables_free(last);
+        last = before;
+    }
+}
+
+/* ---- open and close ---- */
+
+static pen_status path_take(const char *path, char **out, struct pen_err *err)
+{
+    *out = path == NULL || path[0] == '\0' ? NULL : strdup(path);
+    return *out != NULL || path == NULL || path[0] == '\0'
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+}
+
+static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_options *options,
+                          struct pen_err *err)
+{
+    struct pen_enrich_tables *first = calloc(1, sizeof(*first));
+    if (first == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+    }
+    enrich->now = first;
+    PEN_TRY(path_take(options->geoip, &enrich->geoip, err));
+    PEN_TRY(path_take(options->asn, &enrich->asn, err));
+    if (enrich->geoip != NULL) {
+        PEN_TRY(mmdb_open(enrich->geoip, MMDB_KIND_GEO, &first->geo, err));
+    }
+    return enrich->asn == NULL ? PEN_OK : mmdb_open(enrich->asn, MMDB_KIND_AS, &first->as, err);
+}
+
+pen_status pen_enrich_open(const struct pen_enrich_options *options, struct pen_enrich **out,
+                           struct pen_err *err)
+{
+    struct pen_enrich *enrich = calloc(1, sizeof(*enrich));
+    *out = NULL;
+    if (enrich == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+    }
+    const pen_status st = open_in(enrich, options, err);
+    if (st != PEN_OK) {
+        pen_enrich_close(enrich);
+        return st;
+    }
+    *out = enrich;
+    return PEN_OK;
+}
+
+void pen_enrich_close(struct pen_enrich *enrich)
+{
+    if (enrich == NULL) {
+        return;
+    }
+    tables_free_all(enrich->now);
+    free(enrich->geoip);
+    free(enrich->asn);
+    free(enrich);
+}
+
+uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
+{
+    return (enrich->geoip != NULL ? PEN_ENRICH_GEO : 0) | (enrich->asn != NULL ? PEN_ENRICH_AS : 0);
+}
+
+uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
+{
+    const struct pen_enrich_tables *now = enrich->now;
+    return (now->geo == NULL ? 0 : now->geo->stamp.bytes) +
+           (now->as == NULL ? 0 : now->as->stamp.bytes);
+}
+
+const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)
+{
+    return enrich->now;
+}
+
+/* ---- reload ---- */
+
+struct watched {
+    const char *path;
+    enum mmdb_kind kind;
+    struct mmdb *now;
+    struct mmdb_stamp *refused;
+};
+
+/* Whether the file has another content than is in use, that was not refused before. */
+static bool is_new(const struct watched *w, struct mmdb_stamp *stamp)
+{
+    return w->path != NULL && mmdb_stamp_of(w->path, stamp) &&
+           !mmdb_stamp_same(stamp, &w->now->stamp) && !mmdb_stamp_same(stamp, w->refused);
+}
+
+/* The content of the file when it is new and can be used, else what there is. */
+static pen_status next_of(const struct watched *w, struct mmdb **out, bool *changed,
+                          struct pen_err *err)
+{
+    struct mmdb_stamp stamp;
+    pen_status st = PEN_OK;
+    if (is_new(w, &stamp)) {
+        st = mmdb_open(w->path, w->kind, out, err);
+        *w->refused = st == PEN_E_USAGE ? stamp : *w->refused;
+        *changed |= st == PEN_OK;
+    }
+    if (*out == NULL && w->now != NULL) {
+        *out = w->now;
+        w->now->users++;
+    }
+    return st;
+}
+
+pen_status pen_enrich_reload(struct pen_enrich *enrich, bool *changed, struct pen_err *err)
+{
+    struct pen_enrich_tables *now = enrich->now;
+    const struct watched geo = {enrich->geoip, MMDB_KIND_GEO, now->geo, &enrich->refused_geo};
+    const struct watched as = {enrich->asn, MMDB_KIND_AS, now->as, &enrich->refused_as};
+    *changed = false;
+    tables_free_all(now->before);
+    now->before = NULL;
+    struct pen_enrich_tables *next = calloc(1, sizeof(*next));
+    if (next == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+    }
+    const pen_status of_geo = next_of(&geo, &next->geo, changed, err);
+    const pen_status of_as = next_of(&as, &next->as, changed, of_geo == PEN_OK ? err : NULL);
+    if (*changed) {
+        next->before = now;
+        enrich->now = next;
+    } else {
+        tables_free(next);
+    }
+    return of_geo != PEN_OK ? of_geo : of_as;
+}

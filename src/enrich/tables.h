@@ -1,0 +1,23 @@
+/*
+ * tables.h - the tables of a run, in generations.
+ *
+ * A generation never changes.  A reload makes the next one; the thread that reloads hands it to the
+ * enrichers of the others, and frees those before when all have it.
+ */
+#ifndef PEN_ENRICH_TABLES_H
+#define PEN_ENRICH_TABLES_H
+
+#include "mmdb.h"
+
+struct pen_enrich_tables {
+    struct mmdb *geo, *as;            /* or NULL; generations share what did not change */
+    struct pen_enrich_tables *before; /* that some enricher may still use */
+};
+
+struct pen_enrich {
+    char *geoip, *asn; /* paths, or NULL */
+    struct pen_enrich_tables *now;
+    struct mmdb_stamp refused_geo, refused_as; /* contents that cannot be used and were told */
+};
+
+#endif

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Enrichment end to end: what documents get of tables of addresses, and what rules see of it."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import mmdb_made  # noqa: E402
+from kit import *  # noqa: E402,F403
+
+CITIES = {"2.125.160.0/24": mmdb_made.place("GB", "United Kingdom", "Boxford", -1.25, 51.75),
+          "81.2.0.0/16": mmdb_made.place("SE", "Sweden", 'Link"öping', 15.6167, 58.4167),
+          "2001:db8::/32": mmdb_made.place("JP", "Japan")}
+SYSTEMS = {"2.125.0.0/16": mmdb_made.system(64500, "Net One"), "2001:db8::/32": mmdb_made.system(64501, "Net Two")}
+BOXFORD = {"city_name": "Boxford", "country_iso_code": "GB", "country_name": "United Kingdom",
+           "location": {"lon": -1.25, "lat": 51.75}}
+LINKOPING = {"city_name": 'Link"öping', "country_iso_code": "SE", "country_name": "Sweden",
+             "location": {"lon": 15.6167, "lat": 58.4167}}
+NET_ONE = {"number": 64500, "organization": {"name": "Net One"}}
+
+
+def tables(cities=None, systems=None):
+    mmdb_made.write(WORK / "city.mmdb", "Test-City", CITIES if cities is None else cities)
+    mmdb_made.write(WORK / "asn.mmdb", "Test-ASN", SYSTEMS if systems is None else systems)
+    return ["--set", f"enrich.geoip={WORK / 'city.mmdb'}", "--set", f"enrich.asn={WORK / 'asn.mmdb'}"]
+
+
+def from_addresses(*addresses):
+    """A folder with an event from each address, numbered from 10."""
+    folder = Folder()
+    folder.put("a.json", records(*[json.dumps(event(10 + i, sourceIPAddress=ip)).encode()
+                                   for i, ip in enumerate(addresses)]))
+    return folder.root
+
+
+def sources(out):
+    return {int(d["_id"][:8]): d["_source"].get("source", {}) for d in documents(out)}
+
+
+def case_enrich():
+    """CloudTrail documents have place and system of their source; without tables they are as before."""
+    data = from_addresses("2.125.160.9", "81.2.3.4", "10.0.0.1", "2001:db8::7", "ec2.amazonaws.com", "8.8.8.8")
+    options = tables()
+    plain = replay(data, WORK / "plain")
+    replay(data, WORK / "out", *options)
+    got = sources(WORK / "out")
+    assert got[10] == {"address": "2.125.160.9", "ip": "2.125.160.9", "geo": BOXFORD, "as": NET_ONE}, got[10]
+    assert got[11] == {"address": "81.2.3.4", "ip": "81.2.3.4", "geo": LINKOPING}, got[11]
+    assert got[13]["geo"] == {"country_iso_code": "JP", "country_name": "Japan", "location": {"lon": 0, "lat": 0}}, got
+    assert got[13]["as"]["number"] == 64501, got
+    for number in (1, 2, 12, 14, 15):
+        assert not {"geo", "as"} & set(got[number]), got[number]
+    # nothing else differs
+    without = {d["_id"]: d for d in documents(WORK / "plain")}
+    assert len(without) == plain["records"]["delivered"] == 8
+    for d in documents(WORK / "out"):
+        for name in ("geo", "as"):
+            d["_source"].get("source", {}).pop(name, None)
+        assert d == without[d["_id"]], (d, without[d["_id"]])
+    # and empty options are none: byte for byte
+    replay(data, WORK / "none", "--set", "enrich.geoip=", "--set", "enrich.asn=")
+    assert state_of(WORK / "none") == state_of(WORK / "plain")
+    # the file is the config's neighbour
+    (WORK / "penstock.yaml").write_text("enrich:\n  geoip: city.mmdb\n  asn: asn.mmdb\n")
+    replay(data, WORK / "config", "--config", WORK / "penstock.yaml", cwd="/")
+    assert state_of(WORK / "config") == state_of(WORK / "out")
+
+
+def case_enrich_flow():
+    """Flow logs have both sides."""
+    folder = WORK / "flow/AWSLogs/123456789012/vpcflowlogs/eu-west-1/2025/03/04"
+    folder.mkdir(parents=True)
+    key = folder / "123456789012_vpcflowlogs_eu-west-1_fl-0a1b2c3d_20250304T0000Z_abcdef01.log"
+    key.write_text("version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end "
+                   "action log-status\n"
+                   "2 123456789012 eni-1 81.2.1.1 2.125.160.9 1000 443 6 1 40 1741046400 1741046460 ACCEPT OK\n"
+                   "2 123456789012 eni-1 10.0.0.1 2.125.160.9 1000 443 6 1 40 1741046400 1741046460 ACCEPT OK\n")
+    replay(WORK / "flow", WORK / "out", *tables())
+    got = [d["_source"] for d in documents(WORK / "out")]
+    assert len(got) == 2, got
+    assert got[0]["source"]["geo"] == LINKOPING and "as" not in got[0]["source"], got[0]
+    assert got[0]["destination"]["geo"] == BOXFORD and got[0]["destination"]["as"] == NET_ONE, got[0]
+    assert "geo" not in got[1]["source"] and got[1]["destination"]["geo"] == BOXFORD, got[1]
+
+
+def case_enrich_rules():
+    """Rules and exclusions see the fields, with documents and without."""
+    data = from_addresses("2.125.160.9", "81.2.3.4", "10.0.0.1")
+    (WORK / "rule.yml").write_text(
+        "title: from Sweden\nid: 6f0f0a7a-1c6e-4e7b-9b9b-0d8f3f1f7c01\nlevel: high\n"
+        "logsource: {product: aws, service: cloudtrail}\n"
+        "detection: {s: {source.geo.country_iso_code: SE}, condition: s}\n")
+    options = [*tables(), "--rules", WORK / "rule.yml"]
+    assert replay(data, WORK / "out", *options)["matches"] == 1
+    assert replay(data, WORK / "signals", *options, "--signals-only")["matches"] == 1
+    assert replay(data, WORK / "off", "--rules", WORK / "rule.yml")["matches"] == 0
+    (WORK / "penstock.yaml").write_text("exclude: [{name: net one, query: '@source.as.number:64500'}]\n")
+    summary = replay(data, WORK / "less", *tables(), "--config", WORK / "penstock.yaml")
+    assert summary["records"]["excluded"] == 1, summary["records"]
+
+
+def case_enrich_bad():
+    """A file that is missing, damaged or of the other kind ends a run before it begins, in one sentence."""
+    data = from_addresses("2.125.160.9")
+    options = tables()
+    good = (WORK / "city.mmdb").read_bytes()
+    for content in (b"", good[:-30], b"no database\n", b"\xff" * 6 + good[6:], (WORK / "asn.mmdb").read_bytes()):
+        (WORK / "city.mmdb").write_bytes(content)
+        for command in (["replay", data, "--out", WORK / "out"], ["check"]):
+            done = run(*command, *options, code=2)
+            assert done.stderr.startswith(b"penstock: enrich.geoip: ") and b"city.mmdb: " in done.stderr, done.stderr
+            assert done.stderr.count(b"\n") == 1 and done.stdout == b"", done
+        assert not (WORK / "out").exists()
+    (WORK / "city.mmdb").unlink()
+    assert b"No such file" in run("replay", data, "--out", WORK / "out", *options, code=2).stderr
+    assert b"enrich.asn: /: " in run("check", "--set", "enrich.asn=/", code=2).stderr
+
+
+def case_enrich_swap():
+    """A database that changes while a run goes on is used from the next commit; a damaged one is told once."""
+    folder = WORK / "many" / DAY
+    folder.mkdir(parents=True)
+    for i in range(200):
+        (folder / f"{i:04}.json").write_bytes(records(*[
+            json.dumps(event(1000 * i + k, sourceIPAddress="2.125.160.9", pad="x" * 2000)).encode()
+            for k in range(150)]))
+    options = tables()
+
+    def alter():
+        (WORK / "asn.mmdb").write_bytes(b"half a file")
+        mmdb_made.write(WORK / "city.mmdb", "Test-City", {"2.125.160.0/24": mmdb_made.place("IE", "Ireland")})
+
+    got = paused_replay(WORK / "many", WORK / "out", alter, *options, "--set", "commit.interval=1ms", "--shards", "1")
+    assert got["words"].count("enrich.asn: ") == 1 and "the tables before stay" in got["words"], got["words"]
+    assert got["words"].count("a database of addresses changed") == 1, got["words"]
+    countries = [d["_source"]["source"]["geo"]["country_iso_code"] for d in documents(WORK / "out")]
+    assert set(countries) == {"GB", "IE"} and len(countries) == 30000, (set(countries), len(countries))
+    assert all(d["_source"]["source"]["as"] == NET_ONE for d in documents(WORK / "out"))
+
+
+if __name__ == "__main__":
+    main(globals())
