@@ -174,6 +174,36 @@ static inline PEN_MUST_USE pen_status pen_buf_add(struct pen_buf *buf, pen_slice
     return PEN_OK;
 }
 
+/* memcpy for texts that are mostly short: no call for up to 32 bytes. */
+static inline void pen_copy_short(uint8_t *to, const uint8_t *from, size_t len)
+{
+    if (len > 32) {
+        memcpy(to, from, len);
+    } else if (len >= 16) { /* two that may overlap */
+        memcpy(to, from, 16);
+        memcpy(to + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else if (len > 0) {
+        to[0] = from[0];
+        to[len / 2] = from[len / 2];
+        to[len - 1] = from[len - 1];
+    }
+}
+
+/* pen_buf_add for hot paths and short texts. */
+static inline PEN_MUST_USE pen_status pen_buf_put(struct pen_buf *buf, pen_slice s)
+{
+    PEN_TRY(pen_buf_reserve(buf, s.len));
+    pen_copy_short(buf->ptr + buf->len, s.ptr, s.len);
+    buf->len += s.len;
+    return PEN_OK;
+}
+
 static inline PEN_MUST_USE pen_status pen_buf_add_byte(struct pen_buf *buf, uint8_t b)
 {
     PEN_TRY(pen_buf_reserve(buf, 1));
@@ -240,6 +270,10 @@ struct pen_civil pen_civil_from_ns(int64_t ns);
 /* RFC 3339 / ISO 8601 date-time; date alone is midnight; blank or T; fraction of any length (past
  * 9 digits dropped); Z, +hh:mm, +hhmm or no zone (UTC).  Years 1678..2261, else false. */
 PEN_MUST_USE bool pen_parse_time(pen_slice s, int64_t *ns);
+/* width digits of value, zeros before it; its higher digits are left out.  Behind them. */
+char *pen_put_digits(char *out, uint32_t value, uint32_t width);
+/* "2024-01-31T23:59:59": 19 bytes, without NUL; a year of four digits.  Behind them. */
+char *pen_put_civil(char *out, const struct pen_civil *civil);
 #define PEN_TIME_MAX 40
 /* "2024-01-31T23:59:59Z", with a fraction only when there is one.  Returns bytes written. */
 size_t pen_format_time(int64_t ns, char out[PEN_TIME_MAX]);

@@ -1,7 +1,6 @@
 /* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #define YEAR_MIN 1678
@@ -155,20 +154,44 @@ bool pen_parse_time(pen_slice s, int64_t *ns)
     return true;
 }
 
+char *pen_put_digits(char *out, uint32_t value, uint32_t width)
+{
+    for (uint32_t i = width; i > 0; i--) {
+        out[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return out + width;
+}
+
+char *pen_put_civil(char *out, const struct pen_civil *c)
+{
+    char *p = pen_put_digits(out, (uint32_t)c->year, 4); /* 1677 to 2262: nanoseconds of 64 bits */
+    *p++ = '-';
+    p = pen_put_digits(p, c->month, 2);
+    *p++ = '-';
+    p = pen_put_digits(p, c->day, 2);
+    *p++ = 'T';
+    p = pen_put_digits(p, c->hour, 2);
+    *p++ = ':';
+    p = pen_put_digits(p, c->minute, 2);
+    *p++ = ':';
+    return pen_put_digits(p, c->second, 2);
+}
+
 size_t pen_format_time(int64_t ns, char out[PEN_TIME_MAX])
 {
     const struct pen_civil c = pen_civil_from_ns(ns);
-    int len = snprintf(out, PEN_TIME_MAX, "%04d-%02u-%02uT%02u:%02u:%02u", c.year, c.month, c.day,
-                       c.hour, c.minute, c.second);
+    char *p = pen_put_civil(out, &c);
     if (c.nanosecond != 0) {
-        len += snprintf(out + len, PEN_TIME_MAX - (size_t)len, ".%09u", c.nanosecond);
-        while (out[len - 1] == '0') {
-            len--;
+        *p++ = '.';
+        p = pen_put_digits(p, c.nanosecond, 9);
+        while (p[-1] == '0') {
+            p--;
         }
     }
-    out[len++] = 'Z';
-    out[len] = '\0';
-    return (size_t)len;
+    *p++ = 'Z';
+    *p = '\0';
+    return (size_t)(p - out);
 }
 
 static int64_t clock_ns(clockid_t clock)

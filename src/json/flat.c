@@ -58,12 +58,12 @@ bool pen_walker_flat_put(struct pen_walker *w, uint32_t column, pen_slice text, 
         *to++ = ',';
     }
     *to++ = '"';
-    memcpy(to, shape->key, shape->key_len);
+    pen_copy_short(to, shape->key, shape->key_len);
     to += shape->key_len;
     *to++ = '"';
     *to++ = ':';
     *to++ = '"';
-    memcpy(to, text.ptr, text.len);
+    pen_copy_short(to, text.ptr, text.len);
     to += text.len;
     *to++ = '"';
     w->copy_len = (uint32_t)(to - w->copy);

@@ -138,6 +138,9 @@ pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
 
 bool nrm_is_empty(pen_slice text)
 {
+    if (PEN_LIKELY(text.len > 4)) {
+        return false;
+    }
     return text.len == 0 || (text.len == 1 && text.ptr[0] == '-') ||
            pen_slice_eq(text, PEN_SLICE_LIT("null")) || pen_slice_eq(text, PEN_SLICE_LIT("[]"));
 }
@@ -151,9 +154,7 @@ static pen_status write_text(struct pen_buf *out, pen_slice text)
 {
     PEN_TRY(pen_buf_reserve(out, text.len + 2));
     out->ptr[out->len++] = '"';
-    if (text.len > 0) {
-        memcpy(out->ptr + out->len, text.ptr, text.len);
-    }
+    pen_copy_short(out->ptr + out->len, text.ptr, text.len);
     out->len += text.len;
     out->ptr[out->len++] = '"';
     return PEN_OK;
@@ -164,7 +165,7 @@ static pen_status write_list(const struct pen_normalizer *n, const struct nrm_va
 {
     PEN_TRY(pen_buf_add_byte(out, '['));
     for (uint32_t i = 0; i < value->item_count; i++) {
-        PEN_TRY(pen_buf_add(out, i > 0 ? PEN_SLICE_LIT(",") : PEN_SLICE_LIT("")));
+        PEN_TRY(pen_buf_put(out, i > 0 ? PEN_SLICE_LIT(",") : PEN_SLICE_LIT("")));
         PEN_TRY(write_text(out, n->items[value->item_first + i].text));
     }
     return pen_buf_add_byte(out, ']');
@@ -195,20 +196,20 @@ static pen_status write_leaf(const struct pen_normalizer *n, const struct nrm_op
         return PEN_OK;
     }
     PEN_TRY(write_comma(out));
-    PEN_TRY(pen_buf_add(out, op->fragment));
+    PEN_TRY(pen_buf_put(out, op->fragment));
     switch ((enum nrm_value_kind)value->kind) {
     case NRM_TEXT:
         if (slot->is_number && pen_json_is_number(value->text)) {
-            return pen_buf_add(out, value->text);
+            return pen_buf_put(out, value->text);
         }
         return write_text(out, value->text);
     case NRM_JSON:
-        return pen_buf_add(out, value->text);
+        return pen_buf_put(out, value->text);
     case NRM_LIST:
         return write_list(n, value, out);
     case NRM_NONE:
     default:
-        return pen_buf_add(out, slot->fixed);
+        return pen_buf_put(out, slot->fixed);
     }
 }
 
@@ -221,7 +222,7 @@ static pen_status open_object(const struct nrm_op *op, struct pen_buf *out,
 {
     open->before = out->len;
     PEN_TRY(write_comma(out));
-    PEN_TRY(pen_buf_add(out, op->fragment));
+    PEN_TRY(pen_buf_put(out, op->fragment));
     open->inside = out->len;
     return PEN_OK;
 }

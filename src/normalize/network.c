@@ -64,6 +64,11 @@ static pen_slice transport(pen_slice number)
     return (pen_slice){0};
 }
 
+static bool has_word(pen_slice text, pen_slice word)
+{
+    return pen_slice_eq(text, word) || pen_slice_find(text, word) != SIZE_MAX;
+}
+
 static void flow_run(struct pen_normalizer *n, const struct pen_record *record, struct pen_doc *doc)
 {
     (void)doc;
@@ -74,8 +79,8 @@ static void flow_run(struct pen_normalizer *n, const struct pen_record *record, 
         script_set(n, FLOW_NETWORK_TYPE, script_lower(n, type));
     }
     if (script_text(n, record, FLOW_RESOURCE).len == 0) { /* else a transit gateway: no verdict */
-        const bool is_accepted = pen_slice_find(action, PEN_SLICE_LIT("ACCEPT")) != SIZE_MAX;
-        const bool is_rejected = pen_slice_find(action, PEN_SLICE_LIT("REJECT")) != SIZE_MAX;
+        const bool is_accepted = has_word(action, PEN_SLICE_LIT("ACCEPT"));
+        const bool is_rejected = !is_accepted && has_word(action, PEN_SLICE_LIT("REJECT"));
         script_set(n, FLOW_OUTCOME,
                    is_accepted   ? PEN_SLICE_LIT("success")
                    : is_rejected ? PEN_SLICE_LIT("failure")

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define SIZE_GUARD_BYTES 65536U
+#define ITEMS_INSERTED_MAX 16U
 #define PLAIN_MAX ((size_t)8 << 20)
 #define SCRATCH_MORE 1024U         /* that scripts may add to texts of a record, */
 #define SCRATCH_ESCAPES_MAX 65536U /* of which so many bytes may need to be escaped */
@@ -129,6 +130,24 @@ static int item_order(const void *a, const void *b)
     return order != 0 ? order : (x->text.len > y->text.len) - (x->text.len < y->text.len);
 }
 
+/* qsort takes memory and calls; most lists have two or three. */
+static void items_sort(struct nrm_item *items, uint32_t count)
+{
+    if (count > ITEMS_INSERTED_MAX) {
+        qsort(items, count, sizeof(items[0]), item_order);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        const struct nrm_item item = items[i];
+        uint32_t at = i;
+        while (at > 0 && item_order(&item, &items[at - 1]) < 0) {
+            items[at] = items[at - 1];
+            at--;
+        }
+        items[at] = item;
+    }
+}
+
 static void map_collect(struct pen_normalizer *n, const struct pen_record *record,
                         const struct nrm_map *map)
 {
@@ -146,9 +165,7 @@ static void map_collect(struct pen_normalizer *n, const struct pen_record *recor
                 (struct nrm_item){.text = value->text, .is_escaped = value->is_escaped};
         }
     }
-    if (n->item_count - from > 1) {
-        qsort(n->items + from, n->item_count - from, sizeof(n->items[0]), item_order);
-    }
+    items_sort(n->items + from, n->item_count - from);
     if (n->item_count > from) {
         n->slots[map->slot] = (struct nrm_value){
             .kind = NRM_LIST, .item_first = from, .item_count = n->item_count - from};

@@ -2,8 +2,6 @@
 
 #include "internal.h"
 
-#include <stdio.h>
-
 /* Event times in the forms that log types write, and as documents show them. */
 
 #define EPOCH_MS_MIN 1000000000000.0    /* numbers above are milliseconds, */
@@ -87,16 +85,16 @@ static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minut
     const struct pen_civil at = pen_civil_from_ns(time_ns + offset_minutes * (60 * PEN_NS_PER_S));
     const uint32_t micros = at.nanosecond / 1000;
     const uint32_t offset = (uint32_t)(offset_minutes < 0 ? -offset_minutes : offset_minutes);
-    char fraction[16] = "";
+    char *p = pen_put_civil(n->time_text, &at);
     if (micros > 0) {
-        (void)snprintf(fraction, sizeof(fraction), ".%06u", micros);
+        *p++ = '.';
+        p = pen_put_digits(p, micros, 6);
     }
-    const int len =
-        snprintf(n->time_text, sizeof(n->time_text), "%04d-%02u-%02uT%02u:%02u:%02u%s%c%02u:%02u",
-                 (int)at.year, at.month, at.day, at.hour, at.minute, at.second, fraction,
-                 offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
-    PEN_CHECK(len > 0 && (size_t)len < sizeof(n->time_text));
-    n->time_length = (size_t)len;
+    *p++ = offset_minutes < 0 ? '-' : '+';
+    p = pen_put_digits(p, offset / 60, 2);
+    *p++ = ':';
+    p = pen_put_digits(p, offset % 60, 2);
+    n->time_length = (size_t)(p - n->time_text);
 }
 
 void nrm_time_show(struct pen_normalizer *n, int64_t time_ns)

@@ -1,6 +1,7 @@
 /* tested by tests/unit/text/test_text.c */
 #include "columns.h"
 
+#include <emmintrin.h>
 #include <stdlib.h>
 
 #define NAME_BYTES_MAX 128U
@@ -8,11 +9,39 @@
 
 /* ---- values ---- */
 
-bool escaped_begin(struct pen_buf *escaped, pen_slice line)
+/* One look at the whole line instead of one at each of its values, most of which are short. */
+static void line_look(struct escaped *escaped, pen_slice line, uint8_t separator)
 {
-    escaped->len = 0;
+    const uint8_t passed = separator == '\t' ? '\t' : ' '; /* it is in no value */
+    __m128i odd = _mm_setzero_si128();
+    __m128i quotes = _mm_setzero_si128();
+    size_t i = 0;
+    for (; i + sizeof(__m128i) <= line.len; i += sizeof(__m128i)) {
+        const __m128i c = _mm_loadu_si128((const __m128i *)(line.ptr + i));
+        /* As signed bytes what is beyond ASCII lies below the blank too. */
+        const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)passed)),
+                                             _mm_cmplt_epi8(c, _mm_set1_epi8(' ')));
+        odd = _mm_or_si128(odd, _mm_or_si128(low, _mm_cmpeq_epi8(c, _mm_set1_epi8('\\'))));
+        odd = _mm_or_si128(odd, _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f)));
+        quotes = _mm_or_si128(quotes, _mm_cmpeq_epi8(c, _mm_set1_epi8('"')));
+    }
+    bool has_odd = _mm_movemask_epi8(odd) != 0;
+    bool has_quotes = _mm_movemask_epi8(quotes) != 0;
+    for (; i < line.len; i++) {
+        const uint8_t c = line.ptr[i];
+        has_odd |= (c < 0x20 && c != passed) || c >= 0x7f || c == '\\';
+        has_quotes |= c == '"';
+    }
+    escaped->has_odd = has_odd;
+    escaped->has_quotes = has_quotes;
+}
+
+bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator)
+{
+    line_look(escaped, line, separator);
+    escaped->text.len = 0;
     /* Once more for words that are joined. */
-    return pen_buf_reserve(escaped, line.len * (ESCAPE_FACTOR + 1) + 16) == PEN_OK;
+    return pen_buf_reserve(&escaped->text, line.len * (ESCAPE_FACTOR + 1) + 16) == PEN_OK;
 }
 
 /* Plain ASCII without quotes, backslashes and controls: most values. */
@@ -26,16 +55,23 @@ static bool is_clean(pen_slice text)
     return odd == 0;
 }
 
-const char *value_put(struct pen_buf *escaped, struct pen_walker *walker, uint32_t column,
+static bool needs_escape(const struct escaped *escaped, pen_slice text)
+{
+    return PEN_UNLIKELY(escaped->has_odd)
+               ? !is_clean(text)
+               : escaped->has_quotes && text.len > 0 && memchr(text.ptr, '"', text.len) != NULL;
+}
+
+const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32_t column,
                       pen_slice text)
 {
     bool is_escaped = false;
-    if (PEN_UNLIKELY(!is_clean(text))) {
-        const size_t from = escaped->len;
-        if (pen_json_escape(escaped, text) != PEN_OK) {
+    if (PEN_UNLIKELY(needs_escape(escaped, text))) {
+        const size_t from = escaped->text.len;
+        if (pen_json_escape(&escaped->text, text) != PEN_OK) {
             return "out of memory";
         }
-        text = pen_slice_sub(pen_buf_slice(escaped), from, escaped->len);
+        text = pen_slice_sub(pen_buf_slice(&escaped->text), from, escaped->text.len);
         is_escaped = memchr(text.ptr, '\\', text.len) != NULL;
     }
     return pen_walker_flat_put(walker, column, text, is_escaped) ? NULL
@@ -160,22 +196,49 @@ pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
 
 /* ---- a line ---- */
 
+/* The first such byte, or end: within the first 16 bytes most of the time. */
+static inline const uint8_t *byte_find(const uint8_t *p, const uint8_t *end, uint8_t byte)
+{
+    if (end - p >= 16) {
+        const __m128i c = _mm_loadu_si128((const __m128i *)p);
+        const int found = _mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)byte)));
+        if (found != 0) {
+            return p + __builtin_ctz((unsigned)found);
+        }
+        p += 16;
+    }
+    const uint8_t *at = p == end ? NULL : memchr(p, byte, (size_t)(end - p));
+    return at == NULL ? end : at;
+}
+
+/* The quote or bracket that a blank or the end of the line follows, or end. */
+static const uint8_t *closer_find(const struct escaped *escaped, const uint8_t *p,
+                                  const uint8_t *end, uint8_t closer)
+{
+    const bool may_escape = closer == '"' && escaped->has_odd;
+    while (p < end && !(*p == closer && (p + 1 == end || p[1] == ' '))) {
+        if (may_escape) {
+            p += *p == '\\' && p + 1 < end ? 2 : 1;
+        } else {
+            p = byte_find(p + 1, end, closer);
+        }
+    }
+    return p;
+}
+
 /* The word at the front of rest, without its quotes or brackets; rest goes behind it. */
-static const char *word_next(pen_slice *rest, pen_slice *word)
+static const char *word_next(const struct escaped *escaped, pen_slice *rest, pen_slice *word)
 {
     const uint8_t *p = rest->ptr;
     const uint8_t *end = p + rest->len;
     const uint8_t closer = *p == '"' ? '"' : *p == '[' ? ']' : ' ';
     if (closer == ' ') {
-        const uint8_t *to = memchr(p, ' ', (size_t)(end - p));
-        to = to == NULL ? end : to;
+        const uint8_t *to = byte_find(p, end, ' ');
         *word = (pen_slice){p, (size_t)(to - p)};
         p = to;
     } else {
         const uint8_t *from = ++p;
-        while (p < end && !(*p == closer && (p + 1 == end || p[1] == ' '))) {
-            p += closer == '"' && *p == '\\' && p + 1 < end ? 2 : 1;
-        }
+        p = closer_find(escaped, p, end, closer);
         if (p >= end) {
             return closer == '"' ? "a quote without its end" : "a bracket without its end";
         }
@@ -325,14 +388,14 @@ static bool split_next(const struct columns *columns, pen_slice *line, pen_slice
     if (line->len == 0) {
         return false;
     }
-    *problem = word_next(line, word);
+    *problem = word_next(&columns->escaped, line, word);
     return *problem == NULL;
 }
 
 /* word gets the next one too. */
 static const char *word_join(struct columns *columns, pen_slice *line, pen_slice *word)
 {
-    struct pen_buf *buf = &columns->escaped;
+    struct pen_buf *buf = &columns->escaped.text;
     const char *problem = NULL;
     const size_t from = buf->len;
     pen_slice second;
@@ -352,7 +415,7 @@ const char *columns_split(struct columns *columns, struct pen_walker *walker, pe
     uint32_t at = 0;
     const char *problem = NULL;
     pen_slice word;
-    if (!escaped_begin(&columns->escaped, line)) {
+    if (!escaped_begin(&columns->escaped, line, columns->separator)) {
         return "out of memory";
     }
     for (; problem == NULL && split_next(columns, &line, &word, &problem); at++) {

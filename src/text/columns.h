@@ -6,6 +6,12 @@
 
 #define COLUMN_PARTS_MAX 8U
 
+struct escaped {
+    struct pen_buf text; /* of a line, what JSON writes otherwise; sized before use */
+    bool has_odd;        /* the line has bytes that JSON may write otherwise, other than quotes */
+    bool has_quotes;
+};
+
 enum column_kind {
     COLUMN_PLAIN,
     COLUMN_PORT,    /* "address:port" or "-" */
@@ -22,8 +28,8 @@ struct column {
 struct columns {
     struct column items[PEN_TEXT_COLUMNS_MAX];
     uint32_t count, required;
-    uint8_t separator;      /* 0: blanks, with quotes and brackets */
-    struct pen_buf escaped; /* texts of a line that JSON writes otherwise; sized before use */
+    uint8_t separator; /* 0: blanks, with quotes and brackets */
+    struct escaped escaped;
 };
 /*
  * columns_set - how lines are taken apart from here on.
@@ -42,9 +48,10 @@ PEN_MUST_USE pen_status columns_from_line(struct columns *columns, struct pen_wa
 /* NULL, or what is wrong with the line; then no value of it counts. */
 const char *columns_split(struct columns *columns, struct pen_walker *walker, pen_slice line);
 /* One value, escaped when JSON needs it.  NULL, or what is wrong. */
-const char *value_put(struct pen_buf *escaped, struct pen_walker *walker, uint32_t column,
+const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32_t column,
                       pen_slice text);
-/* Room for the escaped texts of a line. */
-PEN_MUST_USE bool escaped_begin(struct pen_buf *escaped, pen_slice line);
+/* A look at the line whose parts are put next (separator: parts them, and 0 is blanks), and room
+ * for what of them is escaped.  False: out of memory. */
+PEN_MUST_USE bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator);
 
 #endif

@@ -101,7 +101,7 @@ pen_status pen_text_new(const struct pen_type *type, struct pen_walker *walker,
     t->type = type;
     t->walker = walker;
     t->record_bytes_max = record_bytes_max;
-    pen_buf_init(&t->columns.escaped, SIZE_MAX);
+    pen_buf_init(&t->columns.escaped.text, SIZE_MAX);
     pen_buf_init(&t->json, SIZE_MAX);
     struct pen_err why = {0};
     const pen_status st = text_fill(t, &why);
@@ -119,7 +119,7 @@ void pen_text_free(struct pen_text *t)
     if (t != NULL) {
         pen_groups_free(t->pattern);
         pen_groups_free(t->first_line);
-        pen_buf_fini(&t->columns.escaped);
+        pen_buf_fini(&t->columns.escaped.text);
         pen_buf_fini(&t->json);
         if (t->event != NULL) {
             winevent_free(t->event);
@@ -246,7 +246,7 @@ static const char *groups_put(struct pen_text *t, pen_slice line)
     if (!pen_groups_match(t->pattern, line, t->groups)) {
         return "the line does not fit the pattern of its type";
     }
-    if (!escaped_begin(&t->columns.escaped, line)) {
+    if (!escaped_begin(&t->columns.escaped, line, 0)) {
         return "out of memory";
     }
     for (uint32_t i = 0; i < pen_groups_count(t->pattern) && problem == NULL; i++) {

@@ -133,6 +133,29 @@ static void what_json_writes_otherwise_is_escaped(void **state)
           "\"a\":\"q\\u0001\",\"b\":\"\xc3\xa9\xef\xbf\xbd\"\n");
 }
 
+/* Lines are looked at in steps of 16 bytes. */
+static void an_odd_byte_is_escaped_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const struct {
+        char byte;
+        const char *json;
+    } rows[] = {{'\t', "\\t"}, {'"', "\\\""}, {'\\', "\\\\"}, {0x1f, "\\u001f"}, {0x7e, "~"}};
+    for (size_t k = 0; k < PEN_COUNT(rows); k++) {
+        for (int at = 1; at < 40; at++) {
+            char input[64];
+            char wanted[128];
+            memset(input, 'x', sizeof(input));
+            input[at] = rows[k].byte;
+            memcpy(input + 41, " y\n", 4);
+            const int n = snprintf(wanted, sizeof(wanted), "\"a\":\"%.*s%s%.*s\",\"b\":\"y\"\n", at,
+                                   input, rows[k].json, 40 - at, input + at + 1);
+            assert_true(n > 0 && (size_t)n < sizeof(wanted));
+            check(&words, input, 44, wanted);
+        }
+    }
+}
+
 static void a_line_that_does_not_fit_is_a_record_with_a_problem(void **state)
 {
     (void)state;
@@ -269,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_its_columns),
         cmocka_unit_test(what_json_writes_otherwise_is_escaped),
+        cmocka_unit_test(an_odd_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(a_line_that_does_not_fit_is_a_record_with_a_problem),
         cmocka_unit_test(the_first_line_may_name_the_columns),
         cmocka_unit_test(columns_have_parts),
