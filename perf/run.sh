@@ -33,6 +33,8 @@ make huge --shape huge --bytes 500MiB
 
 echo "== bench limit: the pipeline over the bare libraries"
 "$penstock" bench limit "$dir/week/AWSLogs" --rounds 9
+echo "== bench limit --types: text logs over inflate, id hash and gzip"
+"$penstock" bench limit --types all --rounds 9
 echo
 echo "== bench rules: what rules cost"
 "$penstock" bench rules "$dir/week/AWSLogs"

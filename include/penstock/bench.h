@@ -116,7 +116,8 @@ PEN_MUST_USE pen_status pen_bench_sink(const struct pen_sink_speed_options *opti
 
 #define PEN_LIMIT_ROUNDS_MAX 99U
 struct pen_limit_options {
-    const char *dir; /* CloudTrail objects */
+    const char *dir;       /* CloudTrail objects; NULL with text_type */
+    const char *text_type; /* a text log (pen_limit_text_type): lines of it are made; NULL: dir */
     const struct pen_program *program;
     uint32_t rounds;          /* 1 to PEN_LIMIT_ROUNDS_MAX; medians are of these */
     uint64_t plain_bytes_max; /* objects are taken in order until they hold this much */
@@ -129,7 +130,8 @@ struct pen_limit_time {
 enum pen_limit_stage { /* what the libraries need for it, and the pipeline, stage by stage */
                        PEN_LIMIT_INFLATE,
                        PEN_LIMIT_JSON,
-                       PEN_LIMIT_NORMALIZE, /* no library's: time, ids, identity, derived values */
+                       PEN_LIMIT_NORMALIZE, /* time, ids, identity, derived values; no library's, of
+                            a text type MD5 of each line */
                        PEN_LIMIT_MATCH,
                        PEN_LIMIT_DOCUMENT, /* no library's: copy, ECS members, body */
                        PEN_LIMIT_GZIP,
@@ -147,13 +149,16 @@ struct pen_limit_result {
     uint64_t allocated_bytes; /* by malloc in the last round of detect and ship; UINT64_MAX: not
                                  counted */
 };
+#define PEN_LIMIT_TEXT_TYPES 6U
+/* Of the text logs that can be made; index below PEN_LIMIT_TEXT_TYPES. */
+const char *pen_limit_text_type(uint32_t index);
 const char *pen_limit_stage_name(enum pen_limit_stage stage);
 /*
  * pen_bench_limit - the pipeline on this thread against the bare libraries, in turn.
  *
  * Libraries: the faster of igzip and libdeflate; simdjson on-demand over every leaf, keys and
  * strings unescaped; hs_scan over the very buffers that the pipeline scans; igzip level 1 of the
- * very bodies that it builds.
+ * very bodies that it builds.  For a text type: inflate, MD5 of each line, igzip level 1.
  * Returns  PEN_OK | PEN_E_USAGE | PEN_E_IO | PEN_E_NOMEM | PEN_E_CORRUPT (an object is damaged)
  * Memory   the stored and plain bytes, the scan buffers and the bodies of plain_bytes_max
  */

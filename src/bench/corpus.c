@@ -31,7 +31,7 @@ void limit_spans_fini(struct limit_spans *spans)
     *spans = (struct limit_spans){0};
 }
 
-static pen_status add(struct limit_corpus *corpus, pen_slice key, pen_slice stored)
+pen_status limit_corpus_add(struct limit_corpus *corpus, pen_slice key, pen_slice stored)
 {
     if (corpus->count == corpus->cap) {
         const uint32_t cap = corpus->cap == 0 ? 1024 : corpus->cap * 2;
@@ -81,7 +81,7 @@ static pen_status take(struct limit_corpus *corpus, const char *path, size_t roo
         status == PEN_OK && stored.len > 18 && stored.ptr[0] == 0x1f && stored.ptr[1] == 0x8b;
     const pen_slice key = pen_slice_str(path + root);
     if (is_gzip) {
-        status = add(corpus, key, stored);
+        status = limit_corpus_add(corpus, key, stored);
     }
     if (status != PEN_OK || !is_gzip) {
         free(pen_unconst(stored.ptr));

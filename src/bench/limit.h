@@ -17,6 +17,9 @@ struct limit_corpus {
 /* All gzip objects below dir, in byte order of their names, until they hold plain_bytes_max. */
 PEN_MUST_USE pen_status limit_corpus_load(const char *dir, uint64_t plain_bytes_max,
                                           struct limit_corpus *corpus, struct pen_err *err);
+/* stored is the corpus's from here on when it went well (free); key is copied. */
+PEN_MUST_USE pen_status limit_corpus_add(struct limit_corpus *corpus, pen_slice key,
+                                         pen_slice stored);
 void limit_corpus_fini(struct limit_corpus *corpus);
 
 struct limit_spans { /* lengths of parts that lie end to end */

@@ -15,6 +15,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_signals(int argc, char **argv);
 int cmd_dead_letters(int argc, char **argv);
 int cmd_sink(int argc, char **argv);
+int cmd_bench_text(int argc, char **argv);
 int cmd_bench_limit(int argc, char **argv);
 int cmd_bench_s3(int argc, char **argv);
 int cmd_bench_sink(int argc, char **argv);

@@ -12,6 +12,8 @@ static int usage(FILE *to, int code)
         "penstock bench limit DIR [--rules N|PATH] [--rounds 7] [--bytes 64MiB] [--json]\n"
         "  the pipeline on one core against the bare libraries, in turn, for the objects of DIR;\n"
         "  then two shards against one\n"
+        "penstock bench limit --types all|TYPE,... [--rounds 7] [--bytes 16MiB] [--json]\n"
+        "  the same for text logs, on lines that are made up: over inflate, id hash and gzip\n"
         "penstock bench stages DIR [the same options]\n"
         "  what each stage of the pipeline costs, in ms a MB of plain bytes\n"
         "penstock bench rules DIR [--counts 50,300,1000,5000] [--rounds 5] [--bytes 32MiB] "
@@ -120,6 +122,11 @@ int cmd_bench(int argc, char **argv)
     }
     if (pen_slice_eq(what, PEN_SLICE_LIT("generate"))) {
         return generate(argc, argv);
+    }
+    for (int i = 2; i < argc && pen_slice_eq(what, PEN_SLICE_LIT("limit")); i++) {
+        if (strcmp(argv[i], "--types") == 0) {
+            return cmd_bench_text(argc, argv);
+        }
     }
     if (pen_slice_eq(what, PEN_SLICE_LIT("limit")) || pen_slice_eq(what, PEN_SLICE_LIT("stages"))) {
         return cmd_bench_limit(argc, argv);

@@ -41,6 +41,23 @@ def case_limit():
         assert name in table, table
 
 
+def case_limit_text():
+    """Text logs that are made up: each is told by its key, read whole, and measured."""
+    done = run("bench", "limit", "--types", "all", "--rounds", "1", "--bytes", "256KiB", "--json")
+    rows = {row["type"]: row for row in json.loads(done.stdout)["types"]}
+    assert set(rows) == {"vpcflowlogs", "alb", "nlb", "clb", "s3accesslog", "cloudfront-standard"}, rows
+    for name, row in rows.items():
+        assert row["records"] > 1000 and row["plain_bytes"] >= 1 << 20, row
+        # A document is larger than its line: were the type not known, or no line of it, it would be smaller.
+        assert row["body_bytes"] > 2 * row["plain_bytes"], (name, row)
+        assert row["ratio"] > 0 and row["split_over_igzip"] > 0, row
+    one = run("bench", "limit", "--types", "clb,alb", "--rounds", "1", "--bytes", "64KiB").stdout.decode()
+    assert "clb" in one and "alb" in one and "vpc" not in one, one
+    wrong = run("bench", "limit", "--types", "clb,none", code=None)
+    assert wrong.returncode == 2 and b"vpcflowlogs" in wrong.stderr, wrong.stderr
+    assert run("bench", "limit", "--types", "all", "x", code=None).returncode == 2
+
+
 def case_limit_rules():
     source = data("1MiB")
     done = run("bench", "rules", source, "--counts", "5,40", "--rounds", "1", "--json")
