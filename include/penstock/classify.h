@@ -35,6 +35,18 @@ enum pen_envelope {
 };
 /* What becomes the _id of a record without a natural id. */
 enum pen_type_id { PEN_ID_HASH, PEN_ID_MD5 };
+/* What stands behind the index name, by the event's time in UTC. */
+enum pen_rotation {
+    PEN_ROTATE_MONTHLY, /* -2025-03; when a type says nothing */
+    PEN_ROTATE_WEEKLY,  /* -2025-w10: weeks of ISO 8601 */
+    PEN_ROTATE_DAILY,   /* -2025-03-04 */
+    PEN_ROTATE_YEARLY,  /* -2025 */
+    PEN_ROTATE_AUTO,    /* nothing: the name is an alias that the cluster rolls over */
+    PEN_ROTATE_AOSS,    /* -001, for good */
+};
+/* "monthly"; NULL behind the last. */
+const char *pen_rotation_name(enum pen_rotation rotation);
+PEN_MUST_USE bool pen_rotation_parse(pen_slice name, enum pen_rotation *out);
 
 struct pen_type {
     pen_slice name;
@@ -61,6 +73,7 @@ struct pen_type {
     pen_slice id_suffix; /* dotted path of what is added to it after '_', or "" */
     enum pen_type_id id_kind;
     pen_slice index_name;
+    enum pen_rotation rotation;
     pen_slice prefix; /* member of documents that the record's own members are under, or "" */
     bool has_no_copy; /* documents have what `map` names only, not the record's own members */
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */

@@ -76,7 +76,7 @@ enum pen_doc_kind {
 struct pen_doc { /* slices borrow the normalizer or the record until its next call */
     enum pen_doc_kind kind;
     pen_slice id;       /* _id */
-    pen_slice index;    /* _index: name-YYYY-MM */
+    pen_slice index;    /* _index: the name of the type and its rotation */
     pen_slice event_id; /* id of detection: natural id, else empty (caller: object, record) */
     int64_t time_ns;    /* event time; INT64_MIN when the record has none that parses */
     pen_slice account, region, identity, source_ip;

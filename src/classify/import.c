@@ -27,7 +27,7 @@ struct key_note {
     const char *why;
 };
 static const char enrichment[] = "enrichment is set for all types at once";
-static const char months[] = "indexes are named by the month of the event, in UTC";
+static const char months[] = "indexes are named by the time of the event, in UTC";
 static const char zones[] = "times without a zone are of UTC";
 static const struct key_note notes[] = {
     {"s3_key", NULL, NULL},
@@ -56,7 +56,7 @@ static const struct key_note notes[] = {
     {"renamed_newfields", NULL, "fields get their new names, the old ones stay beside them"},
     {"script_ecs", "", "its Python script is not run; what the script adds is missing"},
     {"s3_key_ignored", "", "there is no pattern of keys to pass over"},
-    {"index_rotation", "monthly", months},
+    {"index_rotation", NULL, NULL},
     {"index_time", "@timestamp", months},
     {"index_tz", "+00:00", months},
     {"index_suffix", "", months},
@@ -211,6 +211,19 @@ static void add_identity(struct import *im)
     }
 }
 
+static void add_rotation(struct import *im)
+{
+    const pen_slice text = value(im, "index_rotation");
+    const struct user_ini_entry *entry = entry_of(im, "index_rotation");
+    enum pen_rotation rotation = PEN_ROTATE_MONTHLY;
+    if (text.len > 0 && !pen_rotation_parse(text, &rotation) && entry != NULL) {
+        note(im, entry, "indexes are named by the month: this is no rotation");
+    }
+    if (rotation != PEN_ROTATE_MONTHLY) {
+        pair(im, "rotation", text);
+    }
+}
+
 static void add_names(struct import *im)
 {
     const pen_slice id = value(im, "doc_id");
@@ -218,6 +231,7 @@ static void add_names(struct import *im)
     pair(im, "id", id.len > 0 ? id : PEN_SLICE_LIT("md5"));
     pair(im, "id_suffix", value(im, "doc_id_suffix"));
     pair(im, "index", value(im, "index_name"));
+    add_rotation(im);
     pair(im, "prefix", value(im, "field_prefix"));
     if (texts.len > 0) {
         words(im, "text: ", texts);

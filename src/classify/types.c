@@ -141,6 +141,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                                         "id",
                                         "id_suffix",
                                         "index",
+                                        "rotation",
                                         "script",
                                         "time_form",
                                         "logsources",
@@ -167,7 +168,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                 "no key of a log type; known: name key format pattern first_line "
                 "header_lines columns message_columns envelopes ignore_container_stderr separator "
                 "array time time_form id "
-                "id_suffix index prefix copy script logsources identity map fixed text attributes");
+                "id_suffix index rotation prefix copy script logsources identity map fixed text "
+                "attributes");
         }
     }
     return PEN_OK;
@@ -300,6 +302,34 @@ static pen_status read_copy(struct loader *l, const struct pen_yaml *root, struc
     return PEN_OK;
 }
 
+/* ---- rotation ---- */
+
+const char *pen_rotation_name(enum pen_rotation rotation)
+{
+    static const char *const names[] = {"monthly", "weekly", "daily", "yearly", "auto", "aoss"};
+    return rotation < PEN_COUNT(names) ? names[rotation] : NULL;
+}
+
+bool pen_rotation_parse(pen_slice name, enum pen_rotation *out)
+{
+    for (enum pen_rotation i = 0; pen_rotation_name(i) != NULL; i++) {
+        if (pen_slice_eq(name, pen_slice_str(pen_rotation_name(i)))) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static pen_status read_rotation(struct loader *l, const struct pen_yaml *root,
+                                struct pen_type *type)
+{
+    const struct pen_yaml *node = pen_yaml_get(root, "rotation");
+    return node == NULL || pen_rotation_parse(pen_yaml_text(root, "rotation"), &type->rotation)
+               ? PEN_OK
+               : fail_at(l, node, "monthly, weekly, daily, yearly, auto or aoss is wanted");
+}
+
 /* It stands in file names, in the words of a checkpoint and in a summary. */
 static bool is_name(pen_slice name)
 {
@@ -334,6 +364,7 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     }
     PEN_TRY(read_framing(l, root, type));
     PEN_TRY(read_copy(l, root, type));
+    PEN_TRY(read_rotation(l, root, type));
     PEN_TRY(read_time_and_id(l, root, type));
     return read_meaning(l, root, type);
 }

@@ -47,6 +47,7 @@ static pen_status type_json(struct pen_buf *out, const struct pen_type *type)
         pen_slice text;
     } members[] = {{"{\"name\":\"", type->name},
                    {",\"index\":\"", type->index_name},
+                   {",\"rotation\":\"", pen_slice_str(pen_rotation_name(type->rotation))},
                    {",\"key\":\"", type->key_pattern},
                    {",\"array\":\"", type->array_key},
                    {",\"time\":\"", type->time_count > 0 ? type->times[0] : (pen_slice){0}},
@@ -67,8 +68,9 @@ static int list(const struct pen_types *types, bool is_json)
     for (uint32_t i = 0; st == PEN_OK && i < pen_types_count(types); i++) {
         const struct pen_type *type = pen_types_at(types, i);
         st = is_json ? type_json(&out, type)
-                     : pen_buf_printf(&out, "%-16.*s  %-28.*s  %-8s  %.*s\n",
+                     : pen_buf_printf(&out, "%-16.*s  %-28.*s  %-8s  %-8s  %.*s\n",
                                       PEN_SLICE_FMT(type->name), PEN_SLICE_FMT(type->index_name),
+                                      pen_rotation_name(type->rotation),
                                       type->is_builtin ? "built-in" : "yours",
                                       PEN_SLICE_FMT(type->key_pattern));
     }

@@ -12,6 +12,7 @@
 #include "penstock/enrich.h"
 #include "penstock/normalize.h"
 
+#include "rotation.h"
 #include "tree.h"
 
 #define NRM_SLOTS_MAX 128U
@@ -195,7 +196,7 @@ struct pen_normalizer {
     struct pen_buf basics_key; /* bucket and key that basics is for */
     struct pen_buf fallback;   /* account and region of the object as JSON text */
     struct nrm_tree tree;
-    int64_t month_begin_ns, month_end_ns;
+    struct nrm_period period; /* of the name in index */
     struct pen_buf index, id_buf;
     struct pen_buf scratch; /* texts that scripts make, for one record; never moves meanwhile */
     char time_text[PEN_TIME_MAX + 8];

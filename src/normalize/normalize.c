@@ -24,8 +24,7 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     PEN_CHECK(schema->is_sealed);
     n->schema = schema;
     n->ingested_ns = INT64_MIN;
-    n->month_begin_ns = INT64_MAX;
-    n->month_end_ns = INT64_MIN;
+    n->period = (struct nrm_period){.begin_ns = INT64_MAX, .end_ns = INT64_MIN};
     pen_buf_init(&n->document, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->spare, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->text, NRM_DOCUMENT_MAX * 7);
@@ -314,19 +313,17 @@ static pen_status find_id(struct pen_normalizer *n, const struct pen_record *rec
 
 static pen_status find_index(struct pen_normalizer *n, int64_t time_ns, pen_slice *index)
 {
-    if (time_ns < n->month_begin_ns || time_ns >= n->month_end_ns || names_type(n)) {
-        const struct pen_civil at = pen_civil_from_ns(time_ns);
-        const bool is_last = at.month == 12;
+    const bool is_other = time_ns < n->period.begin_ns || time_ns >= n->period.end_ns;
+    const struct pen_type *type = n->schema->type;
+    if (is_other) {
+        nrm_period_at(type->rotation, time_ns, &n->period);
+    }
+    if (is_other || names_type(n)) {
+        const bool is_alias = type->rotation == PEN_ROTATE_AUTO; /* it is made before the events */
         n->index.len = 0;
-        PEN_TRY(pen_buf_add(&n->index, n->schema->type->index_name));
-        PEN_TRY(pen_buf_add(&n->index, n->index_tail));
-        PEN_TRY(pen_buf_printf(&n->index, "-%04d-%02u", (int)at.year, (unsigned)at.month));
-        n->month_begin_ns = pen_days_from_civil(at.year, at.month, 1) * PEN_NS_PER_DAY;
-        const int64_t next_day = pen_days_from_civil(at.year + (is_last ? 1 : 0),
-                                                     is_last ? 1 : (uint32_t)at.month + 1, 1);
-        if (__builtin_mul_overflow(next_day, PEN_NS_PER_DAY, &n->month_end_ns)) {
-            n->month_end_ns = INT64_MAX;
-        }
+        PEN_TRY(pen_buf_add(&n->index, type->index_name));
+        PEN_TRY(pen_buf_add(&n->index, is_alias ? (pen_slice){0} : n->index_tail));
+        PEN_TRY(pen_buf_add(&n->index, pen_slice_str(n->period.tail)));
     }
     *index = pen_buf_slice(&n->index);
     return PEN_OK;

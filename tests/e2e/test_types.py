@@ -64,6 +64,29 @@ def case_types_import():
     assert b"cannot be read" in run("types", "import", WORK / "none.ini", code=3).stderr
 
 
+def case_types_rotation():
+    """Indices are named by the time of the event, as its type says; an alias has no time, and no part of a script."""
+    ends = {"daily": {"-2024-12-29", "-2024-12-30", "-2025-03-04"}, "weekly": {"-2024-w52", "-2025-w01", "-2025-w10"},
+            "monthly": {"-2024-12", "-2025-03"}, "yearly": {"-2024", "-2025"}, "auto": {""}, "aoss": {"-001"}}
+    own, root = WORK / "types", WORK / "logs"
+    own.mkdir()
+    for rotation in ends:
+        (own / f"{rotation}.yaml").write_text(f"name: {rotation}\nkey: ^{rotation}/\ntime: t\nindex: log-{rotation}\n"
+                                              f"rotation: {rotation}\n")
+        (root / rotation).mkdir(parents=True)
+        (root / rotation / "x.json").write_text("".join(json.dumps({"t": time, "n": number}) + "\n" for number, time in (
+            enumerate(("2024-12-29T23:59:59Z", "2024-12-30T00:00:00Z", "2025-03-04T05:06:07Z", "2024-12-29T23:59:59Z")))))
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    replay(root, WORK / "out", "--no-rules", "--config", WORK / "c.yaml")
+    got = [line["_index"] for line in documents(WORK / "out")]
+    assert len(got) == 4 * len(ends), got
+    assert set(got) == {f"log-{rotation}{end}" for rotation in ends for end in ends[rotation]}, set(got)
+    rows = {row["name"]: row for row in map(json.loads, run("types", "list", "--json", "--types-dir", own)
+                                            .stdout.splitlines())}
+    assert all(rows[rotation]["rotation"] == rotation for rotation in ends), rows
+    assert rows["cloudtrail"]["rotation"] == "monthly", rows["cloudtrail"]
+
+
 def case_types_test():
     """Tells what replay would make of a file."""
     def told(*args, code=0, **options):

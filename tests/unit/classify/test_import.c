@@ -74,7 +74,7 @@ static void a_section_becomes_a_type(void **state)
         "fixed:\n"
         "  'event.kind': '\"event\"'\n"
         "  'event.category': '[\"\\\"web\\\"\",\"iam\"]'\n",
-        "line 6: [okta] index_tz: indexes are named by the month of the event, in UTC\n"
+        "line 6: [okta] index_tz: indexes are named by the time of the event, in UTC\n"
         "line 8: [okta] script_ecs: its Python script is not run; what the script adds is missing\n"
         "line 9: [okta] geoip: enrichment is set for all types at once\n"
         "line 19: [okta] unheard: no list of the section names it\n");
@@ -88,19 +88,21 @@ static void framings_times_and_values_of_values_are_carried_over(void **state)
           "log_pattern = (?P<t>\\d+)\n   (?P<m>.*$$)\ntext_header_line_number = 2\n"
           "timestamp_key_list = t cwl_timestamp file_timestamp\ntimestamp_format = epoch\n"
           "[b]\ns3_key = b\nfile_format = csv\ncsv_delimiter = \\t\nindex_name = ${a:s3_key}\n"
-          "timestamp_key = t\ntimestamp_format = %j\ndoc_id = i\n"
-          "[c]\ns3_key = c\nfile_format = winevtxml\nrenamed_newfields = n\nn = o\n",
+          "timestamp_key = t\ntimestamp_format = %j\ndoc_id = i\nindex_rotation = weekly\n"
+          "[c]\ns3_key = c\nfile_format = winevtxml\nrenamed_newfields = n\nn = o\n"
+          "index_rotation = hourly\n",
           "name: 'a'\nkey: '^a/'\nformat: 'text'\npattern: \"(?P<t>\\\\d+)\\x0a(?P<m>.*$)\"\n"
           "first_line: '^\\d'\nheader_lines: '2'\ntime: ['t', 'cwl_timestamp', '@key']\ntime_form: "
           "'epoch'\n"
           "id: 'md5'\nindex: 'log-x'\n"
           "---\nname: 'b'\nkey: 'b'\nformat: 'columns'\nseparator: 'tab'\ntime: ['t']\nid: 'i'\n"
-          "index: '^a/'\n"
+          "index: '^a/'\nrotation: 'weekly'\n"
           "---\nname: 'c'\nkey: 'c'\nformat: 'windows-event'\nid: 'md5'\nindex: 'log-x'\n"
           "map:\n  'n': ['o']\n",
           "line 19: [b] timestamp_format: known are %Y %y %m %d %H %I %M %S %f %b %a %p %z\n"
-          "line 24: [c] renamed_newfields: fields get their new names, the old ones stay beside "
-          "them\n");
+          "line 25: [c] renamed_newfields: fields get their new names, the old ones stay beside "
+          "them\n"
+          "line 27: [c] index_rotation: indexes are named by the month: this is no rotation\n");
 }
 
 static void what_no_type_can_be_made_of_is_told(void **state)

@@ -117,12 +117,35 @@ static void a_bad_type_file_is_told_with_its_place(void **state)
     }
 }
 
+static void a_type_says_how_its_index_rotates(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pen-types-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct pen_types *types = NULL;
+    struct pen_err err;
+    write_type(dir, "a.yaml",
+               "name: a\nkey: a\nindex: log-a\nrotation: weekly\n---\n"
+               "name: b\nkey: b\nindex: log-b\n---\n"
+               "name: c\nkey: c\nindex: log-c\nrotation: aoss\n");
+    assert_int_equal(pen_types_load(dir, &types, &err), PEN_OK);
+    assert_int_equal(pen_types_find(types, PEN_SLICE_LIT("a"))->rotation, PEN_ROTATE_WEEKLY);
+    assert_int_equal(pen_types_find(types, PEN_SLICE_LIT("b"))->rotation, PEN_ROTATE_MONTHLY);
+    assert_int_equal(pen_types_find(types, PEN_SLICE_LIT("c"))->rotation, PEN_ROTATE_AOSS);
+    pen_types_free(types);
+    write_type(dir, "a.yaml", "name: a\nkey: a\nindex: log-a\nrotation: hourly\n");
+    assert_int_equal(pen_types_load(dir, &types, &err), PEN_E_CONFIG);
+    assert_non_null(strstr(err.text, "a.yaml:4:"));
+    assert_non_null(strstr(err.text, "weekly"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_built_in_types_are_there_in_order),
         cmocka_unit_test(keys_compiled_ahead_match_as_those_compiled_now),
         cmocka_unit_test(a_users_type_wins_over_a_built_in_one),
+        cmocka_unit_test(a_type_says_how_its_index_rotates),
         cmocka_unit_test(a_bad_type_file_is_told_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
