@@ -34,17 +34,40 @@ struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
 PEN_MUST_USE pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out,
                                       struct pen_err *err);
 void pen_sink_free(struct pen_sink *sink);
+struct pen_sink_rolled { /* names that documents go to and that the cluster rolls over: aliases */
+    const pen_slice *names; /* borrowed; at most PEN_SINK_NAME_MAX bytes each */
+    uint32_t count;
+};
+#define PEN_SINK_NAME_MAX 120U
 /*
- * pen_sink_check - asks the cluster whether it lets us in, and whether templates give our indices
- * their types.  Blocks, for a minute and a half at most.
+ * pen_sink_check - asks the cluster whether it lets us in, whether templates give our indices
+ * their types, and whether the aliases are there.  Blocks, for a minute and a half at most.
  *
  * Returns PEN_OK | PEN_E_DENIED (401, 403) | PEN_E_IO and the like: no answer, or another
  */
-PEN_MUST_USE pen_status pen_sink_check(const struct pen_sink *sink, bool *has_templates,
+PEN_MUST_USE pen_status pen_sink_check(const struct pen_sink *sink,
+                                       const struct pen_sink_rolled *rolled, bool *is_ready,
                                        struct pen_err *err);
-/* Puts component and index templates, in place of those of the same names; told, which may be NULL,
- * hears of each.  Blocks.  Statuses as above. */
-PEN_MUST_USE pen_status pen_sink_setup(const struct pen_sink *sink, void (*told)(const char *path),
+enum pen_sink_state { PEN_SINK_PUT, PEN_SINK_THERE, PEN_SINK_CHANGED, PEN_SINK_SKIPPED };
+struct pen_sink_part { /* borrowed for the call */
+    const char *path;  /* "/_component_template/penstock-log" */
+    enum pen_sink_state state;
+    const char *why; /* it was skipped; else "" */
+};
+typedef void pen_sink_told_fn(const struct pen_sink_part *part);
+/*
+ * pen_sink_setup - puts component and index templates; where the cluster has Index State
+ * Management, a policy of rollover and templates of those who are rolled; and the first index
+ * behind each alias.
+ *
+ * What is there as this build has it stays as it is, so a second call changes nothing; what is
+ * there otherwise is replaced.  Blocks.
+ *
+ * told     hears of each part; may be NULL
+ * Returns  as above, and PEN_E_CONFIG: a cluster too old, a name too long
+ */
+PEN_MUST_USE pen_status pen_sink_setup(const struct pen_sink *sink,
+                                       const struct pen_sink_rolled *rolled, pen_sink_told_fn *told,
                                        struct pen_err *err);
 /*
  * An index of its own for a measurement.  make: with the settings and mappings that the templates
@@ -56,17 +79,18 @@ PEN_MUST_USE pen_status pen_sink_index_make(const struct pen_sink *sink, const c
 PEN_MUST_USE pen_status pen_sink_index_drop(const struct pen_sink *sink, const char *name,
                                             struct pen_err *err);
 /*
- * Names of the form that documents go to (log-NAME-YYYY-MM) that stand for aliases or data streams
- * in the cluster now: behind one, another index may be the one that is written to from one try to
- * the next.  Blocks.  Statuses as above.
+ * Names that documents go to that stand for aliases or data streams in the cluster now: those that
+ * are meant so, and others of the form log-NAME-DATE.  Behind one, another index may be the one
+ * that is written to from one try to the next.  Blocks.  Statuses as above.
  */
 #define PEN_SINK_ALIASES_TEXT 400U
 struct pen_sink_aliases {
     uint32_t count;
     char text[PEN_SINK_ALIASES_TEXT]; /* as many of the names as fit, with ", " between them */
 };
-PEN_MUST_USE pen_status pen_sink_aliases(const struct pen_sink *sink, struct pen_sink_aliases *out,
-                                         struct pen_err *err);
+PEN_MUST_USE pen_status pen_sink_aliases(const struct pen_sink *sink,
+                                         const struct pen_sink_rolled *rolled,
+                                         struct pen_sink_aliases *out, struct pen_err *err);
 /* The credentials that sign, as the chain gives them now, and whether they are others than before.
  * They lie in the sink until the next call.  Blocks; of a sink that signs. */
 bool pen_sink_is_signed(const struct pen_sink *sink);

@@ -270,7 +270,7 @@ pen_status pen_bench_sink(const struct pen_sink_speed_options *options, struct p
     *out = (struct pen_sink_speed){.is_deleted = true};
     index_name(out);
     PEN_TRY(pen_sink_open(options->cluster, &s.sink, err));
-    pen_status st = pen_sink_check(s.sink, &has_templates, err);
+    pen_status st = pen_sink_check(s.sink, &(struct pen_sink_rolled){0}, &has_templates, err);
     if (st == PEN_OK && !has_templates) {
         st = PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
                       "the cluster has no index templates for CloudTrail, so that its speed would "

@@ -502,6 +502,22 @@ uint32_t pen_types_count(const struct pen_types *types)
     return types->count;
 }
 
+uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < types->count; i++) {
+        const struct pen_type *type = &types->items[i];
+        bool is_new = type->rotation == PEN_ROTATE_AUTO;
+        for (uint32_t j = 0; j < count; j++) {
+            is_new = is_new && !pen_slice_eq(names[j], type->index_name);
+        }
+        if (is_new) {
+            names[count++] = type->index_name;
+        }
+    }
+    return count;
+}
+
 const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index)
 {
     PEN_CHECK(index < types->count);

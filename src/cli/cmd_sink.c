@@ -1,4 +1,7 @@
-/* tested by tests/e2e/test_opensearch.py */
+/* tested by tests/e2e/test_sink_setup.py */
+#include "penstock/classify.h"
+#include "penstock/json.h"
+
 #include "sink_spec.h"
 
 #include <stdio.h>
@@ -10,22 +13,28 @@ static const char help[] =
     "  --config FILE        penstock.yaml: who asks, and what is trusted\n"
     "  --ca FILE            PEM to trust instead of the system's certificates\n"
     "\n"
+    "  --json               one object a line: path, state (put, there, changed, skipped), reason\n"
+    "\n"
     "Puts component and index templates for all built-in log types (penstock-log-aws-cloudtrail "
     "for\n"
     "log-aws-cloudtrail-*, ...), penstock-log for every other log-*, and penstock-signals, in "
     "place of\n"
     "those of the same names.  Templates of yours with a priority of 10 or more go before them.\n"
+    "Where the cluster has Index State Management: the policy penstock-rollover.  For types with\n"
+    "`rotation: auto`, of types_dir of the config file too: the first index behind the alias.\n"
+    "What is there as this build has it stays as it is.\n"
     "Exit: 0 done, 1 the cluster did not take them, 2 usage, 3 config.\n";
 
-enum sink_option { OPT_CONFIG = 1, OPT_CA, OPT_HELP };
+enum sink_option { OPT_CONFIG = 1, OPT_CA, OPT_JSON, OPT_HELP };
 static const struct cli_option options[] = {{"--config", OPT_CONFIG, true},
                                             {"--ca", OPT_CA, true},
+                                            {"--json", OPT_JSON, false},
                                             {"--help", OPT_HELP, false},
                                             {NULL, 0, false}};
 
 struct sink_args {
     struct sink_choice choice;
-    bool wants_help;
+    bool wants_help, wants_json;
 };
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the type is cli_read's
@@ -38,6 +47,9 @@ static bool take(void *ctx, int id, char *value)
         return true;
     case OPT_CA:
         args->choice.ca = value;
+        return true;
+    case OPT_JSON:
+        args->wants_json = true;
         return true;
     case OPT_HELP:
         args->wants_help = true;
@@ -53,25 +65,61 @@ static bool take(void *ctx, int id, char *value)
     return true;
 }
 
-static void told(const char *path)
+static const char *state_name(enum pen_sink_state state)
 {
-    (void)printf("put %s\n", path);
+    static const char *const names[] = {"put", "there", "changed", "skipped"};
+    return names[state];
+}
+
+static void told(const struct pen_sink_part *part)
+{
+    const bool has_why = part->why[0] != '\0';
+    (void)printf("%s %s%s%s\n", state_name(part->state), part->path, has_why ? ": " : "",
+                 part->why);
+}
+
+static void told_json(const struct pen_sink_part *part)
+{
+    struct pen_buf line;
+    pen_buf_init(&line, SIZE_MAX);
+    pen_status st = pen_buf_add(&line, PEN_SLICE_LIT("{\"path\":\""));
+    st = st == PEN_OK ? pen_json_escape(&line, pen_slice_str(part->path)) : st;
+    st = st == PEN_OK ? pen_buf_printf(&line, "\",\"state\":\"%s\",\"reason\":\"%s\"}\n",
+                                       state_name(part->state), part->why)
+                      : st;
+    PEN_CHECK(st == PEN_OK);
+    (void)fwrite(line.ptr, 1, line.len, stdout);
+    pen_buf_fini(&line);
+}
+
+static pen_status put(const struct sink_args *args, const struct config *config,
+                      const struct pen_sink_spec *spec, struct pen_err *err)
+{
+    struct pen_sink *sink = NULL;
+    struct pen_types *types = NULL;
+    pen_slice names[PEN_TYPES_MAX];
+    pen_status st = pen_types_load(config->types_dir, &types, err);
+    st = st == PEN_OK ? pen_sink_open(spec, &sink, err) : st;
+    if (st == PEN_OK) {
+        const struct pen_sink_rolled rolled = {.names = names,
+                                               .count = pen_types_rolled(types, names)};
+        st = pen_sink_setup(sink, &rolled, args->wants_json ? told_json : told, err);
+    }
+    pen_sink_free(sink);
+    pen_types_free(types);
+    return st;
 }
 
 static int setup(const struct sink_args *args)
 {
     struct config config;
     struct pen_sink_spec spec;
-    struct pen_sink *sink = NULL;
     struct pen_err err = {0};
     config_init(&config);
     int code = sink_choose(&args->choice, "sink setup", &config, &spec);
     if (code < 0) {
-        pen_status st = pen_sink_open(&spec, &sink, &err);
-        st = st == PEN_OK ? pen_sink_setup(sink, told, &err) : st;
-        code = st == PEN_OK ? 0 : cli_fail(&err);
+        code = put(args, &config, &spec, &err) == PEN_OK ? 0 : cli_fail(&err);
     }
-    pen_sink_free(sink);
     config_fini(&config);
     return code;
 }

@@ -12,6 +12,12 @@
 
 /* ---- open ---- */
 
+static struct pen_sink_rolled rolled_of(const struct control *c, pen_slice names[PEN_TYPES_MAX])
+{
+    return (struct pen_sink_rolled){.names = names,
+                                    .count = pen_types_rolled(c->program->types, names)};
+}
+
 pen_status sink_open(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
@@ -19,21 +25,23 @@ pen_status sink_open(struct control *c, struct pen_err *err)
         return PEN_OK;
     }
     PEN_CHECK(o->cluster != NULL);
-    bool has_templates = true;
+    bool is_ready = true;
+    pen_slice names[PEN_TYPES_MAX];
+    const struct pen_sink_rolled rolled = rolled_of(c, names);
     PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
     pen_sink_addresses(c->sink, &c->sink_addresses);
     c->result->is_cluster = true;
     c->sink_resolved_ns = pen_clock_mono_ns();
-    PEN_TRY(pen_sink_check(c->sink, &has_templates, err));
-    if (has_templates) {
+    PEN_TRY(pen_sink_check(c->sink, &rolled, &is_ready, err));
+    if (is_ready) {
         return PEN_OK;
     }
     if (o->setup_sink) {
-        return pen_sink_setup(c->sink, NULL, err);
+        return pen_sink_setup(c->sink, &rolled, NULL, err);
     }
     return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
-                    "the cluster has no index templates for what is to be sent, and would guess "
-                    "types: put them with `penstock sink setup opensearch:%.80s`, or give "
+                    "the cluster has no index templates or alias for what is to be sent, and would "
+                    "guess types: put them with `penstock sink setup opensearch:%.80s`, or give "
                     "--setup-sink",
                     o->cluster->urls);
 }
@@ -239,8 +247,11 @@ static pen_status signals_refused(struct control *c, struct pen_err *err)
 static void promise_ask(struct control *c)
 {
     struct pen_err err;
-    c->result->is_promise_known = c->sink != NULL && !c->is_draining &&
-                                  pen_sink_aliases(c->sink, &c->result->aliases, &err) == PEN_OK;
+    pen_slice names[PEN_TYPES_MAX];
+    const struct pen_sink_rolled rolled = rolled_of(c, names);
+    c->result->is_promise_known =
+        c->sink != NULL && !c->is_draining &&
+        pen_sink_aliases(c->sink, &rolled, &c->result->aliases, &err) == PEN_OK;
 }
 
 /* What is not sent stays marked in signals.db: the same command sends it. */

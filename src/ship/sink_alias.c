@@ -20,15 +20,29 @@ static bool name_next(pen_slice *rest, pen_slice *name)
     return true;
 }
 
-/* "-YYYY-MM" at the end. */
-static bool is_dated(pen_slice name)
+static bool ends_as(pen_slice name, const char *form)
 {
-    static const char form[] = "-dddd-dd";
-    const size_t len = sizeof(form) - 1;
+    const size_t len = strlen(form);
     bool is = name.len > len;
     for (size_t i = 0; is && i < len; i++) {
-        const uint8_t b = name.ptr[name.len - len + i];
-        is = form[i] == '-' ? b == '-' : b >= '0' && b <= '9';
+        const char b = (char)name.ptr[name.len - len + i];
+        is = form[i] == 'd' ? b >= '0' && b <= '9' : b == form[i];
+    }
+    return is;
+}
+
+/* A day, week, month or year at the end. */
+static bool is_dated(pen_slice name)
+{
+    return ends_as(name, "-dddd-dd-dd") || ends_as(name, "-dddd-wdd") ||
+           ends_as(name, "-dddd-dd") || ends_as(name, "-dddd");
+}
+
+static bool is_rolled(const struct pen_sink_rolled *rolled, pen_slice name)
+{
+    bool is = false;
+    for (uint32_t i = 0; i < rolled->count; i++) {
+        is = is || pen_slice_eq(rolled->names[i], name);
     }
     return is;
 }
@@ -44,7 +58,8 @@ static void take(struct pen_sink_aliases *out, pen_slice name)
     out->count++;
 }
 
-static pen_status ask(struct caller *caller, struct pen_sink_aliases *out, struct pen_err *err)
+static pen_status ask(struct caller *caller, const struct pen_sink_rolled *rolled,
+                      struct pen_sink_aliases *out, struct pen_err *err)
 {
     caller->filter = PEN_SLICE_LIT("aliases.name,data_streams.name,error,status");
     PEN_TRY(call_wait(caller, "GET", "/_resolve/index/log-*", (pen_slice){0}, err));
@@ -57,20 +72,20 @@ static pen_status ask(struct caller *caller, struct pen_sink_aliases *out, struc
     pen_slice rest = call_answer(caller);
     pen_slice name;
     while (name_next(&rest, &name)) {
-        if (is_dated(name)) {
+        if (is_dated(name) || is_rolled(rolled, name)) {
             take(out, name);
         }
     }
     return PEN_OK;
 }
 
-pen_status pen_sink_aliases(const struct pen_sink *sink, struct pen_sink_aliases *out,
-                            struct pen_err *err)
+pen_status pen_sink_aliases(const struct pen_sink *sink, const struct pen_sink_rolled *rolled,
+                            struct pen_sink_aliases *out, struct pen_err *err)
 {
     struct caller caller;
     *out = (struct pen_sink_aliases){0};
     pen_status st = caller_init(&caller, sink, err);
-    st = st == PEN_OK ? ask(&caller, out, err) : st;
+    st = st == PEN_OK ? ask(&caller, rolled, out, err) : st;
     caller_fini(&caller);
     return st;
 }

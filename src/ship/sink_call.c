@@ -48,17 +48,20 @@ static void once(struct caller *caller)
 pen_status call_wait(struct caller *caller, const char *method, const char *path, pen_slice body,
                      struct pen_err *err)
 {
-    const struct pen_pair query[] = {{PEN_SLICE_LIT("filter_path"), caller->filter}};
+    const struct pen_pair query[] = {{PEN_SLICE_LIT("filter_path"), caller->filter},
+                                     {PEN_SLICE_LIT("if_primary_term"), caller->only_term},
+                                     {PEN_SLICE_LIT("if_seq_no"), caller->only_seq}};
+    const bool has_version = caller->only_seq.len > 0;
     for (uint32_t i = 0; i < CALL_TRIES; i++) {
-        caller->post =
-            (struct pen_post){.method = method,
-                              .path = path,
-                              .content_type = "application/json",
-                              .query = query,
-                              .query_count = caller->filter.len > 0 ? PEN_COUNT(query) : 0,
-                              .body = body,
-                              .reply = caller->reply,
-                              .reply_cap = CALL_REPLY_BYTES};
+        caller->post = (struct pen_post){.method = method,
+                                         .path = path,
+                                         .content_type = "application/json",
+                                         .query = caller->filter.len > 0 ? query : &query[1],
+                                         .query_count = (caller->filter.len > 0 ? 1U : 0U) +
+                                                        (has_version ? 2U : 0U),
+                                         .body = body,
+                                         .reply = caller->reply,
+                                         .reply_cap = CALL_REPLY_BYTES};
         once(caller);
         const bool is_busy = caller->post.status == 429 ||
                              (caller->post.status >= 502 && caller->post.status <= 504);

@@ -16,6 +16,8 @@ struct caller { /* one thread, which blocks; has a ring of its own */
     struct pen_post post; /* the last answer: status, reply_len */
     uint8_t *reply;
     pen_slice filter; /* what of an answer is wanted (filter_path); empty: all */
+    pen_slice only_term,
+        only_seq; /* PUT: in place of that version only; empty: whatever is there */
 };
 /* caller_fini is due even when it fails. */
 PEN_MUST_USE pen_status caller_init(struct caller *caller, const struct pen_sink *sink,

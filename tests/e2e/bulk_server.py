@@ -48,6 +48,9 @@ class Cluster:
         self.requests, self.errors, self.seen = 0, [], []
         self.puts = {}
         self.aliases = []  # None: nobody may ask for them
+        self.version = {"distribution": "opensearch", "number": "2.19.1"}
+        self.ism = None  # {}: it has Index State Management; then "policy", "seq"
+        self.forbidden = ""  # requests whose method and path begin so
         self.indices, self.deleted = {}, []  # those that were made by name: the body
         self.lock = threading.Lock()
         if templates:
@@ -130,6 +133,9 @@ class Cluster:
     def _allowed(self, handler):
         asked = handler.headers.get("Authorization")
         self.seen.append(asked)
+        if self.forbidden and f"{handler.command} {handler.path}".startswith(self.forbidden):
+            self._answer(handler, *whole(403, "security_exception", "no permissions"))
+            return False
         if callable(self.authorization) and self.authorization(handler):
             return True
         if self.authorization is None or asked == self.authorization:
@@ -239,10 +245,15 @@ class Cluster:
         if not self._allowed(handler):
             return
         if handler.path.split("?")[0] == "/":
-            self._answer(handler, 200, json.dumps({"cluster_name": "test", "version": {
-                "distribution": "opensearch", "number": "2.19.1"}}).encode())
+            self._answer(handler, 200, json.dumps({"cluster_name": "test", "version": self.version}).encode())
             return
-        name = handler.path.split("?")[0]
+        name = urllib.parse.unquote(handler.path.split("?")[0])
+        if name.startswith("/_plugins/_ism/"):
+            self._policy(handler, None)
+            return
+        if name.endswith("_template/penstock-*"):
+            self._answer(handler, 200, self._templates(name.split("/")[1]))
+            return
         if name.startswith("/_resolve/index/"):
             pattern = urllib.parse.unquote(name.rsplit("/", 1)[1])
             names = [{"name": alias} for alias in self.aliases or () if fnmatch.fnmatch(alias, pattern)]
@@ -252,13 +263,46 @@ class Cluster:
         there = self.puts is None or name in self.puts
         self._answer(handler, *((200, b"{}") if there else whole(404, "resource_not_found_exception")))
 
+    def _templates(self, kind):
+        """Names and _meta, as filter_path asks for them."""
+        of = {"_component_template": "component_template", "_index_template": "index_template"}[kind]
+        found = [{"name": path.rsplit("/", 1)[1], of: {"_meta": body["_meta"]} if "_meta" in body else {}}
+                 for path, body in (self.puts or {}).items() if path.split("/")[1] == kind]
+        return json.dumps({f"{of}s": found} if found else {}).encode()
+
+    def _policy(self, handler, body):
+        """A policy of Index State Management: replaced only by who names the version that is there."""
+        path, _, query = handler.path.partition("?")
+        asked = dict(urllib.parse.parse_qsl(query))
+        if self.ism is None:
+            text = f"no handler found for uri [{handler.path}] and method [{handler.command}]"
+            self._answer(handler, 400, json.dumps({"error": text}).encode())
+            return
+        if body is None and "policy" not in self.ism:
+            self._answer(handler, *whole(404, "status_exception", "Policy not found"))
+            return
+        if body is not None:
+            wanted = {"if_seq_no": str(self.ism["seq"]), "if_primary_term": "3"} if "policy" in self.ism else {}
+            if {name: value for name, value in asked.items() if name.startswith("if_")} != wanted:
+                self._answer(handler, *whole(409, CONFLICT, "version conflict, current version is another"))
+                return
+            self.ism.update(policy=body["policy"], seq=self.ism.get("seq", 6) + 1)
+        self._answer(handler, 200 if body is None else 201, json.dumps({
+            "_id": path.rsplit("/", 1)[1], "_version": 1, "_seq_no": self.ism["seq"], "_primary_term": 3,
+            "policy": {"policy_id": path.rsplit("/", 1)[1], "schema_version": 21, "last_updated_time": 1,
+                       **self.ism["policy"]}}).encode())
+
     def _put(self, handler):
         body = self._body(handler)
         if not self._allowed(handler):
             return
         name = handler.path.split("?")[0][1:]
+        if name.startswith("_plugins/_ism/"):
+            self._policy(handler, json.loads(body))
+            return
         if not name.startswith("_"):
             self.indices[name] = json.loads(body)
+            self.aliases += list(self.indices[name].get("aliases", ()))
             self._answer(handler, 200, b'{"acknowledged":true}')
             return
         if self.puts is None:
