@@ -6,6 +6,7 @@
 #define POLICY_PATH "/_plugins/_ism/policies/" SETUP_POLICY
 #define ANSWER "acknowledged,_id,error,status"
 #define NO_PLUGIN "the cluster has no Index State Management: roll over yourself"
+#define TEMPLATE_MAX ((size_t)2048)
 #define PRIORITY 8 /* above the templates of types, below those of users */
 
 static pen_status no_memory(struct pen_err *err)
@@ -129,7 +130,7 @@ static pen_status name_template(struct setup *setup, pen_slice name, struct pen_
     char path[CALL_PATH_MAX];
     char component[CALL_PATH_MAX];
     struct pen_buf text;
-    pen_buf_init(&text, CALL_PATH_MAX * 8U);
+    pen_buf_init(&text, TEMPLATE_MAX);
     component_of(name, component);
     (void)snprintf(path, sizeof(path), "/_index_template/penstock-rollover-%.*s",
                    PEN_SLICE_FMT(name));

@@ -95,7 +95,14 @@ def all_types(root):
         put(root / name, made["key"], made["body"].splitlines())
     for name, (key, lines) in SHAPES.items():
         put(root / f"shape-{name}", key, lines)
+    put(root / "own", "own-shop/x.json", ['{"t":"2025-03-04T05:06:07Z"}', '{"t":"2026-03-04T05:06:07Z"}'])
     samples(root)
+
+
+def states(sink, config):
+    """Of each part of a setup: path, state."""
+    rows = map(json.loads, run("sink", "setup", sink, "--json", *config).stdout.splitlines())
+    return {row["path"]: row["state"] for row in rows}
 
 
 def one_shard(cluster):
@@ -108,9 +115,13 @@ def one_shard(cluster):
 
 def case_opensearch_types():
     """Documents of every built-in type, made ones and samples: none refused, and each as the files sink has it."""
-    root = WORK / "logs"
+    root, own = WORK / "logs", WORK / "types"
     all_types(root)
-    plain = replay(root, WORK / "files", "--no-rules", code=None)
+    own.mkdir()  # one of the user's, behind an alias
+    (own / "shop.yaml").write_text("name: shop\nkey: own-shop/\ntime: t\nindex: log-shop\nrotation: auto\n")
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    config = ("--config", WORK / "c.yaml")
+    plain = replay(root, WORK / "files", "--no-rules", *config, code=None)
     want = {}  # several versions of a finding, and equal lines, have the same id: the first that comes is there
     for line in documents(WORK / "files"):
         want.setdefault((line["_index"], line["_id"]), []).append(line["_source"])
@@ -119,12 +130,17 @@ def case_opensearch_types():
     assert not missing, missing
     with OpenSearch(WORK) as cluster:
         sink = f"opensearch:{cluster.endpoint}"
-        run("sink", "setup", sink)
+        first = states(sink, config)
+        policy = "/_plugins/_ism/policies/penstock-rollover"
+        assert first.pop(policy) == "skipped" and set(first.values()) == {"put"}, first
         one_shard(cluster)
-        got = replay(root, WORK / "out", "--no-rules", "--sink", sink, code=None)
+        again = states(sink, config)
+        assert again.pop(policy) == "skipped" and again == dict.fromkeys(first, "there"), again
+        got = replay(root, WORK / "out", "--no-rules", "--sink", sink, *config, code=None)
         refused = [gap for gap in got["gaps"] if "refused" in gap["cause"]]
         assert not refused, (refused, run("dead-letters", "list", "--out", WORK / "out", code=None).stdout.decode()[:20000])
-        there = cluster.documents("*")
+        there = {(index.removesuffix("-000001"), name): source
+                 for (index, name), source in cluster.documents("*").items()}
         assert there.keys() == want.keys(), (len(there), len(want), list(there.keys() ^ want.keys())[:3])
         wrong = [key for key in want if there[key] not in want[key]]
         assert not wrong, (len(wrong), want[wrong[0]], there[wrong[0]])
