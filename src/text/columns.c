@@ -17,7 +17,7 @@ static void line_look(struct escaped *escaped, pen_slice line, uint8_t separator
     __m128i quotes = _mm_setzero_si128();
     size_t i = 0;
     for (; i + sizeof(__m128i) <= line.len; i += sizeof(__m128i)) {
-        const __m128i c = _mm_loadu_si128((const __m128i *)(line.ptr + i));
+        const __m128i c = _mm_loadu_si128((const void *)(line.ptr + i));
         /* As signed bytes what is beyond ASCII lies below the blank too. */
         const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)passed)),
                                              _mm_cmplt_epi8(c, _mm_set1_epi8(' ')));
@@ -200,7 +200,7 @@ pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
 static inline const uint8_t *byte_find(const uint8_t *p, const uint8_t *end, uint8_t byte)
 {
     if (end - p >= 16) {
-        const __m128i c = _mm_loadu_si128((const __m128i *)p);
+        const __m128i c = _mm_loadu_si128((const void *)p);
         const int found = _mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)byte)));
         if (found != 0) {
             return p + __builtin_ctz((unsigned)found);
