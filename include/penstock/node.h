@@ -372,7 +372,8 @@ struct pen_replay_options {
 /* The tables that the options name; borrows them. */
 static inline struct pen_enrich_options pen_replay_enrich(const struct pen_replay_options *options)
 {
-    return (struct pen_enrich_options){.geoip = options->geoip.text, .asn = options->asn.text};
+    return (struct pen_enrich_options){
+        .geoip = options->geoip.text, .asn = options->asn.text, .assets = options->assets.text};
 }
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */

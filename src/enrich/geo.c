@@ -241,6 +241,18 @@ bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_ge
     return len > 0;
 }
 
+const struct pen_asset *pen_enricher_account(const struct pen_enricher *enricher, pen_slice account)
+{
+    const struct assets *assets = enricher->tables->assets;
+    return assets == NULL ? NULL : assets_account(assets, account);
+}
+
+const struct pen_asset *pen_enricher_address(const struct pen_enricher *enricher, pen_slice ip)
+{
+    const struct assets *assets = enricher->tables->assets;
+    return assets == NULL ? NULL : assets_address(assets, ip);
+}
+
 pen_status pen_enrich_libraries(struct pen_buf *out)
 {
     return pen_buf_printf(out, "libmaxminddb %s\n", MMDB_lib_version());

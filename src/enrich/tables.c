@@ -6,7 +6,12 @@
 
 bool pen_enrich_wanted(const struct pen_enrich_options *o)
 {
-    return (o->geoip != NULL && o->geoip[0] != '\0') || (o->asn != NULL && o->asn[0] != '\0');
+    const char *const paths[] = {o->geoip, o->asn, o->assets};
+    bool is_any = false;
+    for (size_t i = 0; i < PEN_COUNT(paths); i++) {
+        is_any |= paths[i] != NULL && paths[i][0] != '\0';
+    }
+    return is_any;
 }
 
 static void leave(struct mmdb *mmdb)
@@ -20,6 +25,9 @@ static void tables_free(struct pen_enrich_tables *tables)
 {
     leave(tables->geo);
     leave(tables->as);
+    if (tables->assets != NULL && --tables->assets->users == 0) {
+        assets_close(tables->assets);
+    }
     free(tables);
 }
 
@@ -52,10 +60,14 @@ static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_opt
     enrich->now = first;
     PEN_TRY(path_take(options->geoip, &enrich->geoip, err));
     PEN_TRY(path_take(options->asn, &enrich->asn, err));
+    PEN_TRY(path_take(options->assets, &enrich->assets, err));
     if (enrich->geoip != NULL) {
         PEN_TRY(mmdb_open(enrich->geoip, MMDB_KIND_GEO, &first->geo, err));
     }
-    return enrich->asn == NULL ? PEN_OK : mmdb_open(enrich->asn, MMDB_KIND_AS, &first->as, err);
+    if (enrich->asn != NULL) {
+        PEN_TRY(mmdb_open(enrich->asn, MMDB_KIND_AS, &first->as, err));
+    }
+    return enrich->assets == NULL ? PEN_OK : assets_open(enrich->assets, &first->assets, err);
 }
 
 pen_status pen_enrich_open(const struct pen_enrich_options *options, struct pen_enrich **out,
@@ -83,19 +95,23 @@ void pen_enrich_close(struct pen_enrich *enrich)
     tables_free_all(enrich->now);
     free(enrich->geoip);
     free(enrich->asn);
+    free(enrich->assets);
     free(enrich);
 }
 
 uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
 {
-    return (enrich->geoip != NULL ? PEN_ENRICH_GEO : 0) | (enrich->asn != NULL ? PEN_ENRICH_AS : 0);
+    return (enrich->geoip != NULL ? PEN_ENRICH_GEO : 0) |
+           (enrich->asn != NULL ? PEN_ENRICH_AS : 0) |
+           (enrich->assets != NULL ? PEN_ENRICH_ASSETS : 0);
 }
 
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
 {
     const struct pen_enrich_tables *now = enrich->now;
     return (now->geo == NULL ? 0 : now->geo->stamp.bytes) +
-           (now->as == NULL ? 0 : now->as->stamp.bytes);
+           (now->as == NULL ? 0 : now->as->stamp.bytes) +
+           (now->assets == NULL ? 0 : now->assets->arena.used_bytes);
 }
 
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)
@@ -105,6 +121,14 @@ const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)
 
 /* ---- reload ---- */
 
+/* Whether the file has another content than is in use, that was not refused before. */
+static bool is_new(const char *path, const struct mmdb_stamp *now, const struct mmdb_stamp *refused,
+                   struct mmdb_stamp *stamp)
+{
+    return path != NULL && mmdb_stamp_of(path, stamp) && !mmdb_stamp_same(stamp, now) &&
+           !mmdb_stamp_same(stamp, refused);
+}
+
 struct watched {
     const char *path;
     enum mmdb_kind kind;
@@ -112,20 +136,13 @@ struct watched {
     struct mmdb_stamp *refused;
 };
 
-/* Whether the file has another content than is in use, that was not refused before. */
-static bool is_new(const struct watched *w, struct mmdb_stamp *stamp)
-{
-    return w->path != NULL && mmdb_stamp_of(w->path, stamp) &&
-           !mmdb_stamp_same(stamp, &w->now->stamp) && !mmdb_stamp_same(stamp, w->refused);
-}
-
 /* The content of the file when it is new and can be used, else what there is. */
 static pen_status next_of(const struct watched *w, struct mmdb **out, bool *changed,
                           struct pen_err *err)
 {
     struct mmdb_stamp stamp;
     pen_status st = PEN_OK;
-    if (is_new(w, &stamp)) {
+    if (w->now != NULL && is_new(w->path, &w->now->stamp, w->refused, &stamp)) {
         st = mmdb_open(w->path, w->kind, out, err);
         *w->refused = st == PEN_E_USAGE ? stamp : *w->refused;
         *changed |= st == PEN_OK;
@@ -133,6 +150,25 @@ static pen_status next_of(const struct watched *w, struct mmdb **out, bool *chan
     if (*out == NULL && w->now != NULL) {
         *out = w->now;
         w->now->users++;
+    }
+    return st;
+}
+
+/* The same of the table of assets. */
+static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, bool *changed,
+                              struct pen_err *err)
+{
+    struct assets *now = enrich->now->assets;
+    struct mmdb_stamp stamp;
+    pen_status st = PEN_OK;
+    if (now != NULL && is_new(enrich->assets, &now->stamp, &enrich->refused_assets, &stamp)) {
+        st = assets_open(enrich->assets, out, err);
+        enrich->refused_assets = st == PEN_E_USAGE ? stamp : enrich->refused_assets;
+        *changed |= st == PEN_OK;
+    }
+    if (*out == NULL && now != NULL) {
+        *out = now;
+        now->users++;
     }
     return st;
 }
@@ -150,12 +186,15 @@ pen_status pen_enrich_reload(struct pen_enrich *enrich, bool *changed, struct pe
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
     }
     const pen_status of_geo = next_of(&geo, &next->geo, changed, err);
-    const pen_status of_as = next_of(&as, &next->as, changed, of_geo == PEN_OK ? err : NULL);
+    pen_status st = next_of(&as, &next->as, changed, of_geo == PEN_OK ? err : NULL);
+    st = of_geo != PEN_OK ? of_geo : st;
+    const pen_status of_assets =
+        next_assets(enrich, &next->assets, changed, st == PEN_OK ? err : NULL);
     if (*changed) {
         next->before = now;
         enrich->now = next;
     } else {
         tables_free(next);
     }
-    return of_geo != PEN_OK ? of_geo : of_as;
+    return st != PEN_OK ? st : of_assets;
 }

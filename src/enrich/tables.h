@@ -7,17 +7,20 @@
 #ifndef PEN_ENRICH_TABLES_H
 #define PEN_ENRICH_TABLES_H
 
+#include "assets.h"
 #include "mmdb.h"
 
 struct pen_enrich_tables {
-    struct mmdb *geo, *as;            /* or NULL; generations share what did not change */
+    struct mmdb *geo, *as; /* or NULL; generations share what did not change */
+    struct assets *assets;
     struct pen_enrich_tables *before; /* that some enricher may still use */
 };
 
 struct pen_enrich {
-    char *geoip, *asn; /* paths, or NULL */
+    char *geoip, *asn, *assets; /* paths, or NULL */
     struct pen_enrich_tables *now;
-    struct mmdb_stamp refused_geo, refused_as; /* contents that cannot be used and were told */
+    struct mmdb_stamp refused_geo, refused_as,
+        refused_assets; /* contents that cannot be used and were told */
 };
 
 #endif

@@ -21,14 +21,6 @@ static const struct {
     [PEN_AS_NAME] = {"as.organization.name", PEN_ENRICH_AS},
 };
 
-static pen_slice name_of(struct pen_schema *schema, const char *side, const char *field)
-{
-    char text[NAME_BYTES_MAX];
-    const int len = snprintf(text, sizeof(text), "%s.%s", side, field);
-    PEN_CHECK(len > 0 && (size_t)len < sizeof(text));
-    return pen_arena_dup(&schema->arena, pen_slice_str(text));
-}
-
 /* Whether the map of the type has an object or a value where the field would need the other. */
 static bool is_taken(const struct pen_schema *schema, pen_slice ecs)
 {
@@ -44,72 +36,117 @@ static bool is_taken(const struct pen_schema *schema, pen_slice ecs)
     return false;
 }
 
+static const char *const asset_parts[PEN_ASSET_PARTS] = {
+    [PEN_ASSET_ALIAS] = "name",
+    [PEN_ASSET_ENVIRONMENT] = "environment",
+    [PEN_ASSET_OWNER] = "owner",
+};
+static const char *const account_fields[PEN_ASSET_PARTS] = {
+    [PEN_ASSET_ALIAS] = "cloud.account.name",
+    [PEN_ASSET_ENVIRONMENT] = "labels.environment",
+    [PEN_ASSET_OWNER] = "labels.owner",
+};
+
+/* The slot of a field, which is NONE when it is not wanted or taken. */
+static pen_status field_add(struct pen_schema *schema, const char *name, bool is_wanted,
+                            uint32_t *slot, struct pen_err *err)
+{
+    *slot = PEN_FIELD_NONE;
+    if (!is_wanted || is_taken(schema, pen_slice_str(name))) {
+        return PEN_OK;
+    }
+    const pen_slice ecs = pen_arena_dup(&schema->arena, pen_slice_str(name));
+    if (ecs.ptr == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "fields of enrichment");
+    }
+    PEN_TRY(nrm_slot_add(schema, ecs, slot, err));
+    schema->slots[*slot].is_enriched = true;
+    return PEN_OK;
+}
+
 static pen_status side_add(struct pen_schema *schema, const char *side, uint32_t wanted,
                            struct pen_err *err)
 {
-    const pen_slice address = name_of(schema, side, "ip");
-    const uint32_t ip = nrm_slot_find(schema, address);
+    char name[NAME_BYTES_MAX];
+    (void)snprintf(name, sizeof(name), "%s.ip", side);
+    const uint32_t ip = nrm_slot_find(schema, pen_slice_str(name));
     if (ip == PEN_FIELD_NONE) {
         return PEN_OK;
     }
     struct nrm_side *to = &schema->sides[schema->side_count++];
     to->ip = ip;
+    to->has_geo = (wanted & (PEN_ENRICH_GEO | PEN_ENRICH_AS)) != 0;
     pen_status st = PEN_OK;
     for (uint32_t i = 0; st == PEN_OK && i < PEN_GEO_PARTS; i++) {
-        const pen_slice ecs = name_of(schema, side, parts[i].name);
-        const bool is_ours = (wanted & parts[i].of) != 0 && !is_taken(schema, ecs);
-        to->parts[i] = PEN_FIELD_NONE;
-        if (ecs.ptr == NULL) {
-            st = PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "fields of enrichment");
-        } else if (is_ours) {
-            st = nrm_slot_add(schema, ecs, &to->parts[i], err);
-        }
+        (void)snprintf(name, sizeof(name), "%s.%s", side, parts[i].name);
+        st = field_add(schema, name, (wanted & parts[i].of) != 0, &to->parts[i], err);
+    }
+    for (uint32_t i = 0; st == PEN_OK && i < PEN_ASSET_PARTS; i++) {
+        (void)snprintf(name, sizeof(name), "labels.%s_%s", side, asset_parts[i]);
+        st = field_add(schema, name, schema->has_assets, &to->asset[i], err);
     }
     return st;
 }
 
 pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted, struct pen_err *err)
 {
+    schema->has_assets = (wanted & PEN_ENRICH_ASSETS) != 0;
+    for (uint32_t i = 0; i < PEN_ASSET_PARTS; i++) {
+        PEN_TRY(field_add(schema, account_fields[i], schema->has_assets, &schema->asset[i], err));
+    }
     for (uint32_t i = 0; i < NRM_SIDES_MAX && wanted != 0; i++) {
         PEN_TRY(side_add(schema, sides[i], wanted, err));
     }
     return PEN_OK;
 }
 
-bool nrm_enrich_has(const struct pen_schema *schema, uint32_t slot)
-{
-    for (uint32_t i = 0; i < schema->side_count; i++) {
-        for (uint32_t part = 0; part < PEN_GEO_PARTS; part++) {
-            if (schema->sides[i].parts[part] == slot) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
+/* ---- of a record ---- */
 
 /* What the tables do not know stays as the record says it. */
+static void slot_fill(struct pen_normalizer *n, uint32_t slot, pen_slice text,
+                      enum nrm_value_kind kind, bool is_escaped)
+{
+    if (text.len > 0 && slot != PEN_FIELD_NONE) {
+        n->slots[slot] =
+            (struct nrm_value){.kind = (uint8_t)kind, .is_escaped = is_escaped, .text = text};
+    }
+}
+
+static void asset_fill(struct pen_normalizer *n, const uint32_t slots[PEN_ASSET_PARTS],
+                       const struct pen_asset *asset)
+{
+    for (uint32_t i = 0; asset != NULL && i < PEN_ASSET_PARTS; i++) {
+        slot_fill(n, slots[i], asset->parts[i], NRM_TEXT, (asset->escaped >> i & 1U) != 0);
+    }
+}
+
 static void side_fill(struct pen_normalizer *n, const struct nrm_side *side, struct pen_geo *geo)
 {
     const struct nrm_value *ip = &n->slots[side->ip];
-    if (ip->kind != NRM_TEXT || ip->is_escaped || !pen_enricher_geo(n->enricher, ip->text, geo)) {
+    if (ip->kind != NRM_TEXT || ip->is_escaped) {
+        return;
+    }
+    if (n->schema->has_assets) {
+        asset_fill(n, side->asset, pen_enricher_address(n->enricher, ip->text));
+    }
+    if (!side->has_geo || !pen_enricher_geo(n->enricher, ip->text, geo)) {
         return;
     }
     for (uint32_t i = 0; i < PEN_GEO_PARTS; i++) {
-        const pen_slice text = pen_geo_part(geo, i);
-        if (text.len > 0 && side->parts[i] != PEN_FIELD_NONE) {
-            n->slots[side->parts[i]] =
-                (struct nrm_value){.kind = i == PEN_GEO_LOCATION ? NRM_JSON : NRM_TEXT,
-                                   .is_escaped = (geo->escaped >> i & 1U) != 0,
-                                   .text = text};
-        }
+        slot_fill(n, side->parts[i], pen_geo_part(geo, i),
+                  i == PEN_GEO_LOCATION ? NRM_JSON : NRM_TEXT, (geo->escaped >> i & 1U) != 0);
     }
 }
 
 void nrm_enrich_fill(struct pen_normalizer *n)
 {
-    for (uint32_t i = 0; i < n->schema->side_count; i++) {
-        side_fill(n, &n->schema->sides[i], &n->geo[i]);
+    const struct pen_schema *schema = n->schema;
+    const struct nrm_value *account = &n->slots[schema->slot_account];
+    if (schema->has_assets && account->kind == NRM_TEXT && !account->is_escaped) {
+        asset_fill(n, schema->asset, pen_enricher_account(n->enricher, account->text));
+    }
+    for (uint32_t i = 0; i < schema->side_count; i++) {
+        side_fill(n, &schema->sides[i], &n->geo[i]);
     }
 }
 

@@ -45,6 +45,7 @@ struct nrm_slot {
     pen_slice ecs;
     pen_slice fixed; /* JSON of a static, else empty */
     bool is_ip, is_number;
+    bool is_enriched; /* tables fill it, too */
 };
 
 struct nrm_source {
@@ -134,7 +135,9 @@ struct nrm_name {
 /* source, destination and the like: slots of its address and of what tables know of it. */
 struct nrm_side {
     uint32_t ip;
-    uint32_t parts[PEN_GEO_PARTS]; /* or PEN_FIELD_NONE */
+    uint32_t parts[PEN_GEO_PARTS];   /* or PEN_FIELD_NONE, */
+    uint32_t asset[PEN_ASSET_PARTS]; /* likewise */
+    bool has_geo;                    /* any of parts */
 };
 
 struct pen_schema {
@@ -171,6 +174,8 @@ struct pen_schema {
     struct nrm_name *names;
     struct nrm_side sides[NRM_SIDES_MAX]; /* of which tables may know something */
     uint32_t side_count;
+    uint32_t asset[PEN_ASSET_PARTS]; /* of the account: slots, or PEN_FIELD_NONE */
+    bool has_assets;
     bool is_enrich_asked; /* a rule or query names a field that tables fill */
     uint32_t tags_field;  /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
 };
@@ -231,11 +236,10 @@ PEN_MUST_USE pen_status nrm_slot_add(struct pen_schema *schema, pen_slice ecs, u
                                      struct pen_err *err);
 
 /* enrich.c: adds the slots of PEN_ENRICH_ parts to those of the map and script; fills them for a
- * record whose other slots are filled; whether a slot is one of them. */
+ * record whose other slots are filled. */
 PEN_MUST_USE pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted,
                                          struct pen_err *err);
 void nrm_enrich_fill(struct pen_normalizer *n);
-bool nrm_enrich_has(const struct pen_schema *schema, uint32_t slot);
 
 /* times.c: whether the time form of a type can be read. */
 PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err);

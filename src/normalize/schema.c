@@ -503,8 +503,8 @@ static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t
     if (!derived_find(schema, name, &derived)) {
         return PEN_OK;
     }
-    schema->is_enrich_asked |=
-        derived.kind == NRM_FROM_SLOT && nrm_enrich_has(schema, derived.slot);
+    schema->is_enrich_asked |= derived.kind == NRM_FROM_SLOT && derived.slot != PEN_FIELD_NONE &&
+                               schema->slots[derived.slot].is_enriched;
     return derived_add(schema, &derived, err);
 }
 

@@ -99,6 +99,34 @@ def case_enrich_rules():
     assert summary["records"]["excluded"] == 1, summary["records"]
 
 
+def case_enrich_assets():
+    """Documents tell whose account and whose addresses are in them; rules see it; a table that changes is read."""
+    data = from_addresses("10.1.2.3", "10.9.9.9", "8.8.8.8")
+    table = WORK / "assets.csv"
+    table.write_text('account,ip,alias,environment,owner\n123456789012,,shop,prod,"Ann ""A"" Ant"\n'
+                     ",10.0.0.0/8,office,,net\n,10.1.0.0/16,build,test,\n")
+    plain = replay(data, WORK / "plain")
+    replay(data, WORK / "out", "--set", f"enrich.assets={table}")
+    got = {int(d["_id"][:8]): d["_source"] for d in documents(WORK / "out")}
+    account = {"environment": "prod", "owner": 'Ann "A" Ant'}
+    assert len(got) == 5 == plain["records"]["delivered"]
+    assert all(d["cloud"]["account"] == {"id": "123456789012", "name": "shop"} for d in got.values()), got
+    assert got[10]["labels"] == {**account, "source_name": "build", "source_environment": "test"}, got[10]
+    assert got[11]["labels"] == {**account, "source_name": "office", "source_owner": "net"}, got[11]
+    assert got[12]["labels"] == account == got[1]["labels"], got
+    without = {int(d["_id"][:8]): d["_source"] for d in documents(WORK / "plain")}
+    for number, d in got.items():
+        del d["labels"], d["cloud"]["account"]["name"]
+        assert d == without[number], (d, without[number])
+    (WORK / "penstock.yaml").write_text("enrich: {assets: assets.csv}\n"
+                                        "exclude: [{name: builds, query: '@labels.source_environment:test'}]\n")
+    summary = replay(data, WORK / "less", "--config", WORK / "penstock.yaml")
+    assert summary["records"]["excluded"] == 1, summary["records"]
+    table.write_text("account,alias\n1234,x\n")
+    done = run("replay", data, "--out", WORK / "bad", "--set", f"enrich.assets={table}", code=2)
+    assert b"assets.csv:2: an account is 12 digits" in done.stderr and not (WORK / "bad").exists(), done.stderr
+
+
 def case_enrich_bad():
     """A file that is missing, damaged or of the other kind ends a run before it begins, in one sentence."""
     data = from_addresses("2.125.160.9")

@@ -171,6 +171,44 @@ static void names_too_long_to_cache_are_whole(void **state)
     fixture_close(&f);
 }
 
+static void tables_of_assets_are_reloaded_too(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    char path[128];
+    bool is_changed = false;
+    (void)snprintf(path, sizeof(path), "%s/assets.csv", folder);
+    const struct pen_enrich_options options = {.assets = path};
+    for (int i = 0; i < 3; i++) {
+        char other[160]; /* renamed into its place, as people should */
+        (void)snprintf(other, sizeof(other), "%s.new", path);
+        FILE *file = fopen(other, "w");
+        assert_non_null(file);
+        assert_true(fprintf(file, i < 2 ? "account,alias\n123456789012,n%d\n" : "alias%d\n", i) >
+                    0);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(rename(other, path), 0);
+        if (i == 0) {
+            assert_int_equal(pen_enrich_open(&options, &f.enrich, &f.err), PEN_OK);
+            assert_int_equal(pen_enricher_new(f.enrich, &f.enricher, &f.err), PEN_OK);
+            assert_int_equal(pen_enrich_parts(f.enrich), PEN_ENRICH_ASSETS);
+        } else {
+            assert_int_equal(reload(&f, &is_changed), i == 1 ? PEN_OK : PEN_E_USAGE);
+            assert_int_equal(is_changed, i == 1);
+        }
+        const struct pen_asset *asset =
+            pen_enricher_account(f.enricher, PEN_SLICE_LIT("123456789012"));
+        assert_non_null(asset);
+        assert_true(pen_slice_eq(asset->parts[PEN_ASSET_ALIAS],
+                                 i == 0 ? PEN_SLICE_LIT("n0") : PEN_SLICE_LIT("n1")));
+        assert_null(pen_enricher_address(f.enricher, PEN_SLICE_LIT("10.0.0.1")));
+        assert_false(geo_of(&f, "2.125.160.216"));
+    }
+    assert_int_equal(reload(&f, &is_changed), PEN_OK);
+    (void)unlink(path);
+    fixture_close(&f);
+}
+
 static void a_changed_file_is_used_and_a_damaged_one_is_told_once(void **state)
 {
     (void)state;
@@ -214,6 +252,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_left_out),
         cmocka_unit_test(many_addresses_share_the_cache),
         cmocka_unit_test(names_too_long_to_cache_are_whole),
+        cmocka_unit_test(tables_of_assets_are_reloaded_too),
         cmocka_unit_test(a_changed_file_is_used_and_a_damaged_one_is_told_once),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
