@@ -108,8 +108,10 @@ PEN_MUST_USE pen_status pen_types_load(const char *dir, struct pen_types **out,
 void pen_types_free(struct pen_types *types);
 uint32_t pen_types_count(const struct pen_types *types);
 const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t index);
-/* Index names of types that rotate `auto`, each once; borrowed.  How many. */
+/* Index names of types that rotate `auto`, and of a user's types that begin with another word than
+ * `log-`; each once; borrowed.  How many. */
 uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX]);
+uint32_t pen_types_foreign(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX]);
 const struct pen_type *pen_types_find(const struct pen_types *types, pen_slice name);
 
 /*

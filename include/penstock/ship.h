@@ -34,14 +34,17 @@ struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
 PEN_MUST_USE pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out,
                                       struct pen_err *err);
 void pen_sink_free(struct pen_sink *sink);
-struct pen_sink_rolled { /* names that documents go to and that the cluster rolls over: aliases */
-    const pen_slice *names; /* borrowed; at most PEN_SINK_NAME_MAX bytes each */
+struct pen_sink_rolled {    /* borrowed; at most PEN_SINK_NAME_MAX bytes each */
+    const pen_slice *names; /* that documents go to and that the cluster rolls over: aliases */
     uint32_t count;
+    const pen_slice *others; /* beginnings of indices that no built-in template is for */
+    uint32_t other_count;
 };
 #define PEN_SINK_NAME_MAX 120U
 /*
- * pen_sink_check - asks the cluster whether it lets us in, whether templates give our indices
- * their types, and whether the aliases are there.  Blocks, for a minute and a half at most.
+ * pen_sink_check - asks the cluster whether it lets us in, whether templates give our indices (and
+ * the others) their types, and whether the aliases are there.  Blocks, for a minute and a half at
+ * most.
  *
  * Returns PEN_OK | PEN_E_DENIED (401, 403) | PEN_E_IO and the like: no answer, or another
  */
@@ -56,9 +59,9 @@ struct pen_sink_part { /* borrowed for the call */
 };
 typedef void pen_sink_told_fn(const struct pen_sink_part *part);
 /*
- * pen_sink_setup - puts component and index templates; where the cluster has Index State
- * Management, a policy of rollover and templates of those who are rolled; and the first index
- * behind each alias.
+ * pen_sink_setup - puts component and index templates, also for the others; where the cluster has
+ * Index State Management, a policy of rollover and templates of those who are rolled; and the first
+ * index behind each alias.
  *
  * What is there as this build has it stays as it is, so a second call changes nothing; what is
  * there otherwise is replaced.  Blocks.

@@ -502,17 +502,35 @@ uint32_t pen_types_count(const struct pen_types *types)
     return types->count;
 }
 
+static void add_once(pen_slice names[PEN_TYPES_MAX], uint32_t *count, pen_slice name)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (pen_slice_eq(names[i], name)) {
+            return;
+        }
+    }
+    names[(*count)++] = name;
+}
+
 uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < types->count; i++) {
-        const struct pen_type *type = &types->items[i];
-        bool is_new = type->rotation == PEN_ROTATE_AUTO;
-        for (uint32_t j = 0; j < count; j++) {
-            is_new = is_new && !pen_slice_eq(names[j], type->index_name);
+        if (types->items[i].rotation == PEN_ROTATE_AUTO) {
+            add_once(names, &count, types->items[i].index_name);
         }
-        if (is_new) {
-            names[count++] = type->index_name;
+    }
+    return count;
+}
+
+uint32_t pen_types_foreign(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < types->count; i++) {
+        const struct pen_type *type = &types->items[i];
+        if (!type->is_builtin && !pen_slice_starts(type->index_name, PEN_SLICE_LIT("log-")) &&
+            !pen_slice_starts(type->index_name, PEN_SLICE_LIT("metrics-opensearch-index"))) {
+            add_once(names, &count, type->index_name);
         }
     }
     return count;

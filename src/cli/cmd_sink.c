@@ -97,12 +97,16 @@ static pen_status put(const struct sink_args *args, const struct config *config,
 {
     struct pen_sink *sink = NULL;
     struct pen_types *types = NULL;
-    pen_slice names[PEN_TYPES_MAX];
+    pen_slice names[2][PEN_TYPES_MAX];
     pen_status st = pen_types_load(config->types_dir, &types, err);
     st = st == PEN_OK ? pen_sink_open(spec, &sink, err) : st;
     if (st == PEN_OK) {
-        const struct pen_sink_rolled rolled = {.names = names,
-                                               .count = pen_types_rolled(types, names)};
+        const struct pen_sink_rolled rolled = {
+            .names = names[0],
+            .count = pen_types_rolled(types, names[0]),
+            .others = names[1],
+            .other_count = pen_types_foreign(types, names[1]),
+        };
         st = pen_sink_setup(sink, &rolled, args->wants_json ? told_json : told, err);
     }
     pen_sink_free(sink);

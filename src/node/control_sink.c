@@ -12,10 +12,17 @@
 
 /* ---- open ---- */
 
-static struct pen_sink_rolled rolled_of(const struct control *c, pen_slice names[PEN_TYPES_MAX])
+struct names {
+    pen_slice rolled[PEN_TYPES_MAX], foreign[PEN_TYPES_MAX];
+};
+
+static struct pen_sink_rolled rolled_of(const struct control *c, struct names *names)
 {
-    return (struct pen_sink_rolled){.names = names,
-                                    .count = pen_types_rolled(c->program->types, names)};
+    const struct pen_types *types = c->program->types;
+    return (struct pen_sink_rolled){.names = names->rolled,
+                                    .count = pen_types_rolled(types, names->rolled),
+                                    .others = names->foreign,
+                                    .other_count = pen_types_foreign(types, names->foreign)};
 }
 
 pen_status sink_open(struct control *c, struct pen_err *err)
@@ -26,8 +33,8 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     }
     PEN_CHECK(o->cluster != NULL);
     bool is_ready = true;
-    pen_slice names[PEN_TYPES_MAX];
-    const struct pen_sink_rolled rolled = rolled_of(c, names);
+    struct names names;
+    const struct pen_sink_rolled rolled = rolled_of(c, &names);
     PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
     pen_sink_addresses(c->sink, &c->sink_addresses);
     c->result->is_cluster = true;
@@ -247,8 +254,8 @@ static pen_status signals_refused(struct control *c, struct pen_err *err)
 static void promise_ask(struct control *c)
 {
     struct pen_err err;
-    pen_slice names[PEN_TYPES_MAX];
-    const struct pen_sink_rolled rolled = rolled_of(c, names);
+    struct names names;
+    const struct pen_sink_rolled rolled = rolled_of(c, &names);
     c->result->is_promise_known =
         c->sink != NULL && !c->is_draining &&
         pen_sink_aliases(c->sink, &rolled, &c->result->aliases, &err) == PEN_OK;

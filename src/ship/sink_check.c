@@ -95,6 +95,11 @@ static pen_status check(struct caller *caller, const struct pen_sink_rolled *rol
     for (size_t i = 0; i < PEN_COUNT(indices) && *is_ready; i++) {
         PEN_TRY(is_covered(caller, indices[i], is_ready, err));
     }
+    for (uint32_t i = 0; i < rolled->other_count && *is_ready; i++) {
+        char index[PEN_SINK_NAME_MAX + 16];
+        (void)snprintf(index, sizeof(index), "%.*s-2000-01", PEN_SLICE_FMT(rolled->others[i]));
+        PEN_TRY(is_covered(caller, index, is_ready, err));
+    }
     for (uint32_t i = 0; i < rolled->count && *is_ready; i++) {
         PEN_TRY(setup_has_alias(caller, rolled->names[i], is_ready, err));
     }

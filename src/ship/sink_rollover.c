@@ -170,17 +170,40 @@ static pen_status name_first(struct setup *setup, pen_slice name, struct pen_err
     return PEN_OK;
 }
 
+/* Indices of a user's type that are no log-*: the fields of documents all the same. */
+static pen_status name_other(struct setup *setup, pen_slice name, struct pen_err *err)
+{
+    char path[CALL_PATH_MAX];
+    char text[TEMPLATE_MAX];
+    (void)snprintf(path, sizeof(path), "/_index_template/penstock-own-%.*s", PEN_SLICE_FMT(name));
+    const int len = snprintf(text, sizeof(text),
+                             "{\"version\":1,\"index_patterns\":[\"%.*s-*\"],\"priority\":%d,"
+                             "\"composed_of\":[\"penstock-log\"]}",
+                             PEN_SLICE_FMT(name), PRIORITY - 1);
+    return setup_template(setup, path, (pen_slice){(const uint8_t *)text, (size_t)len}, err);
+}
+
+static pen_status names_check(const pen_slice *names, uint32_t count, struct pen_err *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (names[i].len > PEN_SINK_NAME_MAX) {
+            return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                            "the opensearch sink: the index name %.*s is longer than %u bytes",
+                            PEN_SLICE_FMT(names[i]), PEN_SINK_NAME_MAX);
+        }
+    }
+    return PEN_OK;
+}
+
 pen_status setup_rollover(struct setup *setup, const struct pen_sink_rolled *rolled,
                           struct pen_err *err)
 {
-    PEN_TRY(policy(setup, err));
-    for (uint32_t i = 0; i < rolled->count; i++) {
-        if (rolled->names[i].len > PEN_SINK_NAME_MAX) {
-            return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
-                            "the opensearch sink: the index name %.*s is longer than %u bytes",
-                            PEN_SLICE_FMT(rolled->names[i]), PEN_SINK_NAME_MAX);
-        }
+    PEN_TRY(names_check(rolled->names, rolled->count, err));
+    PEN_TRY(names_check(rolled->others, rolled->other_count, err));
+    for (uint32_t i = 0; i < rolled->other_count; i++) {
+        PEN_TRY(name_other(setup, rolled->others[i], err));
     }
+    PEN_TRY(policy(setup, err));
     for (uint32_t i = 0; setup->has_ism && i < rolled->count; i++) {
         PEN_TRY(name_template(setup, rolled->names[i], err));
     }

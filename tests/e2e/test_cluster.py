@@ -23,7 +23,8 @@ def case_cluster_promise():
     """The end of a run tells whether documents are there once, or once unless a rollover fell in between."""
     folder = generate(size="1MiB")
     for aliases, told in (([], True), (["log-aws-cloudtrail"], True),
-                          (["log-aws-cloudtrail-2025-03"], False),
+                          (["log-aws-cloudtrail-2025-03"], False), (["log-aws-elb-2025-w10"], False),
+                          (["log-aws-elb-2025"], False), (["log-win-aws-fsx-win"], True),
                           (None, None)):
         with Cluster() as cluster:
             cluster.aliases = aliases

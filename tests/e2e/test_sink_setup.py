@@ -95,6 +95,30 @@ def case_sink_setup_rolled():
         assert len(cluster.docs) == 6 and len(cluster.indices) == 2, cluster.indices
 
 
+def case_sink_setup_own():
+    """Indices of a user's type that are no log-* have a template too: without it nothing is sent."""
+    own, root = WORK / "types", WORK / "logs"
+    own.mkdir()
+    (own / "a.yaml").write_text("name: a\nkey: a/\ntime: t\nindex: app-shop\nrotation: weekly\n---\n"
+                                "name: b\nkey: b/\ntime: t\nindex: log-b\n")
+    (root / "a").mkdir(parents=True)
+    (root / "a/x.json").write_text('{"t":"2025-03-04T05:06:07Z"}\n')
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    config = ("--config", WORK / "c.yaml")
+    with Cluster(templates=False) as cluster:
+        setup(cluster)
+        assert b"sink setup" in run("replay", root, "--out", WORK / "no", "--no-rules", "--sink", cluster.sink, *config,
+                                    code=3).stderr
+        new = [path for path, state in setup(cluster, *config)[0].items() if state == "put"]
+        assert new == ["/_index_template/penstock-own-app-shop"], new
+        body = cluster.puts[new[0]]
+        assert body["index_patterns"] == ["app-shop-*"] and body["composed_of"] == ["penstock-log"], body
+        replay(root, WORK / "out", "--no-rules", "--sink", cluster.sink, *config)
+        assert {index for index, _ in cluster.docs} == {"app-shop-2025-w10"}, cluster.docs.keys()
+        (own / "a.yaml").write_text(f"name: a\nkey: a/\ntime: t\nindex: {'x' * 121}\n")
+        assert "longer than 120 bytes" in setup(cluster, *config, code=3)[1]
+
+
 def case_sink_setup_refused():
     """Who may not is told the permission; a cluster that is too old is told the version that is wanted."""
     for request, permission in (("GET /?", "cluster:monitor/main"),
