@@ -22,6 +22,7 @@ static const char help[] =
     "those of the same names.  Templates of yours with a priority of 10 or more go before them.\n"
     "Where the cluster has Index State Management: the policy penstock-rollover.  For types with\n"
     "`rotation: auto`, of types_dir of the config file too: the first index behind the alias.\n"
+    "For types of types_dir whose index is no log-*: a template of its own.\n"
     "What is there as this build has it stays as it is.\n"
     "Exit: 0 done, 1 the cluster did not take them, 2 usage, 3 config.\n";
 

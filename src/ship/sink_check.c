@@ -83,6 +83,20 @@ pen_status setup_has_alias(struct caller *caller, pen_slice name, bool *has, str
     return PEN_OK;
 }
 
+static pen_status names_check(struct caller *caller, const struct pen_sink_rolled *rolled,
+                              bool *is_ready, struct pen_err *err)
+{
+    for (uint32_t i = 0; i < rolled->other_count && *is_ready; i++) {
+        char index[PEN_SINK_NAME_MAX + 16];
+        (void)snprintf(index, sizeof(index), "%.*s-2000-01", PEN_SLICE_FMT(rolled->others[i]));
+        PEN_TRY(is_covered(caller, index, is_ready, err));
+    }
+    for (uint32_t i = 0; i < rolled->count && *is_ready; i++) {
+        PEN_TRY(setup_has_alias(caller, rolled->names[i], is_ready, err));
+    }
+    return PEN_OK;
+}
+
 static pen_status check(struct caller *caller, const struct pen_sink_rolled *rolled, bool *is_ready,
                         struct pen_err *err)
 {
@@ -95,15 +109,7 @@ static pen_status check(struct caller *caller, const struct pen_sink_rolled *rol
     for (size_t i = 0; i < PEN_COUNT(indices) && *is_ready; i++) {
         PEN_TRY(is_covered(caller, indices[i], is_ready, err));
     }
-    for (uint32_t i = 0; i < rolled->other_count && *is_ready; i++) {
-        char index[PEN_SINK_NAME_MAX + 16];
-        (void)snprintf(index, sizeof(index), "%.*s-2000-01", PEN_SLICE_FMT(rolled->others[i]));
-        PEN_TRY(is_covered(caller, index, is_ready, err));
-    }
-    for (uint32_t i = 0; i < rolled->count && *is_ready; i++) {
-        PEN_TRY(setup_has_alias(caller, rolled->names[i], is_ready, err));
-    }
-    return PEN_OK;
+    return *is_ready ? names_check(caller, rolled, is_ready, err) : PEN_OK;
 }
 
 pen_status pen_sink_check(const struct pen_sink *sink, const struct pen_sink_rolled *rolled,

@@ -204,10 +204,8 @@ pen_status setup_rollover(struct setup *setup, const struct pen_sink_rolled *rol
         PEN_TRY(name_other(setup, rolled->others[i], err));
     }
     PEN_TRY(policy(setup, err));
-    for (uint32_t i = 0; setup->has_ism && i < rolled->count; i++) {
-        PEN_TRY(name_template(setup, rolled->names[i], err));
-    }
     for (uint32_t i = 0; i < rolled->count; i++) {
+        PEN_TRY(setup->has_ism ? name_template(setup, rolled->names[i], err) : PEN_OK);
         PEN_TRY(name_first(setup, rolled->names[i], err));
     }
     return PEN_OK;
