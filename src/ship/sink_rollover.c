@@ -195,6 +195,16 @@ static pen_status names_check(const pen_slice *names, uint32_t count, struct pen
     return PEN_OK;
 }
 
+static pen_status names_put(struct setup *setup, const struct pen_sink_rolled *rolled,
+                            struct pen_err *err)
+{
+    for (uint32_t i = 0; i < rolled->count; i++) {
+        PEN_TRY(setup->has_ism ? name_template(setup, rolled->names[i], err) : PEN_OK);
+        PEN_TRY(name_first(setup, rolled->names[i], err));
+    }
+    return PEN_OK;
+}
+
 pen_status setup_rollover(struct setup *setup, const struct pen_sink_rolled *rolled,
                           struct pen_err *err)
 {
@@ -204,9 +214,5 @@ pen_status setup_rollover(struct setup *setup, const struct pen_sink_rolled *rol
         PEN_TRY(name_other(setup, rolled->others[i], err));
     }
     PEN_TRY(policy(setup, err));
-    for (uint32_t i = 0; i < rolled->count; i++) {
-        PEN_TRY(setup->has_ism ? name_template(setup, rolled->names[i], err) : PEN_OK);
-        PEN_TRY(name_first(setup, rolled->names[i], err));
-    }
-    return PEN_OK;
+    return names_put(setup, rolled, err);
 }
