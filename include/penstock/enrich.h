@@ -114,7 +114,7 @@ uint64_t pen_enricher_memory(void); /* bytes of one */
  * ip       any text; what is no address, or is private, loopback, link-local or multicast, has
  *          nothing.  IPv4 in IPv6 (::ffff:192.0.2.1) is looked up as IPv4
  * Returns  whether *geo has any part
- * Cost     about 50 ns from the cache, 1 us else; no allocation
+ * Cost     0.1 us from the cache, about 3 us else, with both databases; no allocation
  */
 bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_geo *geo);
 
