@@ -112,11 +112,16 @@ static void slot_fill(struct pen_normalizer *n, uint32_t slot, pen_slice text,
     }
 }
 
+static bool has_bit(uint8_t bits, uint32_t at)
+{
+    return (((uint32_t)bits >> at) & 1U) != 0;
+}
+
 static void asset_fill(struct pen_normalizer *n, const uint32_t slots[PEN_ASSET_PARTS],
                        const struct pen_asset *asset)
 {
     for (uint32_t i = 0; asset != NULL && i < PEN_ASSET_PARTS; i++) {
-        slot_fill(n, slots[i], asset->parts[i], NRM_TEXT, (asset->escaped >> i & 1U) != 0);
+        slot_fill(n, slots[i], asset->parts[i], NRM_TEXT, has_bit(asset->escaped, i));
     }
 }
 
@@ -134,7 +139,7 @@ static void side_fill(struct pen_normalizer *n, const struct nrm_side *side, str
     }
     for (uint32_t i = 0; i < PEN_GEO_PARTS; i++) {
         slot_fill(n, side->parts[i], pen_geo_part(geo, i),
-                  i == PEN_GEO_LOCATION ? NRM_JSON : NRM_TEXT, (geo->escaped >> i & 1U) != 0);
+                  i == PEN_GEO_LOCATION ? NRM_JSON : NRM_TEXT, has_bit(geo->escaped, i));
     }
 }
 
