@@ -2,8 +2,8 @@
  * penstock/enrich.h - what is known of the addresses in records that records do not say.
  *
  * pen_enrich holds the tables of a run: MaxMind databases (format 2.0) of places and of autonomous
- * systems.  It is one thread's; its tables never change and are read by all shards.  pen_enricher
- * is a shard's own: the tables that it uses, and its cache of answers.
+ * systems, and a table of assets.  It is one thread's; its tables never change and are read by all
+ * shards.  pen_enricher is a shard's own: the tables that it uses, and its cache of answers.
  *
  * What a look-up gives is the inside of JSON strings, in English, in the fields of ECS below
  * source, destination, client and server: geo.city_name, geo.country_iso_code, geo.country_name,

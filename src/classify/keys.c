@@ -7,6 +7,9 @@
 
 #define KEY_FLAGS ((unsigned)(HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH))
 
+/* What is built on one machine runs on others: nothing but what Hyperscan needs itself. */
+static const hs_platform_info_t any_cpu = {.tune = HS_TUNE_FAMILY_GENERIC, .cpu_features = 0};
+
 pen_status keys_compile(const struct pen_type *items, uint32_t count, struct hs_database **out,
                         struct pen_err *err)
 {
@@ -28,7 +31,7 @@ pen_status keys_compile(const struct pen_type *items, uint32_t count, struct hs_
         }
     }
     hs_compile_error_t *error = NULL;
-    if (used > 0 && hs_compile_multi(patterns, flags, ids, used, HS_MODE_BLOCK, NULL, out,
+    if (used > 0 && hs_compile_multi(patterns, flags, ids, used, HS_MODE_BLOCK, &any_cpu, out,
                                      &error) != HS_SUCCESS) {
         st = PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET, "key patterns: %s", error->message);
         (void)hs_free_compile_error(error);
