@@ -9,13 +9,46 @@
 
 #include "penstock/classify.h"
 #include "penstock/match.h"
+#include "penstock/state.h"
 
 enum pen_severity { PEN_INFO, PEN_LOW, PEN_MEDIUM, PEN_HIGH, PEN_CRITICAL };
 const char *pen_severity_name(enum pen_severity severity);
 
+/* ---- Datadog rules: reference/datadog.md section 4 ---- */
+
+struct pen_rule_query {
+    pen_slice name; /* alias; without one a, b, c by position */
+    pen_slice text; /* log search syntax, custom extension and required filters included */
+    enum pen_aggregation aggregation;
+    const pen_slice *group_by; /* names as the rule has them: "@usr.name", "host" */
+    uint32_t group_by_count;
+    bool has_optional_group_by; /* a missing one is "N/A"; else such an event is ignored */
+    const pen_slice *values;    /* distinct fields, or metrics: names as in group_by */
+    uint32_t value_count;
+};
+struct pen_rule_case {
+    pen_slice name, condition;
+    enum pen_severity severity;
+};
+struct pen_datadog {
+    const struct pen_rule_query *queries; /* at most PEN_STATE_QUERIES_MAX */
+    uint32_t query_count;
+    const struct pen_rule_case *cases; /* at most PEN_STATE_CASES_MAX */
+    uint32_t case_count;
+    /* Names of the members of a signal's group, by position: queries meet by position, and the
+     * first one with so many has the names. */
+    const pen_slice *group_names[PEN_STATE_QUERIES_MAX + 1]; /* by count of names */
+    const pen_slice *attributes; /* that message and title name: "@usr.name" without braces */
+    uint32_t attribute_count;
+    pen_slice message; /* template, markdown */
+    bool has_extended_title, lowers_by_env;
+    struct pen_state_rule state; /* ready for pen_state_options.rules */
+};
+
 struct pen_rule { /* slices are owned by the set */
     pen_slice id, title, version, file, status, description;
-    const char *language; /* "sigma" */
+    const char *language;              /* "sigma", "datadog" */
+    const struct pen_datadog *datadog; /* NULL: a Sigma rule */
     enum pen_severity severity;
     const pen_slice *tags, *tactics, *techniques, *falsepositives;
     uint32_t tag_count, tactic_count, technique_count, falsepositive_count;
@@ -77,16 +110,23 @@ struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
 /* True when the rule's logsource is a subset of one that the type answers to. */
 bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type);
 
+/* Names to ids of the type's schema, which is not sealed yet. */
+struct pen_rule_names {
+    pen_field_fn *field; /* of Sigma rules: a name as it stands */
+    void *field_ctx;
+    pen_field_fn *query_field; /* of log search syntax: "@a.b", tags and reserved names */
+    void *query_ctx;
+};
 /*
  * pen_rules_queries - the queries of all rules that apply to a type.
  *
- * field    names to ids of the type's schema (not yet sealed)
- * out      arena-owned array; tag is rule_index * PEN_RULE_QUERIES_MAX + query index
+ * out      arena-owned array, ascending by tag, which is rule_index * PEN_RULE_QUERIES_MAX + query
+ *          index.  A query of a Datadog rule whose `source:` names other types only is left out.
  * A rule that cannot be built becomes a notice and is left out.
  */
 #define PEN_RULE_QUERIES_MAX 64
 PEN_MUST_USE pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *type,
-                                          pen_field_fn *field, void *field_ctx,
+                                          const struct pen_rule_names *names,
                                           struct pen_arena *arena, struct pen_query **out,
                                           uint32_t *count, struct pen_err *err);
 

@@ -29,7 +29,12 @@ struct pen_observation { /* slices are copied by pen_state_append */
     pen_slice account, region, actor, source_ip;
     pen_slice index_name, object;
     uint64_t record;
-    pen_slice event; /* compact JSON of the record or empty; bounded by the caller */
+    /* What the query aggregates: texts (the inside of JSON strings) with a tab between those of one
+     * tuple and a line feed behind each tuple but the last; of sum and max one JSON number.  Empty:
+     * nothing but the event counts. */
+    pen_slice values;
+    pen_slice attributes; /* compact JSON object of what templates name, or empty */
+    pen_slice event;      /* compact JSON of the record or empty; bounded by the caller */
 };
 /* Owner partition of a group of a rule. */
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
@@ -42,12 +47,92 @@ PEN_MUST_USE pen_status pen_observation_decode(pen_slice *in, struct pen_observa
 /* Files of runs that one merge of a state reads at once. */
 #define PEN_STATE_FILES_MAX 64U
 
-/* What the state needs to know of a rule.  Same order as the rule set. */
+/* ---- conditions of cases: "failed > 5 && ok > 0", "a > 0 THEN b > 0" ---- */
+
+#define PEN_CONDITION_BYTES_MAX ((size_t)16 << 10)
+#define PEN_CONDITION_STEPS_MAX 512U
+#define PEN_CONDITION_DEPTH_MAX 64U
+#define PEN_CONDITION_NO_QUERY UINT32_MAX
+
+enum pen_condition_op {
+    PEN_CONDITION_GT,
+    PEN_CONDITION_GE,
+    PEN_CONDITION_LT,
+    PEN_CONDITION_LE,
+    PEN_CONDITION_AND,
+    PEN_CONDITION_OR
+};
+struct pen_condition_side { /* factor times the value of a query, or the factor alone */
+    uint32_t query;         /* or PEN_CONDITION_NO_QUERY */
+    uint64_t factor;
+};
+struct pen_condition_step { /* of a stack machine: comparisons push, AND and OR take two */
+    enum pen_condition_op op;
+    struct pen_condition_side left, right; /* of comparisons */
+};
+struct pen_condition {
+    const struct pen_condition_step *steps;
+    uint32_t count;      /* 0: always true */
+    uint32_t then_count; /* of `X THEN Y`, how many steps are X; 0: no THEN */
+};
+/*
+ * pen_condition_parse - the condition grammar of Datadog's cases (reference/datadog.md 4.4).
+ *
+ * names    aliases of the rule's queries, by position
+ * out      steps are arena-owned
+ * Returns  PEN_OK | PEN_E_RULE with err->offset in text | PEN_E_LIMIT | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_condition_parse(struct pen_arena *arena, pen_slice text,
+                                            const pen_slice *names, uint32_t name_count,
+                                            struct pen_condition *out, struct pen_err *err);
+/* A quantity of a query: 128-bit fixed point, 9 decimals.  Sums saturate. */
+__extension__ typedef __int128 pen_quantity;
+#define PEN_QUANTITY_ONE ((pen_quantity)1000000000)
+/* A JSON number as a quantity: digits beyond the ninth decimal are cut, what is too large is the
+ * largest.  False: text is no JSON number. */
+bool pen_quantity_parse(pen_slice text, pen_quantity *out);
+/* Verdict of the steps [from, to) on the quantities of all queries. */
+bool pen_condition_eval(const struct pen_condition *condition, uint32_t from, uint32_t to,
+                        const pen_quantity *values);
+
+/* ---- what the state needs to know of a rule ---- */
+
+enum pen_method {
+    PEN_METHOD_MATCH,     /* every observation is a match (Sigma): no window, no cases */
+    PEN_METHOD_THRESHOLD, /* cases over the window */
+    PEN_METHOD_NEW_VALUE, /* the case is true when a tuple of values is new to its group */
+};
+enum pen_aggregation {
+    PEN_COUNT_EVENTS,
+    PEN_CARDINALITY,
+    PEN_SUM,
+    PEN_MAX,
+};
+#define PEN_STATE_QUERIES_MAX 16U
+#define PEN_STATE_CASES_MAX 16U
+
+struct pen_state_case {
+    struct pen_condition condition;
+    uint32_t severity; /* larger is worse */
+};
+struct pen_new_value {
+    int64_t learning_ns; /* from a group's first event on, in silence */
+    int64_t forget_ns;   /* a value that was not seen for longer is new again */
+    uint32_t silent;     /* so many first values of a group are learned in silence (threshold) */
+};
+/* Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;
+    enum pen_method method;
+    int64_t window_ns; /* 0: each event alone */
     int64_t keep_alive_ns;
     int64_t duration_max_ns;
-    bool ends_at_midnight; /* a signal never spans a UTC midnight */
+    bool ends_at_midnight;               /* a signal never spans a UTC midnight */
+    const enum pen_aggregation *queries; /* of THRESHOLD */
+    uint32_t query_count;                /* at least 1; of MATCH it is not looked at */
+    const struct pen_state_case *cases;  /* first true one counts; none: always true */
+    uint32_t case_count;
+    struct pen_new_value new_value;
 };
 
 struct pen_state_options {
@@ -58,6 +143,10 @@ struct pen_state_options {
     uint32_t rule_count;
     uint32_t samples_first, samples_last; /* events kept for a signal: 10 and 10 */
     uint64_t memory_bytes_max;
+    uint32_t groups_max;        /* of a rule and partition; the one that was longest idle goes */
+    uint32_t window_events_max; /* of a group; the oldest goes */
+    uint32_t values_max;        /* distinct values of a group and query; more are not counted */
+    uint32_t new_values_max;    /* learned by a rule on this shard */
 };
 
 struct pen_state;
@@ -90,7 +179,11 @@ struct pen_signal { /* borrowed during the callback */
     uint32_t rule;
     int64_t first_seen_ns, last_seen_ns;
     pen_slice group;
-    uint64_t events_matched;
+    uint64_t events_matched;          /* distinct events */
+    const uint64_t *events_per_query; /* query_count of them */
+    uint32_t query_count;             /* of MATCH 1 */
+    uint32_t case_index; /* the worst that was reached; UINT32_MAX: the rule has none */
+    bool is_limited;     /* a limit was met while it counted: values are too low */
     bool closed, late;
     int64_t closed_at_ns;
     const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */
@@ -117,6 +210,10 @@ PEN_MUST_USE pen_status pen_state_release(struct pen_state *state, int64_t water
                                           struct pen_err *err);
 struct pen_state_counters {
     uint64_t appended, released, duplicates, late, signals_opened, signals_open, log_bytes, evicted;
+    uint64_t groups, groups_evicted; /* windows that are kept; that limits took */
+    uint64_t window_events_evicted;  /* of window_events_max */
+    uint64_t values_limited;         /* of values_max */
+    uint64_t new_values, new_values_evicted;
 };
 /*
  * Tells the largest event time of the whole replay so far, matched or not, over all shards.  Call

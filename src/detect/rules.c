@@ -299,13 +299,13 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct builder *
 
 // NOLINTNEXTLINE(readability-function-size): the parameters are the contract of detect.h
 pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *type,
-                             pen_field_fn *field, void *field_ctx, struct pen_arena *arena,
+                             const struct pen_rule_names *names, struct pen_arena *arena,
                              struct pen_query **out, uint32_t *count, struct pen_err *err)
 {
     struct query_list list = {.arena = arena};
     struct builder b = {.arena = arena,
-                        .field = field,
-                        .field_ctx = field_ctx,
+                        .field = names->field,
+                        .field_ctx = names->field_ctx,
                         .options = &rules->options,
                         .err = err};
     for (uint32_t i = 0; i < rules->count; i++) {

@@ -32,8 +32,13 @@ static pen_status build_queries(struct pen_program *program,
                                 struct pen_program_type *entry, struct pen_err *err)
 {
     if (options->build == NULL) {
-        return pen_rules_queries(program->rules, entry->type, rule_field, entry->schema,
-                                 &program->arena, &entry->queries, &entry->query_count, err);
+        struct pen_query_names tags = {.schema = entry->schema, .as_rule = true};
+        const struct pen_rule_names names = {.field = rule_field,
+                                             .field_ctx = entry->schema,
+                                             .query_field = pen_query_field,
+                                             .query_ctx = &tags};
+        return pen_rules_queries(program->rules, entry->type, &names, &program->arena,
+                                 &entry->queries, &entry->query_count, err);
     }
     struct pen_expr *expr = NULL;
     PEN_TRY(options->build(options->build_ctx, &program->arena, entry, &expr, err));

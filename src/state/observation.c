@@ -14,6 +14,8 @@ enum {
     TEXT_IP,
     TEXT_INDEX,
     TEXT_OBJECT,
+    TEXT_VALUES,
+    TEXT_ATTRIBUTES,
     TEXT_COUNT
 };
 struct wire {
@@ -23,7 +25,7 @@ struct wire {
     int64_t time, promise;
     uint64_t record;
     uint16_t lens[TEXT_COUNT];
-    uint16_t reserved[3];
+    uint16_t reserved[1]; /* in version 1 there were three, and two texts less */
 };
 _Static_assert(sizeof(struct wire) == 64, "the layout is written to disk");
 
@@ -48,8 +50,9 @@ uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t 
 pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o)
 {
     const pen_slice texts[TEXT_COUNT] = {
-        o->rule_id,    o->event_id,       o->group,           cut(o->account), cut(o->region),
-        cut(o->actor), cut(o->source_ip), cut(o->index_name), o->object,
+        o->rule_id,     o->event_id,   o->group,          cut(o->account),
+        cut(o->region), cut(o->actor), cut(o->source_ip), cut(o->index_name),
+        o->object,      o->values,     o->attributes,
     };
     struct wire wire = {.rule = o->rule,
                         .query = o->query,
@@ -124,6 +127,8 @@ pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, stru
                                   .index_name = texts[TEXT_INDEX],
                                   .object = texts[TEXT_OBJECT],
                                   .record = wire.record,
+                                  .values = texts[TEXT_VALUES],
+                                  .attributes = texts[TEXT_ATTRIBUTES],
                                   .event = {at, wire.event_len}};
     in->ptr += bytes;
     in->len -= bytes;

@@ -60,8 +60,8 @@ static void build(struct pen_rules *rules)
     struct pen_err err = {0};
     PEN_CHECK(fields.plan != NULL);
     pen_arena_init(&arena, (size_t)1 << 30);
-    PEN_CHECK(pen_rules_queries(rules, &type, field_of, &fields, &arena, &queries, &count, &err) ==
-              PEN_OK);
+    const struct pen_rule_names names = {.field = field_of, .field_ctx = &fields};
+    PEN_CHECK(pen_rules_queries(rules, &type, &names, &arena, &queries, &count, &err) == PEN_OK);
     pen_plan_seal(fields.plan);
     if (count > 0) {
         eval_all(queries, count, fields.plan);

@@ -111,9 +111,10 @@ static inline void judge_open(struct judge *judge, struct pen_rules *rules,
     struct pen_err err = {0};
     *judge = (struct judge){.fields = {.plan = pen_plan_new()}};
     pen_arena_init(&judge->arena, 1 << 24);
-    assert_int_equal(pen_rules_queries(rules, type, test_field, &judge->fields, &judge->arena,
-                                       &judge->queries, &judge->count, &err),
-                     PEN_OK);
+    const struct pen_rule_names names = {.field = test_field, .field_ctx = &judge->fields};
+    assert_int_equal(
+        pen_rules_queries(rules, type, &names, &judge->arena, &judge->queries, &judge->count, &err),
+        PEN_OK);
     pen_plan_seal(judge->fields.plan);
     assert_int_equal(pen_walker_new(judge->fields.plan, &options, &judge->walker, &err), PEN_OK);
     if (pen_engine_compile(judge->queries, judge->count, &in_process, &judge->engine, &err) !=

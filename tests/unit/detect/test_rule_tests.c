@@ -224,14 +224,15 @@ static void pack_open(struct pack *pack, const char *type)
     struct pen_query *queries = NULL;
     uint32_t count = 0;
     struct pen_err err;
+    struct pen_rule_names names = {.field = pen_schema_field};
     assert_int_equal(pen_rules_load(&options, &pack->rules, &err), PEN_OK);
     assert_int_equal(pen_types_load(NULL, &pack->types, &err), PEN_OK);
     pack->type = pen_types_find(pack->types, pen_slice_str(type));
     assert_non_null(pack->type);
     assert_int_equal(pen_schema_new(pack->type, &pack->schema, &err), PEN_OK);
-    assert_int_equal(pen_rules_queries(pack->rules, pack->type, pen_schema_field, pack->schema,
-                                       &arena, &queries, &count, &err),
-                     PEN_OK);
+    names.field_ctx = pack->schema;
+    assert_int_equal(
+        pen_rules_queries(pack->rules, pack->type, &names, &arena, &queries, &count, &err), PEN_OK);
     assert_int_equal(count, pen_rules_count(pack->rules));
     pen_schema_seal(pack->schema);
     assert_int_equal(pen_engine_compile(queries, count, &engine, &pack->engine, &err), PEN_OK);

@@ -22,10 +22,16 @@
 #define SHARDS_MAX 7u
 
 static const struct pen_state_rule rules[RULES] = {
-    {{(const uint8_t *)"sigma", 5}, HOUR, 24 * HOUR, true},
-    {{(const uint8_t *)"once", 4}, 0, 24 * HOUR, true},
-    {{(const uint8_t *)"short", 5}, HOUR / 6, HOUR / 2, false},
-    {{(const uint8_t *)"long", 4}, HOUR, 5 * HOUR, false},
+    {.id = PEN_SLICE_LIT("sigma"),
+     .keep_alive_ns = HOUR,
+     .duration_max_ns = 24 * HOUR,
+     .ends_at_midnight = true},
+    {.id = PEN_SLICE_LIT("once"),
+     .keep_alive_ns = 0,
+     .duration_max_ns = 24 * HOUR,
+     .ends_at_midnight = true},
+    {.id = PEN_SLICE_LIT("short"), .keep_alive_ns = HOUR / 6, .duration_max_ns = HOUR / 2},
+    {.id = PEN_SLICE_LIT("long"), .keep_alive_ns = HOUR, .duration_max_ns = 5 * HOUR},
 };
 
 static inline uint64_t next(uint64_t *x)

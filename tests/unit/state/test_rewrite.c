@@ -18,8 +18,10 @@
 #define KEY 7U
 #define NAME_MAX_BYTES 64U
 
-static const struct pen_state_rule rules[] = {
-    {{(const uint8_t *)"rule", 4}, 3600 * PEN_NS_PER_S, PEN_NS_PER_DAY, true}};
+static const struct pen_state_rule rules[] = {{.id = PEN_SLICE_LIT("rule"),
+                                               .keep_alive_ns = 3600 * PEN_NS_PER_S,
+                                               .duration_max_ns = PEN_NS_PER_DAY,
+                                               .ends_at_midnight = true}};
 
 static struct pen_state *state_open(const char *dir)
 {
