@@ -47,7 +47,9 @@ struct pen_datadog {
 
 struct pen_rule { /* slices are owned by the set */
     pen_slice id, title, version, file, status, description;
-    const char *language;              /* "sigma", "datadog" */
+    pen_slice triage, response; /* members of our own: how to look into a match, what to do then */
+    pen_slice message;    /* what signals of a Sigma rule say: those three parts that are there */
+    const char *language; /* "sigma", "datadog" */
     const struct pen_datadog *datadog; /* NULL: a Sigma rule */
     enum pen_severity severity;
     const pen_slice *tags, *tactics, *techniques, *falsepositives;

@@ -282,7 +282,7 @@ static void lines(struct screen *s, const char *title, pen_slice text)
     }
     (void)printf("\n%s\n", title);
     while (pen_slice_split(&rest, '\n', &line)) {
-        (void)fputs("  ", stdout);
+        (void)fputs(line.len > 0 ? "  " : "", stdout);
         screen_text(s, line, STYLE_PLAIN);
         (void)putchar('\n');
     }

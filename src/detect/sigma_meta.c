@@ -266,6 +266,50 @@ static pen_status read_related(struct builder *b, const struct pen_yaml *root)
     return PEN_OK;
 }
 
+/* A member that Sigma does not know: any form is allowed, a text alone is of use here. */
+static pen_slice custom_text(struct builder *b, const struct pen_yaml *root, const char *key)
+{
+    const struct pen_yaml *node = child(b, root, key);
+    const bool is_text = node != NULL && node->kind == PEN_YAML_SCALAR &&
+                         sigma_scalar(b->arena, node).kind == SCALAR_STRING;
+    return is_text ? node->text : (pen_slice){0};
+}
+
+/* Without the line ends that a folded text of YAML has behind it. */
+static pen_slice without_line_ends(pen_slice text)
+{
+    while (text.len > 0 && text.ptr[text.len - 1] == '\n') {
+        text.len--;
+    }
+    return text;
+}
+
+static pen_slice message_of(struct builder *b, const struct pen_rule *rule)
+{
+    const struct {
+        pen_slice head, text;
+    } parts[] = {{PEN_SLICE_LIT(""), without_line_ends(rule->description)},
+                 {PEN_SLICE_LIT("Triage: "), without_line_ends(rule->triage)},
+                 {PEN_SLICE_LIT("Response: "), without_line_ends(rule->response)}};
+    const pen_slice gap = PEN_SLICE_LIT("\n\n");
+    size_t bytes_max = 1;
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        bytes_max += gap.len + parts[i].head.len + parts[i].text.len;
+    }
+    uint8_t *out = pen_arena_alloc(b->arena, bytes_max, 1);
+    PEN_CHECK(out != NULL);
+    size_t len = 0;
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        const pen_slice pieces[] = {len == 0 ? PEN_SLICE_LIT("") : gap, parts[i].head,
+                                    parts[i].text};
+        for (size_t k = 0; parts[i].text.len > 0 && k < PEN_COUNT(pieces); k++) {
+            memcpy(out + len, pieces[k].ptr, pieces[k].len);
+            len += pieces[k].len;
+        }
+    }
+    return (pen_slice){out, len};
+}
+
 /* What is of the right form but not looked at, and the lists. */
 static pen_status read_texts(struct builder *b, const struct pen_yaml *root, struct pen_rule *rule)
 {
@@ -280,6 +324,9 @@ static pen_status read_texts(struct builder *b, const struct pen_yaml *root, str
         sigma_warn(b, pen_yaml_get(root, "description"),
                    "`description` is longer than %u characters", DESCRIPTION_POINTS_MAX);
     }
+    rule->triage = custom_text(b, root, "triage");
+    rule->response = custom_text(b, root, "response");
+    rule->message = message_of(b, rule);
     for (size_t i = 0; i < PEN_COUNT(lists); i++) {
         PEN_TRY(list_of(b, root, lists[i], &items, &count));
     }

@@ -274,7 +274,7 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
     bind_i64(db, SQL_UPSERT, 10, (int64_t)signal->events_matched);
     (void)snprintf(count, sizeof(count), "[%" PRIu64 "]", signal->events_matched);
     bind_slice(db, SQL_UPSERT, 11, pen_slice_str(count));
-    bind_slice(db, SQL_UPSERT, 12, rule->description);
+    bind_slice(db, SQL_UPSERT, 12, rule->message);
     PEN_TRY(bind_list(db, 13, rule->tags, rule->tag_count, err));
     PEN_TRY(bind_list(db, 14, signal->accounts, signal->account_count, err));
     PEN_TRY(bind_list(db, 15, signal->regions, signal->region_count, err));

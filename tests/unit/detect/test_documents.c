@@ -52,6 +52,7 @@ static void what_describes_a_rule_is_kept(void **state)
     slice_is(rule->title, "A title");
     slice_is(rule->version, "2025/3/4");
     slice_is(rule->description, "d");
+    slice_is(rule->message, "d");
     assert_int_equal(rule->severity, PEN_HIGH);
     assert_int_equal(rule->technique_count, 1);
     slice_is(rule->techniques[0], "T1078.004");
@@ -63,6 +64,33 @@ static void what_describes_a_rule_is_kept(void **state)
     assert_int_equal(rule->falsepositive_count, 2);
     assert_int_equal(rule->line, 1);
     pen_rules_free(rules);
+}
+
+static void the_message_is_what_happened_how_to_look_and_what_to_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *message;
+    } rows[] = {
+        {"description: >\n  a\n  b\ntriage: >\n  c\nresponse: e\n",
+         "a b\n\nTriage: c\n\nResponse: e"},
+        {"description: a\nresponse: |\n  b\n  c\n", "a\n\nResponse: b\nc"},
+        {"triage: c\n", "Triage: c"},
+        {"description: ''\nresponse: e\n", "Response: e"},
+        {"description: a\n", "a"},
+        {"", ""},
+        {"triage: [a]\nresponse: {b: c}\n", ""}, /* somebody else's members */
+        {"triage: 5\nresponse: null\n", ""},
+    };
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text), "title: t\n%s%s", rows[i].lines, LOGSOURCE DETECTION);
+        struct pen_rules *rules = load_text(text);
+        assert_int_equal(pen_rules_notice_count(rules), 0);
+        assert_int_equal(pen_rules_count(rules), 1);
+        slice_is(pen_rules_at(rules, 0)->message, rows[i].message);
+        pen_rules_free(rules);
+    }
 }
 
 static void wrong_descriptions_are_refused_with_their_place(void **state)
@@ -347,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_describes_a_rule_is_kept),
+        cmocka_unit_test(the_message_is_what_happened_how_to_look_and_what_to_do),
         cmocka_unit_test(wrong_descriptions_are_refused_with_their_place),
         cmocka_unit_test(wrong_sources_and_detections_are_refused_with_their_place),
         cmocka_unit_test(what_looks_wrong_is_warned_of),
