@@ -164,8 +164,10 @@ def case_signals_show():
     text = run("signals", "show", top["id"][:8].upper(), "--out", out).stdout
     for word in (top["id"], top["rule_id"], top["rule_name"], top["severity"], top["first_seen"], top["last_seen"],
                  top["group_by"]["identity"], f"{top['events_matched']} matched", *top["tactics"], *top["techniques"],
-                 top["message"].strip(), f"--out {out}", "signals triage"):
+                 *top["message"].splitlines(), f"--out {out}", "signals triage"):
         assert word in text, (word, text)
+    parts = top["message"].split("\n\n")
+    assert len(parts) == 3 and parts[1].startswith("Triage: ") and parts[2].startswith("Response: "), parts
     (whole,) = lines("signals", "show", top["id"], "--out", out)
     assert {k: whole[k] for k in top} == top
     assert whole["history"] == [] and len(whole["events"]) == min(top["events_matched"], 20)

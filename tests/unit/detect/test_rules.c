@@ -277,7 +277,8 @@ static void every_rule_of_the_pack_says_what_it_is_and_when_it_errs(void **state
     struct pen_rules *rules = load_pack();
     for (uint32_t r = 0; r < pen_rules_count(rules); r++) {
         const struct pen_rule *rule = pen_rules_at(rules, r);
-        bool is_good = rule->id.len == 36 && rule->title.len > 0 && rule->description.len > 100 &&
+        bool is_good = rule->id.len == 36 && rule->title.len > 0 && rule->description.len >= 80 &&
+                       rule->triage.len >= 60 && rule->response.len >= 40 &&
                        pen_slice_eq(rule->status, PEN_SLICE_LIT("test")) &&
                        rule->falsepositive_count > 0 && rule->tactic_count > 0 &&
                        rule->technique_count > 0;
