@@ -177,4 +177,27 @@ PEN_MUST_USE pen_status pen_rule_tests_load(const char *path, struct pen_arena *
                                             struct pen_rule_test **out, uint32_t *count,
                                             struct pen_err *err);
 
+/* ---- texts of signals ---- */
+
+#define PEN_RULE_TEXT_BYTES_MAX ((size_t)64 << 10) /* of a template, and of what it becomes */
+
+struct pen_rule_variables {
+    /* Appends the value of a variable, several with ", " between them; nothing when there is none.
+     * name: "@usr.name", "first_seen_epoch", or a tag: "env", "instance-id". */
+    pen_status (*get)(void *ctx, pen_slice name, struct pen_buf *out);
+    void *ctx;
+};
+/*
+ * pen_rule_render - appends a template with its variables put in (reference/datadog.md 4.9).
+ *
+ * template  a message or title: any bytes.  What is never closed stays as it stands; a name without
+ *           a value, and an `eval` without a result, become nothing
+ * Returns   PEN_OK, also when the text was cut at PEN_RULE_TEXT_BYTES_MAX | PEN_E_LIMIT (blocks
+ *           nested deeper than 16, or out is full) | what get returned but PEN_E_LIMIT
+ * Thread    any.  Cost  a read of the template; `local_time` reads a file of the tz database
+ */
+PEN_MUST_USE pen_status pen_rule_render(pen_slice template,
+                                        const struct pen_rule_variables *variables,
+                                        struct pen_buf *out);
+
 #endif
