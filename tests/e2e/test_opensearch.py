@@ -139,7 +139,7 @@ def case_opensearch_faults():
     """Cuts, stalls, broken and lost answers, rejected items: the same documents, none twice, none lost."""
     folder = generate(size="1MiB")
     want, plain = expected(folder)
-    for seed in range(3):
+    for seed in range(int(os.environ.get("SEEDS", "3"))):
         before, after, item = faults_of(seed, share=0.12)
         with Cluster(before=before, after=after, item=item) as cluster:
             got = replay(folder, WORK / f"out{seed}", "--sink", cluster.sink, "--shards", 1 + seed % 2, *SMALL)
