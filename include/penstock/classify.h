@@ -88,6 +88,9 @@ struct pen_type {
     uint32_t to_text_count;
     const pen_slice *identity; /* acting identity: first present path */
     uint32_t identity_count;
+    const pen_slice *forwarded; /* who passed a request on, from the client to the peer: paths of
+                                 * texts with commas, lists of addresses or of headers */
+    uint32_t forwarded_count;
     /* logsource values that a Sigma rule may name: pairs product/service/category it answers to */
     const struct pen_logsource {
         pen_slice category, product, service;

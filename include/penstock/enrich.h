@@ -2,8 +2,9 @@
  * penstock/enrich.h - what is known of the addresses in records that records do not say.
  *
  * pen_enrich holds the tables of a run: MaxMind databases (format 2.0) of places and of autonomous
- * systems, and a table of assets.  It is one thread's; its tables never change and are read by all
- * shards.  pen_enricher is a shard's own: the tables that it uses, and its cache of answers.
+ * systems, a table of assets, and which proxies are trusted.  It is one thread's; its tables never
+ * change and are read by all shards.  pen_enricher is a shard's own: the tables that it uses, and
+ * its cache of answers.
  *
  * What a look-up gives is the inside of JSON strings, in English, in the fields of ECS below
  * source, destination, client and server: geo.city_name, geo.country_iso_code, geo.country_name,
@@ -18,11 +19,13 @@
 #define PEN_ENRICH_GEO 1U
 #define PEN_ENRICH_AS 2U
 #define PEN_ENRICH_ASSETS 4U
+#define PEN_ENRICH_CLIENT 8U /* source.ip behind proxies that are trusted */
 
-struct pen_enrich_options { /* paths; NULL or "": none */
-    const char *geoip;      /* a database of cities or countries */
-    const char *asn;        /* of autonomous systems */
-    const char *assets;     /* CSV: what belongs to whom */
+struct pen_enrich_options {      /* paths; NULL or "": none */
+    const char *geoip;           /* a database of cities or countries */
+    const char *asn;             /* of autonomous systems */
+    const char *assets;          /* CSV: what belongs to whom */
+    const char *trusted_proxies; /* no path: addresses and networks, with commas between them */
 };
 
 struct pen_enrich;
@@ -122,6 +125,9 @@ bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_ge
 const struct pen_asset *pen_enricher_account(const struct pen_enricher *enricher,
                                              pen_slice account);
 const struct pen_asset *pen_enricher_address(const struct pen_enricher *enricher, pen_slice ip);
+
+/* Whether an address (any text) is a proxy whose X-Forwarded-For is believed.  About 50 ns. */
+bool pen_enricher_trusts(const struct pen_enricher *enricher, pen_slice ip);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_enrich_libraries(struct pen_buf *out);

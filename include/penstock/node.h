@@ -20,7 +20,7 @@
 /* Appends a line "NAME VERSION" for each library that penstock stands on, all modules. */
 PEN_MUST_USE pen_status pen_node_libraries(struct pen_buf *out);
 
-#define PEN_OPTION_LIST_MAX 256 /* bytes of an option that is a list, with a NUL */
+#define PEN_OPTION_LIST_MAX 8192 /* bytes of an option that is a list, with a NUL */
 struct pen_option_list {
     char text[PEN_OPTION_LIST_MAX];
 };
@@ -372,8 +372,10 @@ struct pen_replay_options {
 /* The tables that the options name; borrows them. */
 static inline struct pen_enrich_options pen_replay_enrich(const struct pen_replay_options *options)
 {
-    return (struct pen_enrich_options){
-        .geoip = options->geoip.text, .asn = options->asn.text, .assets = options->assets.text};
+    return (struct pen_enrich_options){.geoip = options->geoip.text,
+                                       .asn = options->asn.text,
+                                       .assets = options->assets.text,
+                                       .trusted_proxies = options->trusted_proxies.text};
 }
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */

@@ -130,33 +130,14 @@ static pen_status read_logsources(struct loader *l, const struct pen_yaml *node,
 
 static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
 {
-    static const char *const known[] = {"name",
-                                        "key",
-                                        "format",
-                                        "pattern",
-                                        "first_line",
-                                        "header_lines",
-                                        "array",
-                                        "time",
-                                        "id",
-                                        "id_suffix",
-                                        "index",
-                                        "rotation",
-                                        "script",
-                                        "time_form",
-                                        "logsources",
-                                        "identity",
-                                        "map",
-                                        "fixed",
-                                        "text",
-                                        "attributes",
-                                        "columns",
-                                        "separator",
-                                        "prefix",
-                                        "copy",
-                                        "envelopes",
-                                        "message_columns",
-                                        "ignore_container_stderr"};
+    static const char *const known[] = {
+        "name",       "key",          "format",          "pattern",
+        "first_line", "header_lines", "array",           "time",
+        "id",         "id_suffix",    "index",           "rotation",
+        "script",     "time_form",    "logsources",      "identity",
+        "forwarded",  "map",          "fixed",           "text",
+        "attributes", "columns",      "separator",       "prefix",
+        "copy",       "envelopes",    "message_columns", "ignore_container_stderr"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -168,7 +149,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                 "no key of a log type; known: name key format pattern first_line "
                 "header_lines columns message_columns envelopes ignore_container_stderr separator "
                 "array time time_form id "
-                "id_suffix index rotation prefix copy script logsources identity map fixed text "
+                "id_suffix index rotation prefix copy script logsources identity forwarded map "
+                "fixed text "
                 "attributes");
         }
     }
@@ -284,6 +266,7 @@ static pen_status read_time_and_id(struct loader *l, const struct pen_yaml *root
 static pen_status read_meaning(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     PEN_TRY(texts(l, pen_yaml_get(root, "identity"), &type->identity, &type->identity_count));
+    PEN_TRY(texts(l, pen_yaml_get(root, "forwarded"), &type->forwarded, &type->forwarded_count));
     PEN_TRY(texts(l, pen_yaml_get(root, "text"), &type->to_text, &type->to_text_count));
     PEN_TRY(read_map(l, pen_yaml_get(root, "map"), &type->map, &type->map_count));
     PEN_TRY(

@@ -340,14 +340,46 @@ struct place {
     size_t prefix; /* bytes of the key before the map's own members */
 };
 
+/* The entries with commas between them, as they are written behind --set; an empty text is an
+ * entry that was no text, which is told. */
+static pen_slice list_text(struct reading *r, const struct pen_yaml *list)
+{
+    size_t bytes = 0;
+    for (const struct pen_yaml *entry = list->child; entry != NULL; entry = entry->next) {
+        if (entry->kind != PEN_YAML_SCALAR || entry->text.len == 0) {
+            PROBLEM(r, entry, "the entries of a list are texts");
+            return (pen_slice){0};
+        }
+        bytes += entry->text.len + 1;
+    }
+    uint8_t *to = pen_arena_alloc(&r->config->arena, bytes + 1, 1);
+    size_t len = 0;
+    for (const struct pen_yaml *entry = list->child; to != NULL && entry != NULL;
+         entry = entry->next) {
+        if (len > 0) {
+            to[len++] = ',';
+        }
+        memcpy(to + len, entry->text.ptr, entry->text.len);
+        len += entry->text.len;
+    }
+    return (pen_slice){to, len};
+}
+
 static void setting_take(struct reading *r, const struct pen_yaml *at, pen_slice key)
 {
     struct pen_err err = {0};
-    if (at->kind == PEN_YAML_SEQ) {
+    const bool is_list = at->kind == PEN_YAML_SEQ;
+    if (is_list && !settings_is_list(key)) {
         PROBLEM(r, at, "%.*s takes one value", PEN_SLICE_FMT(key));
         return;
     }
-    const pen_slice value = settings_is_path(key) ? pen_slice_str(path_of(r, at->text)) : at->text;
+    const uint32_t problems = r->problem_count;
+    const pen_slice value = is_list                 ? list_text(r, at)
+                            : settings_is_path(key) ? pen_slice_str(path_of(r, at->text))
+                                                    : at->text;
+    if (r->problem_count > problems) {
+        return;
+    }
     if (settings_set(r->options, key, value, &err) != PEN_OK) {
         PROBLEM(r, at->key, "%s", err.text);
     }

@@ -117,7 +117,8 @@ static bool text_put(struct pen_replay_options *options, const struct setting *s
     char *to = (char *)options + setting->offset;
     const size_t room = is_path ? PEN_OPTION_PATH_MAX : PEN_OPTION_LIST_MAX;
     const bool has_nul = text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
-    if ((text.len == 0 && !is_path) || text.len >= room || has_nul) {
+    const bool may_be_empty = is_path || setting->value[0] == '\0';
+    if ((text.len == 0 && !may_be_empty) || text.len >= room || has_nul) {
         return false;
     }
     memset(to, 0, room);
@@ -203,6 +204,12 @@ bool settings_is_path(pen_slice key)
 {
     const struct setting *s = find(key);
     return s != NULL && s->type == SETTING_PATH;
+}
+
+bool settings_is_list(pen_slice key)
+{
+    const struct setting *s = find(key);
+    return s != NULL && s->type == SETTING_LIST;
 }
 
 static pen_status value_fail(const struct setting *s, pen_slice value, struct pen_err *err)

@@ -29,6 +29,7 @@ const char *setting_type_name(enum setting_type type);
 const char *setting_when_text(enum setting_when when);
 bool settings_known(pen_slice key);
 bool settings_is_path(pen_slice key); /* of an option that is a file */
+bool settings_is_list(pen_slice key);
 void settings_defaults(struct pen_replay_options *options);
 /*
  * settings_set - takes `value` as a user wrote it.

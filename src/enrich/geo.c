@@ -20,7 +20,8 @@ struct cached {
 
 struct pen_enricher {
     const struct pen_enrich_tables *tables;
-    struct pen_buf part; /* one text, escaped */
+    const struct proxies *proxies; /* or NULL */
+    struct pen_buf part;           /* one text, escaped */
     struct cached *cache;
 };
 
@@ -39,6 +40,7 @@ pen_status pen_enricher_new(const struct pen_enrich *enrich, struct pen_enricher
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
     }
     e->tables = pen_enrich_now(enrich);
+    e->proxies = enrich->has_proxies ? &enrich->proxies : NULL;
     e->cache = cache;
     pen_buf_init(&e->part, (size_t)PEN_GEO_TEXT_MAX * 6);
     return PEN_OK;
@@ -251,6 +253,11 @@ const struct pen_asset *pen_enricher_address(const struct pen_enricher *enricher
 {
     const struct assets *assets = enricher->tables->assets;
     return assets == NULL ? NULL : assets_address(assets, ip);
+}
+
+bool pen_enricher_trusts(const struct pen_enricher *enricher, pen_slice ip)
+{
+    return enricher->proxies != NULL && proxies_have(enricher->proxies, ip);
 }
 
 pen_status pen_enrich_libraries(struct pen_buf *out)

@@ -6,10 +6,10 @@
 
 bool pen_enrich_wanted(const struct pen_enrich_options *o)
 {
-    const char *const paths[] = {o->geoip, o->asn, o->assets};
+    const char *const wants[] = {o->geoip, o->asn, o->assets, o->trusted_proxies};
     bool is_any = false;
-    for (size_t i = 0; i < PEN_COUNT(paths); i++) {
-        is_any |= paths[i] != NULL && paths[i][0] != '\0';
+    for (size_t i = 0; i < PEN_COUNT(wants); i++) {
+        is_any |= wants[i] != NULL && wants[i][0] != '\0';
     }
     return is_any;
 }
@@ -50,6 +50,24 @@ static pen_status path_take(const char *path, char **out, struct pen_err *err)
                : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
 }
 
+static pen_status proxies_take(const char *list, struct pen_enrich *enrich, struct pen_err *err)
+{
+    enrich->has_proxies = list != NULL && list[0] != '\0';
+    return enrich->has_proxies ? proxies_read(pen_slice_str(list), &enrich->proxies, err) : PEN_OK;
+}
+
+static pen_status databases_open(const struct pen_enrich *enrich, struct pen_enrich_tables *first,
+                                 struct pen_err *err)
+{
+    if (enrich->geoip != NULL) {
+        PEN_TRY(mmdb_open(enrich->geoip, MMDB_KIND_GEO, &first->geo, err));
+    }
+    if (enrich->asn != NULL) {
+        PEN_TRY(mmdb_open(enrich->asn, MMDB_KIND_AS, &first->as, err));
+    }
+    return PEN_OK;
+}
+
 static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_options *options,
                           struct pen_err *err)
 {
@@ -58,15 +76,11 @@ static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_opt
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
     }
     enrich->now = first;
+    PEN_TRY(proxies_take(options->trusted_proxies, enrich, err));
     PEN_TRY(path_take(options->geoip, &enrich->geoip, err));
     PEN_TRY(path_take(options->asn, &enrich->asn, err));
     PEN_TRY(path_take(options->assets, &enrich->assets, err));
-    if (enrich->geoip != NULL) {
-        PEN_TRY(mmdb_open(enrich->geoip, MMDB_KIND_GEO, &first->geo, err));
-    }
-    if (enrich->asn != NULL) {
-        PEN_TRY(mmdb_open(enrich->asn, MMDB_KIND_AS, &first->as, err));
-    }
+    PEN_TRY(databases_open(enrich, first, err));
     return enrich->assets == NULL ? PEN_OK : assets_open(enrich->assets, &first->assets, err);
 }
 
@@ -93,6 +107,9 @@ void pen_enrich_close(struct pen_enrich *enrich)
         return;
     }
     tables_free_all(enrich->now);
+    if (enrich->has_proxies) {
+        proxies_fini(&enrich->proxies);
+    }
     free(enrich->geoip);
     free(enrich->asn);
     free(enrich->assets);
@@ -103,7 +120,8 @@ uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
 {
     return (enrich->geoip != NULL ? PEN_ENRICH_GEO : 0) |
            (enrich->asn != NULL ? PEN_ENRICH_AS : 0) |
-           (enrich->assets != NULL ? PEN_ENRICH_ASSETS : 0);
+           (enrich->assets != NULL ? PEN_ENRICH_ASSETS : 0) |
+           (enrich->has_proxies ? PEN_ENRICH_CLIENT : 0);
 }
 
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
@@ -111,7 +129,8 @@ uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
     const struct pen_enrich_tables *now = enrich->now;
     return (now->geo == NULL ? 0 : now->geo->stamp.bytes) +
            (now->as == NULL ? 0 : now->as->stamp.bytes) +
-           (now->assets == NULL ? 0 : now->assets->arena.used_bytes);
+           (now->assets == NULL ? 0 : now->assets->arena.used_bytes) +
+           (enrich->has_proxies ? enrich->proxies.arena.used_bytes : 0);
 }
 
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)

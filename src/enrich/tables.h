@@ -9,6 +9,7 @@
 
 #include "assets.h"
 #include "mmdb.h"
+#include "proxies.h"
 
 struct pen_enrich_tables {
     struct mmdb *geo, *as; /* or NULL; generations share what did not change */
@@ -21,6 +22,8 @@ struct pen_enrich {
     struct pen_enrich_tables *now;
     struct mmdb_stamp refused_geo, refused_as,
         refused_assets; /* contents that cannot be used and were told */
+    bool has_proxies;
+    struct proxies proxies; /* of the run; never change */
 };
 
 #endif

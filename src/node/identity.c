@@ -61,6 +61,7 @@ enum identity {
     ID_GROUP_BY,
     ID_MESSAGE,
     ID_EXCLUDE,
+    ID_PROXIES,
     ID_COUNT
 };
 static const char *const identity_name[ID_COUNT] = {"sources",
@@ -76,7 +77,8 @@ static const char *const identity_name[ID_COUNT] = {"sources",
                                                     "sigma.keep_alive",
                                                     "sigma.group_by",
                                                     "document.message",
-                                                    "exclusions"};
+                                                    "exclusions",
+                                                    "enrich.trusted_proxies"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -145,6 +147,8 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
     case ID_EXCLUDE:
         exclude_hash(o->exclusions, o->exclusion_count, hex);
         return pen_buf_printf(out, "%s", hex);
+    case ID_PROXIES:
+        return pen_buf_printf(out, "%s", o->trusted_proxies.text);
     case ID_COUNT:
         break;
     }

@@ -90,14 +90,15 @@ static pen_status side_add(struct pen_schema *schema, const char *side, uint32_t
 
 pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted, struct pen_err *err)
 {
+    const uint32_t of_sides = PEN_ENRICH_GEO | PEN_ENRICH_AS | PEN_ENRICH_ASSETS;
     schema->has_assets = (wanted & PEN_ENRICH_ASSETS) != 0;
     for (uint32_t i = 0; i < PEN_ASSET_PARTS; i++) {
         PEN_TRY(field_add(schema, account_fields[i], schema->has_assets, &schema->asset[i], err));
     }
-    for (uint32_t i = 0; i < NRM_SIDES_MAX && wanted != 0; i++) {
+    for (uint32_t i = 0; i < NRM_SIDES_MAX && (wanted & of_sides) != 0; i++) {
         PEN_TRY(side_add(schema, sides[i], wanted, err));
     }
-    return PEN_OK;
+    return nrm_client_build(schema, wanted, err);
 }
 
 /* ---- of a record ---- */

@@ -164,6 +164,8 @@ struct pen_schema {
     pen_slice told_time; /* the time of the type that envelopes tell, which goes before its own */
     uint32_t id_field, suffix_field;
     uint32_t *identity;
+    uint32_t *forwarded; /* fields that name who asked behind proxies, in the order of the chain */
+    uint32_t forwarded_count;
     struct {
         pen_slice key;
         uint32_t field;
@@ -215,8 +217,9 @@ struct pen_normalizer {
     pen_slice index_tail; /* behind the index name of the type, likewise */
     pen_slice own_id;     /* without the suffix; empty: there is none */
     bool account_is_fallback, region_is_fallback;
-    const struct pen_told *told;       /* of the record; NULL: nothing */
-    struct pen_enricher *enricher;     /* of the shard, or NULL */
+    const struct pen_told *told;   /* of the record; NULL: nothing */
+    struct pen_enricher *enricher; /* of the shard, or NULL */
+    pen_slice peer; /* source.ip as the record has it, where the client is another; or empty */
     struct pen_geo geo[NRM_SIDES_MAX]; /* by side of the schema: texts of slots of the record */
 };
 
@@ -234,12 +237,23 @@ uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
 /* Likewise, a new one when there is none; ecs lives as long as the schema. */
 PEN_MUST_USE pen_status nrm_slot_add(struct pen_schema *schema, pen_slice ecs, uint32_t *slot,
                                      struct pen_err *err);
+/* The field of a path of the record, dotted as in a type's map.  Before the schema is sealed. */
+PEN_MUST_USE pen_status nrm_field_add(struct pen_schema *schema, pen_slice path, uint32_t *field,
+                                      struct pen_err *err);
+/* One more text of a list of texts; once only.  Of lists of addresses, only addresses. */
+void nrm_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
 
 /* enrich.c: adds the slots of PEN_ENRICH_ parts to those of the map and script; fills them for a
  * record whose other slots are filled. */
 PEN_MUST_USE pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted,
                                          struct pen_err *err);
 void nrm_enrich_fill(struct pen_normalizer *n);
+
+/* client.c, called by enrich.c: the fields of a type's chain of proxies, when PEN_ENRICH_CLIENT is
+ * wanted; source.ip becomes the client behind trusted proxies, and one of related.ip. */
+PEN_MUST_USE pen_status nrm_client_build(struct pen_schema *schema, uint32_t wanted,
+                                         struct pen_err *err);
+void nrm_client_fill(struct pen_normalizer *n, const struct pen_record *record);
 
 /* times.c: whether the time form of a type can be read. */
 PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err);

@@ -487,8 +487,11 @@ static pen_status find_actor(struct pen_normalizer *n, const struct pen_record *
     for (uint32_t i = 0; i < schema->type->identity_count; i++) {
         const struct pen_value *value = pen_record_first(record, schema->identity[i]);
         if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
-            return plain_text(n, NRM_PLAIN_IDENTITY, value->text, value->is_escaped,
-                              &doc->identity);
+            /* Who is known by an address alone is not the proxy, where that is trusted. */
+            const bool is_proxy = n->peer.len > 0 && pen_slice_eq(value->text, n->peer);
+            return plain_text(n, NRM_PLAIN_IDENTITY,
+                              is_proxy ? n->slots[schema->slot_source_ip].text : value->text,
+                              value->is_escaped, &doc->identity);
         }
     }
     return PEN_OK;
@@ -704,6 +707,9 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     }
     if (status == PEN_OK) {
         status = fill_slots(n, record, object, doc);
+    }
+    if (n->schema->forwarded_count > 0 && status == PEN_OK) {
+        nrm_client_fill(n, record);
     }
     if (n->enricher != NULL && status == PEN_OK && (want_source || n->schema->is_enrich_asked)) {
         nrm_enrich_fill(n);

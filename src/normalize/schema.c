@@ -156,8 +156,8 @@ static pen_status path_field(struct pen_schema *schema, pen_slice path, struct n
                                        PEN_SLICE_FMT(schema->type->name), PEN_SLICE_FMT(path));
 }
 
-static pen_status plain_field(struct pen_schema *schema, pen_slice path, uint32_t *field,
-                              struct pen_err *err)
+pen_status nrm_field_add(struct pen_schema *schema, pen_slice path, uint32_t *field,
+                         struct pen_err *err)
 {
     struct nrm_source source;
     PEN_TRY(path_field(schema, path, &source, err));
@@ -261,8 +261,8 @@ static pen_status build_script(struct pen_schema *schema, struct pen_err *err)
     }
     for (uint32_t i = 0; script->fields[i] != NULL; i++) {
         PEN_CHECK(i < NRM_SCRIPT_FIELDS_MAX);
-        PEN_TRY(
-            plain_field(schema, pen_slice_str(script->fields[i]), &schema->script_fields[i], err));
+        PEN_TRY(nrm_field_add(schema, pen_slice_str(script->fields[i]), &schema->script_fields[i],
+                              err));
     }
     for (uint32_t i = 0; script->slots[i] != NULL; i++) {
         PEN_CHECK(i < NRM_SCRIPT_SLOTS_MAX);
@@ -355,7 +355,7 @@ static pen_status build_own_times(struct pen_schema *schema, struct pen_err *err
         schema->told_time = is_told ? type->times[i] : schema->told_time;
         schema->has_key_time |= is_key;
         schema->time_count += !is_told && !is_key;
-        PEN_TRY(is_told || is_key ? PEN_OK : plain_field(schema, type->times[i], field, err));
+        PEN_TRY(is_told || is_key ? PEN_OK : nrm_field_add(schema, type->times[i], field, err));
     }
     return PEN_OK;
 }
@@ -372,8 +372,8 @@ static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
         return nrm_time_form_check(type, err);
     }
     for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
-        PEN_TRY(plain_field(schema, pen_slice_str(common_time_keys[i]),
-                            &schema->time_fields[schema->time_count++], err));
+        PEN_TRY(nrm_field_add(schema, pen_slice_str(common_time_keys[i]),
+                              &schema->time_fields[schema->time_count++], err));
     }
     return PEN_OK;
 }
@@ -384,18 +384,18 @@ static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
     PEN_TRY(build_times(schema, err));
     schema->id_field = PEN_FIELD_NONE;
     if (type->id_key.len > 0) {
-        PEN_TRY(plain_field(schema, type->id_key, &schema->id_field, err));
+        PEN_TRY(nrm_field_add(schema, type->id_key, &schema->id_field, err));
     }
     schema->suffix_field = PEN_FIELD_NONE;
     if (type->id_suffix.len > 0) {
-        PEN_TRY(plain_field(schema, type->id_suffix, &schema->suffix_field, err));
+        PEN_TRY(nrm_field_add(schema, type->id_suffix, &schema->suffix_field, err));
     }
     schema->identity = PEN_NEW_N(&schema->arena, uint32_t, type->identity_count + 1);
     if (schema->identity == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "identity paths");
     }
     for (uint32_t i = 0; i < type->identity_count; i++) {
-        PEN_TRY(plain_field(schema, type->identity[i], &schema->identity[i], err));
+        PEN_TRY(nrm_field_add(schema, type->identity[i], &schema->identity[i], err));
     }
     return PEN_OK;
 }
@@ -590,7 +590,7 @@ pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *f
         return PEN_OK;
     }
     if (schema->tags_field == PEN_FIELD_NONE) {
-        PEN_TRY(plain_field(schema, PEN_SLICE_LIT("tags"), &schema->tags_field, err));
+        PEN_TRY(nrm_field_add(schema, PEN_SLICE_LIT("tags"), &schema->tags_field, err));
     }
     const struct nrm_derived derived = {
         .kind = NRM_FROM_TAG, .field = entry->field, .tag = entry->name};

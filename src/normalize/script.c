@@ -110,13 +110,12 @@ pen_slice script_percent(struct pen_normalizer *n, pen_slice text)
     return decoded.ptr == NULL ? text : decoded;
 }
 
-void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
+void nrm_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
 {
-    struct nrm_value *value = script_slot(n, slot);
+    struct nrm_value *value = &n->slots[slot];
     uint8_t addr[16];
     uint8_t bits;
-    if (nrm_is_empty(text) || (n->schema->slots[n->schema->script_slots[slot]].is_ip &&
-                               !pen_ip_parse(text, addr, &bits))) {
+    if (nrm_is_empty(text) || (n->schema->slots[slot].is_ip && !pen_ip_parse(text, addr, &bits))) {
         return;
     }
     if (value->kind != NRM_LIST) {
@@ -141,6 +140,11 @@ void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
     n->items[n->item_count++] =
         (struct nrm_item){.text = text, .is_escaped = memchr(text.ptr, '\\', text.len) != NULL};
     value->item_count++;
+}
+
+void script_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text)
+{
+    nrm_list_add(n, n->schema->script_slots[slot], text);
 }
 
 static bool is_before(pen_slice a, pen_slice b)

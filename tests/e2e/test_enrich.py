@@ -127,6 +127,55 @@ def case_enrich_assets():
     assert b"assets.csv:2: an account is 12 digits" in done.stderr and not (WORK / "bad").exists(), done.stderr
 
 
+def case_enrich_proxies():
+    """The client behind trusted proxies is the source, and its place is told; of every type that names the chain."""
+    root = WORK / "proxies"
+    agent = '"-" "curl/8.1"'
+    lines = {
+        "apache/access/site.log": f'2.125.160.9, 10.0.0.2 10.0.0.1 - - [04/Mar/2025:05:06:07 +0000] "GET /a HTTP/1.1" 200 5 {agent}\n'
+                                  f'2.125.160.9 81.2.3.4 - - [04/Mar/2025:05:06:08 +0000] "GET /b HTTP/1.1" 200 5 {agent}\n',
+        "nginx/access/site.log": f'10.0.0.1 - - [04/Mar/2025:05:06:07 +0000] "GET /c HTTP/1.1" 200 5 {agent} "1.1.1.1, 2.125.160.9"\n',
+        "aws-waf-logs-x/waf.log": json.dumps({
+            "timestamp": 1741064767000, "webaclId": "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/n/i", "action": "ALLOW",
+            "httpRequest": {"clientIp": "10.0.0.1", "uri": "/d", "httpMethod": "GET", "headers": [
+                {"name": "Host", "value": "example.com"}, {"name": "X-Forwarded-For", "value": "2.125.160.9"}]}}) + "\n",
+        "logs/EKS/audit/api.log": json.dumps({
+            "kind": "Event", "auditID": "a", "stage": "ResponseComplete", "requestURI": "/e", "verb": "get",
+            "stageTimestamp": "2025-03-04T05:06:07Z", "user": {"username": "ada"},
+            "sourceIPs": ["1.1.1.1", "2.125.160.9", "10.0.0.1"]}) + "\n",
+        "E2EXAMPLE12345.2025-03-04-05.abcd1234.gz": "#Version: 1.0\n#Fields: x\n" + "\t".join(
+            ["2025-03-04\t05:06:07", "DUB2-C1", "5", "10.0.0.1", "GET", "d1.cloudfront.net", "/f", "200", "-", "curl", "-", "-", "Hit",
+             "id", "example.com", "https", "5", "0.1", "2.125.160.9,%2010.0.0.2", "-", "-", "Hit", "HTTP/1.1", "-", "-"]) + "\n"}
+    for name, text in lines.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    options = tables()
+    plain = replay(root, WORK / "plain", *options)
+    assert plain["records"]["delivered"] == 6 and plain["objects"]["unknown"] == 0, plain
+    trusted = ["--set", "enrich.trusted_proxies=10.0.0.0/8, 192.0.2.1"]
+    replay(root, WORK / "out", *options, *trusted)
+    got = {d["_source"]["url"]["path"]: d["_source"] for d in documents(WORK / "out")}
+    before = {d["_source"]["url"]["path"]: d["_source"] for d in documents(WORK / "plain")}
+    assert sorted(got) == ["/a", "/b", "/c", "/d", "/e", "/f"] == sorted(before), sorted(got)
+    for path in "/a", "/c", "/d", "/e", "/f":
+        assert got[path]["source"]["ip"] == "2.125.160.9" and got[path]["source"]["geo"] == BOXFORD, got[path]["source"]
+        assert "geo" not in before[path]["source"] and before[path]["source"]["ip"] != "2.125.160.9", before[path]["source"]
+        assert got[path]["source"]["address"] == before[path]["source"]["address"], got[path]["source"]
+        assert {"10.0.0.1", "2.125.160.9"} <= set(got[path]["related"]["ip"]), got[path]["related"]
+    assert got["/b"] == before["/b"] and got["/b"]["source"]["ip"] == "81.2.3.4", got["/b"]
+    # a list of the config is the same job; another list is another
+    (WORK / "penstock.yaml").write_text("enrich: {geoip: city.mmdb, asn: asn.mmdb, trusted_proxies: [10.0.0.0/8, 192.0.2.1]}\n")
+    replay(root, WORK / "config", "--config", WORK / "penstock.yaml")
+    assert state_of(WORK / "config") == state_of(WORK / "out")
+    done = run("replay", root, "--out", WORK / "out", "--no-progress", *FIXED, *options, code=2)
+    assert b"its enrich.trusted_proxies differ (there: 10.0.0.0/8, 192.0.2.1, now: )" in done.stderr, done.stderr
+    done = run("check", "--set", "enrich.trusted_proxies=10.0.0.0/8,here", code=2)
+    assert b"enrich.trusted_proxies: `here` is no address and no network" in done.stderr, done.stderr
+    (WORK / "penstock.yaml").write_text("enrich: {trusted_proxies: [{a: b}]}\n")
+    done = run("check", "--config", WORK / "penstock.yaml", code=3)
+    assert b"penstock.yaml:1:28: the entries of a list are texts" in done.stderr, done.stderr
+
+
 def case_enrich_bad():
     """A file that is missing, damaged or of the other kind ends a run before it begins, in one sentence."""
     data = from_addresses("2.125.160.9")
