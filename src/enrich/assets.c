@@ -2,7 +2,8 @@
 
 #include "penstock/json.h"
 
-#include <errno.h>
+#include "whole_file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -230,27 +231,6 @@ static pen_status table_fill(struct reading *r, pen_slice text)
     return keys_sort(r);
 }
 
-/* The whole file; NULL, or why not. */
-static const char *file_read(const char *path, struct mmdb_stamp *stamp, struct pen_buf *out)
-{
-    const char *why = NULL;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return strerrordesc_np(errno);
-    }
-    (void)mmdb_stamp_of(path, stamp);
-    for (size_t n = 1; n > 0 && why == NULL;) {
-        why = pen_buf_reserve(out, (size_t)1 << 16) == PEN_OK ? NULL : "larger than 64 MiB";
-        n = why == NULL ? fread(out->ptr + out->len, 1, (size_t)1 << 16, file) : 0;
-        out->len += n;
-    }
-    if (why == NULL && ferror(file) != 0) {
-        why = strerrordesc_np(errno);
-    }
-    (void)fclose(file);
-    return why;
-}
-
 pen_status assets_open(const char *path, struct assets **out, struct pen_err *err)
 {
     struct reading r = {.assets = calloc(1, sizeof(struct assets))};
@@ -261,11 +241,12 @@ pen_status assets_open(const char *path, struct assets **out, struct pen_err *er
     }
     r.assets->users = 1;
     pen_arena_init(&r.assets->arena, ARENA_MAX);
-    pen_buf_init(&text, ASSETS_BYTES_MAX);
+    pen_buf_init(&text, ASSETS_BYTES_MAX + WHOLE_FILE_STEP);
     pen_buf_init(&r.text, FIELD_BYTES_MAX);
-    const char *why = file_read(path, &r.assets->stamp, &text);
-    pen_status st = why == NULL ? table_fill(&r, pen_buf_slice(&text)) : PEN_E_USAGE;
-    if (why != NULL) {
+    char why[WHOLE_FILE_WHY];
+    const bool is_read = whole_file_read(path, ASSETS_BYTES_MAX, &r.assets->stamp, &text, why);
+    pen_status st = is_read ? table_fill(&r, pen_buf_slice(&text)) : PEN_E_USAGE;
+    if (!is_read) {
         st = PEN_FAIL(err, st, PEN_NO_OFFSET, "enrich.assets: %.120s: %s", path, why);
     } else if (st == PEN_E_USAGE) {
         st = PEN_FAIL(err, st, PEN_NO_OFFSET, "enrich.assets: %.80s:%u: %s", path, r.line, r.why);
