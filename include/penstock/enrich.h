@@ -2,13 +2,9 @@
  * penstock/enrich.h - what is known of the addresses in records that records do not say.
  *
  * pen_enrich holds the tables of a run: MaxMind databases (format 2.0) of places and of autonomous
-<<<<<<< HEAD
- * systems, a table of assets, and which proxies are trusted.  It is one thread's; its tables never
-=======
- * systems, a table of assets, and lists of threat indicators.  It is one thread's; its tables never
->>>>>>> ed7bad0 (enrich: lists of threat indicators are read and looked up in)
- * change and are read by all shards.  pen_enricher is a shard's own: the tables that it uses, and
- * its cache of answers.
+ * systems, a table of assets, lists of threat indicators, and which proxies are trusted.  It is one
+ * thread's; its tables never change and are read by all shards.  pen_enricher is a shard's own: the
+ * tables that it uses, and its cache of answers.
  *
  * What a look-up gives is the inside of JSON strings, in English, in the fields of ECS below
  * source, destination, client and server: geo.city_name, geo.country_iso_code, geo.country_name,
@@ -130,10 +126,9 @@ const struct pen_asset *pen_enricher_account(const struct pen_enricher *enricher
                                              pen_slice account);
 const struct pen_asset *pen_enricher_address(const struct pen_enricher *enricher, pen_slice ip);
 
-<<<<<<< HEAD
 /* Whether an address (any text) is a proxy whose X-Forwarded-For is believed.  About 50 ns. */
 bool pen_enricher_trusts(const struct pen_enricher *enricher, pen_slice ip);
-=======
+
 /* ---- threat indicators ---- */
 
 /*
@@ -233,7 +228,6 @@ struct pen_ioc { /* an indicator that was found; slices live as long as its list
  */
 uint32_t pen_iocs_find(const struct pen_iocs *iocs, uint32_t kinds, pen_slice text,
                        struct pen_ioc *out, uint32_t max);
->>>>>>> ed7bad0 (enrich: lists of threat indicators are read and looked up in)
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_enrich_libraries(struct pen_buf *out);
