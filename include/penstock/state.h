@@ -29,9 +29,8 @@ struct pen_observation { /* slices are copied by pen_state_append */
     pen_slice account, region, actor, source_ip;
     pen_slice index_name, object;
     uint64_t record;
-    /* What the query aggregates: texts (the inside of JSON strings) with a tab between those of one
-     * tuple and a line feed behind each tuple but the last; of sum and max one JSON number.  Empty:
-     * nothing but the event counts. */
+    /* What the query aggregates: JSON strings with a tab between those of one tuple and a line feed
+     * between tuples; of sum and max one JSON number.  Empty: the event counts, without a value. */
     pen_slice values;
     pen_slice attributes; /* compact JSON object of what templates name, or empty */
     pen_slice event;      /* compact JSON of the record or empty; bounded by the caller */

@@ -32,8 +32,7 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- owned texts ---- */
 
-/* Keeps the memory when it fits.  Adds to *bytes what was allocated. */
-static pen_status text_set(struct text *t, pen_slice s, size_t *bytes)
+pen_status pen_state_text_set(struct text *t, pen_slice s, size_t *bytes)
 {
     if (s.len > t->cap) {
         const size_t cap = s.len + s.len / 4;
@@ -52,21 +51,21 @@ static pen_status text_set(struct text *t, pen_slice s, size_t *bytes)
     return PEN_OK;
 }
 
-static pen_slice text_slice(const struct text *t)
+pen_slice pen_state_text(const struct text *t)
 {
     return (pen_slice){t->ptr, t->len};
 }
 
 static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
 {
-    if (s.len == 0 || (set->count > 0 && pen_slice_eq(text_slice(&set->items[set->last]), s))) {
+    if (s.len == 0 || (set->count > 0 && pen_slice_eq(pen_state_text(&set->items[set->last]), s))) {
         return PEN_OK;
     }
     uint32_t low = 0;
     uint32_t high = set->count;
     while (low < high) {
         const uint32_t middle = (low + high) / 2;
-        const int order = pen_slice_cmp(text_slice(&set->items[middle]), s);
+        const int order = pen_slice_cmp(pen_state_text(&set->items[middle]), s);
         if (order == 0) {
             set->last = middle;
             return PEN_OK;
@@ -81,7 +80,7 @@ static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
         return PEN_OK; /* the first 20 in the order of release */
     }
     struct text item = {.ptr = NULL};
-    PEN_TRY(text_set(&item, s, bytes));
+    PEN_TRY(pen_state_text_set(&item, s, bytes));
     memmove(&set->items[low + 1], &set->items[low], (set->count - low) * sizeof(item));
     set->items[low] = item;
     set->last = low;
@@ -89,8 +88,11 @@ static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
     return PEN_OK;
 }
 
-static void signal_free(struct open_signal *sig)
+static void signal_free(struct signals *s, struct open_signal *sig)
 {
+    for (uint32_t i = 0; sig->staged != NULL && i < s->samples_last; i++) {
+        free(sig->staged[i].ptr);
+    }
     for (uint32_t k = 0; k < PEN_COUNT(sig->sets); k++) {
         for (uint32_t i = 0; i < sig->sets[k].count; i++) {
             free(sig->sets[k].items[i].ptr);
@@ -100,6 +102,8 @@ static void signal_free(struct open_signal *sig)
         free(sig->samples[i].ptr);
     }
     free(sig->samples);
+    free(sig->staged);
+    free(sig->per_query);
     free(sig->group.ptr);
     free(sig);
 }
@@ -173,7 +177,7 @@ static struct open_signal *table_find(const struct signals *s, uint64_t hash, ui
     for (; s->slots[at] != NULL; at = (at + 1) & (s->slot_count - 1)) {
         struct open_signal *sig = s->slots[at];
         if (sig->hash == hash && sig->rule == rule &&
-            pen_slice_eq(text_slice(&sig->group), group)) {
+            pen_slice_eq(pen_state_text(&sig->group), group)) {
             return sig;
         }
     }
@@ -211,7 +215,7 @@ static uint32_t view_samples(const struct signals *s, const struct open_signal *
                                 : (sig->sample_total - s->samples_first) % s->samples_last;
     for (uint32_t i = 0; i < sig->sample_count; i++) {
         const uint32_t at = i < first ? i : first + (oldest + i - first) % ring;
-        pen_slice in = text_slice(&sig->samples[at]);
+        pen_slice in = pen_state_text(&sig->samples[at]);
         const pen_status status = pen_observation_decode(&in, &s->views[i].o, NULL);
         PEN_CHECK(status == PEN_OK); /* it was decoded when it was released */
         s->views[i].o.rule = sig->rule;
@@ -226,14 +230,19 @@ static pen_status emit(struct signals *s, enum pen_signal_change change,
     pen_slice sets[4][STATE_SET_MAX];
     for (uint32_t k = 0; k < 4; k++) {
         for (uint32_t i = 0; i < sig->sets[k].count; i++) {
-            sets[k][i] = text_slice(&sig->sets[k].items[i]);
+            sets[k][i] = pen_state_text(&sig->sets[k].items[i]);
         }
     }
     struct pen_signal out = {.rule = sig->rule,
                              .first_seen_ns = sig->first_seen,
                              .last_seen_ns = sig->last_seen,
-                             .group = text_slice(&sig->group),
+                             .group = pen_state_text(&sig->group),
                              .events_matched = sig->events,
+                             .events_per_query =
+                                 sig->per_query == NULL ? &sig->events : sig->per_query,
+                             .query_count = sig->per_query == NULL ? 1 : sig->query_count,
+                             .case_index = sig->case_index,
+                             .is_limited = sig->limited,
                              .closed = sig->closed,
                              .late = sig->late,
                              .closed_at_ns = sig->closed_at,
@@ -288,7 +297,7 @@ static pen_status close_signal(struct signals *s, struct open_signal *sig)
     }
     s->bytes -= sig->bytes;
     const pen_status status = emit(s, PEN_SIGNAL_CLOSED, sig);
-    signal_free(sig);
+    signal_free(s, sig);
     return status;
 }
 
@@ -378,31 +387,96 @@ static pen_status keep_sample(struct signals *s, struct open_signal *sig, pen_sl
         sig->sample_cap = cap;
     }
     sig->sample_count = at >= sig->sample_count ? at + 1 : sig->sample_count;
-    return text_set(&sig->samples[at], encoded, &sig->bytes);
+    return pen_state_text_set(&sig->samples[at], encoded, &sig->bytes);
 }
 
+static pen_status gather(struct signals *s, struct open_signal *sig,
+                         const struct pen_observation *o, pen_slice encoded)
+{
+    sig->late = sig->late || o->time_ns < o->promise_ns;
+    PEN_TRY(keep_sample(s, sig, encoded));
+    PEN_TRY(set_add(&sig->sets[0], o->account, &sig->bytes));
+    PEN_TRY(set_add(&sig->sets[1], o->region, &sig->bytes));
+    PEN_TRY(set_add(&sig->sets[2], o->actor, &sig->bytes));
+    return set_add(&sig->sets[3], o->source_ip, &sig->bytes);
+}
+
+/* An event at which the rule is true. */
 static pen_status count_event(struct signals *s, struct open_signal *sig,
                               const struct pen_observation *o, pen_slice encoded)
 {
     const size_t before = sig->bytes;
     const int64_t release = pen_state_release_time(o);
-    const bool late = o->time_ns < o->promise_ns;
     sig->last_seen = o->time_ns > sig->last_seen ? o->time_ns : sig->last_seen;
     sig->last_release = release > sig->last_release ? release : sig->last_release;
-    sig->late = sig->late || late;
     sig->events++;
-    PEN_TRY(keep_sample(s, sig, encoded));
-    PEN_TRY(set_add(&sig->sets[0], o->account, &sig->bytes));
-    PEN_TRY(set_add(&sig->sets[1], o->region, &sig->bytes));
-    PEN_TRY(set_add(&sig->sets[2], o->actor, &sig->bytes));
-    PEN_TRY(set_add(&sig->sets[3], o->source_ip, &sig->bytes));
+    PEN_TRY(gather(s, sig, o, encoded));
     s->bytes += sig->bytes - before;
     return PEN_OK;
 }
 
-static pen_status open_signal(struct signals *s, const struct pen_observation *o, uint64_t hash,
-                              pen_slice encoded)
+/* When its time is in (from, to]. */
+static pen_status gather_encoded(struct signals *s, struct open_signal *sig,
+                                 const struct text *text, int64_t from, int64_t to)
 {
+    struct pen_observation o;
+    pen_slice in = pen_state_text(text);
+    const pen_status st = pen_observation_decode(&in, &o, NULL);
+    PEN_CHECK(st == PEN_OK); /* we encoded it */
+    return o.time_ns > from && o.time_ns <= to ? gather(s, sig, &o, pen_state_text(text)) : PEN_OK;
+}
+
+/* What a hit at its opening tells of the window before it. */
+static pen_status take_window(struct signals *s, struct open_signal *sig,
+                              const struct state_hit *hit)
+{
+    sig->case_index = hit->case_index;
+    sig->severity = hit->severity;
+    sig->limited = hit->is_limited;
+    sig->events = hit->events - 1; /* this one comes next */
+    sig->query_count = hit->query_count;
+    sig->per_query = calloc((size_t)2 * hit->query_count, sizeof(*sig->per_query));
+    if (sig->per_query == NULL) {
+        return PEN_E_NOMEM;
+    }
+    memcpy(sig->per_query, hit->per_query, hit->query_count * sizeof(*sig->per_query));
+    sig->bytes += (size_t)2 * hit->query_count * sizeof(*sig->per_query);
+    for (uint32_t i = 0; i < hit->before_count; i++) {
+        PEN_TRY(gather_encoded(s, sig, &hit->before[(hit->before_at + i) % hit->before_cap],
+                               hit->window_from, sig->first_seen));
+    }
+    return PEN_OK;
+}
+
+/* What waited since the last hit counts now. */
+static pen_status take_waiting(struct signals *s, struct open_signal *sig,
+                               const struct state_event *event, const struct state_hit *hit)
+{
+    const size_t before = sig->bytes;
+    const uint64_t kept = sig->staged_total < s->samples_last ? sig->staged_total : s->samples_last;
+    for (uint64_t i = sig->staged_total - kept; i < sig->staged_total; i++) {
+        PEN_TRY(gather_encoded(s, sig, &sig->staged[i % s->samples_last], INT64_MIN, INT64_MAX));
+    }
+    sig->staged_total = 0;
+    sig->events += sig->waiting;
+    sig->waiting = 0;
+    for (uint32_t q = 0; q < sig->query_count; q++) {
+        sig->per_query[q] += sig->per_query[sig->query_count + q] + ((event->queries >> q) & 1U);
+        sig->per_query[sig->query_count + q] = 0;
+    }
+    if (hit->severity > sig->severity) {
+        sig->severity = hit->severity;
+        sig->case_index = hit->case_index;
+    }
+    sig->limited |= hit->is_limited;
+    s->bytes += sig->bytes - before;
+    return PEN_OK;
+}
+
+static pen_status open_signal(struct signals *s, const struct state_event *event, uint64_t hash,
+                              const struct state_hit *hit)
+{
+    const struct pen_observation *o = &event->o;
     if (s->count + 1 > s->slot_count / 4 * 3) {
         PEN_TRY(table_grow(s));
     }
@@ -413,17 +487,19 @@ static pen_status open_signal(struct signals *s, const struct pen_observation *o
     sig->hash = hash;
     sig->rule = o->rule;
     sig->bytes = sizeof(*sig);
+    sig->case_index = UINT32_MAX;
     sig->first_seen = sig->last_seen = o->time_ns;
     sig->first_release = sig->last_release = pen_state_release_time(o);
     sig->dirty_at = NOT_DIRTY;
     make_id(s, s->rules[o->rule].id, o, sig->id);
-    pen_status status = text_set(&sig->group, o->group, &sig->bytes);
+    pen_status status = pen_state_text_set(&sig->group, o->group, &sig->bytes);
+    status = status == PEN_OK && hit != NULL ? take_window(s, sig, hit) : status;
     if (status == PEN_OK) {
         s->bytes += sig->bytes;
-        status = count_event(s, sig, o, encoded);
+        status = count_event(s, sig, o, event->encoded);
     }
     if (status != PEN_OK) {
-        signal_free(sig);
+        signal_free(s, sig);
         return status;
     }
     slot_put(s->slots, s->slot_count, sig);
@@ -483,35 +559,95 @@ static bool continues(const struct signals *s, const struct open_signal *sig,
            (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
 }
 
-static pen_status continue_signal(struct signals *s, struct open_signal *sig,
-                                  const struct pen_observation *o, pen_slice encoded)
+static uint64_t hash_of(const struct pen_observation *o)
 {
-    PEN_TRY(count_event(s, sig, o, encoded));
-    return mark_dirty(s, sig);
+    return pen_hash64(o->group, o->rule);
 }
 
-pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
-                                  pen_slice encoded)
+/* The clock for other groups is the event time, never a promise: a promise may lie behind the
+ * largest event time of the input, and only the shard that has the late event would know it. */
+static pen_status clock_move(struct signals *s, const struct pen_observation *o)
 {
-    /* The clock for other groups is the event time, never a promise: a promise may lie behind the
-     * largest event time of the input, and only the shard that has the late event would know it. */
     s->clock = o->time_ns > s->clock ? o->time_ns : s->clock;
     PEN_TRY(pen_state_signals_expire(s, s->clock));
     s->late += o->time_ns < o->promise_ns;
-    const uint64_t hash = pen_hash64(o->group, o->rule);
-    struct open_signal *sig = table_find(s, hash, o->rule, o->group);
+    return PEN_OK;
+}
+
+static pen_status shrink(struct signals *s)
+{
     pen_status status = PEN_OK;
-    if (sig != NULL && continues(s, sig, o)) {
-        status = continue_signal(s, sig, o, encoded);
-    } else {
-        status = sig == NULL ? PEN_OK : close_signal(s, sig);
-        status = status == PEN_OK ? open_signal(s, o, hash, encoded) : status;
-    }
     while (status == PEN_OK && s->bytes > s->bytes_max && s->count > 1) {
         s->evicted++;
         status = close_signal(s, soonest(s));
     }
     return status;
+}
+
+static pen_status go_on(struct signals *s, struct open_signal *sig, const struct state_event *event,
+                        const struct state_hit *hit)
+{
+    PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
+    PEN_TRY(count_event(s, sig, &event->o, event->encoded));
+    return mark_dirty(s, sig);
+}
+
+pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
+                                 const struct state_hit *hit)
+{
+    const struct pen_observation *o = &event->o;
+    PEN_TRY(clock_move(s, o));
+    const uint64_t hash = hash_of(o);
+    struct open_signal *sig = table_find(s, hash, o->rule, o->group);
+    if (sig != NULL && continues(s, sig, o)) {
+        PEN_TRY(go_on(s, sig, event, hit));
+        return shrink(s);
+    }
+    PEN_TRY(sig == NULL ? PEN_OK : close_signal(s, sig));
+    PEN_TRY(open_signal(s, event, hash, hit));
+    return shrink(s);
+}
+
+pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
+                                  pen_slice encoded)
+{
+    const struct state_event event = {.o = *o, .encoded = encoded, .queries = 1};
+    return pen_state_signals_hit(s, &event, NULL);
+}
+
+static pen_status stage(struct signals *s, struct open_signal *sig, pen_slice encoded)
+{
+    const size_t before = sig->bytes;
+    if (s->samples_last == 0) {
+        return PEN_OK;
+    }
+    if (sig->staged == NULL) {
+        sig->staged = calloc(s->samples_last, sizeof(*sig->staged));
+        if (sig->staged == NULL) {
+            return PEN_E_NOMEM;
+        }
+        sig->bytes += s->samples_last * sizeof(*sig->staged);
+    }
+    struct text *to = &sig->staged[sig->staged_total++ % s->samples_last];
+    PEN_TRY(pen_state_text_set(to, encoded, &sig->bytes));
+    s->bytes += sig->bytes - before;
+    return PEN_OK;
+}
+
+pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event)
+{
+    const struct pen_observation *o = &event->o;
+    PEN_TRY(clock_move(s, o));
+    struct open_signal *sig = table_find(s, hash_of(o), o->rule, o->group);
+    if (sig == NULL || !continues(s, sig, o)) {
+        return PEN_OK;
+    }
+    sig->waiting++;
+    for (uint32_t q = 0; q < sig->query_count; q++) {
+        sig->per_query[sig->query_count + q] += (event->queries >> q) & 1U;
+    }
+    PEN_TRY(stage(s, sig, event->encoded));
+    return shrink(s);
 }
 
 pen_status pen_state_signals_init(struct signals *s, const struct pen_state_options *o)
@@ -533,7 +669,7 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
 void pen_state_signals_fini(struct signals *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        signal_free(s->heap[i]);
+        signal_free(s, s->heap[i]);
     }
     free(s->slots);
     free(s->heap);

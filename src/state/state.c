@@ -17,6 +17,15 @@ struct pending_run {
     bool committed;
 };
 
+/* An event of a rule with windows while its observations come, side by side in the order. */
+struct gathering {
+    bool is_used;
+    uint32_t rule, queries;
+    struct pen_buf first;  /* encoded */
+    struct pen_buf values; /* of all queries */
+    size_t values_at[PEN_STATE_QUERIES_MAX], values_len[PEN_STATE_QUERIES_MAX];
+};
+
 struct pen_state {
     struct pen_state_options options;
     char *dir;
@@ -26,6 +35,9 @@ struct pen_state {
     uint32_t pending_count;
     struct merge merge;
     struct signals signals;
+    struct groups groups;
+    struct new_values new_values;
+    struct gathering gathering;
     uint32_t *rule_slots; /* rule id to index + 1, open addressing */
     uint32_t rule_slot_count;
     bool released;
@@ -93,6 +105,8 @@ pen_status pen_state_new(const struct pen_state_options *options, struct pen_sta
     s->options = *options;
     s->time_max = INT64_MIN;
     pen_buf_init(&s->last_key, (size_t)2 * PEN_OBSERVATION_KEY_MAX + 64);
+    pen_buf_init(&s->gathering.first, STATE_BLOCK_MAX);
+    pen_buf_init(&s->gathering.values, STATE_BLOCK_MAX);
     for (uint32_t i = 0; i < OPEN_RUNS; i++) {
         pen_state_open_init(&s->open[i]);
     }
@@ -100,7 +114,10 @@ pen_status pen_state_new(const struct pen_state_options *options, struct pen_sta
     s->options.dir = s->dir;
     const pen_status parts[] = {pen_state_writer_init(&s->writer),
                                 pen_state_merge_init(&s->merge, &s->options),
-                                pen_state_signals_init(&s->signals, &s->options), index_rules(s)};
+                                pen_state_signals_init(&s->signals, &s->options),
+                                pen_groups_init(&s->groups, &s->options),
+                                pen_new_values_init(&s->new_values, &s->options),
+                                index_rules(s)};
     for (size_t i = 0; i < PEN_COUNT(parts); i++) {
         if (parts[i] != PEN_OK || s->dir == NULL) {
             pen_state_free(s);
@@ -121,7 +138,11 @@ void pen_state_free(struct pen_state *state)
     }
     pen_state_writer_fini(&state->writer);
     pen_state_merge_fini(&state->merge);
+    pen_groups_fini(&state->groups);
+    pen_new_values_fini(&state->new_values);
     pen_state_signals_fini(&state->signals);
+    pen_buf_fini(&state->gathering.first);
+    pen_buf_fini(&state->gathering.values);
     pen_buf_fini(&state->last_key);
     free(state->rule_slots);
     free(state->dir);
@@ -294,6 +315,72 @@ static pen_status is_duplicate(struct pen_state *s, const struct pen_observation
     return pen_buf_add(&s->last_key, o->group);
 }
 
+/* ---- the observations of an event ---- */
+
+static pen_status gathered_feed(struct pen_state *s)
+{
+    struct gathering *g = &s->gathering;
+    if (!g->is_used) {
+        return PEN_OK;
+    }
+    g->is_used = false;
+    struct state_event event = {.encoded = pen_buf_slice(&g->first), .queries = g->queries};
+    pen_slice in = event.encoded;
+    const pen_status st = pen_observation_decode(&in, &event.o, NULL);
+    PEN_CHECK(st == PEN_OK); /* it was decoded when it was released */
+    event.o.rule = g->rule;
+    for (uint32_t q = 0; q < PEN_STATE_QUERIES_MAX; q++) {
+        if (((g->queries >> q) & 1U) != 0) {
+            event.values[q] = pen_slice_sub(pen_buf_slice(&g->values), g->values_at[q],
+                                            g->values_at[q] + g->values_len[q]);
+        }
+    }
+    return s->options.rules[g->rule].method == PEN_METHOD_NEW_VALUE
+               ? pen_new_values_feed(&s->new_values, &event, &s->signals)
+               : pen_groups_feed(&s->groups, &event, &s->signals);
+}
+
+/* One more observation of the event that is gathered, or the first of a new one. */
+static pen_status gather(struct pen_state *s, const struct pen_observation *o, bool is_same)
+{
+    struct gathering *g = &s->gathering;
+    if (is_same && ((g->queries >> o->query) & 1U) != 0) {
+        s->counters.duplicates++;
+        return PEN_OK;
+    }
+    if (!is_same) {
+        g->is_used = true;
+        g->rule = o->rule;
+        g->queries = 0;
+        g->first.len = g->values.len = 0;
+        PEN_TRY(pen_buf_add(&g->first, s->merge.heap[0]->encoded));
+    }
+    g->queries |= 1U << o->query;
+    g->values_at[o->query] = g->values.len;
+    g->values_len[o->query] = o->values.len;
+    return pen_buf_add(&g->values, o->values);
+}
+
+static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
+                           struct pen_err *err)
+{
+    const struct pen_state_rule *rule = &s->options.rules[o->rule];
+    bool is_same = false;
+    PEN_TRY(is_duplicate(s, o, &is_same));
+    if (!is_same) {
+        PEN_TRY(gathered_feed(s));
+    }
+    if (rule->method != PEN_METHOD_MATCH) {
+        return o->query < rule->query_count
+                   ? gather(s, o, is_same)
+                   : PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                              "the state log names query %u of rule %.*s, which has %u", o->query,
+                              PEN_SLICE_FMT(o->rule_id), rule->query_count);
+    }
+    s->counters.duplicates += is_same;
+    return is_same ? PEN_OK : pen_state_signals_feed(&s->signals, o, s->merge.heap[0]->encoded);
+}
+
 static pen_status release_one(struct pen_state *s, struct pen_err *err)
 {
     struct pen_observation o = *pen_state_merge_top(&s->merge);
@@ -301,13 +388,8 @@ static pen_status release_one(struct pen_state *s, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
                         "the state log names an unknown rule %.*s", PEN_SLICE_FMT(o.rule_id));
     }
-    bool same = false;
-    PEN_TRY(is_duplicate(s, &o, &same));
-    s->counters.duplicates += same;
     s->counters.released++;
-    if (!same) {
-        PEN_TRY(pen_state_signals_feed(&s->signals, &o, s->merge.heap[0]->encoded));
-    }
+    PEN_TRY(feed_one(s, &o, err));
     return pen_state_merge_next(&s->merge, err);
 }
 
@@ -326,6 +408,8 @@ static pen_status release_due(struct pen_state *s, int64_t watermark_ns, uint32_
     if (*more) {
         return PEN_OK;
     }
+    PEN_TRY(gathered_feed(s)); /* all of an event have one release time: no more of it come */
+    s->last_key.len = 0;
     if (watermark_ns == INT64_MAX) {
         return pen_state_signals_end(&s->signals, s->time_max);
     }
@@ -354,5 +438,11 @@ struct pen_state_counters pen_state_counters_get(const struct pen_state *state)
     c.signals_opened = state->signals.opened;
     c.signals_open = state->signals.count;
     c.evicted = state->signals.evicted;
+    c.groups = state->groups.count;
+    c.groups_evicted = state->groups.evicted;
+    c.window_events_evicted = state->groups.window.events_evicted;
+    c.values_limited = state->groups.window.values_limited;
+    c.new_values = state->new_values.count;
+    c.new_values_evicted = state->new_values.evicted;
     return c;
 }

@@ -124,12 +124,17 @@ PEN_MUST_USE pen_status pen_state_merge_add(struct merge *m, const char *name, b
 const struct pen_observation *pen_state_merge_top(const struct merge *m);
 PEN_MUST_USE pen_status pen_state_merge_next(struct merge *m, struct pen_err *err);
 
-/* ---- signals ---- */
+/* ---- texts ---- */
 
 struct text { /* owned bytes */
     uint8_t *ptr;
     uint32_t len, cap;
 };
+/* Keeps the memory when it fits.  Adds to *bytes what was allocated. */
+PEN_MUST_USE pen_status pen_state_text_set(struct text *t, pen_slice s, size_t *bytes);
+pen_slice pen_state_text(const struct text *t);
+
+/* ---- signals ---- */
 
 struct text_set {
     struct text items[STATE_SET_MAX]; /* sorted */
@@ -140,19 +145,24 @@ struct text_set {
 struct open_signal {
     uint64_t hash;
     uint32_t rule;
-    bool late, closed;
+    bool late, closed, limited;
     char id[33];
     struct text group;
     int64_t first_seen, last_seen;       /* event time */
     int64_t first_release, last_release; /* the same on the clock of release */
     int64_t closed_at;
-    uint64_t events;
+    uint32_t case_index, severity; /* the worst so far */
+    uint64_t events, waiting;      /* waiting: counted by queries since a case was last true */
+    uint64_t *per_query;           /* of each query events, then of each waiting; NULL: a match */
+    uint32_t query_count;
     int64_t deadline; /* in the heap: at or below the true one */
     size_t heap_at;
     size_t dirty_at;                                 /* in the dirty list, or SIZE_MAX */
     size_t bytes;                                    /* of memory, this struct included */
     uint32_t sample_count, sample_total, sample_cap; /* stored; seen */
     struct text *samples;                            /* encoded; first ones, then a ring */
+    struct text *staged;                             /* the last waiting ones, a ring */
+    uint64_t staged_total;                           /* since a case was last true */
     struct text_set sets[4];                         /* accounts, regions, actors, addresses */
 };
 
@@ -173,17 +183,197 @@ struct signals {
     uint64_t opened, evicted, late;
 };
 
+/* An event of a rule and group: what all its observations say. */
+struct state_event {
+    struct pen_observation o; /* the first of them */
+    pen_slice encoded;        /* it */
+    uint32_t queries;         /* bits of those that it matched */
+    pen_slice values[PEN_STATE_QUERIES_MAX];
+};
+/* A case is true at an event. */
+struct state_hit {
+    uint32_t case_index, severity;
+    bool is_limited;
+    uint64_t events;           /* of the window, this one included */
+    const uint64_t *per_query; /* likewise; query_count of them */
+    uint32_t query_count;
+    const struct text *before; /* encoded observations of the window before this one, a ring */
+    uint32_t before_at, before_count, before_cap;
+    int64_t window_from; /* those of them at or before this time are not of the window */
+};
+
 PEN_MUST_USE pen_status pen_state_signals_init(struct signals *s,
                                                const struct pen_state_options *o);
 void pen_state_signals_fini(struct signals *s);
-/* Closes what ended before the clock, then feeds one observation. */
+/* Closes what ended before the clock, then feeds one match: an event of one query, always true. */
 PEN_MUST_USE pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
                                                pen_slice encoded);
+/* The same for an event at which a case is true; hit NULL: it is a match. */
+PEN_MUST_USE pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
+                                              const struct state_hit *hit);
+/* And for one that queries counted, but no case is true. */
+PEN_MUST_USE pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event);
 /* Closes every signal that no observation with release time >= clock can continue. */
 PEN_MUST_USE pen_status pen_state_signals_expire(struct signals *s, int64_t clock);
 /* Closes every signal whose bounds lie at or before end: nothing more will come. */
 PEN_MUST_USE pen_status pen_state_signals_end(struct signals *s, int64_t end);
 /* One UPDATED for each signal that got events since the last call. */
 PEN_MUST_USE pen_status pen_state_signals_flush(struct signals *s);
+
+/* ---- windows ---- */
+
+struct window_shape { /* of a rule */
+    const struct pen_state_rule *rule;
+    uint32_t columns;                        /* queries that aggregate values */
+    uint8_t query_of[PEN_STATE_QUERIES_MAX]; /* of a column */
+    bool is_single;                          /* every event makes a case true by itself */
+    const struct pen_condition *then;        /* of the case that has a THEN, or NULL */
+};
+struct window_event {
+    int64_t time;
+    uint16_t queries;    /* that it matched */
+    uint16_t has_values; /* bits of columns */
+    bool is_further;     /* one more value of the event before it: counts as no event */
+};
+_Static_assert(sizeof(struct window_event) == 16, "groups are many");
+union window_value {
+    pen_quantity quantity;   /* of sum and max */
+    struct pen_hash128 hash; /* of cardinality */
+};
+
+struct distinct_slot {
+    struct pen_hash128 hash;
+    uint64_t count;
+};
+struct column {
+    pen_quantity quantity;       /* the sum or the largest */
+    struct distinct_slot *slots; /* open addressing, a power of two; count 0: free */
+    uint32_t slot_count, count;
+    bool is_stale; /* the largest went: look again */
+};
+struct tally { /* of some events */
+    uint64_t events;
+    uint64_t *per_query;
+    struct column *columns;
+    bool is_limited;
+};
+#define WINDOW_QUANTITY_MAX ((pen_quantity)1 << 95) /* larger ones of an event count as this */
+
+PEN_MUST_USE pen_status tally_init(struct tally *t, const struct window_shape *shape);
+void tally_fini(struct tally *t, const struct window_shape *shape);
+void tally_clear(struct tally *t, const struct window_shape *shape);
+size_t tally_bytes(const struct tally *t, const struct window_shape *shape);
+PEN_MUST_USE pen_status tally_add(struct tally *t, const struct window_shape *shape,
+                                  const struct window_event *event,
+                                  const union window_value *values, uint32_t values_max);
+/* Of an event that was added.  A column whose largest goes is stale then. */
+void tally_remove(struct tally *t, const struct window_shape *shape,
+                  const struct window_event *event, const union window_value *values);
+struct window_sum;
+void tally_read(const struct tally *t, const struct window_shape *shape, struct window_sum *sum);
+
+struct window {
+    struct window_event *events; /* a ring, by time; as many values as columns each */
+    union window_value *values;
+    uint32_t head, count, cap;
+    struct tally tally; /* of all its events */
+};
+struct window_sum { /* what a window says at a time */
+    uint64_t events;
+    uint64_t per_query[PEN_STATE_QUERIES_MAX];
+    pen_quantity values[PEN_STATE_QUERIES_MAX]; /* by query */
+    bool is_limited;
+    /* Of `X THEN Y`: X was true at some event, and this is the sum of those behind the first. */
+    bool is_first_true;
+    pen_quantity then[PEN_STATE_QUERIES_MAX];
+};
+struct window_limits {
+    uint32_t events_max, values_max;
+};
+struct window_counters {
+    uint64_t events_evicted, values_limited;
+};
+
+void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *rule);
+PEN_MUST_USE pen_status pen_window_init(struct window *w, const struct window_shape *shape);
+void pen_window_fini(struct window *w, const struct window_shape *shape);
+/* Of memory that it allocated. */
+size_t pen_window_bytes(const struct window *w, const struct window_shape *shape);
+void pen_window_clear(struct window *w, const struct window_shape *shape);
+/* Takes the event in and forgets all up to its time less the rule's window. */
+PEN_MUST_USE pen_status pen_window_add(struct window *w, const struct window_shape *shape,
+                                       const struct state_event *event,
+                                       const struct window_limits *limits,
+                                       struct window_counters *counters);
+/* What the window that ends at time (of the event added last) says.  Events behind time, which is
+ * that of a late one then, do not count. */
+PEN_MUST_USE pen_status pen_window_sum(struct window *w, const struct window_shape *shape,
+                                       int64_t time, struct window_sum *sum);
+/* The first case that is true, or UINT32_MAX; a rule without cases has one that always is. */
+uint32_t pen_window_case(const struct window_shape *shape, const struct window_sum *sum);
+
+/* ---- groups: the windows of all rules ---- */
+
+#define GROUP_TABLES 256U /* sub-tables, so that none ever grows by much */
+
+struct group {
+    uint64_t hash;
+    uint32_t rule, partition;
+    struct group *older, *newer; /* of its rule and partition, by last release */
+    int64_t last_release;
+    size_t bytes;
+    struct window window;
+    struct text *samples; /* the last ones, without their events; a ring */
+    uint32_t sample_at, sample_count, sample_cap;
+    uint32_t key_len;
+    uint8_t key[];
+};
+struct group_list {
+    struct group *oldest, *newest;
+    uint32_t count;
+};
+struct groups {
+    const struct pen_state_options *options;
+    struct window_shape *shapes; /* by rule */
+    struct group_list **lists;   /* by rule: one for each partition; NULL until used */
+    uint32_t *listed;            /* rules that have lists */
+    uint32_t listed_count;
+    struct group_table {
+        struct group **slots;
+        size_t slot_count, count;
+    } tables[GROUP_TABLES];
+    uint64_t count, bytes;
+    struct window_counters window;
+    uint64_t evicted;
+    uint64_t cursor;       /* of the lists, for sweeping */
+    struct group *current; /* that got the last event */
+    struct pen_buf scratch;
+};
+PEN_MUST_USE pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o);
+void pen_groups_fini(struct groups *g);
+/* One event of a threshold rule; tells signals. */
+PEN_MUST_USE pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
+                                        struct signals *signals);
+
+/* ---- new values ---- */
+
+struct value_segment;
+struct value_table { /* extendible hashing: directory of segments */
+    struct value_segment **directory;
+    uint32_t depth; /* directory has 2^depth entries */
+    uint64_t count;
+};
+struct new_values {
+    const struct pen_state_options *options;
+    struct value_table *tables; /* by rule */
+    uint64_t count, evicted;
+    struct pen_buf scratch;
+};
+PEN_MUST_USE pen_status pen_new_values_init(struct new_values *v,
+                                            const struct pen_state_options *o);
+void pen_new_values_fini(struct new_values *v);
+/* One event of a new-value rule; tells signals. */
+PEN_MUST_USE pen_status pen_new_values_feed(struct new_values *v, const struct state_event *event,
+                                            struct signals *signals);
 
 #endif

@@ -1,0 +1,423 @@
+/* tested by tests/unit/state/test_window.c */
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <stdlib.h>
+
+#define SLOTS_FIRST 16U
+
+pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
+{
+    *g = (struct groups){.options = o};
+    pen_buf_init(&g->scratch, (size_t)16 * PEN_OBSERVATION_KEY_MAX);
+    g->shapes = calloc((size_t)o->rule_count + 1, sizeof(*g->shapes));
+    g->lists = calloc((size_t)o->rule_count + 1, sizeof(struct group_list *));
+    g->listed = calloc((size_t)o->rule_count + 1, sizeof(*g->listed));
+    if (g->shapes == NULL || g->lists == NULL || g->listed == NULL) {
+        return PEN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < o->rule_count; i++) {
+        if (o->rules[i].method == PEN_METHOD_THRESHOLD) {
+            pen_window_shape(&g->shapes[i], &o->rules[i]);
+        }
+    }
+    return PEN_OK;
+}
+
+static void group_free(struct groups *g, struct group *group)
+{
+    for (uint32_t i = 0; i < group->sample_cap; i++) {
+        free(group->samples[i].ptr);
+    }
+    free(group->samples);
+    pen_window_fini(&group->window, &g->shapes[group->rule]);
+    free(group);
+}
+
+void pen_groups_fini(struct groups *g)
+{
+    for (uint32_t t = 0; t < GROUP_TABLES; t++) {
+        for (size_t i = 0; i < g->tables[t].slot_count; i++) {
+            if (g->tables[t].slots[i] != NULL) {
+                group_free(g, g->tables[t].slots[i]);
+            }
+        }
+        free(g->tables[t].slots);
+    }
+    for (uint32_t i = 0; g->listed != NULL && i < g->listed_count; i++) {
+        free(g->lists[g->listed[i]]);
+    }
+    free(g->lists);
+    free(g->listed);
+    free(g->shapes);
+    pen_buf_fini(&g->scratch);
+}
+
+/* ---- tables by hash of rule and group ---- */
+
+static struct group_table *table_of(struct groups *g, uint64_t hash)
+{
+    return &g->tables[hash >> 56];
+}
+
+static struct group **slot_of(const struct group_table *t, uint64_t hash, uint32_t rule,
+                              pen_slice key)
+{
+    size_t at = (size_t)hash & (t->slot_count - 1);
+    while (t->slots[at] != NULL) {
+        const struct group *group = t->slots[at];
+        if (group->hash == hash && group->rule == rule &&
+            pen_slice_eq((pen_slice){group->key, group->key_len}, key)) {
+            break;
+        }
+        at = (at + 1) & (t->slot_count - 1);
+    }
+    return &t->slots[at];
+}
+
+static pen_status table_grow(struct groups *g, struct group_table *t)
+{
+    const struct group_table old = *t;
+    const size_t count = old.slot_count == 0 ? SLOTS_FIRST : old.slot_count * 2;
+    struct group **slots = calloc(count, sizeof(struct group *));
+    if (slots == NULL) {
+        return PEN_E_NOMEM;
+    }
+    t->slots = slots;
+    t->slot_count = count;
+    for (size_t i = 0; i < old.slot_count; i++) {
+        struct group *group = old.slots[i];
+        if (group != NULL) {
+            *slot_of(t, group->hash, group->rule, (pen_slice){group->key, group->key_len}) = group;
+        }
+    }
+    g->bytes += (count - old.slot_count) * sizeof(struct group *);
+    free(old.slots);
+    return PEN_OK;
+}
+
+static void table_remove(struct group_table *t, const struct group *group)
+{
+    const size_t mask = t->slot_count - 1;
+    size_t hole = (size_t)group->hash & mask;
+    while (t->slots[hole] != group) {
+        PEN_CHECK(t->slots[hole] != NULL);
+        hole = (hole + 1) & mask;
+    }
+    for (size_t at = (hole + 1) & mask; t->slots[at] != NULL; at = (at + 1) & mask) {
+        const size_t home = (size_t)t->slots[at]->hash & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            t->slots[hole] = t->slots[at];
+            hole = at;
+        }
+    }
+    t->slots[hole] = NULL;
+    t->count--;
+}
+
+/* ---- lists by last release ---- */
+
+static struct group_list *list_of(struct groups *g, const struct group *group)
+{
+    return &g->lists[group->rule][group->partition / g->options->shards];
+}
+
+static void unlink_group(struct groups *g, struct group *group)
+{
+    struct group_list *list = list_of(g, group);
+    *(group->older != NULL ? &group->older->newer : &list->oldest) = group->newer;
+    *(group->newer != NULL ? &group->newer->older : &list->newest) = group->older;
+    group->older = group->newer = NULL;
+    list->count--;
+}
+
+static void link_newest(struct groups *g, struct group *group)
+{
+    struct group_list *list = list_of(g, group);
+    group->older = list->newest;
+    *(list->newest != NULL ? &list->newest->newer : &list->oldest) = group;
+    list->newest = group;
+    list->count++;
+}
+
+static void group_remove(struct groups *g, struct group *group)
+{
+    unlink_group(g, group);
+    table_remove(table_of(g, group->hash), group);
+    g->bytes -= group->bytes;
+    g->count--;
+    group_free(g, group);
+}
+
+static pen_status lists_open(struct groups *g, uint32_t rule)
+{
+    if (g->lists[rule] != NULL) {
+        return PEN_OK;
+    }
+    g->lists[rule] = calloc(PEN_PARTITIONS / g->options->shards + 1, sizeof(*g->lists[rule]));
+    if (g->lists[rule] == NULL) {
+        return PEN_E_NOMEM;
+    }
+    g->listed[g->listed_count++] = rule;
+    return PEN_OK;
+}
+
+/* ---- groups come and go ---- */
+
+/* A group that nothing can join any more is as good as none: its window is empty. */
+static bool is_over(const struct groups *g, const struct group *group, int64_t clock)
+{
+    int64_t end;
+    return !__builtin_add_overflow(group->last_release, g->shapes[group->rule].rule->window_ns,
+                                   &end) &&
+           end <= clock;
+}
+
+static void sweep_list(struct groups *g, struct group_list *list, int64_t clock)
+{
+    for (struct group *oldest = list->oldest; oldest != NULL && is_over(g, oldest, clock);) {
+        struct group *newer = oldest->newer;
+        group_remove(g, oldest);
+        oldest = newer;
+    }
+}
+
+/* The next list in turn, of all rules that have any. */
+static struct group_list *list_next(struct groups *g)
+{
+    const uint32_t lists = PEN_PARTITIONS / g->options->shards + 1;
+    if (++g->cursor >= (uint64_t)lists * g->listed_count) {
+        g->cursor = 0;
+    }
+    return &g->lists[g->listed[g->cursor / lists]][g->cursor % lists];
+}
+
+/* The list that an event is about to use is rid of all that is over, so that its limit counts what
+ * lives; others have their turn, two for each event: what is over in them shows nowhere. */
+static void sweep(struct groups *g, uint32_t rule, uint32_t partition, int64_t clock)
+{
+    sweep_list(g, &g->lists[rule][partition / g->options->shards], clock);
+    sweep_list(g, list_next(g), clock);
+    sweep_list(g, list_next(g), clock);
+}
+
+/* Groups go, those of one list after the other, until the rest fits. */
+static void shrink(struct groups *g)
+{
+    while (g->bytes > g->options->memory_bytes_max && g->count > 1) {
+        struct group_list *list = list_next(g);
+        if (list->oldest != NULL && list->oldest != g->current) {
+            group_remove(g, list->oldest);
+            g->evicted++;
+        }
+    }
+}
+
+static pen_status group_new(struct groups *g, const struct pen_observation *o, uint64_t hash,
+                            uint32_t partition, struct group **out)
+{
+    struct group_table *table = table_of(g, hash);
+    struct group *group = calloc(1, sizeof(*group) + o->group.len);
+    if (group == NULL) {
+        return PEN_E_NOMEM;
+    }
+    *group = (struct group){.hash = hash,
+                            .rule = o->rule,
+                            .partition = partition,
+                            .last_release = pen_state_release_time(o),
+                            .key_len = pen_u32(o->group.len)};
+    memcpy(group->key, o->group.ptr, o->group.len);
+    pen_status st = pen_window_init(&group->window, &g->shapes[o->rule]);
+    if (st == PEN_OK && table->count + 1 > table->slot_count / 4 * 3) {
+        st = table_grow(g, table);
+    }
+    if (st != PEN_OK) {
+        group_free(g, group);
+        return st;
+    }
+    struct group_list *list = list_of(g, group);
+    if (list->count >= g->options->groups_max) {
+        group_remove(g, list->oldest);
+        g->evicted++;
+    }
+    *slot_of(table, hash, o->rule, o->group) = group;
+    table->count++;
+    link_newest(g, group);
+    g->count++;
+    *out = group;
+    return PEN_OK;
+}
+
+static pen_status group_get(struct groups *g, const struct pen_observation *o, struct group **out)
+{
+    const uint32_t partition =
+        pen_observation_partition(o->rule_id, o->group, g->options->hash_key);
+    const uint64_t hash = pen_hash64(o->group, (uint64_t)o->rule + 1);
+    const struct group_table *table = table_of(g, hash);
+    const int64_t release = pen_state_release_time(o);
+    PEN_TRY(lists_open(g, o->rule));
+    sweep(g, o->rule, partition, release); /* no release time of what comes is before this one */
+    struct group *group = table->slot_count == 0 ? NULL : *slot_of(table, hash, o->rule, o->group);
+    if (group == NULL) {
+        return group_new(g, o, hash, partition, out);
+    }
+    group->last_release = release;
+    unlink_group(g, group);
+    link_newest(g, group);
+    *out = group;
+    return PEN_OK;
+}
+
+/* ---- samples of a window ---- */
+
+static pen_status samples_grow(struct group *group, uint32_t max)
+{
+    const uint32_t old = group->sample_cap;
+    const uint32_t cap = old * 2 + 1 < max ? old * 2 + 1 : max;
+    struct text *bigger = calloc(cap, sizeof(*bigger));
+    if (bigger == NULL) {
+        return PEN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < old; i++) {
+        bigger[i] = group->samples[(group->sample_at + i) % old];
+    }
+    free(group->samples);
+    group->samples = bigger;
+    group->sample_cap = cap;
+    group->sample_at = 0;
+    return PEN_OK;
+}
+
+/* Of what came before a case was true an observation is kept, but not its event: windows are many.
+ */
+static pen_status sample_keep(struct groups *g, struct group *group,
+                              const struct state_event *event)
+{
+    const uint32_t max = g->options->samples_first;
+    struct pen_observation o = event->o;
+    o.event = (pen_slice){0};
+    if (max == 0 || g->shapes[group->rule].is_single) {
+        return PEN_OK;
+    }
+    if (group->sample_count == group->sample_cap && group->sample_cap < max) {
+        PEN_TRY(samples_grow(group, max));
+    }
+    g->scratch.len = 0;
+    PEN_TRY(pen_observation_encode(&g->scratch, &o));
+    uint32_t at = (group->sample_at + group->sample_count) % group->sample_cap;
+    if (group->sample_count == group->sample_cap) {
+        at = group->sample_at;
+        group->sample_at = (at + 1) % group->sample_cap;
+    } else {
+        group->sample_count++;
+    }
+    size_t unused = 0;
+    return pen_state_text_set(&group->samples[at], pen_buf_slice(&g->scratch), &unused);
+}
+
+static int64_t sample_time(const struct text *sample)
+{
+    struct pen_observation o;
+    pen_slice in = pen_state_text(sample);
+    const pen_status st = pen_observation_decode(&in, &o, NULL);
+    PEN_CHECK(st == PEN_OK); /* we encoded it */
+    return o.time_ns;
+}
+
+/* Those that left the window go. */
+static void samples_trim(struct group *group, int64_t from)
+{
+    while (group->sample_count > 0 && sample_time(&group->samples[group->sample_at]) <= from) {
+        group->sample_at = (group->sample_at + 1) % group->sample_cap;
+        group->sample_count--;
+    }
+}
+
+static size_t group_bytes(const struct groups *g, const struct group *group)
+{
+    size_t bytes = sizeof(*group) + group->key_len + group->sample_cap * sizeof(*group->samples) +
+                   pen_window_bytes(&group->window, &g->shapes[group->rule]);
+    for (uint32_t i = 0; i < group->sample_cap; i++) {
+        bytes += group->samples[i].cap;
+    }
+    return bytes;
+}
+
+/* ---- events ---- */
+
+static pen_status tell(const struct window_shape *shape, const struct state_event *event,
+                       const struct window_sum *sum, const struct group *group,
+                       struct signals *signals)
+{
+    const uint32_t index = pen_window_case(shape, sum);
+    if (index == UINT32_MAX) {
+        return pen_state_signals_miss(signals, event);
+    }
+    struct state_hit hit = {
+        .case_index = index,
+        .severity = shape->rule->case_count == 0 ? 0 : shape->rule->cases[index].severity,
+        .is_limited = sum->is_limited,
+        .events = sum->events,
+        .per_query = sum->per_query,
+        .query_count = shape->rule->query_count};
+    if (group != NULL) {
+        hit.before = group->samples;
+        hit.before_at = group->sample_at;
+        hit.before_count = group->sample_count;
+        hit.before_cap = group->sample_cap;
+        hit.window_from = event->o.time_ns - shape->rule->window_ns;
+    }
+    return pen_state_signals_hit(signals, event, &hit);
+}
+
+/* A rule that looks at each event alone keeps nothing. */
+static pen_status feed_alone(struct groups *g, const struct state_event *event,
+                             struct signals *signals)
+{
+    const struct window_shape *shape = &g->shapes[event->o.rule];
+    const struct window_limits limits = {.events_max = UINT32_MAX,
+                                         .values_max = g->options->values_max};
+    struct window window;
+    struct window_sum sum;
+    pen_status st = pen_window_init(&window, shape);
+    st = st == PEN_OK ? pen_window_add(&window, shape, event, &limits, &g->window) : st;
+    st = st == PEN_OK ? pen_window_sum(&window, shape, event->o.time_ns, &sum) : st;
+    st = st == PEN_OK ? tell(shape, event, &sum, NULL, signals) : st;
+    pen_window_fini(&window, shape);
+    return st;
+}
+
+static pen_status feed_group(struct groups *g, struct group *group, const struct state_event *event,
+                             struct signals *signals)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    const struct window_limits limits = {.events_max = g->options->window_events_max,
+                                         .values_max = g->options->values_max};
+    const int64_t t = event->o.time_ns;
+    struct window_sum sum;
+    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
+    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
+    samples_trim(group, t - shape->rule->window_ns);
+    PEN_TRY(tell(shape, event, &sum, group, signals));
+    return sample_keep(g, group, event);
+}
+
+pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
+                           struct signals *signals)
+{
+    struct group *group = NULL;
+    PEN_DCHECK(g->shapes[event->o.rule].rule != NULL);
+    if (g->shapes[event->o.rule].rule->window_ns <= 0) {
+        return feed_alone(g, event, signals);
+    }
+    PEN_TRY(group_get(g, &event->o, &group));
+    PEN_CHECK(group != NULL);
+    const size_t before = group->bytes;
+    const pen_status st = feed_group(g, group, event, signals);
+    group->bytes = group_bytes(g, group);
+    g->bytes += group->bytes - before;
+    g->current = group;
+    shrink(g);
+    return st;
+}

@@ -1,0 +1,297 @@
+/* tested by tests/unit/state/test_window.c */
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <stdlib.h>
+
+/*
+ * One slot for each value of each group, and one for each group: 96 bits of a keyed hash and the
+ * time it was last seen (of a group: when its learning began).  Two of n entries of a rule share a
+ * hash with a probability of n^2 / 2^97: of 10 million one in 10^15.
+ */
+#define SEGMENT_SLOTS 4096U
+#define SEGMENT_FULL (SEGMENT_SLOTS / 100U * 85U)
+#define DEPTH_MAX 24U /* 2^24 segments of 3,481 entries */
+#define VALUE_MARK 0x1fU
+#define GROUP_MARK 0x1eU
+
+struct __attribute__((packed)) value_slot {
+    uint64_t hash_low;
+    uint32_t hash_high;
+    int64_t seen; /* INT64_MIN: free */
+};
+_Static_assert(sizeof(struct value_slot) == 20, "there are millions of them");
+struct value_segment {
+    uint32_t count, depth; /* depth: bits of the hash that all its entries share */
+    struct value_slot slots[SEGMENT_SLOTS];
+};
+
+/* The directory goes by the high bits of hash_high, places in a segment by hash_low. */
+static uint32_t directory_place(const struct value_table *t, uint32_t hash_high)
+{
+    return t->depth == 0 ? 0 : hash_high >> (32 - t->depth);
+}
+
+static struct value_slot *slot_of(struct value_segment *s, uint64_t low, uint32_t high)
+{
+    uint32_t at = (uint32_t)low & (SEGMENT_SLOTS - 1);
+    while (s->slots[at].seen != INT64_MIN &&
+           (s->slots[at].hash_low != low || s->slots[at].hash_high != high)) {
+        at = (at + 1) & (SEGMENT_SLOTS - 1);
+    }
+    return &s->slots[at];
+}
+
+static struct value_segment *segment_new(uint32_t depth)
+{
+    struct value_segment *s = malloc(sizeof(*s));
+    if (s != NULL) {
+        s->count = 0;
+        s->depth = depth;
+        for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
+            s->slots[i].seen = INT64_MIN;
+        }
+    }
+    return s;
+}
+
+static void segment_put(struct value_segment *s, const struct value_slot *slot)
+{
+    *slot_of(s, slot->hash_low, slot->hash_high) = *slot;
+    s->count++;
+}
+
+static pen_status directory_double(struct value_table *t)
+{
+    const size_t count = (size_t)1 << t->depth;
+    struct value_segment **bigger = calloc(count * 2, sizeof(struct value_segment *));
+    if (bigger == NULL) {
+        return PEN_E_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bigger[2 * i] = bigger[2 * i + 1] = t->directory[i];
+    }
+    free(t->directory);
+    t->directory = bigger;
+    t->depth++;
+    return PEN_OK;
+}
+
+/* The segment becomes two, by the next bit of the hash. */
+static pen_status segment_split(struct value_table *t, struct value_segment *s)
+{
+    if (s->depth == t->depth) {
+        PEN_TRY(directory_double(t));
+    }
+    struct value_segment *low = segment_new(s->depth + 1);
+    struct value_segment *high = segment_new(s->depth + 1);
+    if (low == NULL || high == NULL) {
+        free(low);
+        free(high);
+        return PEN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
+        const struct value_slot *slot = &s->slots[i];
+        if (slot->seen != INT64_MIN) {
+            const bool is_high = ((slot->hash_high >> (31 - s->depth)) & 1U) != 0;
+            segment_put(is_high ? high : low, slot);
+        }
+    }
+    for (size_t i = 0; i < (size_t)1 << t->depth; i++) {
+        if (t->directory[i] == s) {
+            const bool is_high = ((i >> (t->depth - 1 - s->depth)) & 1U) != 0;
+            t->directory[i] = is_high ? high : low;
+        }
+    }
+    free(s);
+    return PEN_OK;
+}
+
+/* The entry of the segment that was seen longest ago makes room; the least hash of equals. */
+static void segment_evict(struct value_segment *s)
+{
+    struct value_slot *victim = NULL;
+    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
+        struct value_slot *slot = &s->slots[i];
+        if (slot->seen != INT64_MIN &&
+            (victim == NULL || slot->seen < victim->seen ||
+             (slot->seen == victim->seen && slot->hash_low < victim->hash_low))) {
+            victim = slot;
+        }
+    }
+    PEN_CHECK(victim != NULL);
+    const uint32_t mask = SEGMENT_SLOTS - 1;
+    uint32_t hole = (uint32_t)(victim - s->slots);
+    s->slots[hole].seen = INT64_MIN;
+    s->count--;
+    for (uint32_t at = (hole + 1) & mask; s->slots[at].seen != INT64_MIN; at = (at + 1) & mask) {
+        const uint32_t home = (uint32_t)s->slots[at].hash_low & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            s->slots[hole] = s->slots[at];
+            s->slots[at].seen = INT64_MIN;
+            hole = at;
+        }
+    }
+}
+
+static pen_status table_start(struct value_table *t)
+{
+    if (t->directory != NULL) {
+        return PEN_OK;
+    }
+    t->directory = calloc(1, sizeof(struct value_segment *));
+    struct value_segment *first = t->directory == NULL ? NULL : segment_new(0);
+    if (first == NULL) {
+        free(t->directory);
+        t->directory = NULL;
+        return PEN_E_NOMEM;
+    }
+    t->directory[0] = first;
+    return PEN_OK;
+}
+
+/* ---- values ---- */
+
+pen_status pen_new_values_init(struct new_values *v, const struct pen_state_options *o)
+{
+    *v = (struct new_values){.options = o};
+    pen_buf_init(&v->scratch, (size_t)4 * PEN_OBSERVATION_KEY_MAX);
+    v->tables = calloc((size_t)o->rule_count + 1, sizeof(*v->tables));
+    return v->tables == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
+void pen_new_values_fini(struct new_values *v)
+{
+    for (uint32_t r = 0; v->tables != NULL && r < v->options->rule_count; r++) {
+        struct value_table *t = &v->tables[r];
+        const size_t count = t->directory == NULL ? 0 : (size_t)1 << t->depth;
+        for (size_t i = 0; i < count; i++) {
+            /* Neighbours that share a segment stand side by side. */
+            if (i + 1 == count || t->directory[i] != t->directory[i + 1]) {
+                free(t->directory[i]);
+            }
+        }
+        free(t->directory);
+    }
+    free(v->tables);
+    pen_buf_fini(&v->scratch);
+}
+
+/* Makes room in the segment of a hash. */
+static pen_status make_room(struct new_values *v, struct value_table *t, struct value_segment *s)
+{
+    if (t->count < v->options->new_values_max && s->depth < DEPTH_MAX) {
+        return segment_split(t, s);
+    }
+    segment_evict(s);
+    v->evicted++;
+    v->count--;
+    t->count--;
+    return PEN_OK;
+}
+
+static pen_status hash_of(struct new_values *v, pen_slice group, uint8_t mark, pen_slice value,
+                          struct pen_hash128 *out)
+{
+    v->scratch.len = 0;
+    PEN_TRY(pen_buf_add(&v->scratch, group));
+    PEN_TRY(pen_buf_add_byte(&v->scratch, mark));
+    PEN_TRY(pen_buf_add(&v->scratch, value));
+    *out = pen_hash128(pen_buf_slice(&v->scratch), v->options->hash_key);
+    return PEN_OK;
+}
+
+/* The slot of a hash in the table; *is_new: it was not there, and the caller says when it was seen.
+ */
+static pen_status entry(struct new_values *v, struct value_table *t, struct pen_hash128 hash,
+                        struct value_slot **out, bool *is_new)
+{
+    const uint32_t high = (uint32_t)(hash.hi >> 32);
+    PEN_TRY(table_start(t));
+    struct value_segment *s = t->directory[directory_place(t, high)];
+    struct value_slot *slot = slot_of(s, hash.lo, high);
+    *is_new = slot->seen == INT64_MIN;
+    while (*is_new && s->count >= SEGMENT_FULL) {
+        PEN_TRY(make_room(v, t, s));
+        s = t->directory[directory_place(t, high)];
+        slot = slot_of(s, hash.lo, high);
+    }
+    if (*is_new) {
+        slot->hash_low = hash.lo;
+        slot->hash_high = high;
+        s->count++;
+        t->count++;
+        v->count++;
+    }
+    *out = slot;
+    return PEN_OK;
+}
+
+static int64_t add_sat(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
+}
+
+/* Learns a value; *is_news: it was unknown, or forgotten. */
+static pen_status learn(struct new_values *v, const struct pen_observation *o, pen_slice value,
+                        bool *is_news)
+{
+    const int64_t forget = v->options->rules[o->rule].new_value.forget_ns;
+    struct pen_hash128 hash;
+    struct value_slot *slot = NULL;
+    bool is_new = false;
+    PEN_TRY(hash_of(v, o->group, VALUE_MARK, value, &hash));
+    PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
+    const int64_t before = is_new ? INT64_MIN : slot->seen;
+    *is_news = is_new || o->time_ns > add_sat(before, forget);
+    slot->seen = o->time_ns > before ? o->time_ns : before;
+    return PEN_OK;
+}
+
+/* Whether the group still learns in silence, at its first event and for as long as the rule says.
+ */
+static pen_status is_silent(struct new_values *v, const struct pen_observation *o, bool *out)
+{
+    const struct pen_new_value *rule = &v->options->rules[o->rule].new_value;
+    struct pen_hash128 hash;
+    struct value_slot *slot = NULL;
+    bool is_new = false;
+    PEN_TRY(hash_of(v, o->group, GROUP_MARK, (pen_slice){0}, &hash));
+    PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
+    if (is_new) {
+        slot->seen = o->time_ns;
+    }
+    *out = (is_new && rule->silent > 0) || o->time_ns < add_sat(slot->seen, rule->learning_ns);
+    return PEN_OK;
+}
+
+pen_status pen_new_values_feed(struct new_values *v, const struct state_event *event,
+                               struct signals *signals)
+{
+    const struct pen_state_rule *rule = &v->options->rules[event->o.rule];
+    const uint64_t one = 1;
+    bool silent = false;
+    bool is_hit = false;
+    pen_slice rest = event->values[0];
+    pen_slice value;
+    if (rest.len == 0) {
+        return PEN_OK; /* without a value there is nothing to learn, and no clock to start */
+    }
+    PEN_TRY(is_silent(v, &event->o, &silent));
+    while (rest.len > 0 && pen_slice_split(&rest, '\n', &value)) {
+        bool is_news = false;
+        PEN_TRY(learn(v, &event->o, value, &is_news));
+        is_hit |= is_news && !silent;
+    }
+    if (!is_hit) {
+        return pen_state_signals_miss(signals, event);
+    }
+    const struct state_hit hit = {.case_index = 0,
+                                  .severity = rule->case_count == 0 ? 0 : rule->cases[0].severity,
+                                  .events = 1,
+                                  .per_query = &one,
+                                  .query_count = 1};
+    return pen_state_signals_hit(signals, event, &hit);
+}

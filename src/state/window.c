@@ -1,0 +1,325 @@
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+#include <stdlib.h>
+
+#define EVENTS_FIRST 4U
+
+/* Whether one event, whatever query it matches, makes a case true. */
+static bool is_single(const struct window_shape *shape)
+{
+    for (uint32_t q = 0; q < shape->rule->query_count; q++) {
+        struct window_sum sum = {.events = 1};
+        sum.values[q] = PEN_QUANTITY_ONE;
+        const enum pen_aggregation kind = shape->rule->queries[q];
+        if (kind == PEN_SUM || kind == PEN_MAX || pen_window_case(shape, &sum) == UINT32_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *rule)
+{
+    PEN_CHECK(rule->query_count > 0 && rule->query_count <= PEN_STATE_QUERIES_MAX);
+    *shape = (struct window_shape){.rule = rule};
+    for (uint32_t i = 0; i < rule->case_count; i++) {
+        if (rule->cases[i].condition.then_count > 0) {
+            shape->then = &rule->cases[i].condition; /* of the only case */
+        }
+    }
+    for (uint32_t q = 0; q < rule->query_count; q++) {
+        if (rule->queries[q] != PEN_COUNT_EVENTS) {
+            shape->query_of[shape->columns] = (uint8_t)q;
+            shape->columns++;
+        }
+    }
+    shape->is_single = is_single(shape);
+}
+
+pen_status pen_window_init(struct window *w, const struct window_shape *shape)
+{
+    *w = (struct window){.head = 0};
+    return tally_init(&w->tally, shape);
+}
+
+void pen_window_fini(struct window *w, const struct window_shape *shape)
+{
+    tally_fini(&w->tally, shape);
+    free(w->events);
+    free(w->values);
+    *w = (struct window){.head = 0};
+}
+
+size_t pen_window_bytes(const struct window *w, const struct window_shape *shape)
+{
+    const size_t each = sizeof(*w->events) + shape->columns * sizeof(*w->values);
+    return w->cap * each + tally_bytes(&w->tally, shape);
+}
+
+void pen_window_clear(struct window *w, const struct window_shape *shape)
+{
+    w->head = w->count = 0;
+    tally_clear(&w->tally, shape);
+}
+
+/* ---- the ring ---- */
+
+static uint32_t place(const struct window *w, uint32_t i)
+{
+    return (w->head + i) & (w->cap - 1);
+}
+
+static struct window_event *event_at(const struct window *w, uint32_t i)
+{
+    return &w->events[place(w, i)];
+}
+
+static union window_value *values_at(const struct window *w, const struct window_shape *shape,
+                                     uint32_t i)
+{
+    return shape->columns == 0 ? NULL : &w->values[(size_t)place(w, i) * shape->columns];
+}
+
+static pen_status grow(struct window *w, const struct window_shape *shape)
+{
+    const uint32_t cap = w->cap == 0 ? EVENTS_FIRST : w->cap * 2;
+    struct window_event *events = calloc(cap, sizeof(*events));
+    union window_value *values =
+        shape->columns == 0 ? NULL : calloc((size_t)cap * shape->columns, sizeof(*values));
+    if (events == NULL || (shape->columns > 0 && values == NULL)) {
+        free(events);
+        free(values);
+        return PEN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        events[i] = *event_at(w, i);
+        if (shape->columns > 0) {
+            memcpy(&values[(size_t)i * shape->columns], values_at(w, shape, i),
+                   shape->columns * sizeof(*values));
+        }
+    }
+    free(w->events);
+    free(w->values);
+    w->events = events;
+    w->values = values;
+    w->head = 0;
+    w->cap = cap;
+    return PEN_OK;
+}
+
+static void drop_oldest(struct window *w, const struct window_shape *shape)
+{
+    tally_remove(&w->tally, shape, event_at(w, 0), values_at(w, shape, 0));
+    w->head = place(w, 1);
+    w->count--;
+}
+
+/* Further values of an event that went stay for nothing: they go with it. */
+static void drop_event(struct window *w, const struct window_shape *shape)
+{
+    drop_oldest(w, shape);
+    while (w->count > 0 && event_at(w, 0)->is_further) {
+        drop_oldest(w, shape);
+    }
+}
+
+static void move(struct window *w, const struct window_shape *shape, uint32_t from, uint32_t to)
+{
+    *event_at(w, to) = *event_at(w, from);
+    if (shape->columns > 0) {
+        memcpy(values_at(w, shape, to), values_at(w, shape, from),
+               shape->columns * sizeof(*w->values));
+    }
+}
+
+/* Behind all events of its time and before. */
+static pen_status insert(struct window *w, const struct window_shape *shape,
+                         const struct window_event *event, const union window_value *values,
+                         const struct window_limits *limits)
+{
+    if (w->count == w->cap) {
+        PEN_TRY(grow(w, shape));
+    }
+    uint32_t at = w->count++;
+    for (; at > 0 && event_at(w, at - 1)->time > event->time; at--) {
+        move(w, shape, at - 1, at);
+    }
+    *event_at(w, at) = *event;
+    if (shape->columns > 0) {
+        memcpy(values_at(w, shape, at), values, shape->columns * sizeof(*values));
+    }
+    return tally_add(&w->tally, shape, event, values, limits->values_max);
+}
+
+/* ---- an event and its values ---- */
+
+/* The next value of a column, and whether there is one. */
+static bool next_value(pen_slice *rest, enum pen_aggregation kind, union window_value *out)
+{
+    pen_slice one;
+    if (rest->len == 0) {
+        return false;
+    }
+    if (kind == PEN_CARDINALITY) {
+        if (!pen_slice_split(rest, '\n', &one)) {
+            return false;
+        }
+        out->hash = pen_hash128(one, 0);
+        return true;
+    }
+    one = *rest;
+    *rest = (pen_slice){0};
+    if (!pen_quantity_parse(one, &out->quantity)) {
+        return false;
+    }
+    const pen_quantity max = WINDOW_QUANTITY_MAX;
+    out->quantity = out->quantity > max ? max : out->quantity < -max ? -max : out->quantity;
+    return true;
+}
+
+static bool take_values(const struct window_shape *shape, pen_slice *rests,
+                        struct window_event *event, union window_value *values)
+{
+    event->has_values = 0;
+    for (uint32_t i = 0; i < shape->columns; i++) {
+        const enum pen_aggregation kind = shape->rule->queries[shape->query_of[i]];
+        if (next_value(&rests[i], kind, &values[i])) {
+            event->has_values = (uint16_t)(event->has_values | (1U << i));
+        }
+    }
+    return event->has_values != 0;
+}
+
+pen_status pen_window_add(struct window *w, const struct window_shape *shape,
+                          const struct state_event *event, const struct window_limits *limits,
+                          struct window_counters *counters)
+{
+    const int64_t t = event->o.time_ns;
+    struct window_event row = {.time = t, .queries = (uint16_t)event->queries};
+    union window_value values[PEN_STATE_QUERIES_MAX] = {{.quantity = 0}};
+    pen_slice rests[PEN_STATE_QUERIES_MAX];
+    const bool was_limited = w->tally.is_limited;
+    for (uint32_t i = 0; i < shape->columns; i++) {
+        rests[i] = event->values[shape->query_of[i]];
+    }
+    while (w->count > 0 && event_at(w, 0)->time <= t - shape->rule->window_ns) {
+        drop_event(w, shape);
+    }
+    (void)take_values(shape, rests, &row, values);
+    PEN_TRY(insert(w, shape, &row, values, limits));
+    row.is_further = true;
+    while (shape->columns > 0 && take_values(shape, rests, &row, values)) {
+        PEN_TRY(insert(w, shape, &row, values, limits));
+    }
+    while (w->count > limits->events_max && w->tally.events > 1) {
+        drop_event(w, shape);
+        w->tally.is_limited = true;
+        counters->events_evicted++;
+    }
+    counters->values_limited += !was_limited && w->tally.is_limited;
+    return PEN_OK;
+}
+
+/* ---- verdicts ---- */
+
+static void refresh(struct window *w, const struct window_shape *shape)
+{
+    for (uint32_t c = 0; c < shape->columns; c++) {
+        struct column *column = &w->tally.columns[c];
+        if (!column->is_stale) {
+            continue;
+        }
+        bool is_first = true;
+        for (uint32_t i = 0; i < w->count; i++) {
+            const pen_quantity q = values_at(w, shape, i)[c].quantity;
+            if (((event_at(w, i)->has_values >> c) & 1U) != 0 &&
+                (is_first || q > column->quantity)) {
+                column->quantity = q;
+                is_first = false;
+            }
+        }
+        column->is_stale = false;
+    }
+}
+
+/* Events [from, to) of the ring. */
+static pen_status sum_part(const struct window *w, const struct window_shape *shape, uint32_t from,
+                           uint32_t to, struct window_sum *sum)
+{
+    struct tally tally;
+    PEN_TRY(tally_init(&tally, shape));
+    pen_status st = PEN_OK;
+    for (uint32_t i = from; i < to && st == PEN_OK; i++) {
+        st = tally_add(&tally, shape, event_at(w, i), values_at(w, shape, i), UINT32_MAX);
+    }
+    tally_read(&tally, shape, sum);
+    sum->is_limited = w->tally.is_limited;
+    tally_fini(&tally, shape);
+    return st;
+}
+
+/* `X THEN Y`: X over the events up to some one, Y over those behind it. */
+static pen_status sum_then(const struct window *w, const struct window_shape *shape,
+                           const struct pen_condition *condition, uint32_t to,
+                           struct window_sum *sum)
+{
+    struct tally tally;
+    struct window_sum first;
+    pen_status st = tally_init(&tally, shape);
+    uint32_t at = 0;
+    sum->is_first_true = false;
+    while (st == PEN_OK && at < to && !sum->is_first_true) {
+        st = tally_add(&tally, shape, event_at(w, at), values_at(w, shape, at), UINT32_MAX);
+        at++;
+        if (at == to || !event_at(w, at)->is_further) {
+            tally_read(&tally, shape, &first);
+            sum->is_first_true =
+                pen_condition_eval(condition, 0, condition->then_count, first.values);
+        }
+    }
+    tally_fini(&tally, shape);
+    if (st != PEN_OK || !sum->is_first_true) {
+        return st;
+    }
+    PEN_TRY(sum_part(w, shape, at, to, &first));
+    memcpy(sum->then, first.values, sizeof(sum->then));
+    return PEN_OK;
+}
+
+pen_status pen_window_sum(struct window *w, const struct window_shape *shape, int64_t time,
+                          struct window_sum *sum)
+{
+    uint32_t to = w->count;
+    while (to > 0 && event_at(w, to - 1)->time > time) {
+        to--;
+    }
+    if (to == w->count) {
+        refresh(w, shape);
+        tally_read(&w->tally, shape, sum);
+    } else {
+        PEN_TRY(sum_part(w, shape, 0, to, sum));
+    }
+    const struct pen_condition *then = shape->then;
+    return then == NULL ? PEN_OK : sum_then(w, shape, then, to, sum);
+}
+
+static bool is_true(const struct pen_condition *condition, const struct window_sum *sum)
+{
+    return condition->then_count == 0
+               ? pen_condition_eval(condition, 0, condition->count, sum->values)
+               : sum->is_first_true && pen_condition_eval(condition, condition->then_count,
+                                                          condition->count, sum->then);
+}
+
+uint32_t pen_window_case(const struct window_shape *shape, const struct window_sum *sum)
+{
+    const struct pen_state_rule *rule = shape->rule;
+    for (uint32_t i = 0; i < rule->case_count; i++) {
+        if (is_true(&rule->cases[i].condition, sum)) {
+            return i;
+        }
+    }
+    return rule->case_count == 0 ? 0 : UINT32_MAX;
+}
