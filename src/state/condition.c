@@ -1,7 +1,7 @@
 #include "penstock/json.h"
 #include "penstock/state.h"
 
-#define QUANTITY_MAX (~((pen_quantity)1 << 127))
+#define QUANTITY_MAX ((((pen_quantity)1 << 126) - 1) * 2 + 1)
 #define DECIMALS 9U
 
 /* ---- quantities ---- */

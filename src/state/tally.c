@@ -154,11 +154,11 @@ pen_status tally_add(struct tally *t, const struct window_shape *shape,
 {
     t->events += !event->is_further;
     for (uint32_t q = 0; !event->is_further && q < shape->rule->query_count; q++) {
-        t->per_query[q] += (event->queries >> q) & 1U;
+        t->per_query[q] += ((uint32_t)event->queries >> q) & 1U;
     }
     pen_status st = PEN_OK;
     for (uint32_t i = 0; i < shape->columns && st == PEN_OK; i++) {
-        if (((event->has_values >> i) & 1U) != 0) {
+        if ((((uint32_t)event->has_values >> i) & 1U) != 0) {
             st = column_add(&t->columns[i], kind_of(shape, i), &values[i], values_max,
                             &t->is_limited);
         }
@@ -184,10 +184,10 @@ void tally_remove(struct tally *t, const struct window_shape *shape,
 {
     t->events -= !event->is_further;
     for (uint32_t q = 0; !event->is_further && q < shape->rule->query_count; q++) {
-        t->per_query[q] -= (event->queries >> q) & 1U;
+        t->per_query[q] -= ((uint32_t)event->queries >> q) & 1U;
     }
     for (uint32_t i = 0; i < shape->columns; i++) {
-        if (((event->has_values >> i) & 1U) != 0) {
+        if ((((uint32_t)event->has_values >> i) & 1U) != 0) {
             column_remove(&t->columns[i], kind_of(shape, i), &values[i]);
         }
     }

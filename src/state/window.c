@@ -234,7 +234,7 @@ static void refresh(struct window *w, const struct window_shape *shape)
         bool is_first = true;
         for (uint32_t i = 0; i < w->count; i++) {
             const pen_quantity q = values_at(w, shape, i)[c].quantity;
-            if (((event_at(w, i)->has_values >> c) & 1U) != 0 &&
+            if ((((uint32_t)event_at(w, i)->has_values >> c) & 1U) != 0 &&
                 (is_first || q > column->quantity)) {
                 column->quantity = q;
                 is_first = false;
