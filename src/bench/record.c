@@ -357,9 +357,11 @@ static void identity(struct out *o)
                 "\"arn:aws:iam::%a:user/deploy-%n\",\"accountId\":\"%a\",\"accessKeyId\":"
                 "\"AKIAEXAMPLE%n\",\"userName\":\"deploy-%n\"}");
     } else if (kind == 93) {
+        /* A service in the name of the account; nobody works as the root user every hour. */
         fill(o, "{\"type\":\"Root\",\"principalId\":\"%a\",\"arn\":\"arn:aws:iam::%a:root\","
                 "\"accountId\":\"%a\",\"sessionContext\":{\"attributes\":{\"creationDate\":"
-                "\"%t\",\"mfaAuthenticated\":\"true\"}}}");
+                "\"%t\",\"mfaAuthenticated\":\"false\"}},\"invokedBy\":"
+                "\"trustedadvisor.amazonaws.com\"}");
     } else {
         fill(o, "{\"type\":\"AWSService\",\"invokedBy\":\"autoscaling.amazonaws.com\"}");
     }

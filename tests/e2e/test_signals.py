@@ -19,6 +19,17 @@ import time
 BINARY, CASE = sys.argv[1], sys.argv[2]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="penstock-signals-"))
 FIXED = ["--set", "document.ingested=2025-04-01T00:00:00Z"]
+LOUD = WORK / "loud.yml"  # the pack is quiet on made traffic; these tests want signals of many accounts
+LOUD.write_text("""title: The root user stands in a record
+level: medium
+tags: [attack.initial-access, attack.t1078.004]
+description: A rule that is loud on purpose.
+triage: Count them.
+response: Nothing.
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {userIdentity.type: Root}, condition: s}
+""")
+RULES = ["--rules", "builtin", "--rules", LOUD]
 
 
 def run(*args, code=0, env=None):
@@ -57,7 +68,7 @@ def on_terminal(*args, columns=160, env=None):
 
 def replayed(size="8MiB"):
     run("bench", "generate", "--out", WORK / "data", "--bytes", size)
-    run("replay", WORK / "data/AWSLogs", "--out", WORK / "out", "--no-progress", *FIXED)
+    run("replay", WORK / "data/AWSLogs", "--out", WORK / "out", "--no-progress", *RULES, *FIXED)
     return WORK / "out"
 
 
@@ -228,7 +239,7 @@ def case_signals_triage():
     run("signals", "triage", a, b, "--reason", "other", "--out", out, code=2)
     assert sql(out, "select archive_reason from signals where id = ?", a) == [("remediated",)]
     # Decisions outlive the job, also anew.
-    run("replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", "--fresh", *FIXED)
+    run("replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", "--fresh", *RULES, *FIXED)
     kept = {r["id"]: r for r in lines("signals", "list", "--out", out)}
     assert (kept[a]["state"], kept[a]["archive_reason"]) == ("archived", "remediated")
     assert kept[b]["state"] == "under_review" and len(kept) > 10
@@ -248,7 +259,7 @@ def case_signals_fresh():
     run("signals", "triage", gone_id, kept_id, "--out", out, "--state", "archived", "--note", "a drill")
     for more, is_there in (([], True), (["--fresh"], True), (["--fresh", "--accounts", kept], False),
                            (["--accounts", kept], False)):
-        run("replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", *FIXED, *more)
+        run("replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", *RULES, *FIXED, *more)
         assert sql(out, "select state from signals where id = ?", kept_id) == [("archived",)], more
         assert bool(sql(out, "select 1 from signals where id = ?", gone_id)) == is_there, more
     assert {row["accounts"][0] for row in lines("signals", "list", "--out", out)} == {kept}
@@ -264,7 +275,7 @@ def case_signals_running():
     shutil.rmtree(WORK / "data")
     run("bench", "generate", "--out", WORK / "data", "--bytes", "128MiB")
     child = subprocess.Popen([BINARY, "replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", "--fresh",
-                              "--set", "commit.interval=10ms", *FIXED],
+                              "--set", "commit.interval=10ms", *RULES, *FIXED],
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     rounds, states = 0, ["under_review", "archived", "open"]
     while child.poll() is None:
@@ -295,7 +306,7 @@ def case_signals_locked():
         db.close()
 
     for args in (["signals", "triage", one, "--assignee", "zoe", "--out", out],
-                 ["replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", *FIXED]):
+                 ["replay", WORK / "data/AWSLogs", "--out", out, "--no-progress", *RULES, *FIXED]):
         go = threading.Event()
         holder = threading.Thread(target=hold, args=(go,))
         holder.start()
