@@ -116,7 +116,7 @@ static void the_pack_is_found_by_name(void **state)
     struct pen_err err;
     assert_int_equal(run(&seen, "/", "builtin", &err), PEN_E_RULE);
     assert_non_null(strstr(seen.names, ".yml=t"));
-    assert_null(strchr(seen.names, '/'));
+    assert_true(strcspn(seen.names, "/") > strcspn(seen.names, "=")); /* none in the name */
     assert_true(rule_file_builtin("root_account_used.yml").len > 0);
     assert_null(rule_file_builtin("root_account_used").ptr);
 }
