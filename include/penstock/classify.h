@@ -96,6 +96,9 @@ struct pen_type {
         pen_slice category, product, service;
     } * logsources;
     uint32_t logsource_count;
+    const pen_slice *sources; /* what Datadog calls the source of its logs; the name of the type
+                               * is one, too */
+    uint32_t source_count;
     pen_slice file; /* path, or the base name of a built-in one */
     pen_slice text; /* the file as it was read */
     bool is_builtin;

@@ -137,7 +137,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "script",     "time_form",    "logsources",      "identity",
         "forwarded",  "map",          "fixed",           "text",
         "attributes", "columns",      "separator",       "prefix",
-        "copy",       "envelopes",    "message_columns", "ignore_container_stderr"};
+        "copy",       "envelopes",    "message_columns", "ignore_container_stderr",
+        "sources"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -149,7 +150,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                 "no key of a log type; known: name key format pattern first_line "
                 "header_lines columns message_columns envelopes ignore_container_stderr separator "
                 "array time time_form id "
-                "id_suffix index rotation prefix copy script logsources identity forwarded map "
+                "id_suffix index rotation prefix copy script logsources sources identity forwarded "
+                "map "
                 "fixed text "
                 "attributes");
         }
@@ -262,6 +264,31 @@ static pen_status read_time_and_id(struct loader *l, const struct pen_yaml *root
     return texts(l, pen_yaml_get(root, "time"), &type->times, &type->time_count);
 }
 
+/* It stands in file names, in the words of a checkpoint and in a summary. */
+static bool is_name(pen_slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        const uint8_t c = name.ptr[i];
+        if (isalnum(c) == 0 && c != '-' && c != '_' && c != '.') {
+            return false;
+        }
+    }
+    return name.len <= PEN_TYPE_NAME_MAX;
+}
+
+/* Rules and searches name them behind `source:`, where a wildcard would be one of the rule. */
+static pen_status read_sources(struct loader *l, const struct pen_yaml *node, struct pen_type *type)
+{
+    PEN_TRY(texts(l, node, &type->sources, &type->source_count));
+    for (uint32_t i = 0; i < type->source_count; i++) {
+        if (type->sources[i].len == 0 || !is_name(type->sources[i])) {
+            return fail_at(l, node,
+                           "a source is made of letters, digits, `-`, `_` and `.`, at most 39");
+        }
+    }
+    return PEN_OK;
+}
+
 /* What the fields of a record mean. */
 static pen_status read_meaning(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
@@ -272,6 +299,7 @@ static pen_status read_meaning(struct loader *l, const struct pen_yaml *root, st
     PEN_TRY(
         read_map(l, pen_yaml_get(root, "attributes"), &type->attributes, &type->attribute_count));
     PEN_TRY(read_fixed(l, pen_yaml_get(root, "fixed"), type));
+    PEN_TRY(read_sources(l, pen_yaml_get(root, "sources"), type));
     return read_logsources(l, pen_yaml_get(root, "logsources"), type);
 }
 
@@ -311,18 +339,6 @@ static pen_status read_rotation(struct loader *l, const struct pen_yaml *root,
     return node == NULL || pen_rotation_parse(pen_yaml_text(root, "rotation"), &type->rotation)
                ? PEN_OK
                : fail_at(l, node, "monthly, weekly, daily, yearly, auto or aoss is wanted");
-}
-
-/* It stands in file names, in the words of a checkpoint and in a summary. */
-static bool is_name(pen_slice name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        const uint8_t c = name.ptr[i];
-        if (isalnum(c) == 0 && c != '-' && c != '_' && c != '.') {
-            return false;
-        }
-    }
-    return name.len <= PEN_TYPE_NAME_MAX;
 }
 
 static pen_status read_type(struct loader *l, const struct pen_yaml *root, struct pen_type *type)

@@ -79,6 +79,18 @@ static pen_status add_tags(const struct pen_normalizer *n, struct pen_walker *wa
     return st;
 }
 
+/* The names by which the type is called: its own, and Datadog's. */
+static pen_status add_sources(const struct pen_normalizer *n, struct pen_walker *walker,
+                              struct pen_record *record, uint32_t field)
+{
+    const struct pen_type *type = n->schema->type;
+    pen_status st = add_value(walker, record, field, type->name, false);
+    for (uint32_t i = 0; st == PEN_OK && i < type->source_count; i++) {
+        st = add_value(walker, record, field, type->sources[i], false);
+    }
+    return st;
+}
+
 static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
                           struct pen_record *record, const struct nrm_derived *derived)
 {
@@ -88,6 +100,8 @@ static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
         return add_slot(n, walker, record, derived);
     case NRM_FROM_TYPE:
         return add_value(walker, record, derived->field, n->schema->type->name, false);
+    case NRM_FROM_SOURCE:
+        return add_sources(n, walker, record, derived->field);
     case NRM_FROM_TAG:
         return add_tags(n, walker, record, derived);
     case NRM_FROM_TIME:

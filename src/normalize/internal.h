@@ -67,7 +67,13 @@ struct nrm_op {
     uint32_t slot;
 };
 
-enum nrm_derived_kind { NRM_FROM_SLOT, NRM_FROM_TYPE, NRM_FROM_TIME, NRM_FROM_TAG };
+enum nrm_derived_kind {
+    NRM_FROM_SLOT,
+    NRM_FROM_TYPE,
+    NRM_FROM_SOURCE,
+    NRM_FROM_TIME,
+    NRM_FROM_TAG,
+};
 struct nrm_derived {
     enum nrm_derived_kind kind;
     uint32_t slot, field;

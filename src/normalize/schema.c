@@ -460,13 +460,17 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
         enum nrm_derived_kind kind;
         const char *ecs;
     } aliases[] = {
-        {"source", NRM_FROM_TYPE, NULL},           {"log_type", NRM_FROM_TYPE, NULL},
-        {"timestamp", NRM_FROM_TIME, NULL},        {"account", NRM_FROM_SLOT, "cloud.account.id"},
+        {"source", NRM_FROM_SOURCE, NULL},
+        {"service", NRM_FROM_SOURCE, NULL},
+        {"log_type", NRM_FROM_TYPE, NULL},
+        {"timestamp", NRM_FROM_TIME, NULL},
+        {"account", NRM_FROM_SLOT, "cloud.account.id"},
         {"region", NRM_FROM_SLOT, "cloud.region"},
     };
     /* What sent a record of no known kind is for the record to say. */
     const bool is_own = pen_slice_eq(schema->type->name, PEN_SLICE_LIT("json")) &&
-                        pen_slice_eq(name, PEN_SLICE_LIT("source"));
+                        (pen_slice_eq(name, PEN_SLICE_LIT("source")) ||
+                         pen_slice_eq(name, PEN_SLICE_LIT("service")));
     for (size_t i = 0; !is_own && i < PEN_COUNT(aliases); i++) {
         if (pen_slice_eq(name, pen_slice_str(aliases[i].name))) {
             derived->kind = aliases[i].kind;

@@ -38,6 +38,33 @@ static void the_built_in_types_are_there_in_order(void **state)
     pen_types_free(types);
 }
 
+static void a_type_has_the_sources_that_datadog_names(void **state)
+{
+    static const struct {
+        const char *type, *sources; /* with a blank behind each */
+    } rows[] = {{"alb", "elb alb "},
+                {"vpcflowlogs", "vpc "},
+                {"eks-audit", "kubernetes.audit "},
+                {"cloudtrail", ""},
+                {"rds-postgresql", "postgresql rds "}};
+    struct pen_types *types = NULL;
+    struct pen_err err;
+    (void)state;
+    assert_int_equal(pen_types_load(NULL, &types, &err), PEN_OK);
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        const struct pen_type *type = pen_types_find(types, pen_slice_str(rows[i].type));
+        char got[128] = "";
+        size_t len = 0;
+        assert_non_null(type);
+        for (uint32_t k = 0; k < type->source_count; k++) {
+            len += (size_t)snprintf(got + len, sizeof(got) - len, "%.*s ",
+                                    PEN_SLICE_FMT(type->sources[k]));
+        }
+        assert_string_equal(got, rows[i].sources);
+    }
+    pen_types_free(types);
+}
+
 /* Keys as they are made when penstock is built, and as they are made at the start. */
 static void keys_compiled_ahead_match_as_those_compiled_now(void **state)
 {
@@ -105,6 +132,8 @@ static void a_bad_type_file_is_told_with_its_place(void **state)
                {"name: a\nindex: i\nkind: x\n", "bad.yaml:3:1: "},
                {"name: a\n", "bad.yaml:1:1: "},
                {"- a\n", "bad.yaml:1:1: "},
+               {"name: a\nindex: i\nsources: 'a*'\n", "bad.yaml:3:10: a source is made of"},
+               {"name: a\nindex: i\nsources: ['']\n", "bad.yaml:3:10: "},
                {"name: [\n", "bad.yaml:"}};
     for (size_t i = 0; i < PEN_COUNT(bad); i++) {
         char dir[] = "/tmp/pen-types-XXXXXX";
@@ -143,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_built_in_types_are_there_in_order),
+        cmocka_unit_test(a_type_has_the_sources_that_datadog_names),
         cmocka_unit_test(keys_compiled_ahead_match_as_those_compiled_now),
         cmocka_unit_test(a_users_type_wins_over_a_built_in_one),
         cmocka_unit_test(a_type_says_how_its_index_rotates),
