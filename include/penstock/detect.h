@@ -41,6 +41,7 @@ struct pen_datadog {
     const pen_slice *attributes; /* that message and title name: "@usr.name" without braces */
     uint32_t attribute_count;
     pen_slice message; /* template, markdown */
+    pen_slice title;   /* template; empty: the rule's title, and the name of the case */
     bool has_extended_title, lowers_by_env;
     struct pen_state_rule state; /* ready for pen_state_options.rules */
 };

@@ -124,7 +124,10 @@ static pen_status add_tests(struct run *run, const struct pen_rules *rules, stru
 static bool is_fed(const struct pen_program *program, const struct pen_rule *rule)
 {
     for (uint32_t t = 0; t < program->type_count; t++) {
-        if (pen_rule_applies(rule, program->by_type[t].type)) {
+        const struct pen_type *type = program->by_type[t].type;
+        const bool is_any =
+            rule->datadog != NULL && pen_slice_eq(type->name, PEN_SLICE_LIT("json"));
+        if (!is_any && pen_rule_applies(rule, type)) {
             return true;
         }
     }
@@ -141,7 +144,11 @@ static void add_unfed(struct run *run, const struct pen_program *program)
             .file = rule->file,
             .line = rule->line,
             .column = 1,
-            .text = PEN_SLICE_LIT("no log type has this `logsource`: the rule can never match")};
+            .text =
+                rule->datadog == NULL
+                    ? PEN_SLICE_LIT("no log type has this `logsource`: the rule can never match")
+                    : PEN_SLICE_LIT("no log type has the `source:` of any query: the rule can "
+                                    "match with --as json only")};
         if (!is_fed(program, rule)) {
             notices_add(&run->notices, &notice);
         }

@@ -30,13 +30,18 @@ pen_status rule_file_read(const char *path, struct pen_buf *out, struct pen_err 
     if (file == NULL) {
         return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: cannot be read", path);
     }
-    pen_status st = pen_buf_reserve(out, RULE_FILE_BYTES_MAX + 1);
-    if (st == PEN_OK) {
-        out->len += fread(out->ptr + out->len, 1, RULE_FILE_BYTES_MAX + 1, file);
-    } else {
-        (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: no memory to read it", path);
+    pen_status st = PEN_OK;
+    size_t got = 1;
+    while (st == PEN_OK && got > 0 && out->len < out->max) {
+        const size_t room = out->max - out->len;
+        const size_t want = room < RULE_FILE_BYTES_MAX ? room : RULE_FILE_BYTES_MAX;
+        st = pen_buf_reserve(out, want);
+        got = st == PEN_OK ? fread(out->ptr + out->len, 1, want, file) : 0;
+        out->len += got;
     }
-    if (st == PEN_OK && ferror(file) != 0) {
+    if (st != PEN_OK) {
+        (void)PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: no memory to read it", path);
+    } else if (ferror(file) != 0) {
         st = PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: cannot be read", path);
     }
     (void)fclose(file); /* only read: nothing is lost */
@@ -67,7 +72,8 @@ static pen_status builtin_each(const struct rule_files *files, struct pen_err *e
 static pen_status file_each(const struct rule_files *files, const char *path, struct pen_err *err)
 {
     struct pen_buf text;
-    pen_buf_init(&text, RULE_FILE_BYTES_MAX + 1);
+    const bool is_json = rule_name_ends(path, ".json");
+    pen_buf_init(&text, (is_json ? RULE_JSON_BYTES_MAX : RULE_FILE_BYTES_MAX) + 1);
     pen_status st = rule_file_read(path, &text, err);
     if (st == PEN_OK) {
         st = files->each(files->ctx, path, pen_buf_slice(&text), err);

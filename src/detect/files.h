@@ -4,7 +4,9 @@
 
 #include "penstock/base.h"
 
-#define RULE_FILE_BYTES_MAX ((size_t)1 << 20)
+#define RULE_FILE_BYTES_MAX ((size_t)1 << 20) /* of YAML and of events */
+#define RULE_JSON_BYTES_MAX \
+    ((size_t)32 << 20) /* of a file of Datadog rules: lists of all of them */
 
 struct rule_files {
     bool (*is_wanted)(const char *name); /* asked for files of folders and of the pack */
@@ -24,8 +26,8 @@ struct rule_files {
 PEN_MUST_USE pen_status rule_files_each(const char *path, const struct rule_files *files,
                                         struct pen_err *err);
 
-/* Appends a file.  One that is too large gives RULE_FILE_BYTES_MAX + 1 bytes.  PEN_OK | PEN_E_IO |
- * PEN_E_NOMEM | PEN_E_LIMIT. */
+/* Appends a file, as much of it as out may hold: give a buffer of one byte more than is good.
+ * PEN_OK | PEN_E_IO | PEN_E_NOMEM. */
 PEN_MUST_USE pen_status rule_file_read(const char *path, struct pen_buf *out, struct pen_err *err);
 
 /* Text of a file of the pack, NUL behind it; ptr NULL when there is none of that name. */

@@ -1,5 +1,6 @@
 /* tested by tests/unit/detect/test_documents.c */
-#include "rules.h"
+#include "datadog.h"
+#include "files.h"
 
 #include <stdio.h>
 
@@ -47,10 +48,21 @@ static bool has_tag(const struct pen_rule *rule, const char *tag)
     return false;
 }
 
-static bool is_selected(const struct pen_rules_options *o, const struct pen_rule *rule)
+/* Deprecated ones of Sigma, and Datadog's that are switched off. */
+static bool is_off(const struct pen_rule *rule)
 {
-    const bool is_old = pen_slice_eq_nocase(rule->status, PEN_SLICE_LIT("deprecated")) ||
-                        pen_slice_eq_nocase(rule->status, PEN_SLICE_LIT("unsupported"));
+    static const char *const off[] = {"deprecated", "unsupported", "disabled", "deleted"};
+    for (size_t i = 0; i < PEN_COUNT(off); i++) {
+        if (pen_slice_eq_nocase(rule->status, pen_slice_str(off[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule *rule)
+{
+    const bool is_old = is_off(rule);
     if (rule->severity < o->level_min || (is_old && !o->load_deprecated)) {
         return false;
     }
@@ -74,24 +86,33 @@ static pen_status check_free(struct file *f, const struct pen_yaml *root, pen_sl
                                      PEN_SLICE_FMT(text), PEN_SLICE_FMT(same->file));
 }
 
-/* Without an id the title stands for it; a number behind it keeps rules of one title apart. */
-static pen_status make_id(struct file *f, const struct pen_yaml *root, struct pen_rule *rule)
+bool rules_id_of_title(struct pen_rules *rules, struct pen_rule *rule)
 {
     char text[TITLE_BYTES_MAX + 32];
     pen_slice id = rule->title;
-    for (uint32_t i = 2; rules_known(f->rules, id, true) != NULL; i++) {
+    for (uint32_t i = 2; rules_known(rules, id, true) != NULL; i++) {
         if (i == REPEATS_MAX) {
-            return sigma_fail(&f->b, root, "%u rules have this title and no `id`", REPEATS_MAX);
+            return false;
         }
-        const int n = snprintf(text, sizeof(text), "%.*s (%u)", PEN_SLICE_FMT(rule->title), i);
+        const int n = snprintf(text, sizeof(text), "%.*s (%u)", (int)rule->title.len,
+                               (const char *)rule->title.ptr, i);
         PEN_CHECK(n > 0 && (size_t)n < sizeof(text));
         id = (pen_slice){(const uint8_t *)text, (size_t)n};
     }
-    if (!pen_slice_eq(id, rule->title)) {
+    rule->id = pen_arena_dup(&rules->arena, id);
+    PEN_CHECK(rule->id.ptr != NULL);
+    return true;
+}
+
+/* Without an id the title stands for it; a number behind it keeps rules of one title apart. */
+static pen_status make_id(struct file *f, const struct pen_yaml *root, struct pen_rule *rule)
+{
+    if (!rules_id_of_title(f->rules, rule)) {
+        return sigma_fail(&f->b, root, "%u rules have this title and no `id`", REPEATS_MAX);
+    }
+    if (!pen_slice_eq(rule->id, rule->title)) {
         sigma_warn(&f->b, root, "another rule has this title: give each an `id`");
     }
-    rule->id = pen_arena_dup(&f->rules->arena, id);
-    PEN_CHECK(rule->id.ptr != NULL);
     return PEN_OK;
 }
 
@@ -114,14 +135,22 @@ static pen_status claim(struct file *f, const struct pen_yaml *root, struct pen_
 /* ---- documents ---- */
 
 /* What was loaded decides what a run may be continued with. */
-static void add_hash(struct file *f)
+static void add_hash(struct pen_rules *rules, struct pen_hash128 text, uint64_t index)
 {
     const struct {
         struct pen_hash128 text;
         uint64_t index;
-    } key = {f->hash, f->index};
+    } key = {text, index};
     const pen_slice bytes = {(const uint8_t *)&key, sizeof(key)};
-    PEN_CHECK(pen_buf_add(&f->rules->hashed, bytes) == PEN_OK);
+    PEN_CHECK(pen_buf_add(&rules->hashed, bytes) == PEN_OK);
+}
+
+void rules_keep(struct pen_rules *rules, const struct pen_rule *rule, struct pen_hash128 text,
+                uint64_t index)
+{
+    rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
+    rules->items[rules->count++] = *rule;
+    add_hash(rules, text, index);
 }
 
 static pen_status add_rule(struct file *f, const struct pen_yaml *root)
@@ -134,10 +163,8 @@ static pen_status add_rule(struct file *f, const struct pen_yaml *root)
         return st;
     }
     PEN_TRY(claim(f, root, &rule, rule.impl->name));
-    if (is_selected(&rules->options, &rule)) {
-        rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
-        rules->items[rules->count++] = rule;
-        add_hash(f);
+    if (rules_is_selected(&rules->options, &rule)) {
+        rules_keep(rules, &rule, f->hash, f->index);
     }
     return PEN_OK;
 }
@@ -154,7 +181,7 @@ static pen_status add_filter(struct file *f, const struct pen_yaml *root)
     rules->filters = rules_grow(rules->filters, rules->filter_count, &rules->filter_cap,
                                 sizeof(*rules->filters));
     rules->filters[rules->filter_count++] = filter;
-    add_hash(f);
+    add_hash(rules, f->hash, f->index);
     return PEN_OK;
 }
 
@@ -283,7 +310,7 @@ static void reject_text(struct file *f)
     rules_reject(f->rules, f->name, &f->b);
 }
 
-void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
+static void add_yaml(struct pen_rules *rules, const char *name, pen_slice text)
 {
     struct pen_yaml_docs docs;
     struct pen_err err = {0};
@@ -321,4 +348,13 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
         }
     }
     warn_unused_global(&f);
+}
+
+void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
+{
+    if (rule_name_ends(name, ".json")) {
+        datadog_add_text(rules, name, text);
+    } else {
+        add_yaml(rules, name, text);
+    }
 }

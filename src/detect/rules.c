@@ -1,6 +1,9 @@
 #include "rules.h"
 
+#include "penstock/query.h"
+
 #include "files.h"
+#include "source_fold.h"
 
 #include <stdlib.h>
 
@@ -107,8 +110,10 @@ void rules_know(struct pen_rules *rules, pen_slice text, bool is_id, pen_slice f
 
 static bool is_rule_file(const char *name)
 {
-    return (rule_name_ends(name, ".yml") || rule_name_ends(name, ".yaml")) &&
-           !rule_name_ends(name, ".test.yml") && strcmp(name, "overlay.yml") != 0;
+    return (rule_name_ends(name, ".yml") || rule_name_ends(name, ".yaml") ||
+            rule_name_ends(name, ".json")) &&
+           !rule_name_ends(name, ".test.yml") && !rule_name_ends(name, ".test.json") &&
+           strcmp(name, "overlay.yml") != 0;
 }
 
 static pen_status each_file(void *ctx, const char *path, pen_slice text, struct pen_err *err)
@@ -232,8 +237,21 @@ static bool part_applies(pen_slice wanted, pen_slice has)
     return wanted.len == 0 || pen_slice_eq_nocase(wanted, has);
 }
 
+/* Some query may take a record of the type. */
+static bool may_apply(const struct pen_rule_impl *impl, const struct pen_type *type)
+{
+    bool is_any = false;
+    for (uint32_t i = 0; i < impl->tree_count && !is_any; i++) {
+        is_any = source_verdict(impl->trees[i], type) != SOURCE_NEVER;
+    }
+    return is_any && !pen_slice_eq(type->name, PEN_SLICE_LIT("unknown"));
+}
+
 bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type)
 {
+    if (rule->datadog != NULL) {
+        return may_apply(rule->impl, type);
+    }
     for (uint32_t i = 0; i < type->logsource_count; i++) {
         const struct pen_logsource *has = &type->logsources[i];
         if (part_applies(rule->logsource.category, has->category) &&
@@ -268,6 +286,48 @@ static void query_push(struct query_list *list, struct pen_query query)
     list->items[list->count++] = query;
 }
 
+/* Names of log search syntax; source and service of a known type are told without a record. */
+struct search_names {
+    const struct pen_rule_names *names;
+    const struct pen_type *type;
+};
+
+static pen_status search_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
+{
+    const struct search_names *n = ctx;
+    if (source_is_known(name, n->type)) {
+        *field = SOURCE_FIELD;
+        return PEN_OK;
+    }
+    return n->names->query_field(n->names->query_ctx, name, field, err);
+}
+
+/* False when the rule was left out: its queries up to then are taken back. */
+static bool build_datadog(const struct pen_rules *rules, uint32_t index,
+                          struct search_names *search, struct builder *b, struct query_list *list)
+{
+    const struct pen_rule *rule = &rules->items[index];
+    const struct pen_query_options options = {
+        .field = search_field, .field_ctx = search, .as_rule = true};
+    const uint32_t before = list->count;
+    for (uint32_t i = 0; i < rule->datadog->query_count; i++) {
+        struct pen_expr *tree = NULL;
+        if (source_verdict(rule->impl->trees[i], search->type) == SOURCE_NEVER) {
+            continue;
+        }
+        if (pen_query_parse(b->arena, rule->datadog->queries[i].text, &options, &tree, b->err) !=
+            PEN_OK) {
+            list->count = before;
+            return false;
+        }
+        source_fold(tree, search->type);
+        query_push(list, (struct pen_query){.expr = tree,
+                                            .tag = index * PEN_RULE_QUERIES_MAX + i,
+                                            .name = rule->id});
+    }
+    return true;
+}
+
 /* Of one log type; said for each, counted once. */
 static void reject_for_type(struct pen_rules *rules, const struct pen_rule *rule,
                             const struct builder *b)
@@ -278,14 +338,17 @@ static void reject_for_type(struct pen_rules *rules, const struct pen_rule *rule
 }
 
 /* False when the rule was left out. */
-static bool build_rule(struct pen_rules *rules, uint32_t index, struct builder *b,
-                       struct query_list *list)
+static bool build_rule(struct pen_rules *rules, uint32_t index, struct search_names *search,
+                       struct builder *b, struct query_list *list)
 {
     struct pen_expr *trees[PEN_RULE_QUERIES_MAX];
     const struct pen_rule *rule = &rules->items[index];
     uint32_t n = 0;
     b->line = rule->line;
     b->column = 1;
+    if (rule->datadog != NULL) {
+        return build_datadog(rules, index, search, b, list);
+    }
     if (sigma_rule_build(b, rule, trees, &n) != PEN_OK) {
         return false;
     }
@@ -303,6 +366,7 @@ pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *typ
                              struct pen_query **out, uint32_t *count, struct pen_err *err)
 {
     struct query_list list = {.arena = arena};
+    struct search_names search = {.names = names, .type = type};
     struct builder b = {.arena = arena,
                         .field = names->field,
                         .field_ctx = names->field_ctx,
@@ -310,7 +374,7 @@ pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *typ
                         .err = err};
     for (uint32_t i = 0; i < rules->count; i++) {
         const struct pen_rule *rule = &rules->items[i];
-        if (pen_rule_applies(rule, type) && !build_rule(rules, i, &b, &list)) {
+        if (pen_rule_applies(rule, type) && !build_rule(rules, i, &search, &b, &list)) {
             reject_for_type(rules, rule, &b);
         }
     }

@@ -10,6 +10,8 @@ struct pen_rule_impl {
     const struct pen_yaml *detection;
     const struct sigma_filter **filters;
     uint32_t filter_count;
+    struct pen_expr **trees; /* of a Datadog rule: queries in which only sources are told apart */
+    uint32_t tree_count;
 };
 
 struct sigma_filter {
@@ -54,6 +56,15 @@ void rules_know(struct pen_rules *rules, pen_slice text, bool is_id, pen_slice f
 pen_status rules_no_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err);
 
 /* ---- rule_docs.c ---- */
+
+/* False for what the options leave out: rules that are off too, unless all are wanted. */
+bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule *rule);
+/* rule->id from its title, of at most 1,024 bytes; with a number behind it when others have it.
+ * False when too many have it. */
+bool rules_id_of_title(struct pen_rules *rules, struct pen_rule *rule);
+/* Adds a rule to the set: the one at index of the text with that hash. */
+void rules_keep(struct pen_rules *rules, const struct pen_rule *rule, struct pen_hash128 text,
+                uint64_t index);
 
 /* Every document of a file's text: its rules and filters, or notices why not. */
 void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text);

@@ -42,6 +42,14 @@ static inline pen_status test_field(void *ctx, pen_slice name, uint32_t *out, st
     return pen_plan_dotted(f->plan, *out, name);
 }
 
+/* Of log search syntax: the path behind the @, or the name. */
+static inline pen_status test_search_field(void *ctx, pen_slice name, uint32_t *out,
+                                           struct pen_err *err)
+{
+    const bool is_path = name.len > 0 && name.ptr[0] == '@';
+    return test_field(ctx, pen_slice_sub(name, is_path ? 1 : 0, name.len), out, err);
+}
+
 static inline struct pen_rules *load_texts(const struct pen_rule_text *texts, uint32_t count,
                                            const struct pen_rules_options *options)
 {
@@ -111,7 +119,10 @@ static inline void judge_open(struct judge *judge, struct pen_rules *rules,
     struct pen_err err = {0};
     *judge = (struct judge){.fields = {.plan = pen_plan_new()}};
     pen_arena_init(&judge->arena, 1 << 24);
-    const struct pen_rule_names names = {.field = test_field, .field_ctx = &judge->fields};
+    const struct pen_rule_names names = {.field = test_field,
+                                         .field_ctx = &judge->fields,
+                                         .query_field = test_search_field,
+                                         .query_ctx = &judge->fields};
     assert_int_equal(
         pen_rules_queries(rules, type, &names, &judge->arena, &judge->queries, &judge->count, &err),
         PEN_OK);
@@ -171,6 +182,35 @@ static inline uint64_t matches_of(struct pen_rules *rules, const char *event)
     judge_close(&judge);
     pen_types_free(types);
     return got;
+}
+
+/* Names of the queries of a Datadog rule that take an event of CloudTrail, blanks between them. */
+static inline void queries_of(struct pen_rules *rules, const char *event, char *out, size_t size)
+{
+    struct pen_types *types = NULL;
+    struct pen_err err = {0};
+    struct judge judge;
+    struct pen_record record;
+    uint8_t raw[4096] = {0};
+    size_t len = 0;
+    assert_int_equal(pen_types_load(NULL, &types, &err), PEN_OK);
+    judge_open(&judge, rules, pen_types_find(types, PEN_SLICE_LIT("cloudtrail")));
+    const pen_slice text = pen_slice_str(event);
+    assert_true(text.len + PEN_JSON_PADDING < sizeof(raw));
+    memcpy(raw, text.ptr, text.len);
+    assert_int_equal(pen_walker_one(judge.walker, (pen_slice){raw, text.len}, &record, &err),
+                     PEN_NEXT_RECORD);
+    for (uint32_t i = 0; i < judge.count; i++) {
+        const struct pen_rule *rule =
+            pen_rules_at(rules, judge.queries[i].tag / PEN_RULE_QUERIES_MAX);
+        const uint32_t query = judge.queries[i].tag % PEN_RULE_QUERIES_MAX;
+        if (pen_expr_eval(judge.queries[i].expr, &record, NULL, NULL)) {
+            len += (size_t)snprintf(out + len, size - len, "%s%.*s", len == 0 ? "" : " ",
+                                    PEN_SLICE_FMT(rule->datadog->queries[query].name));
+        }
+    }
+    judge_close(&judge);
+    pen_types_free(types);
 }
 
 /* One rule of that detection, with `condition: s` when it has no condition. */
