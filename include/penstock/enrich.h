@@ -20,12 +20,19 @@
 #define PEN_ENRICH_AS 2U
 #define PEN_ENRICH_ASSETS 4U
 #define PEN_ENRICH_CLIENT 8U /* source.ip behind proxies that are trusted */
+#define PEN_ENRICH_IOC 16U   /* threat.enrichments */
 
+struct pen_ioc_limits {
+    uint64_t entries_max; /* indicators of all lists */
+    uint64_t bytes_max;   /* of a file */
+};
 struct pen_enrich_options {      /* paths; NULL or "": none */
     const char *geoip;           /* a database of cities or countries */
     const char *asn;             /* of autonomous systems */
     const char *assets;          /* CSV: what belongs to whom */
     const char *trusted_proxies; /* no path: addresses and networks, with commas between them */
+    const char *ioc;             /* lists of threat indicators, with commas between them */
+    struct pen_ioc_limits ioc_limits;
 };
 
 struct pen_enrich;
@@ -50,11 +57,11 @@ void pen_enrich_close(struct pen_enrich *enrich);
  * All enrichers have used the tables of pen_enrich_now since the reload before: what is older is
  * freed.  Of a file that cannot be used the tables before stay; it is told once and not read again
  * before it changes.
- * changed  set when there are new tables
+ * changed  PEN_ENRICH_ bits of what is new; 0: the tables of now are those of before
  * Returns  PEN_OK | PEN_E_USAGE | PEN_E_NOMEM
  * Cost     a stat of each file; with a change, that of open
  */
-PEN_MUST_USE pen_status pen_enrich_reload(struct pen_enrich *enrich, bool *changed,
+PEN_MUST_USE pen_status pen_enrich_reload(struct pen_enrich *enrich, uint32_t *changed,
                                           struct pen_err *err);
 /* The tables of now, as long as enrich lives and until the reload after the next. */
 struct pen_enrich_tables;
@@ -161,10 +168,6 @@ const char *pen_ioc_type_name(enum pen_ioc_type type); /* of STIX: "ipv4-addr" *
 #define PEN_IOC_LISTS_MAX 64U
 #define PEN_IOC_VALUE_MAX 2048U /* bytes of an indicator, */
 #define PEN_IOC_WORDS_MAX 1024U /* of a name or a description: cut there */
-struct pen_ioc_limits {
-    uint64_t entries_max; /* indicators of all lists */
-    uint64_t bytes_max;   /* of a file */
-};
 struct pen_iocs; /* lists and what finds in them; never changes, read by any thread */
 /*
  * pen_iocs_open - reads lists, in this order.
@@ -197,6 +200,11 @@ PEN_MUST_USE pen_status pen_iocs_words(const struct pen_iocs *iocs, struct pen_b
 /* The lists whose date is more than age_ns before now, a bit each, the first list lowest; age_ns 0:
  * none. */
 uint64_t pen_iocs_stale(const struct pen_iocs *iocs, int64_t age_ns, int64_t now_ns);
+/* Appends a line for each of these lists: how old it is by which date. */
+PEN_MUST_USE pen_status pen_iocs_stale_words(const struct pen_iocs *iocs, uint64_t stale,
+                                             int64_t now_ns, struct pen_buf *out);
+/* The lists of a run as they are now, until the reload after the next; NULL: it has none. */
+const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich);
 
 /* What a value is looked up as, a bit each. */
 #define PEN_IOC_AS_ADDRESS 1U
@@ -228,6 +236,9 @@ struct pen_ioc { /* an indicator that was found; slices live as long as its list
  */
 uint32_t pen_iocs_find(const struct pen_iocs *iocs, uint32_t kinds, pen_slice text,
                        struct pen_ioc *out, uint32_t max);
+/* The same in the lists that an enricher uses. */
+uint32_t pen_enricher_ioc(const struct pen_enricher *enricher, uint32_t kinds, pen_slice text,
+                          struct pen_ioc *out, uint32_t max);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_enrich_libraries(struct pen_buf *out);

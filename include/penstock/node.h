@@ -365,6 +365,7 @@ struct pen_replay_options {
 #define PEN_OPTION_WORD uint64_t
 #define PEN_OPTION_LIST struct pen_option_list
 #define PEN_OPTION_PATH struct pen_option_path
+#define PEN_OPTION_PATHS struct pen_option_list
 #include "penstock/options.def"
 #undef PEN_OPTION
 };
@@ -375,7 +376,10 @@ static inline struct pen_enrich_options pen_replay_enrich(const struct pen_repla
     return (struct pen_enrich_options){.geoip = options->geoip.text,
                                        .asn = options->asn.text,
                                        .assets = options->assets.text,
-                                       .trusted_proxies = options->trusted_proxies.text};
+                                       .trusted_proxies = options->trusted_proxies.text,
+                                       .ioc = options->ioc.text,
+                                       .ioc_limits = {.entries_max = options->ioc_entries_max,
+                                                      .bytes_max = options->ioc_bytes_max}};
 }
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */
@@ -390,6 +394,7 @@ struct pen_totals {
         records_dead, records_held;
     uint64_t records_refused; /* of records_dead: those that the sink refused */
     uint64_t matches;
+    uint64_t ioc_records, ioc_matches; /* with a threat indicator in them, and how many */
     int64_t time_first_ns, time_last_ns;
 };
 #define PEN_GAP_DAMAGED "damaged" /* causes that are told with is_strict alone */
@@ -400,6 +405,7 @@ struct pen_gap {
     char account[16];
     uint64_t count;
 };
+#define PEN_IOC_STATE_NAME 64U
 struct pen_replay_result {
     const char *status; /* "done", "stopped" or "failed" */
     char reason[256];   /* why it stopped */
@@ -426,6 +432,12 @@ struct pen_replay_result {
     const struct pen_exclusion *exclusions;
     uint32_t exclusion_count;
     uint64_t excluded[PEN_EXCLUSIONS_MAX];
+    struct pen_ioc_state { /* of enrich.ioc at the end */
+        uint32_t lists;    /* 0: none was asked for */
+        uint64_t indicators, rejected, ended;
+        uint32_t stale_count;
+        char stale[PEN_IOC_LISTS_MAX][PEN_IOC_STATE_NAME]; /* names of files, cut */
+    } ioc;
     uint32_t accounts, regions;
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */

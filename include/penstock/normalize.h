@@ -17,7 +17,9 @@ PEN_MUST_USE pen_status pen_schema_new(const struct pen_type *type, struct pen_s
 /* With fields for what pen_enrich tells of addresses: parts are PEN_ENRICH_ bits (enrich.h).  Of a
  * type that has source.ip (or destination, client, server), rules and queries may name source.geo
  * and source.as fields then.  What the map of a type has under these names stays when no table
- * knows better. */
+ * knows better.  With PEN_ENRICH_IOC every type that has a field of an address, a domain, a URL, a
+ * user agent or a hash has threat.matched.providers, .types, .indicators, .names and .categories
+ * (also by their names in Datadog's rules, threat_intel.results.category and the like). */
 PEN_MUST_USE pen_status pen_schema_new_enriched(const struct pen_type *type, uint32_t parts,
                                                 struct pen_schema **out, struct pen_err *err);
 void pen_schema_free(struct pen_schema *schema);
@@ -80,7 +82,8 @@ struct pen_doc { /* slices borrow the normalizer or the record until its next ca
     pen_slice event_id; /* id of detection: natural id, else empty (caller: object, record) */
     int64_t time_ns;    /* event time; INT64_MIN when the record has none that parses */
     pen_slice account, region, identity, source_ip;
-    pen_slice source; /* the document, {...}, no newline; empty when not wanted */
+    uint32_t indicators; /* of threats, that lists know of values in it */
+    pen_slice source;    /* the document, {...}, no newline; empty when not wanted */
 };
 
 struct pen_normalizer;

@@ -117,6 +117,9 @@ int cmd_check(int argc, char **argv)
     }
     if (code < 0) {
         rules_notices_print(stderr, check.program->rules);
+        if (check.program->enrich != NULL) {
+            told_iocs(pen_enrich_iocs(check.program->enrich), args->options.ioc_max_age_ns);
+        }
         code = pen_rules_rejected(check.program->rules) > 0 ? 4 : 0;
         if (pen_budget_check(&check.budget, &err) != PEN_OK) {
             code = cli_fail(&err);

@@ -14,6 +14,7 @@
 #define ARENA_BYTES_MAX ((size_t)16 << 20)
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 #define KEY_BYTES_MAX 256U
+#define LIST_BYTES_MAX ((size_t)1 << 20)
 
 struct reading {
     struct config *config;
@@ -340,43 +341,60 @@ struct place {
     size_t prefix; /* bytes of the key before the map's own members */
 };
 
+/* Adds a value to those before it, with a comma between them. */
+static bool list_add_text(struct pen_buf *list, pen_slice text)
+{
+    return (list->len == 0 || pen_buf_add_byte(list, ',') == PEN_OK) &&
+           pen_buf_add(list, text) == PEN_OK;
+}
+
+/* Likewise a file, or files with commas between them, relative to the folder of the config. */
+static bool list_add_paths(struct reading *r, struct pen_buf *list, pen_slice text)
+{
+    pen_slice path;
+    bool is_good = true;
+    while (is_good && pen_slice_split(&text, ',', &path)) {
+        is_good = list_add_text(list, pen_slice_str(path_of(r, pen_slice_trim(path))));
+    }
+    return is_good;
+}
+
 /* The entries with commas between them, as they are written behind --set; an empty text is an
  * entry that was no text, which is told. */
-static pen_slice list_text(struct reading *r, const struct pen_yaml *list)
+static pen_slice list_text(struct reading *r, const struct pen_yaml *list, bool is_path)
 {
-    size_t bytes = 0;
-    for (const struct pen_yaml *entry = list->child; entry != NULL; entry = entry->next) {
-        if (entry->kind != PEN_YAML_SCALAR || entry->text.len == 0) {
+    const bool is_seq = list->kind == PEN_YAML_SEQ;
+    struct pen_buf text;
+    bool is_good = true;
+    pen_buf_init(&text, LIST_BYTES_MAX);
+    for (const struct pen_yaml *entry = is_seq ? list->child : list; is_good && entry != NULL;
+         entry = is_seq ? entry->next : NULL) {
+        is_good =
+            entry->kind == PEN_YAML_SCALAR && entry->text.len > 0 &&
+            (is_path ? list_add_paths(r, &text, entry->text) : list_add_text(&text, entry->text));
+        if (!is_good) {
             PROBLEM(r, entry, "the entries of a list are texts");
-            return (pen_slice){0};
         }
-        bytes += entry->text.len + 1;
     }
-    uint8_t *to = pen_arena_alloc(&r->config->arena, bytes + 1, 1);
-    size_t len = 0;
-    for (const struct pen_yaml *entry = list->child; to != NULL && entry != NULL;
-         entry = entry->next) {
-        if (len > 0) {
-            to[len++] = ',';
-        }
-        memcpy(to + len, entry->text.ptr, entry->text.len);
-        len += entry->text.len;
-    }
-    return (pen_slice){to, len};
+    const pen_slice copy = pen_arena_dup(&r->config->arena, pen_buf_slice(&text));
+    pen_buf_fini(&text);
+    return copy;
 }
 
 static void setting_take(struct reading *r, const struct pen_yaml *at, pen_slice key)
 {
     struct pen_err err = {0};
     const bool is_list = at->kind == PEN_YAML_SEQ;
+    const bool is_path = settings_is_path(key);
     if (is_list && !settings_is_list(key)) {
         PROBLEM(r, at, "%.*s takes one value", PEN_SLICE_FMT(key));
         return;
     }
     const uint32_t problems = r->problem_count;
-    const pen_slice value = is_list                 ? list_text(r, at)
-                            : settings_is_path(key) ? pen_slice_str(path_of(r, at->text))
-                                                    : at->text;
+    const bool is_paths = is_path && settings_is_list(key) && at->text.len > 0;
+    const pen_slice value = is_list || is_paths ? list_text(r, at, is_path)
+                            : is_path           ? pen_slice_str(path_of(r, at->text))
+                                                : at->text;
     if (r->problem_count > problems) {
         return;
     }

@@ -47,6 +47,42 @@ static void print_exclusions_json(const struct pen_replay_result *r)
 }
 
 /* Those that matched something. */
+static void print_iocs_json(const struct pen_replay_result *r)
+{
+    const struct pen_ioc_state *ioc = &r->ioc;
+    struct pen_buf name;
+    if (ioc->lists == 0) {
+        return;
+    }
+    (void)printf("\"ioc\":{\"lists\":%u,\"indicators\":%" PRIu64 ",\"rejected\":%" PRIu64
+                 ",\"ended\":%" PRIu64 ",\"records\":%" PRIu64 ",\"matches\":%" PRIu64
+                 ",\"stale\":[",
+                 ioc->lists, ioc->indicators, ioc->rejected, ioc->ended, r->totals.ioc_records,
+                 r->totals.ioc_matches);
+    pen_buf_init(&name, (size_t)PEN_IOC_STATE_NAME * 8);
+    for (uint32_t i = 0; i < ioc->stale_count; i++) {
+        name.len = 0;
+        if (pen_json_escape(&name, pen_slice_str(ioc->stale[i])) == PEN_OK) {
+            (void)printf("%s\"%.*s\"", i == 0 ? "" : ",", (int)name.len, (const char *)name.ptr);
+        }
+    }
+    pen_buf_fini(&name);
+    (void)printf("]},");
+}
+
+static void print_iocs(const struct pen_replay_result *r)
+{
+    const struct pen_ioc_state *ioc = &r->ioc;
+    if (ioc->lists > 0) {
+        (void)printf("%-10s %" PRIu64 " match%s in %" PRIu64 " record%s, of %" PRIu64
+                     " in %u list%s",
+                     "indicators", r->totals.ioc_matches, r->totals.ioc_matches == 1 ? "" : "es",
+                     r->totals.ioc_records, plural(r->totals.ioc_records), ioc->indicators,
+                     ioc->lists, plural(ioc->lists));
+        (void)printf(ioc->stale_count > 0 ? ", %u of them stale\n" : "\n", ioc->stale_count);
+    }
+}
+
 static void print_exclusions(const struct pen_replay_result *r)
 {
     uint32_t shown = 0;
@@ -156,6 +192,7 @@ void replay_summary_json(const struct pen_replay_result *r)
     }
     (void)printf("],");
     print_exclusions_json(r);
+    print_iocs_json(r);
     if (r->is_retry) {
         (void)printf("\"retry\":{\"objects\":%" PRIu64 ",\"left\":%" PRIu64 ",\"refused\":%" PRIu64
                      "},",
@@ -271,6 +308,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
     print_detection(r);
     print_promise(r);
     print_exclusions(r);
+    print_iocs(r);
     print_gaps(r);
     (void)printf("\nlook further:\n  penstock signals list --out %s\n", out);
     if (!r->is_cluster) {

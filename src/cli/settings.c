@@ -23,7 +23,7 @@ const struct setting cli_settings[] = {
 const char *setting_type_name(enum setting_type type)
 {
     static const char *const names[] = {"count", "size", "duration", "time",
-                                        "word",  "list", "path"};
+                                        "word",  "list", "path",     "paths"};
     return names[type];
 }
 
@@ -80,6 +80,7 @@ static bool number_read(const struct setting *setting, pen_slice text, union num
         return word_read(setting->unit, text, &out->amount);
     case SETTING_LIST:
     case SETTING_PATH:
+    case SETTING_PATHS:
         break; /* no number */
     }
     pen_panic(PEN_HERE, "type of a setting");
@@ -107,7 +108,8 @@ static union number own_number(const struct setting *setting, const char *text)
 
 static bool is_text(const struct setting *setting)
 {
-    return setting->type == SETTING_LIST || setting->type == SETTING_PATH;
+    return setting->type == SETTING_LIST || setting->type == SETTING_PATH ||
+           setting->type == SETTING_PATHS;
 }
 
 static bool text_put(struct pen_replay_options *options, const struct setting *setting,
@@ -203,13 +205,13 @@ bool settings_known(pen_slice key)
 bool settings_is_path(pen_slice key)
 {
     const struct setting *s = find(key);
-    return s != NULL && s->type == SETTING_PATH;
+    return s != NULL && (s->type == SETTING_PATH || s->type == SETTING_PATHS);
 }
 
 bool settings_is_list(pen_slice key)
 {
     const struct setting *s = find(key);
-    return s != NULL && s->type == SETTING_LIST;
+    return s != NULL && (s->type == SETTING_LIST || s->type == SETTING_PATHS);
 }
 
 static pen_status value_fail(const struct setting *s, pen_slice value, struct pen_err *err)
@@ -218,7 +220,7 @@ static pen_status value_fail(const struct setting *s, pen_slice value, struct pe
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "%s takes one of %s, not `%.*s`", s->key,
                         s->unit, PEN_SLICE_FMT(value));
     }
-    if (s->type == SETTING_LIST) {
+    if (s->type == SETTING_LIST || s->type == SETTING_PATHS) {
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
                         "%s takes %s with commas between them, at most %d bytes, not `%.*s`",
                         s->key, s->unit, PEN_OPTION_LIST_MAX - 1, PEN_SLICE_FMT(value));
@@ -317,6 +319,7 @@ pen_status setting_text(const struct setting *setting, const struct pen_replay_o
         return pen_buf_add(out, word_at(setting->unit, number.amount));
     case SETTING_LIST:
     case SETTING_PATH:
+    case SETTING_PATHS:
         break;
     }
     pen_panic(PEN_HERE, "type of a setting");

@@ -12,7 +12,8 @@ enum setting_type {
     SETTING_TIME,
     SETTING_WORD,
     SETTING_LIST,
-    SETTING_PATH
+    SETTING_PATH,
+    SETTING_PATHS
 };
 enum setting_when { SETTING_START, SETTING_JOB, SETTING_NEW };
 
@@ -28,7 +29,7 @@ const char *setting_type_name(enum setting_type type);
 /* When a value counts, in words. */
 const char *setting_when_text(enum setting_when when);
 bool settings_known(pen_slice key);
-bool settings_is_path(pen_slice key); /* of an option that is a file */
+bool settings_is_path(pen_slice key); /* of an option that is a file, or files */
 bool settings_is_list(pen_slice key);
 void settings_defaults(struct pen_replay_options *options);
 /*

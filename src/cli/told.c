@@ -6,6 +6,7 @@
 
 #define LINES_MAX 20U
 #define NAME_BYTES_MAX 4096U
+#define IOC_WORDS_MAX ((size_t)4 << 20)
 
 static const char *stage_words(enum pen_pass_stage stage)
 {
@@ -101,4 +102,27 @@ void cli_words_escaped(pen_slice text)
         (void)fprintf(stderr, "%.*s\n", (int)out.len, (const char *)out.ptr);
     }
     pen_buf_fini(&out);
+}
+
+void told_iocs(const struct pen_iocs *iocs, int64_t max_age_ns)
+{
+    const int64_t now_ns = pen_clock_wall_ns();
+    struct pen_buf lines;
+    if (iocs == NULL) {
+        return;
+    }
+    pen_buf_init(&lines, IOC_WORDS_MAX);
+    pen_slice line;
+    pen_status st = pen_iocs_words(iocs, &lines);
+    if (st == PEN_OK) {
+        st = pen_iocs_stale_words(iocs, pen_iocs_stale(iocs, max_age_ns, now_ns), now_ns, &lines);
+    }
+    pen_slice rest = pen_buf_slice(&lines);
+    while (rest.len > 0 && pen_slice_split(&rest, '\n', &line)) {
+        (void)fprintf(stderr, "penstock: warning: %.*s\n", (int)line.len, (const char *)line.ptr);
+    }
+    if (st != PEN_OK) {
+        (void)fputs("penstock: warning: no memory for more about lists of indicators\n", stderr);
+    }
+    pen_buf_fini(&lines);
 }

@@ -14,6 +14,9 @@ void told_sum(const struct told *told, const struct pen_totals *totals);
  * and objects of no known type. */
 bool told_has_gap(const struct pen_totals *totals, bool strict);
 
+/* What cannot be used of lists of indicators, and which are older than max_age_ns; may be NULL. */
+void told_iocs(const struct pen_iocs *iocs, int64_t max_age_ns);
+
 /* Writes lines, cells of which tabs part, to standard output with what a terminal would obey
  * escaped. */
 void cli_print_escaped(struct pen_buf *scratch, pen_slice lines);

@@ -260,6 +260,13 @@ bool pen_enricher_trusts(const struct pen_enricher *enricher, pen_slice ip)
     return enricher->proxies != NULL && proxies_have(enricher->proxies, ip);
 }
 
+uint32_t pen_enricher_ioc(const struct pen_enricher *enricher, uint32_t kinds, pen_slice text,
+                          struct pen_ioc *out, uint32_t max)
+{
+    const struct pen_iocs *iocs = enricher->tables->iocs;
+    return iocs == NULL ? 0 : pen_iocs_find(iocs, kinds, text, out, max);
+}
+
 pen_status pen_enrich_libraries(struct pen_buf *out)
 {
     return pen_buf_printf(out, "libmaxminddb %s\n", MMDB_lib_version());

@@ -176,6 +176,25 @@ pen_status pen_iocs_words(const struct pen_iocs *iocs, struct pen_buf *out)
     return st;
 }
 
+pen_status pen_iocs_stale_words(const struct pen_iocs *iocs, uint64_t stale, int64_t now_ns,
+                                struct pen_buf *out)
+{
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; st == PEN_OK && i < iocs->list_count; i++) {
+        struct pen_ioc_list list;
+        char date[PEN_TIME_MAX];
+        pen_iocs_list(iocs, i, &list);
+        const int len = (int)pen_format_time(list.date_ns, date);
+        st =
+            (stale >> i & 1U) == 0
+                ? PEN_OK
+                : pen_buf_printf(out, "%s: %s %.*s, %" PRId64 " hours ago: ioc.max_age is less\n",
+                                 list.path, list.is_own_date ? "says that it is of" : "was written",
+                                 len, date, (now_ns - list.date_ns) / (3600 * PEN_NS_PER_S));
+    }
+    return st;
+}
+
 uint64_t pen_iocs_stale(const struct pen_iocs *iocs, int64_t age_ns, int64_t now_ns)
 {
     uint64_t stale = 0;

@@ -6,7 +6,7 @@
 
 bool pen_enrich_wanted(const struct pen_enrich_options *o)
 {
-    const char *const wants[] = {o->geoip, o->asn, o->assets, o->trusted_proxies};
+    const char *const wants[] = {o->geoip, o->asn, o->assets, o->trusted_proxies, o->ioc};
     bool is_any = false;
     for (size_t i = 0; i < PEN_COUNT(wants); i++) {
         is_any |= wants[i] != NULL && wants[i][0] != '\0';
@@ -28,6 +28,7 @@ static void tables_free(struct pen_enrich_tables *tables)
     if (tables->assets != NULL && --tables->assets->users == 0) {
         assets_close(tables->assets);
     }
+    pen_iocs_close(tables->iocs);
     free(tables);
 }
 
@@ -68,6 +69,32 @@ static pen_status databases_open(const struct pen_enrich *enrich, struct pen_enr
     return PEN_OK;
 }
 
+/* Paths with commas between them. */
+static pen_status iocs_open(const char *list, struct pen_enrich *enrich, struct pen_iocs **out,
+                            struct pen_err *err)
+{
+    char *paths[PEN_IOC_LISTS_MAX + 1] = {NULL};
+    uint32_t count = 0;
+    pen_slice rest = list == NULL ? (pen_slice){0} : pen_slice_str(list);
+    pen_slice path;
+    bool is_good = true;
+    while (is_good && rest.len > 0 && count <= PEN_IOC_LISTS_MAX &&
+           pen_slice_split(&rest, ',', &path)) {
+        path = pen_slice_trim(path);
+        paths[count] = strndup((const char *)path.ptr, path.len);
+        is_good = paths[count++] != NULL;
+    }
+    pen_status st =
+        is_good ? PEN_OK : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
+    if (is_good && count > 0) {
+        st = pen_iocs_open((const char *const *)paths, count, &enrich->ioc_limits, out, err);
+    }
+    while (count > 0) {
+        free(paths[--count]);
+    }
+    return st;
+}
+
 static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_options *options,
                           struct pen_err *err)
 {
@@ -81,6 +108,8 @@ static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_opt
     PEN_TRY(path_take(options->asn, &enrich->asn, err));
     PEN_TRY(path_take(options->assets, &enrich->assets, err));
     PEN_TRY(databases_open(enrich, first, err));
+    enrich->ioc_limits = options->ioc_limits;
+    PEN_TRY(iocs_open(options->ioc, enrich, &first->iocs, err));
     return enrich->assets == NULL ? PEN_OK : assets_open(enrich->assets, &first->assets, err);
 }
 
@@ -121,7 +150,8 @@ uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
     return (enrich->geoip != NULL ? PEN_ENRICH_GEO : 0) |
            (enrich->asn != NULL ? PEN_ENRICH_AS : 0) |
            (enrich->assets != NULL ? PEN_ENRICH_ASSETS : 0) |
-           (enrich->has_proxies ? PEN_ENRICH_CLIENT : 0);
+           (enrich->has_proxies ? PEN_ENRICH_CLIENT : 0) |
+           (enrich->now->iocs != NULL ? PEN_ENRICH_IOC : 0);
 }
 
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
@@ -130,7 +160,13 @@ uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
     return (now->geo == NULL ? 0 : now->geo->stamp.bytes) +
            (now->as == NULL ? 0 : now->as->stamp.bytes) +
            (now->assets == NULL ? 0 : now->assets->arena.used_bytes) +
-           (enrich->has_proxies ? enrich->proxies.arena.used_bytes : 0);
+           (enrich->has_proxies ? enrich->proxies.arena.used_bytes : 0) +
+           (now->iocs == NULL ? 0 : pen_iocs_bytes(now->iocs));
+}
+
+const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich)
+{
+    return enrich->now->iocs;
 }
 
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)
@@ -156,15 +192,13 @@ struct watched {
 };
 
 /* The content of the file when it is new and can be used, else what there is. */
-static pen_status next_of(const struct watched *w, struct mmdb **out, bool *changed,
-                          struct pen_err *err)
+static pen_status next_of(const struct watched *w, struct mmdb **out, struct pen_err *err)
 {
     struct mmdb_stamp stamp;
     pen_status st = PEN_OK;
     if (w->now != NULL && is_new(w->path, &w->now->stamp, w->refused, &stamp)) {
         st = mmdb_open(w->path, w->kind, out, err);
         *w->refused = st == PEN_E_USAGE ? stamp : *w->refused;
-        *changed |= st == PEN_OK;
     }
     if (*out == NULL && w->now != NULL) {
         *out = w->now;
@@ -174,8 +208,7 @@ static pen_status next_of(const struct watched *w, struct mmdb **out, bool *chan
 }
 
 /* The same of the table of assets. */
-static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, bool *changed,
-                              struct pen_err *err)
+static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, struct pen_err *err)
 {
     struct assets *now = enrich->now->assets;
     struct mmdb_stamp stamp;
@@ -183,7 +216,6 @@ static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, bo
     if (now != NULL && is_new(enrich->assets, &now->stamp, &enrich->refused_assets, &stamp)) {
         st = assets_open(enrich->assets, out, err);
         enrich->refused_assets = st == PEN_E_USAGE ? stamp : enrich->refused_assets;
-        *changed |= st == PEN_OK;
     }
     if (*out == NULL && now != NULL) {
         *out = now;
@@ -192,28 +224,57 @@ static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, bo
     return st;
 }
 
-pen_status pen_enrich_reload(struct pen_enrich *enrich, bool *changed, struct pen_err *err)
+/* And of the lists of indicators. */
+static pen_status next_iocs(struct pen_enrich *enrich, struct pen_iocs **out, struct pen_err *err)
 {
-    struct pen_enrich_tables *now = enrich->now;
+    struct pen_iocs *now = enrich->now->iocs;
+    pen_status st = PEN_OK;
+    if (now != NULL) {
+        st = ioc_reload(now, &enrich->ioc_limits, enrich->refused_iocs, out, err);
+    }
+    if (*out == NULL && now != NULL) {
+        *out = now;
+        now->users++;
+    }
+    return st;
+}
+
+/* All that there is, new or as before; the first failure is told, what is behind it goes on. */
+static pen_status next_all(struct pen_enrich *enrich, struct pen_enrich_tables *next,
+                           struct pen_err *err)
+{
+    const struct pen_enrich_tables *now = enrich->now;
     const struct watched geo = {enrich->geoip, MMDB_KIND_GEO, now->geo, &enrich->refused_geo};
     const struct watched as = {enrich->asn, MMDB_KIND_AS, now->as, &enrich->refused_as};
-    *changed = false;
+    pen_status st = next_of(&geo, &next->geo, err);
+    pen_status more = next_of(&as, &next->as, st == PEN_OK ? err : NULL);
+    st = st != PEN_OK ? st : more;
+    more = next_assets(enrich, &next->assets, st == PEN_OK ? err : NULL);
+    st = st != PEN_OK ? st : more;
+    more = next_iocs(enrich, &next->iocs, st == PEN_OK ? err : NULL);
+    return st != PEN_OK ? st : more;
+}
+
+pen_status pen_enrich_reload(struct pen_enrich *enrich, uint32_t *changed, struct pen_err *err)
+{
+    struct pen_enrich_tables *now = enrich->now;
+    *changed = 0;
     tables_free_all(now->before);
     now->before = NULL;
     struct pen_enrich_tables *next = calloc(1, sizeof(*next));
     if (next == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
     }
-    const pen_status of_geo = next_of(&geo, &next->geo, changed, err);
-    pen_status st = next_of(&as, &next->as, changed, of_geo == PEN_OK ? err : NULL);
-    st = of_geo != PEN_OK ? of_geo : st;
-    const pen_status of_assets =
-        next_assets(enrich, &next->assets, changed, st == PEN_OK ? err : NULL);
-    if (*changed) {
+    const pen_status st = next_all(enrich, next, err);
+    *changed = (next->geo != now->geo ? PEN_ENRICH_GEO : 0) |
+               (next->as != now->as ? PEN_ENRICH_AS : 0) |
+               (next->assets != now->assets ? PEN_ENRICH_ASSETS : 0) |
+               (next->iocs != now->iocs ? PEN_ENRICH_IOC : 0);
+    if (*changed != 0) {
         next->before = now;
         enrich->now = next;
     } else {
         tables_free(next);
     }
-    return st != PEN_OK ? st : of_assets;
+    return st;
 }

@@ -8,12 +8,14 @@
 #define PEN_ENRICH_TABLES_H
 
 #include "assets.h"
+#include "ioc.h"
 #include "mmdb.h"
 #include "proxies.h"
 
 struct pen_enrich_tables {
     struct mmdb *geo, *as; /* or NULL; generations share what did not change */
     struct assets *assets;
+    struct pen_iocs *iocs;
     struct pen_enrich_tables *before; /* that some enricher may still use */
 };
 
@@ -24,6 +26,8 @@ struct pen_enrich {
         refused_assets; /* contents that cannot be used and were told */
     bool has_proxies;
     struct proxies proxies; /* of the run; never change */
+    struct pen_ioc_limits ioc_limits;
+    struct mmdb_stamp refused_iocs[PEN_IOC_LISTS_MAX];
 };
 
 #endif

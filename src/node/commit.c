@@ -216,16 +216,20 @@ static int64_t watermark(struct control *c)
 static void enrich_look(struct control *c)
 {
     struct pen_err err = {0};
-    bool is_changed = false;
+    uint32_t changed = 0;
     if (c->program->enrich == NULL) {
         return;
     }
-    if (pen_enrich_reload(c->program->enrich, &is_changed, &err) != PEN_OK) {
+    if (pen_enrich_reload(c->program->enrich, &changed, &err) != PEN_OK) {
         SAY(c, WARN, "penstock: warning: %s; the tables before stay\n", err.text);
     }
-    if (is_changed) {
+    if ((changed & ~PEN_ENRICH_IOC) != 0) {
         SAY(c, INFO, "penstock: a database of addresses changed and is used from now on\n");
     }
+    if ((changed & PEN_ENRICH_IOC) != 0) {
+        SAY(c, INFO, "penstock: a list of threat indicators changed and is used from now on\n");
+    }
+    iocs_say(c, (changed & PEN_ENRICH_IOC) != 0);
 }
 
 void commit_end(struct control *c)

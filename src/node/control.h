@@ -62,6 +62,7 @@ struct control {
     uint32_t round_next, next_unit, low_unit;
     int64_t credentials_ns;       /* when they were looked at last */
     int64_t resolved_ns;          /* when names were resolved last */
+    uint64_t iocs_stale;          /* lists of indicators that were told to be, a bit each */
     struct shard_bucket *buckets; /* what shards are told of the planner's */
     struct spending spending;
     uint64_t outstanding;
@@ -97,6 +98,10 @@ void words(const char *fmt, ...) PEN_PRINTF(1, 2);
 /* words of a level, when the run wants to hear them: SAY(c, WARN, "...", ...). */
 #define SAY(c, level, ...) \
     ((c)->options->log_level >= PEN_LOG_##level ? words(__VA_ARGS__) : (void)0)
+/* iocs.c: says what is wrong with the lists of indicators that are new, and which have become
+ * stale since they were looked at last. */
+void iocs_say(struct control *c, bool is_new);
+void iocs_fill(const struct control *c, struct pen_ioc_state *out);
 /* control_sink.c: a sink over the network.  Opens it; false words when it cannot take documents. */
 PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
 /* Durable before the first document goes out: what is sent from here on may be there already when

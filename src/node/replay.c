@@ -226,6 +226,7 @@ static pen_status program_open(struct control *c, struct pen_err *err)
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
     rules_notices_say(c);
+    iocs_say(c, true);
     if (o->rules.path_count > 0 && pen_rules_count(c->program->rules) == 0) {
         SAY(c, WARN,
             "penstock: warning: no rule is left of those that were asked for: nothing is "
@@ -366,6 +367,7 @@ static void result_fill(struct control *c, bool is_good)
         }
     }
     types_fill(c, r);
+    iocs_fill(c, &r->ioc);
     r->exclusions = c->program->exclusions;
     r->exclusion_count = c->program->exclusion_count;
     memcpy(r->excluded, c->excluded, sizeof(r->excluded));

@@ -160,6 +160,8 @@ static bool record_ship(struct shard *shard)
         shard->again_totals.records_delivered++;
         shard->again_totals.records_filtered--;
         shard->again_totals.matches += item->tag_count;
+        shard->again_totals.ioc_records += item->doc.indicators > 0;
+        shard->again_totals.ioc_matches += item->doc.indicators;
         record_time(&shard->again_totals, item->doc.time_ns);
     }
     return true;
@@ -207,6 +209,8 @@ static bool record_deliver(struct shard *shard)
         origins_add(&shard->origins, ORIGIN_REGION, item->doc.region);
         shard->object_totals.records_delivered++;
         shard->object_totals.matches += item->tag_count;
+        shard->object_totals.ioc_records += item->doc.indicators > 0;
+        shard->object_totals.ioc_matches += item->doc.indicators;
         record_time(&shard->object_totals, t);
     }
     shard->object_totals.records_in++;

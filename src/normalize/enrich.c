@@ -21,8 +21,7 @@ static const struct {
     [PEN_AS_NAME] = {"as.organization.name", PEN_ENRICH_AS},
 };
 
-/* Whether the map of the type has an object or a value where the field would need the other. */
-static bool is_taken(const struct pen_schema *schema, pen_slice ecs)
+bool nrm_is_taken(const struct pen_schema *schema, pen_slice ecs)
 {
     for (uint32_t i = 0; i < schema->slot_count; i++) {
         const pen_slice other = schema->slots[i].ecs;
@@ -52,7 +51,7 @@ static pen_status field_add(struct pen_schema *schema, const char *name, bool is
                             uint32_t *slot, struct pen_err *err)
 {
     *slot = PEN_FIELD_NONE;
-    if (!is_wanted || is_taken(schema, pen_slice_str(name))) {
+    if (!is_wanted || nrm_is_taken(schema, pen_slice_str(name))) {
         return PEN_OK;
     }
     const pen_slice ecs = pen_arena_dup(&schema->arena, pen_slice_str(name));
@@ -98,7 +97,8 @@ pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted, struct p
     for (uint32_t i = 0; i < NRM_SIDES_MAX && (wanted & of_sides) != 0; i++) {
         PEN_TRY(side_add(schema, sides[i], wanted, err));
     }
-    return nrm_client_build(schema, wanted, err);
+    PEN_TRY(nrm_client_build(schema, wanted, err));
+    return nrm_threat_build(schema, wanted, err);
 }
 
 /* ---- of a record ---- */

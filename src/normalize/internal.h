@@ -146,6 +146,36 @@ struct nrm_side {
     bool has_geo;                    /* any of parts */
 };
 
+#define NRM_THREATS_MAX 16U      /* indicators of a record */
+#define NRM_THREAT_FIELDS_MAX 8U /* in which one was found */
+#define NRM_THREAT_SEEN_MAX 16U  /* texts of a record that are not looked up again */
+#define NRM_THREAT_LISTS 5U
+#define NRM_THREAT_BYTES_MAX ((size_t)16 << 20)
+#define NRM_ADDRESS_MAX 45U
+struct nrm_watched { /* a field whose values are looked up in lists of indicators */
+    uint32_t slot;
+    uint32_t kinds; /* PEN_IOC_ bits */
+};
+struct nrm_threat {
+    struct pen_ioc ioc;
+    uint32_t slots[NRM_THREAT_FIELDS_MAX];
+    uint32_t slot_count;
+    uint8_t ip_len;
+    uint8_t ip[NRM_ADDRESS_MAX]; /* the address of the record */
+};
+struct nrm_seen {
+    pen_slice text;
+    uint32_t kinds;
+};
+struct nrm_threats { /* of a record */
+    struct nrm_threat items[NRM_THREATS_MAX];
+    uint32_t count;
+    struct nrm_seen seen[NRM_THREAT_SEEN_MAX];
+    uint32_t seen_count;
+    struct pen_buf plain; /* a text without escapes */
+    struct pen_buf json;  /* texts of slots */
+};
+
 struct pen_schema {
     const struct pen_type *type;
     struct pen_plan *plan;
@@ -184,6 +214,9 @@ struct pen_schema {
     uint32_t side_count;
     uint32_t asset[PEN_ASSET_PARTS]; /* of the account: slots, or PEN_FIELD_NONE */
     bool has_assets;
+    struct nrm_watched watched[NRM_SLOTS_MAX];
+    uint32_t watched_count;                          /* 0: there are no lists of indicators */
+    uint32_t threat, threat_lists[NRM_THREAT_LISTS]; /* slots */
     bool is_enrich_asked; /* a rule or query names a field that tables fill */
     uint32_t tags_field;  /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
 };
@@ -227,6 +260,7 @@ struct pen_normalizer {
     struct pen_enricher *enricher; /* of the shard, or NULL */
     pen_slice peer; /* source.ip as the record has it, where the client is another; or empty */
     struct pen_geo geo[NRM_SIDES_MAX]; /* by side of the schema: texts of slots of the record */
+    struct nrm_threats threats;
 };
 
 static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_slice text,
@@ -251,6 +285,8 @@ void nrm_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
 
 /* enrich.c: adds the slots of PEN_ENRICH_ parts to those of the map and script; fills them for a
  * record whose other slots are filled. */
+/* Whether the map of the type has an object or a value where the field would need the other. */
+bool nrm_is_taken(const struct pen_schema *schema, pen_slice ecs);
 PEN_MUST_USE pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted,
                                          struct pen_err *err);
 void nrm_enrich_fill(struct pen_normalizer *n);
@@ -260,6 +296,14 @@ void nrm_enrich_fill(struct pen_normalizer *n);
 PEN_MUST_USE pen_status nrm_client_build(struct pen_schema *schema, uint32_t wanted,
                                          struct pen_err *err);
 void nrm_client_fill(struct pen_normalizer *n, const struct pen_record *record);
+
+/* threat.c, called by enrich.c: watches the fields that may be indicators, adds those of
+ * threat.enrichments and threat.matched; looks the values of a record up and fills them. */
+PEN_MUST_USE pen_status nrm_threat_build(struct pen_schema *schema, uint32_t wanted,
+                                         struct pen_err *err);
+PEN_MUST_USE pen_status nrm_threat_fill(struct pen_normalizer *n);
+/* The field of ours that rules and queries mean by a name of another form; empty: none. */
+pen_slice nrm_threat_name(pen_slice name);
 
 /* times.c: whether the time form of a type can be read. */
 PEN_MUST_USE pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err);

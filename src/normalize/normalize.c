@@ -24,6 +24,8 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     PEN_CHECK(schema->is_sealed);
     n->schema = schema;
     n->ingested_ns = INT64_MIN;
+    pen_buf_init(&n->threats.plain, NRM_DOCUMENT_MAX);
+    pen_buf_init(&n->threats.json, NRM_THREAT_BYTES_MAX);
     n->period = (struct nrm_period){.begin_ns = INT64_MAX, .end_ns = INT64_MIN};
     pen_buf_init(&n->document, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->spare, NRM_DOCUMENT_MAX);
@@ -48,9 +50,11 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
         return;
     }
     struct pen_buf *const bufs[] = {
-        &normalizer->document, &normalizer->spare,      &normalizer->text,       &normalizer->plain,
-        &normalizer->basics,   &normalizer->basics_key, &normalizer->fallback,   &normalizer->index,
-        &normalizer->id_buf,   &normalizer->scratch,    &normalizer->message_buf};
+        &normalizer->document,    &normalizer->spare,       &normalizer->text,
+        &normalizer->plain,       &normalizer->basics,      &normalizer->basics_key,
+        &normalizer->fallback,    &normalizer->index,       &normalizer->id_buf,
+        &normalizer->scratch,     &normalizer->message_buf, &normalizer->threats.plain,
+        &normalizer->threats.json};
     for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
         pen_buf_fini(bufs[i]);
     }
@@ -713,6 +717,10 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     }
     if (n->enricher != NULL && status == PEN_OK && (want_source || n->schema->is_enrich_asked)) {
         nrm_enrich_fill(n);
+    }
+    if (n->schema->watched_count > 0 && n->enricher != NULL && status == PEN_OK) {
+        status = nrm_threat_fill(n);
+        doc->indicators = n->threats.count;
     }
     if (status == PEN_OK) {
         status = find_actor(n, record, doc);

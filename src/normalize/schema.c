@@ -482,6 +482,9 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
     }
     derived->kind = NRM_FROM_SLOT;
     derived->slot = nrm_slot_find(schema, name);
+    if (derived->slot == PEN_FIELD_NONE && schema->watched_count > 0) {
+        derived->slot = nrm_slot_find(schema, nrm_threat_name(name));
+    }
     return derived->slot != PEN_FIELD_NONE;
 }
 

@@ -76,6 +76,12 @@ def case_settings():
             text = words("replay", data, "--out", out, "--set", f"{row['key']}={'' if row['value'] else 'a,b'}")
             assert row["key"] in text, text
             continue
+        if row["type"] == "PATHS":
+            text = words("replay", data, "--out", out, "--set", f"{row['key']}=nowhere,x")
+            assert row["key"] in text and "nowhere: No such file" in text, text
+            text = words("replay", data, "--out", out, "--set", f"{row['key']}={'x' * 8192}")
+            assert row["key"] in text and "8191" in text, text
+            continue
         if row["type"] == "PATH":
             text = words("replay", data, "--out", out, "--set", f"{row['key']}=nowhere")
             assert row["key"] in text and "nowhere" in text, text

@@ -65,7 +65,9 @@ static void fixture_close(struct fixture *f)
 
 static pen_status reload(struct fixture *f, bool *is_changed)
 {
-    const pen_status st = pen_enrich_reload(f->enrich, is_changed, &f->err);
+    uint32_t changed = 0;
+    const pen_status st = pen_enrich_reload(f->enrich, &changed, &f->err);
+    *is_changed = changed != 0;
     pen_enricher_use(f->enricher, pen_enrich_now(f->enrich));
     return st;
 }
