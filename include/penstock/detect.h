@@ -154,6 +154,10 @@ struct pen_rule_test {
     pen_slice rule_id;   /* the one rule that is tested (`rule`); empty: all rules of rule_file */
     pen_slice name, type;
     uint32_t line;
+    bool has_query; /* only this query of the rule is asked: of `ruleQueryPayloads` */
+    uint32_t query;
+    pen_slice source;        /* what Datadog calls the source of the events: they are of the type
+                              * that has it, when they are its records; else of `type` */
     const pen_slice *events; /* JSON objects, PEN_JSON_PADDING readable bytes behind each */
     uint32_t event_count;    /* at least 1 */
     enum pen_rule_expect expect;
@@ -164,7 +168,9 @@ struct pen_rule_test {
 /*
  * pen_rule_tests_load - the tests of a path, in order of file names and places.
  *
- * path     a folder, a test file, a rule file (its test file, none: no tests), or "builtin"
+ * path     a folder, a test file, a rule file (its test file, none: no tests), or "builtin".
+ *          Rule files NAME.json may hold tests themselves (`ruleQueryPayloads`, as Datadog's API
+ *          takes them) or have them beside in NAME.test.json
  * arena    owns everything in *out
  * err      the first mistake: "file:line:column: reason"
  * Returns  PEN_OK | PEN_E_RULE (what a test file says) | PEN_E_IO | PEN_E_LIMIT | PEN_E_NOMEM

@@ -200,14 +200,33 @@ static bool has_tag(const struct pen_scan_item *item, uint32_t tag)
     return false;
 }
 
+/* Queries of Datadog rules have names, and a text that is worth to be seen. */
+static pen_status named_verdict(const struct explain *e, const struct pen_rule_query *query,
+                                bool verdict, struct pen_buf *out)
+{
+    const char *word = verdict ? "match" : "no match";
+    if (!e->json) {
+        PEN_TRY(pen_buf_printf(out, "query %.*s: %s  ", PEN_SLICE_FMT(query->name), word));
+        PEN_TRY(pen_escape_terminal(out, query->text));
+        return pen_buf_add_byte(out, '\n');
+    }
+    PEN_TRY(json_text(out, "{\"query\":\"", query->name));
+    PEN_TRY(json_text(out, ",\"text\":\"", query->text));
+    return pen_buf_printf(out, ",\"match\":%s,\"nodes\":[", verdict ? "true" : "false");
+}
+
 /* How the verdict of a query is told: rules with one query have no numbers. */
 static pen_status query_verdict(const struct explain *e, uint32_t number, bool has_others,
                                 bool verdict, struct pen_buf *out)
 {
     const char *word = verdict ? "match" : "no match";
+    const struct pen_datadog *datadog = pen_rules_at(e->program->rules, e->rule)->datadog;
+    if (datadog != NULL) {
+        return named_verdict(e, &datadog->queries[number], verdict, out);
+    }
     if (e->json) {
-        return pen_buf_printf(out, "%s{\"query\":%u,\"match\":%s,\"nodes\":[",
-                              number > 0 ? "," : "", number, verdict ? "true" : "false");
+        return pen_buf_printf(out, "{\"query\":%u,\"match\":%s,\"nodes\":[", number,
+                              verdict ? "true" : "false");
     }
     return has_others ? pen_buf_printf(out, "query %u: %s\n", number, word)
                       : pen_buf_printf(out, "%s\n", word);
@@ -235,11 +254,16 @@ static pen_status write_queries(const struct explain *e, const struct pen_pass_r
     const struct pen_program_type *type = &e->program->by_type[record->type->id];
     pen_status st = PEN_OK;
     uint32_t count = 0;
+    bool is_first = true;
     for (uint32_t i = 0; i < type->query_count; i++) {
         count += type->queries[i].tag / PEN_RULE_QUERIES_MAX == e->rule;
     }
     for (uint32_t i = 0; st == PEN_OK && i < type->query_count; i++) {
         if (type->queries[i].tag / PEN_RULE_QUERIES_MAX == e->rule) {
+            st = is_first || !e->json ? PEN_OK : pen_buf_add_byte(out, ',');
+            is_first = false;
+        }
+        if (st == PEN_OK && type->queries[i].tag / PEN_RULE_QUERIES_MAX == e->rule) {
             st = write_query(e, &type->queries[i], count > 1, record, out);
         }
     }

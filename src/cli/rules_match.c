@@ -24,7 +24,8 @@ static const char help[] =
     "\n"
     "A line a record and rule, in no order, nothing is grouped or counted:\n"
     "  {\"object\":\"...\",\"record\":0,\"event_id\":\"...\",\"rule\":\"...\",\"query\":\"...\"}\n"
-    "record counts from 0 within the object; query is empty for rules with one query only.\n"
+    "record counts from 0 within the object; query is empty for Sigma rules of one condition;\n"
+    "Datadog's queries have names.\n"
     "\n"
     "Exit: 0 done, 2 usage, 3 config, 4 no rule is good, 7 something could not be read or a rule "
     "was "
@@ -116,6 +117,16 @@ static pen_status write_text(struct pen_buf *out, const char *before, pen_slice 
     return pen_json_escape(out, text);
 }
 
+/* The name of a query, or its number in a rule of several. */
+static pen_status write_query(const struct run *run, const struct pen_rule *rule, uint32_t index,
+                              uint32_t query, struct pen_buf *out)
+{
+    if (rule->datadog != NULL) {
+        return pen_json_escape(out, rule->datadog->queries[query].name);
+    }
+    return run->has_queries[index] ? pen_buf_printf(out, "%u", query) : PEN_OK;
+}
+
 static pen_status write_line(const struct run *run, const struct pen_pass_record *record,
                              uint32_t tag, struct pen_buf *out)
 {
@@ -131,7 +142,7 @@ static pen_status write_line(const struct run *run, const struct pen_pass_record
         write_text(out, ",\"event_id\":\"", pen_event_id(&record->item->doc, key, ordinal, id)));
     PEN_TRY(write_text(out, "\",\"rule\":\"", rule->id));
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\",\"query\":\"")));
-    PEN_TRY(run->has_queries[index] ? pen_buf_printf(out, "%u", query) : PEN_OK);
+    PEN_TRY(write_query(run, rule, index, query, out));
     return pen_buf_add(out, PEN_SLICE_LIT("\"}\n"));
 }
 

@@ -8,6 +8,7 @@ static const char help[] =
     "penstock rules test [options] [PATH...]   runs the tests that lie beside rules\n"
     "\n"
     "  PATH   a folder, a rule file or a test file (NAME.test.yml lies beside NAME.yml);\n"
+    "         Datadog rules hold `ruleQueryPayloads`, or NAME.test.json beside them does;\n"
     "         `builtin`, the built-in pack, when there is none\n"
     "\n"
     "  --junit FILE         the results as JUnit XML too\n"
@@ -90,9 +91,15 @@ static bool read_args(struct run *run, int argc, char **argv)
 
 static bool is_test_file(const char *path)
 {
-    static const char end[] = ".test.yml";
+    static const char *const ends[] = {".test.yml", ".test.json"};
     const size_t len = strlen(path);
-    return len >= strlen(end) && strcmp(path + len - strlen(end), end) == 0;
+    for (size_t i = 0; i < PEN_COUNT(ends); i++) {
+        const size_t n = strlen(ends[i]);
+        if (len >= n && strcmp(path + len - n, ends[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The rules of a path are those of the path, but of a test file those that it lies beside. */

@@ -1,5 +1,6 @@
 #include "files.h"
 #include "rule_events.h"
+#include "rule_payloads.h"
 #include "sigma.h"
 
 #include <limits.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 #define TEST_SUFFIX ".test.yml"
+#define JSON_SUFFIX ".test.json"
 
 struct loader {
     struct pen_arena *arena;
@@ -25,6 +27,7 @@ static PEN_PRINTF(3, 4) pen_status
     char text[200];
     va_list ap;
     va_start(ap, fmt);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started the line before
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     return PEN_FAIL(l->err, PEN_E_RULE, PEN_NO_OFFSET, "%.*s:%u:%u: %s", PEN_SLICE_FMT(l->file),
@@ -285,7 +288,8 @@ static pen_status find_rule_file(struct loader *l, const char *path)
 {
     static const char *const ends[] = {".yml", ".yaml", ".json"};
     char rule[PATH_MAX];
-    const int stem = (int)(strlen(path) - strlen(TEST_SUFFIX));
+    const bool is_json = rule_name_ends(path, JSON_SUFFIX);
+    const int stem = (int)(strlen(path) - strlen(is_json ? JSON_SUFFIX : TEST_SUFFIX));
     for (size_t i = 0; i < PEN_COUNT(ends); i++) {
         (void)snprintf(rule, sizeof(rule), "%.*s%s", stem, path, ends[i]);
         if (file_exists(l, rule)) {
@@ -299,7 +303,29 @@ static pen_status find_rule_file(struct loader *l, const char *path)
 
 static bool is_test_file(const char *name)
 {
-    return rule_name_ends(name, TEST_SUFFIX);
+    return rule_name_ends(name, TEST_SUFFIX) || rule_name_ends(name, JSON_SUFFIX);
+}
+
+/* Rules of Datadog may hold their tests themselves. */
+static bool may_hold_tests(const char *name)
+{
+    return is_test_file(name) || rule_name_ends(name, ".json");
+}
+
+static pen_status read_payloads(struct loader *l, pen_slice text, bool is_alone)
+{
+    struct rule_payloads payloads = {.arena = l->arena,
+                                     .events = &l->events,
+                                     .file = l->file,
+                                     .rule_file = l->rule_file,
+                                     .tests = l->tests,
+                                     .count = l->count,
+                                     .cap = l->cap};
+    PEN_TRY(rule_payloads_read(&payloads, text, is_alone, l->err));
+    l->tests = payloads.tests;
+    l->count = payloads.count;
+    l->cap = payloads.cap;
+    return PEN_OK;
 }
 
 static pen_status each_file(void *ctx, const char *path, pen_slice text, struct pen_err *err)
@@ -308,7 +334,8 @@ static pen_status each_file(void *ctx, const char *path, pen_slice text, struct 
     struct pen_yaml_docs docs;
     struct pen_err why;
     l->err = err;
-    if (!is_test_file(path)) {
+    const bool is_alone = is_test_file(path);
+    if (!may_hold_tests(path)) {
         return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET,
                         "%s:1:1: neither a rule file nor a test file (NAME" TEST_SUFFIX ")", path);
     }
@@ -316,7 +343,11 @@ static pen_status each_file(void *ctx, const char *path, pen_slice text, struct 
     if (l->file.ptr == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", path);
     }
-    PEN_TRY(find_rule_file(l, path));
+    l->rule_file = l->file;
+    PEN_TRY(is_alone ? find_rule_file(l, path) : PEN_OK);
+    if (rule_name_ends(path, ".json")) {
+        return read_payloads(l, text, is_alone);
+    }
     if (pen_yaml_parse(l->arena, text, NULL, &docs, &why) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET, "%s:%s", path, why.text);
     }
@@ -329,40 +360,57 @@ static pen_status each_file(void *ctx, const char *path, pen_slice text, struct 
     return PEN_OK;
 }
 
-/* The test file of a path that names a rule or a test; other paths as they are. */
-static bool test_path(const char *path, char *out, size_t size)
+/* The test file beside a rule file, when there is one. */
+static bool test_path(const char *path, const char *suffix, char *out, size_t size)
 {
     static const char *const ends[] = {".yml", ".yaml", ".json"};
     struct stat info;
-    int stem = (int)strlen(path);
-    const char *end = "";
     for (size_t i = 0; i < PEN_COUNT(ends); i++) {
-        if (rule_name_ends(path, ends[i]) && !is_test_file(path) && stat(path, &info) == 0 &&
-            S_ISREG(info.st_mode)) {
-            stem -= (int)strlen(ends[i]);
-            end = TEST_SUFFIX;
-            break;
+        if (rule_name_ends(path, ends[i])) {
+            const int stem = (int)(strlen(path) - strlen(ends[i]));
+            const int len = snprintf(out, size, "%.*s%s", stem, path, suffix);
+            return len >= 0 && (size_t)len < size && stat(out, &info) == 0;
         }
     }
-    const int len = snprintf(out, size, "%.*s%s", stem, path, end);
-    return len >= 0 && (size_t)len < size && (*end == '\0' || stat(out, &info) == 0);
+    return false;
+}
+
+static bool is_rule_path(const char *path)
+{
+    struct stat info;
+    return !is_test_file(path) &&
+           (rule_name_ends(path, ".yml") || rule_name_ends(path, ".yaml") ||
+            rule_name_ends(path, ".json")) &&
+           stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* Of a rule file those in it and beside it; of other paths all that are there. */
+static pen_status load_path(struct loader *l, const char *path)
+{
+    static const char *const suffixes[] = {TEST_SUFFIX, JSON_SUFFIX};
+    const struct rule_files files = {.is_wanted = may_hold_tests, .each = each_file, .ctx = l};
+    char beside[PATH_MAX];
+    const bool is_rule = is_rule_path(path);
+    pen_status st = PEN_OK;
+    if (!is_rule || rule_name_ends(path, ".json")) {
+        st = rule_files_each(path, &files, l->err);
+    }
+    for (size_t i = 0; st == PEN_OK && is_rule && i < PEN_COUNT(suffixes); i++) {
+        if (test_path(path, suffixes[i], beside, sizeof(beside))) {
+            st = rule_files_each(beside, &files, l->err);
+        }
+    }
+    return st;
 }
 
 pen_status pen_rule_tests_load(const char *path, struct pen_arena *arena,
                                struct pen_rule_test **out, uint32_t *count, struct pen_err *err)
 {
-    char from[PATH_MAX];
     struct loader l = {.arena = arena, .err = err, .is_builtin = strcmp(path, "builtin") == 0};
-    const struct rule_files files = {.is_wanted = is_test_file, .each = each_file, .ctx = &l};
     *out = NULL;
     *count = 0;
-    if (!test_path(path, from, sizeof(from))) {
-        return PEN_OK;
-    }
     pen_status st = rule_events_init(&l.events, arena, err);
-    if (st == PEN_OK) {
-        st = rule_files_each(from, &files, err);
-    }
+    st = st == PEN_OK ? load_path(&l, path) : st;
     rule_events_fini(&l.events);
     if (st == PEN_OK) {
         *out = l.tests;

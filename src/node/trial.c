@@ -86,7 +86,8 @@ static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test 
         uint32_t rule = 0;
         uint32_t query = 0;
         if (!is_tested(test,
-                       pen_program_rule(trial->options.program, item->tags[i], &rule, &query))) {
+                       pen_program_rule(trial->options.program, item->tags[i], &rule, &query)) ||
+            (test->has_query && test->query != query)) {
             continue;
         }
         *is_match = true;
@@ -130,10 +131,31 @@ static pen_status signals_run(struct pen_trial *trial, const struct pen_rule_tes
     return st;
 }
 
+/* The type whose source the test names, when its events are records of that type. */
+static const struct pen_type *type_of_source(struct pen_trial *trial,
+                                             const struct pen_rule_test *test)
+{
+    const struct pen_types *types = trial->options.program->types;
+    for (uint32_t i = 0; test->source.len > 0 && i < pen_types_count(types); i++) {
+        const struct pen_type *type = pen_types_at(types, i);
+        struct pen_scan_item item;
+        struct pen_err unused = {0};
+        bool is_source = pen_slice_eq(type->name, test->source);
+        for (uint32_t k = 0; k < type->source_count; k++) {
+            is_source |= pen_slice_eq(type->sources[k], test->source);
+        }
+        if (is_source && type->format == PEN_FORMAT_JSON &&
+            pen_scan_one(trial->scan, type, test->events[0], &item, &unused) == PEN_OK) {
+            return type;
+        }
+    }
+    return pen_types_find(types, test->type);
+}
+
 pen_status pen_trial_run(struct pen_trial *trial, const struct pen_rule_test *test,
                          struct pen_buf *why, struct pen_err *err)
 {
-    const struct pen_type *type = pen_types_find(trial->options.program->types, test->type);
+    const struct pen_type *type = type_of_source(trial, test);
     *err = (struct pen_err){0};
     why->len = 0;
     pen_status st = rules_check(trial, test, type, why);
