@@ -187,9 +187,16 @@ static bool is_first_line(struct pen_text *t, pen_slice line)
 
 enum extent { EXTENT_WHOLE, EXTENT_MORE, EXTENT_LARGE };
 
-/* Of what is here of a record without its end. */
-static enum extent extent_open(const struct pen_text *t, size_t bytes)
+/* Bytes of the record at t->at up to end, less the line feed that may be the last of them. */
+static size_t bytes_to(const struct pen_text *t, size_t end)
 {
+    return end - t->at - (end > t->at && t->window.ptr[end - 1] == '\n');
+}
+
+/* Of what is here of a record, up to end, without its own end. */
+static enum extent extent_open(const struct pen_text *t, size_t end)
+{
+    const size_t bytes = bytes_to(t, end);
     return bytes > t->record_bytes_max ? EXTENT_LARGE : EXTENT_MORE;
 }
 
@@ -197,29 +204,28 @@ static enum extent extent_open(const struct pen_text *t, size_t bytes)
 static enum extent record_at(struct pen_text *t, pen_slice *record, size_t *next)
 {
     if (!line_at(t, t->at, record, next)) {
-        return extent_open(t, t->window.len - t->at);
+        return extent_open(t, t->window.len);
     }
     while (t->first_line != NULL && *next < t->window.len) {
         pen_slice line = pen_slice_sub(t->window, *next, t->window.len);
         size_t behind = 0;
         const bool is_here = line_at(t, *next, &line, &behind);
         if (!is_here && line.len < FIRST_LINE_BYTES) {
-            return extent_open(t, *next - t->at);
+            return extent_open(t, *next);
         }
         if (is_first_line(t, line)) {
             break;
         }
         if (!is_here) {
-            return extent_open(t, t->window.len - t->at);
+            return extent_open(t, t->window.len);
         }
         record->len = (size_t)(line.ptr + line.len - record->ptr);
         *next = behind;
     }
     if (t->first_line != NULL && *next == t->window.len && !t->is_final) {
-        return extent_open(t, *next - t->at); /* more lines may follow */
+        return extent_open(t, *next); /* more lines may follow */
     }
-    const size_t bytes = *next - t->at - (t->window.ptr[*next - 1] == '\n');
-    return bytes > t->record_bytes_max ? EXTENT_LARGE : EXTENT_WHOLE;
+    return bytes_to(t, *next) > t->record_bytes_max ? EXTENT_LARGE : EXTENT_WHOLE;
 }
 
 /* A byte order mark is passed over; text of two-byte units is nothing that can be read. */

@@ -238,6 +238,31 @@ static void a_line_that_is_too_large_is_bad_alone(void **state)
           "\"a\":\"c\",\"b\":\"d\"\n");
 }
 
+/* Of the line feed that ends a record nothing is said, wherever a window ends. */
+static void a_record_of_several_lines_may_be_as_large_as_a_line(void **state)
+{
+    (void)state;
+    static const struct pen_type type = {.name = S("t"),
+                                         .format = PEN_FORMAT_TEXT,
+                                         .first_line = S("\\d"),
+                                         .pattern = S("(?P<a>\\d+) (?P<b>[\\s\\S]*)")};
+    for (size_t more = 0; more < 2; more++) {
+        struct fixture f;
+        char input[2 * RECORD_MAX];
+        setup(&f, &type);
+        memset(input, 'x', sizeof(input));
+        memcpy(input, "1 one\n", 6);
+        memcpy(input + RECORD_MAX + more, "\n2 two\n", 7);
+        const pen_slice text = {(const uint8_t *)input, RECORD_MAX + more + 7};
+        for (size_t step = 1; step <= text.len; step++) {
+            const char *got = read_all(&f, text, step);
+            assert_int_equal(strncmp(got, "BAD", 3) == 0, more > 0);
+            assert_non_null(strstr(got, "\n\"a\":\"2\",\"b\":\"two\"\n"));
+        }
+        teardown(&f);
+    }
+}
+
 static void marks_of_encodings_are_known(void **state)
 {
     (void)state;
@@ -300,6 +325,7 @@ int main(void)
         cmocka_unit_test(patterns_take_lines_apart),
         cmocka_unit_test(a_record_may_have_several_lines),
         cmocka_unit_test(a_line_that_is_too_large_is_bad_alone),
+        cmocka_unit_test(a_record_of_several_lines_may_be_as_large_as_a_line),
         cmocka_unit_test(marks_of_encodings_are_known),
         cmocka_unit_test(a_wrong_type_is_told),
         cmocka_unit_test(values_of_columns_are_found),
