@@ -57,6 +57,7 @@ enum pen_ref { PEN_REF_EQUALS, PEN_REF_STARTS, PEN_REF_ENDS, PEN_REF_CONTAINS };
 #define PEN_RE_DOTALL 4U
 #define PEN_RE_ANCHOR_START 8U /* the match must begin at the start of the value */
 #define PEN_RE_ANCHOR_END 16U  /* ... end at its end */
+#define PEN_RE_BYTES 32U       /* the text is bytes, whatever they are: pen_first alone */
 
 struct pen_pred {
     enum pen_pred_op op;
@@ -199,6 +200,50 @@ pen_slice pen_groups_name(const struct pen_groups *groups, uint32_t index);
 /* Whether the pattern fits; then found[i] is the text of group i, {NULL, 0} when it took no part.
  * found may be NULL.  A pattern that needs too many steps does not fit. */
 bool pen_groups_match(struct pen_groups *groups, pen_slice line, pen_slice *found);
+
+/* ---- the first of many patterns ---- */
+
+#define PEN_FIRST_LISTS 4U
+#define PEN_FIRST_PATTERNS_MAX 65536U
+#define PEN_FIRST_GROUPS 10U       /* the whole match, $1 to $9 */
+#define PEN_FIRST_STEPS_MAX 20000U /* PCRE2 match limit of one pattern on one text */
+
+struct pen_first_pattern {
+    pen_slice text; /* PCRE2, bytes; matches anywhere in a text */
+    uint32_t list;  /* below PEN_FIRST_LISTS: each has its own first */
+    bool is_caseless;
+};
+struct pen_first; /* immutable, any thread */
+/*
+ * pen_first_new - patterns in the order in which they are tried.
+ *
+ * All are one Hyperscan database, which tells the few that PCRE2 has to try.
+ * patterns  borrowed until return
+ * bad       the pattern that is no regular expression, else UINT32_MAX
+ * Returns   PEN_OK | PEN_E_RULE (err says what is wrong with it) | PEN_E_LIMIT | PEN_E_HOST |
+ *           PEN_E_NOMEM
+ * Cost      2 to 4 s for 1,200 patterns as browsers need; counted repeats make no difference
+ */
+PEN_MUST_USE pen_status pen_first_new(const struct pen_first_pattern *patterns, uint32_t count,
+                                      struct pen_first **out, uint32_t *bad, struct pen_err *err);
+/* All searches are freed before. */
+void pen_first_free(struct pen_first *first);
+uint64_t pen_first_bytes(const struct pen_first *first); /* of memory */
+
+struct pen_first_search; /* one thread */
+PEN_MUST_USE pen_status pen_first_search_new(const struct pen_first *first,
+                                             struct pen_first_search **out, struct pen_err *err);
+void pen_first_search_free(struct pen_first_search *search);
+uint64_t pen_first_search_memory(const struct pen_first *first); /* bytes of one */
+struct pen_first_hit {
+    uint32_t pattern;                   /* UINT32_MAX: none; then groups mean nothing */
+    pen_slice groups[PEN_FIRST_GROUPS]; /* parts of the text; {NULL, 0}: took no part */
+};
+/* The first pattern of each list that matches.  One that needs too many steps does not match, and
+ * is counted.  No allocation; the cost is that of what is tried, some microseconds. */
+void pen_first_find(struct pen_first_search *search, pen_slice text,
+                    struct pen_first_hit hits[PEN_FIRST_LISTS]);
+uint64_t pen_first_limit_hits(const struct pen_first_search *search);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_match_libraries(struct pen_buf *out);

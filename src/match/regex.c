@@ -92,7 +92,8 @@ static bool has_refused(pen_slice text)
 
 static uint32_t compile_options(uint32_t flags)
 {
-    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options = PCRE2_NEVER_BACKSLASH_C;
+    options |= (flags & PEN_RE_BYTES) != 0 ? 0 : PCRE2_UTF;
     options |= (flags & PEN_RE_CASELESS) != 0 ? PCRE2_CASELESS : 0;
     options |= (flags & PEN_RE_MULTILINE) != 0 ? PCRE2_MULTILINE : 0;
     options |= (flags & PEN_RE_DOTALL) != 0 ? PCRE2_DOTALL : 0;
