@@ -2,9 +2,9 @@
  * penstock/enrich.h - what is known of the addresses in records that records do not say.
  *
  * pen_enrich holds the tables of a run: MaxMind databases (format 2.0) of places and of autonomous
- * systems, a table of assets, lists of threat indicators, and which proxies are trusted.  It is one
- * thread's; its tables never change and are read by all shards.  pen_enricher is a shard's own: the
- * tables that it uses, and its cache of answers.
+ * systems, a table of assets, lists of threat indicators, which proxies are trusted, and patterns
+ * of user agents.  It is one thread's; its tables never change and are read by all shards.
+ * pen_enricher is a shard's own: the tables that it uses, and its cache of answers.
  *
  * What a look-up gives is the inside of JSON strings, in English, in the fields of ECS below
  * source, destination, client and server: geo.city_name, geo.country_iso_code, geo.country_name,
@@ -21,6 +21,7 @@
 #define PEN_ENRICH_ASSETS 4U
 #define PEN_ENRICH_CLIENT 8U /* source.ip behind proxies that are trusted */
 #define PEN_ENRICH_IOC 16U   /* threat.enrichments */
+#define PEN_ENRICH_AGENT 32U /* what a user agent says */
 
 struct pen_ioc_limits {
     uint64_t entries_max; /* indicators of all lists */
@@ -30,6 +31,7 @@ struct pen_enrich_options {      /* paths; NULL or "": none */
     const char *geoip;           /* a database of cities or countries */
     const char *asn;             /* of autonomous systems */
     const char *assets;          /* CSV: what belongs to whom */
+    const char *user_agent;      /* patterns as of uap-core; "builtin": our own, "off": none */
     const char *trusted_proxies; /* no path: addresses and networks, with commas between them */
     const char *ioc;             /* lists of threat indicators, with commas between them */
     struct pen_ioc_limits ioc_limits;
@@ -117,7 +119,7 @@ PEN_MUST_USE pen_status pen_enricher_new(const struct pen_enrich *enrich, struct
 void pen_enricher_free(struct pen_enricher *enricher);
 /* From now on these tables, of the same pen_enrich; what is cached of others is forgotten. */
 void pen_enricher_use(struct pen_enricher *enricher, const struct pen_enrich_tables *tables);
-uint64_t pen_enricher_memory(void); /* bytes of one */
+uint64_t pen_enricher_memory(const struct pen_enrich *enrich); /* bytes of one */
 /*
  * pen_enricher_geo - what the tables know of an address.
  *
@@ -239,6 +241,48 @@ uint32_t pen_iocs_find(const struct pen_iocs *iocs, uint32_t kinds, pen_slice te
 /* The same in the lists that an enricher uses. */
 uint32_t pen_enricher_ioc(const struct pen_enricher *enricher, uint32_t kinds, pen_slice text,
                           struct pen_ioc *out, uint32_t max);
+
+/* ---- user agents ---- */
+
+enum pen_agent_part { /* the fields of ECS below user_agent */
+                      PEN_AGENT_NAME,
+                      PEN_AGENT_VERSION,
+                      PEN_AGENT_OS_NAME,
+                      PEN_AGENT_OS_VERSION,
+                      PEN_AGENT_OS_FULL,
+                      PEN_AGENT_DEVICE,
+                      PEN_AGENT_PARTS
+};
+#define PEN_AGENT_BYTES_MAX 4096U     /* of a user agent that are looked at */
+#define PEN_AGENT_TEXT_MAX 1024U      /* bytes of all parts; one that does not fit is left out */
+#define PEN_AGENT_CACHE_ENTRIES 2048U /* user agents, by their hash: a power of two */
+#define PEN_AGENT_CACHE_KEY_MAX 400U  /* longer ones are looked up each time, */
+#define PEN_AGENT_CACHE_TEXT_MAX 200U /* and those of longer answers */
+
+struct pen_agent { /* of one user agent; read it with pen_agent_part */
+    uint16_t ends[PEN_AGENT_PARTS];
+    uint8_t escaped; /* a bit for each part that has escapes */
+    char text[PEN_AGENT_TEXT_MAX];
+};
+/* A part, empty when it is not known; the inside of a JSON string. */
+static inline pen_slice pen_agent_part(const struct pen_agent *agent, enum pen_agent_part part)
+{
+    const uint16_t from = part == PEN_AGENT_NAME ? 0 : agent->ends[part - 1];
+    return (pen_slice){(const uint8_t *)agent->text + from, (size_t)agent->ends[part] - from};
+}
+/*
+ * pen_enricher_agent - what a user agent says, as uap-core defines it: the first pattern of each
+ * list that matches; "Other" where none does.  A service of AWS that is named alone
+ * (ec2.amazonaws.com) is its own name.
+ *
+ * original    the inside of a JSON string, is_escaped when it has escapes; where blanks are %20 it
+ *             is decoded first
+ * Returns     whether *agent has any part: not without patterns, nor for "" and "-"
+ * Cost        0.04 us from the cache; about 8 us else, with the patterns of uap-core; no
+ *             allocation in steady state
+ */
+bool pen_enricher_agent(struct pen_enricher *enricher, pen_slice original, bool is_escaped,
+                        struct pen_agent *agent);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_enrich_libraries(struct pen_buf *out);

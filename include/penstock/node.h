@@ -376,6 +376,7 @@ static inline struct pen_enrich_options pen_replay_enrich(const struct pen_repla
     return (struct pen_enrich_options){.geoip = options->geoip.text,
                                        .asn = options->asn.text,
                                        .assets = options->assets.text,
+                                       .user_agent = options->user_agent.text,
                                        .trusted_proxies = options->trusted_proxies.text,
                                        .ioc = options->ioc.text,
                                        .ioc_limits = {.entries_max = options->ioc_entries_max,

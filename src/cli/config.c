@@ -391,9 +391,10 @@ static void setting_take(struct reading *r, const struct pen_yaml *at, pen_slice
         return;
     }
     const uint32_t problems = r->problem_count;
+    const bool is_named = is_path && !is_list && !settings_is_word(key, at->text);
     const bool is_paths = is_path && settings_is_list(key) && at->text.len > 0;
     const pen_slice value = is_list || is_paths ? list_text(r, at, is_path)
-                            : is_path           ? pen_slice_str(path_of(r, at->text))
+                            : is_named          ? pen_slice_str(path_of(r, at->text))
                                                 : at->text;
     if (r->problem_count > problems) {
         return;

@@ -208,6 +208,14 @@ bool settings_is_path(pen_slice key)
     return s != NULL && (s->type == SETTING_PATH || s->type == SETTING_PATHS);
 }
 
+bool settings_is_word(pen_slice key, pen_slice value)
+{
+    const struct setting *s = find(key);
+    uint64_t place;
+    return s != NULL && s->type == SETTING_PATH && !pen_slice_eq(value, PEN_SLICE_LIT("file")) &&
+           word_read(s->unit, value, &place);
+}
+
 bool settings_is_list(pen_slice key)
 {
     const struct setting *s = find(key);

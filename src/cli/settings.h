@@ -29,7 +29,8 @@ const char *setting_type_name(enum setting_type type);
 /* When a value counts, in words. */
 const char *setting_when_text(enum setting_when when);
 bool settings_known(pen_slice key);
-bool settings_is_path(pen_slice key); /* of an option that is a file, or files */
+bool settings_is_path(pen_slice key);                  /* of an option that is a file, or files */
+bool settings_is_word(pen_slice key, pen_slice value); /* of a file: a word instead of a path */
 bool settings_is_list(pen_slice key);
 void settings_defaults(struct pen_replay_options *options);
 /*

@@ -21,6 +21,7 @@ struct cached {
 struct pen_enricher {
     const struct pen_enrich_tables *tables;
     const struct proxies *proxies; /* or NULL */
+    struct agent_cache *agents;    /* likewise */
     struct pen_buf part;           /* one text, escaped */
     struct cached *cache;
 };
@@ -43,21 +44,29 @@ pen_status pen_enricher_new(const struct pen_enrich *enrich, struct pen_enricher
     e->proxies = enrich->has_proxies ? &enrich->proxies : NULL;
     e->cache = cache;
     pen_buf_init(&e->part, (size_t)PEN_GEO_TEXT_MAX * 6);
-    return PEN_OK;
+    const pen_status st =
+        enrich->agents == NULL ? PEN_OK : agent_cache_new(enrich->agents, &e->agents, err);
+    if (st != PEN_OK) {
+        pen_enricher_free(e);
+        *out = NULL;
+    }
+    return st;
 }
 
 void pen_enricher_free(struct pen_enricher *enricher)
 {
     if (enricher != NULL) {
+        agent_cache_free(enricher->agents);
         pen_buf_fini(&enricher->part);
         free(enricher->cache);
         free(enricher);
     }
 }
 
-uint64_t pen_enricher_memory(void)
+uint64_t pen_enricher_memory(const struct pen_enrich *enrich)
 {
-    return PEN_GEO_CACHE_ENTRIES * sizeof(struct cached) + (uint64_t)PEN_GEO_TEXT_MAX * 6;
+    return PEN_GEO_CACHE_ENTRIES * sizeof(struct cached) + (uint64_t)PEN_GEO_TEXT_MAX * 6 +
+           (enrich->agents == NULL ? 0 : agent_cache_memory(enrich->agents));
 }
 
 void pen_enricher_use(struct pen_enricher *enricher, const struct pen_enrich_tables *tables)
@@ -265,6 +274,12 @@ uint32_t pen_enricher_ioc(const struct pen_enricher *enricher, uint32_t kinds, p
 {
     const struct pen_iocs *iocs = enricher->tables->iocs;
     return iocs == NULL ? 0 : pen_iocs_find(iocs, kinds, text, out, max);
+}
+
+bool pen_enricher_agent(struct pen_enricher *enricher, pen_slice original, bool is_escaped,
+                        struct pen_agent *agent)
+{
+    return enricher->agents != NULL && agent_find(enricher->agents, original, is_escaped, agent);
 }
 
 pen_status pen_enrich_libraries(struct pen_buf *out)

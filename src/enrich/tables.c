@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static bool is_agent_wanted(const char *user_agent)
+{
+    return user_agent != NULL && user_agent[0] != '\0' && strcmp(user_agent, AGENTS_OFF) != 0;
+}
+
 bool pen_enrich_wanted(const struct pen_enrich_options *o)
 {
     const char *const wants[] = {o->geoip, o->asn, o->assets, o->trusted_proxies, o->ioc};
@@ -11,7 +16,7 @@ bool pen_enrich_wanted(const struct pen_enrich_options *o)
     for (size_t i = 0; i < PEN_COUNT(wants); i++) {
         is_any |= wants[i] != NULL && wants[i][0] != '\0';
     }
-    return is_any;
+    return is_any || is_agent_wanted(o->user_agent);
 }
 
 static void leave(struct mmdb *mmdb)
@@ -95,6 +100,11 @@ static pen_status iocs_open(const char *list, struct pen_enrich *enrich, struct 
     return st;
 }
 
+static pen_status agents_take(const char *from, struct pen_enrich *enrich, struct pen_err *err)
+{
+    return is_agent_wanted(from) ? agents_open(from, &enrich->agents, err) : PEN_OK;
+}
+
 static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_options *options,
                           struct pen_err *err)
 {
@@ -110,6 +120,7 @@ static pen_status open_in(struct pen_enrich *enrich, const struct pen_enrich_opt
     PEN_TRY(databases_open(enrich, first, err));
     enrich->ioc_limits = options->ioc_limits;
     PEN_TRY(iocs_open(options->ioc, enrich, &first->iocs, err));
+    PEN_TRY(agents_take(options->user_agent, enrich, err));
     return enrich->assets == NULL ? PEN_OK : assets_open(enrich->assets, &first->assets, err);
 }
 
@@ -139,6 +150,7 @@ void pen_enrich_close(struct pen_enrich *enrich)
     if (enrich->has_proxies) {
         proxies_fini(&enrich->proxies);
     }
+    agents_close(enrich->agents);
     free(enrich->geoip);
     free(enrich->asn);
     free(enrich->assets);
@@ -151,7 +163,8 @@ uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
            (enrich->asn != NULL ? PEN_ENRICH_AS : 0) |
            (enrich->assets != NULL ? PEN_ENRICH_ASSETS : 0) |
            (enrich->has_proxies ? PEN_ENRICH_CLIENT : 0) |
-           (enrich->now->iocs != NULL ? PEN_ENRICH_IOC : 0);
+           (enrich->now->iocs != NULL ? PEN_ENRICH_IOC : 0) |
+           (enrich->agents != NULL ? PEN_ENRICH_AGENT : 0);
 }
 
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
@@ -161,7 +174,8 @@ uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
            (now->as == NULL ? 0 : now->as->stamp.bytes) +
            (now->assets == NULL ? 0 : now->assets->arena.used_bytes) +
            (enrich->has_proxies ? enrich->proxies.arena.used_bytes : 0) +
-           (now->iocs == NULL ? 0 : pen_iocs_bytes(now->iocs));
+           (now->iocs == NULL ? 0 : pen_iocs_bytes(now->iocs)) +
+           (enrich->agents == NULL ? 0 : agents_bytes(enrich->agents));
 }
 
 const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich)

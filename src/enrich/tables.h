@@ -7,6 +7,7 @@
 #ifndef PEN_ENRICH_TABLES_H
 #define PEN_ENRICH_TABLES_H
 
+#include "agents.h"
 #include "assets.h"
 #include "ioc.h"
 #include "mmdb.h"
@@ -26,6 +27,7 @@ struct pen_enrich {
         refused_assets; /* contents that cannot be used and were told */
     bool has_proxies;
     struct proxies proxies; /* of the run; never change */
+    struct agents *agents;  /* likewise; or NULL */
     struct pen_ioc_limits ioc_limits;
     struct mmdb_stamp refused_iocs[PEN_IOC_LISTS_MAX];
 };

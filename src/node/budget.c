@@ -81,7 +81,8 @@ static void shard_rows(const struct pen_replay_options *o, const struct pen_prog
     row(b->shard, &b->shard_rows, "matching", matchers);
     row(b->shard, &b->shard_rows, "documents to ship", pen_ship_memory(&ship));
     if (program != NULL && program->enrich != NULL) {
-        row(b->shard, &b->shard_rows, "what is known of addresses", pen_enricher_memory());
+        row(b->shard, &b->shard_rows, "what is known of addresses",
+            pen_enricher_memory(program->enrich));
     }
     row(b->shard, &b->shard_rows, "thread", THREAD_BYTES);
 }

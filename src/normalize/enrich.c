@@ -46,6 +46,12 @@ static const char *const account_fields[PEN_ASSET_PARTS] = {
     [PEN_ASSET_OWNER] = "labels.owner",
 };
 
+static const char *const agent_parts[PEN_AGENT_PARTS] = {
+    [PEN_AGENT_NAME] = "user_agent.name",       [PEN_AGENT_VERSION] = "user_agent.version",
+    [PEN_AGENT_OS_NAME] = "user_agent.os.name", [PEN_AGENT_OS_VERSION] = "user_agent.os.version",
+    [PEN_AGENT_OS_FULL] = "user_agent.os.full", [PEN_AGENT_DEVICE] = "user_agent.device.name",
+};
+
 /* The slot of a field, which is NONE when it is not wanted or taken. */
 static pen_status field_add(struct pen_schema *schema, const char *name, bool is_wanted,
                             uint32_t *slot, struct pen_err *err)
@@ -87,6 +93,17 @@ static pen_status side_add(struct pen_schema *schema, const char *side, uint32_t
     return st;
 }
 
+static pen_status agent_add(struct pen_schema *schema, uint32_t wanted, struct pen_err *err)
+{
+    schema->slot_agent = (wanted & PEN_ENRICH_AGENT) == 0
+                             ? PEN_FIELD_NONE
+                             : nrm_slot_find(schema, PEN_SLICE_LIT("user_agent.original"));
+    for (uint32_t i = 0; i < PEN_AGENT_PARTS && schema->slot_agent != PEN_FIELD_NONE; i++) {
+        PEN_TRY(field_add(schema, agent_parts[i], true, &schema->agent[i], err));
+    }
+    return PEN_OK;
+}
+
 pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted, struct pen_err *err)
 {
     const uint32_t of_sides = PEN_ENRICH_GEO | PEN_ENRICH_AS | PEN_ENRICH_ASSETS;
@@ -97,6 +114,7 @@ pen_status nrm_enrich_build(struct pen_schema *schema, uint32_t wanted, struct p
     for (uint32_t i = 0; i < NRM_SIDES_MAX && (wanted & of_sides) != 0; i++) {
         PEN_TRY(side_add(schema, sides[i], wanted, err));
     }
+    PEN_TRY(agent_add(schema, wanted, err));
     PEN_TRY(nrm_client_build(schema, wanted, err));
     return nrm_threat_build(schema, wanted, err);
 }
@@ -144,6 +162,20 @@ static void side_fill(struct pen_normalizer *n, const struct nrm_side *side, str
     }
 }
 
+static void agent_fill(struct pen_normalizer *n)
+{
+    const struct pen_schema *schema = n->schema;
+    const struct nrm_value *original = &n->slots[schema->slot_agent];
+    if (original->kind != NRM_TEXT ||
+        !pen_enricher_agent(n->enricher, original->text, original->is_escaped, &n->agent)) {
+        return;
+    }
+    for (uint32_t i = 0; i < PEN_AGENT_PARTS; i++) {
+        slot_fill(n, schema->agent[i], pen_agent_part(&n->agent, i), NRM_TEXT,
+                  has_bit(n->agent.escaped, i));
+    }
+}
+
 void nrm_enrich_fill(struct pen_normalizer *n)
 {
     const struct pen_schema *schema = n->schema;
@@ -153,6 +185,9 @@ void nrm_enrich_fill(struct pen_normalizer *n)
     }
     for (uint32_t i = 0; i < schema->side_count; i++) {
         side_fill(n, &schema->sides[i], &n->geo[i]);
+    }
+    if (schema->slot_agent != PEN_FIELD_NONE) {
+        agent_fill(n);
     }
 }
 

@@ -213,6 +213,8 @@ struct pen_schema {
     struct nrm_side sides[NRM_SIDES_MAX]; /* of which tables may know something */
     uint32_t side_count;
     uint32_t asset[PEN_ASSET_PARTS]; /* of the account: slots, or PEN_FIELD_NONE */
+    uint32_t agent[PEN_AGENT_PARTS]; /* of the user agent: slots, or PEN_FIELD_NONE */
+    uint32_t slot_agent; /* user_agent.original, where it is looked at; else PEN_FIELD_NONE */
     bool has_assets;
     struct nrm_watched watched[NRM_SLOTS_MAX];
     uint32_t watched_count;                          /* 0: there are no lists of indicators */
@@ -261,6 +263,7 @@ struct pen_normalizer {
     pen_slice peer; /* source.ip as the record has it, where the client is another; or empty */
     struct pen_geo geo[NRM_SIDES_MAX]; /* by side of the schema: texts of slots of the record */
     struct nrm_threats threats;
+    struct pen_agent agent; /* likewise */
 };
 
 static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_slice text,

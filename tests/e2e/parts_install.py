@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""parts_install.py [moto] [nginx] [versitygw] - puts the servers that tests talk to into the cache.
+"""parts_install.py [moto] [nginx] [uap-core] [versitygw] - puts what tests talk to, or compare with,
+into the cache.
 
-Without names: moto and nginx, which every run can afford.  They go below
+Without names: moto, nginx and uap-core, which every run can afford.  They go below
 $XDG_CACHE_HOME/penstock/parts (~/.cache/penstock/parts), each into a folder named by what is in it, so
 that a change of versions installs anew; nothing else on the machine is changed.  versitygw is built
 with go, which takes minutes; radosgw is used when it is installed, never installed here.
@@ -84,6 +85,15 @@ def moto():
     return _make("moto", cache() / f"moto-{key}", build) / "packages"
 
 
+def _unpack(package, fresh):
+    """Debian's package, unpacked below fresh/root and not installed."""
+    _run(package, "apt-get", "download", package, cwd=fresh)
+    packages = list(fresh.glob(f"{package}_*.deb"))
+    if len(packages) != 1:
+        raise Missing(f"{package} cannot be installed: apt-get downloaded no package of it")
+    _run(package, "dpkg-deb", "-x", packages[0], fresh / "root")
+
+
 def nginx():
     """nginx's binary: the one that is installed, else Debian's, unpacked and not installed (that
     would start it on port 80)."""
@@ -92,14 +102,25 @@ def nginx():
         return pathlib.Path(found)
 
     def build(fresh):
-        _run("nginx", "apt-get", "download", "nginx", cwd=fresh)
-        packages = list(fresh.glob("nginx_*.deb"))
-        if len(packages) != 1:
-            raise Missing("nginx cannot be installed: apt-get downloaded no package of it")
-        _run("nginx", "dpkg-deb", "-x", packages[0], fresh / "root")
+        _unpack("nginx", fresh)
         _run("nginx", fresh / "root/usr/sbin/nginx", "-v")
 
     return _make("nginx", cache() / "nginx", build) / "root/usr/sbin/nginx"
+
+
+def uap_core():
+    """Folder with regexes.yaml of uap-core and its tests: of the package when it is installed, else
+    Debian's, unpacked."""
+    installed = pathlib.Path("/usr/share/uap-core")
+    if (installed / "regexes.yaml").is_file():
+        return installed
+
+    def build(fresh):
+        _unpack("uap-core", fresh)
+        if not (fresh / "root/usr/share/uap-core/tests/test_ua.yaml").is_file():
+            raise Missing("uap-core cannot be installed: its package has no tests")
+
+    return _make("uap-core", cache() / "uap-core", build) / "root/usr/share/uap-core"
 
 
 def versitygw(may_build=False):
@@ -119,11 +140,11 @@ def versitygw(may_build=False):
 
 
 def main(names):
-    makers = {"moto": moto, "nginx": nginx, "versitygw": lambda: versitygw(may_build=True)}
+    makers = {"moto": moto, "nginx": nginx, "uap-core": uap_core, "versitygw": lambda: versitygw(may_build=True)}
     if not set(names) <= set(makers):
         sys.exit(__doc__)
     status = 0
-    for name in names or ("moto", "nginx"):
+    for name in names or ("moto", "nginx", "uap-core"):
         try:
             print(f"install: {name}: {makers[name]()}")
         except Missing as e:
