@@ -250,9 +250,9 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o, p
     return PEN_OK;
 }
 
-/* Whether the group still learns in silence, at its first event and for as long as the rule says.
- */
-static pen_status is_silent(struct new_values *v, const struct pen_observation *o, bool *out)
+/* Whether this is the group's first event with a value, and whether it learns by duration. */
+static pen_status clock_of(struct new_values *v, const struct pen_observation *o, bool *is_first,
+                           bool *is_learning)
 {
     const struct pen_new_value *rule = &v->options->rules[o->rule].new_value;
     struct pen_hash128 hash;
@@ -263,7 +263,8 @@ static pen_status is_silent(struct new_values *v, const struct pen_observation *
     if (is_new) {
         slot->seen = o->time_ns;
     }
-    *out = (is_new && rule->silent > 0) || o->time_ns < add_sat(slot->seen, rule->learning_ns);
+    *is_first = is_new;
+    *is_learning = o->time_ns < add_sat(slot->seen, rule->learning_ns);
     return PEN_OK;
 }
 
@@ -272,18 +273,21 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
 {
     const struct pen_state_rule *rule = &v->options->rules[event->o.rule];
     const uint64_t one = 1;
-    bool silent = false;
+    bool is_first = false;
+    bool is_learning = false;
     bool is_hit = false;
     pen_slice rest = event->values[0];
     pen_slice value;
     if (rest.len == 0) {
         return PEN_OK; /* without a value there is nothing to learn, and no clock to start */
     }
-    PEN_TRY(is_silent(v, &event->o, &silent));
+    PEN_TRY(clock_of(v, &event->o, &is_first, &is_learning));
+    uint32_t silent = is_first ? rule->new_value.silent : 0; /* values that may yet be learned so */
     while (rest.len > 0 && pen_slice_split(&rest, '\n', &value)) {
         bool is_news = false;
         PEN_TRY(learn(v, &event->o, value, &is_news));
-        is_hit |= is_news && !silent;
+        is_hit |= is_news && silent == 0 && !is_learning;
+        silent -= silent > 0;
     }
     if (!is_hit) {
         return pen_state_signals_miss(signals, event);

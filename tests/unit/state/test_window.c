@@ -515,12 +515,14 @@ static uint32_t new_case(const struct past *past, uint32_t now, const struct eve
     }
     window[0] = e;
     *count = 1;
-    if ((n->silent > 0 && first == now) || e->time < past->events[first]->time + n->learning_ns) {
+    if (e->time < past->events[first]->time + n->learning_ns) {
         return UINT32_MAX;
     }
+    /* Of the first event's values the first one alone is learned in silence. */
     for (uint32_t v = 0; v < e->value_count[0]; v++) {
         const int64_t seen = longest_ago(past, now, e->values[0][v]);
-        if (seen == INT64_MIN || e->time > seen + n->forget_ns) {
+        const bool is_silent = n->silent > 0 && first == now && e->values[0][v] == e->values[0][0];
+        if (!is_silent && (seen == INT64_MIN || e->time > seen + n->forget_ns)) {
             return 0;
         }
     }
