@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_FILES_MAX 32U
+#define CACHE_FILES_MAX 128U /* one for each log type that a rule set looks at */
 
 /* The databases that were not used for longest go, beyond CACHE_FILES_MAX. */
 static void cache_trim(int dir)
