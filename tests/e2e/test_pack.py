@@ -1,12 +1,53 @@
 #!/usr/bin/env python3
-"""test_pack.py PENSTOCK CASE - the built-in rules on plain traffic."""
+"""test_pack.py PENSTOCK CASE - the built-in rules on plain traffic, and on attacks that others recorded."""
 import collections
 import json
+import os
+import pathlib
 import sqlite3
 
 from kit import FIXED, WORK, main, run
 
+DATA = os.environ.get("PENSTOCK_DATA")
 ACCOUNTS, DAYS = 8, 5
+# Titles of rules, of which one must tell the technique.  That an attack tool's name stands in the
+# user agent does not count: an attacker leaves it out.
+STRATUS = {
+    "aws.credential-access.ec2-get-password-data": {"The administrator password of a Windows machine was asked for"},
+    "aws.credential-access.secretsmanager-batch-retrieve-secrets": {"Secrets were read in bulk"},
+    "aws.credential-access.ssm-retrieve-securestring-parameters": {"All parameters were listed"},
+    "aws.defense-evasion.cloudtrail-event-selectors": {"A CloudTrail trail records less than before"},
+    "aws.defense-evasion.dns-delete-logs": {"DNS query logs were removed"},
+    "aws.defense-evasion.vpc-remove-flow-logs": {"VPC flow logs were deleted"},
+    "aws.execution.ec2-launch-unusual-instances": {"A costly kind of machine was refused"},
+    "aws.execution.ssm-send-command": {"A shell command was sent to machines"},
+    "aws.exfiltration.ec2-security-group-open-port-22-ingress": {"A port for remote control was opened to the world"},
+    "aws.exfiltration.ec2-share-ebs-snapshot": {"A snapshot or machine image was shared with another account"},
+    "aws.impact.bedrock-invoke-model": {"Access to a model was asked for"},
+    "aws.lateral-movement.ec2-instance-connect": {"An SSH key was sent to a machine"},
+    "aws.persistence.iam-backdoor-role": {"The trust of a role was changed"},
+    "aws.persistence.iam-create-admin-user": {"The administrator policy was attached"},
+    "aws.persistence.iam-create-user-login-profile": {"A console password was set for an IAM user"},
+    "aws.persistence.lambda-layer-extension": {"A function got another layer"},
+    "aws.persistence.rolesanywhere-create-trust-anchor": {"An identity provider was added or changed"},
+    "aws.privilege-escalation.iam-update-user-login-profile": {"A console password was set for an IAM user"},
+}
+INVICTUS = {  # technique: a title
+    "T1087.004 accounts are enumerated": "All users, roles and policies were read in one call",
+    "T1485 logs expire": "Objects of a bucket are deleted after a few days",
+    "T1496 costly machines": "A costly kind of machine was refused",
+    "T1552.005 start scripts are read": "The start script of a machine was read",
+    "T1555 parameters are read": "All parameters were listed",
+    "T1555 passwords of Windows are read": "The administrator password of a Windows machine was asked for",
+    "T1555.006 secrets are read": "All secrets were listed",
+    "T1562.001 the organisation is left": "An account leaves the organisation",
+    "T1562.008 a log group is deleted": "A log group with audit records was deleted",
+    "T1562.008 a trail is deleted": "A CloudTrail trail was deleted",
+    "T1562.008 a trail is narrowed": "A CloudTrail trail records less than before",
+    "T1562.008 a trail is stopped": "Somebody tried to stop a trail that does not exist",
+    "T1562.008 flow logs are deleted": "VPC flow logs were deleted",
+    "T1651 commands are sent to machines": "A shell command was sent to machines",
+}
 
 
 def signals_of_run(out):
@@ -37,6 +78,36 @@ def case_pack_quiet():
         assert not loud, (seed, loud)
         per_day = collections.Counter((account, day) for _, _, day, accounts, _ in plain for account in accounts)
         assert all(count <= 1 for count in per_day.values()), (seed, per_day.most_common(3))
+
+
+def lines_of_json(*args):
+    return [json.loads(line) for line in run(*args).stdout.splitlines()]
+
+
+def titles_told(titles, source):
+    """The titles of the rules that match, by the name of the object."""
+    told = collections.defaultdict(set)
+    for row in lines_of_json("rules", "match", "--as", "cloudtrail", source):
+        told[pathlib.PurePath(row["object"]).stem].add(titles[row["rule"]])
+    return told
+
+
+def case_pack_attacks():
+    """Every technique of the recorded attacks is told by at least one rule made for it."""
+    if DATA is None:
+        print("skipped: PENSTOCK_DATA is not set")
+        return
+    titles = {rule["id"]: rule["title"] for rule in lines_of_json("rules", "list", "--json")}
+    known = set().union(*STRATUS.values(), INVICTUS.values())
+    assert known <= set(titles.values()), known - set(titles.values())
+    logs = pathlib.Path(DATA) / "DataDog+stratus-red-team/docs/detonation-logs"
+    assert {path.stem for path in logs.glob("*.json")} == set(STRATUS)
+    told = titles_told(titles, logs)
+    missed = {technique: told[technique] for technique, rules in STRATUS.items() if not rules & told[technique]}
+    assert not missed, missed
+    everything = set().union(*titles_told(titles, pathlib.Path(DATA) / "invictus-ir+aws_dataset/CloudTrail").values())
+    missed = {technique for technique, title in INVICTUS.items() if title not in everything}
+    assert not missed, missed
 
 
 main(globals())
