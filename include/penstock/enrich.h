@@ -214,7 +214,7 @@ const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich);
 #define PEN_IOC_AS_URL 4U
 #define PEN_IOC_AS_FILE 8U
 #define PEN_IOC_AS_AGENT 16U
-#define PEN_IOC_AS_PARTS 32U /* addresses and domains before a port, hosts of URLs */
+#define PEN_IOC_AS_PARTS 32U /* what stands before a port or a /32, and hosts of URLs */
 #define PEN_IOC_AS_ALL 63U
 #define PEN_IOC_PUBLIC 64U /* not of private and loopback addresses */
 

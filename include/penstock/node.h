@@ -92,7 +92,8 @@ struct pen_program_options {
     const struct pen_exclusion *exclusions; /* borrowed as long as the program lives */
     uint32_t exclusion_count;
     struct pen_enrich_options enrich; /* of none, nothing is enriched */
-    /* With a query instead of rules (search): called for every type to build the one expression. */
+    /* With a query instead of rules (search): called for every type to build the one expression;
+     * NULL: nothing is matched. */
     pen_status (*build)(void *ctx, struct pen_arena *arena, const struct pen_program_type *type,
                         struct pen_expr **out, struct pen_err *err);
     void *build_ctx;

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define SORT_BYTES_MAX ((size_t)1 << 30)
+#define IOC_ENTRIES_MAX 100000000U /* of all lists: a hunt may have more than a run would */
+#define IOC_BYTES_MAX ((uint64_t)4 << 30)
 
 static const char help[] =
     "penstock search [options] QUERY SOURCE...   prints the records that match\n"
@@ -24,8 +26,8 @@ static const char help[] =
     "  SOURCE  a file, a folder, - (one object on standard input), or s3://bucket[/prefix]\n"
     "\n"
     "  -q QUERY             the query, also one that begins with - (or put it behind --)\n"
-    "  --count              only how many records match\n"
-    "  --limit N            end after N records\n"
+    "  --ioc FILE           records with an indicator (IoC) of FILE in them; a query by -q only\n"
+    "  --count, --limit N   only how many records match;  end after N records\n"
     "  --fields a,b         the values as TSV; also _penstock.object, record, event_time ...\n"
     "  --raw                the bytes of the record as they are; --json: the default, NDJSON\n"
     "  --sort time          by event time (held in memory until the end)\n"
@@ -53,6 +55,7 @@ enum search_id {
     OPT_JSON,
     OPT_STRICT,
     OPT_ALLOW_GAPS,
+    OPT_IOC,
     OPT_HELP
 };
 static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
@@ -71,6 +74,7 @@ static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
                                             {"-h", OPT_HELP, false},
                                             {"--shards", OPT_WORKERS, true},
                                             {"--json", OPT_JSON, false},
+                                            {"--ioc", OPT_IOC, true},
                                             {NULL, 0, false}};
 
 struct line { /* one that waits to be sorted */
@@ -86,6 +90,9 @@ struct run {
     const char *query, *types_dir;
     const char **sources;
     uint32_t source_count;
+    const char *lists[PEN_IOC_LISTS_MAX]; /* of indicators */
+    uint32_t list_count;
+    struct pen_iocs *iocs;
     struct pen_replay_options reads; /* of buckets */
     uint64_t limit, printed;
     uint64_t workers;
@@ -118,6 +125,13 @@ static bool take(void *ctx, int id, char *value)
         return true;
     case OPT_QUERY:
         run->query = value;
+        return true;
+    case OPT_IOC:
+        if (run->list_count == PEN_IOC_LISTS_MAX) {
+            (void)fprintf(stderr, "penstock: --ioc names at most %u lists\n", PEN_IOC_LISTS_MAX);
+            return false;
+        }
+        run->lists[run->list_count++] = value;
         return true;
     case OPT_COUNT:
         return form_take(run, SEARCH_COUNT);
@@ -179,15 +193,18 @@ static bool read_args(struct run *run, int argc, char **argv)
                     stderr);
         return false;
     }
-    if (run->query == NULL && run->source_count > 0) {
+    const bool has_lists = run->list_count > 0;
+    if (run->query == NULL && run->source_count > 0 && !has_lists) {
         run->query = run->sources[0];
         run->source_count--;
         memmove((void *)run->sources, (void *)(run->sources + 1),
                 run->source_count * sizeof(char *));
     }
-    if (run->query == NULL || run->source_count == 0) {
-        (void)fprintf(stderr, "penstock: search wants a query and at least one source%s\n",
-                      run->query == NULL ? ": penstock search --help" : "; - is standard input");
+    if ((run->query == NULL && !has_lists) || run->source_count == 0) {
+        (void)fprintf(stderr, "penstock: search wants a %s and at least one source%s\n",
+                      has_lists ? "list of indicators" : "query",
+                      run->query == NULL && !has_lists ? ": penstock search --help"
+                                                       : "; - is standard input");
         return false;
     }
     return config_sources_usable(run->sources, run->source_count) && cli_pick_done(&run->pick);
@@ -215,6 +232,9 @@ static void print(struct run *run, pen_slice bytes)
 static bool on_output(void *ctx, const struct pen_pass_output *output)
 {
     struct run *run = ctx;
+    if (run->search.form == SEARCH_COUNT) {
+        return ++run->printed != run->limit;
+    }
     if (!run->by_time) {
         print(run, output->bytes);
         return run->printed != run->limit;
@@ -282,8 +302,9 @@ static int finish(struct run *run, const struct pen_totals *totals)
 {
     uint64_t found = run->printed;
     if (run->search.form == SEARCH_COUNT) {
-        const bool is_over = run->limit > 0 && totals->matches > run->limit;
-        found = is_over ? run->limit : totals->matches;
+        const uint64_t count = run->iocs == NULL ? totals->matches : run->printed;
+        const bool is_over = run->limit > 0 && count > run->limit;
+        found = is_over ? run->limit : count;
         (void)printf("%" PRIu64 "\n", found);
     }
     if (!cli_output_is_good()) {
@@ -301,11 +322,36 @@ static int finish(struct run *run, const struct pen_totals *totals)
     return found > 0 ? 0 : 1;
 }
 
+/* The lists, and words about what of them cannot be used. */
+static pen_status lists_open(struct run *run, struct pen_err *err)
+{
+    const pen_slice option = PEN_SLICE_LIT("enrich.ioc: "); /* as a run has it */
+    const struct pen_ioc_limits limits = {.entries_max = IOC_ENTRIES_MAX,
+                                          .bytes_max = IOC_BYTES_MAX};
+    struct pen_err why = {0};
+    if (run->list_count == 0) {
+        return PEN_OK;
+    }
+    const pen_status st = pen_iocs_open(run->lists, run->list_count, &limits, &run->iocs, &why);
+    if (st != PEN_OK) {
+        const bool is_option = pen_slice_starts(pen_slice_str(why.text), option);
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "--ioc: %.240s",
+                        why.text + (is_option ? option.len : 0));
+    }
+    told_iocs(run->iocs, run->reads.ioc_max_age_ns);
+    run->search.iocs = run->iocs;
+    return PEN_OK;
+}
+
 static int search(struct run *run)
 {
     struct pen_err err = {0};
     struct pen_program *program = NULL;
-    run->search.query = pen_slice_str(run->query);
+    run->search.has_query = run->query != NULL;
+    run->search.query = pen_slice_str(run->query != NULL ? run->query : "");
+    if (lists_open(run, &err) != PEN_OK) {
+        return cli_fail(&err);
+    }
     const struct pen_program_options build = {
         .build = search_build, .build_ctx = &run->search, .types_dir = run->types_dir};
     if (pen_program_new(&build, &program, &err) != PEN_OK) {
@@ -315,6 +361,7 @@ static int search(struct run *run)
                                     .sources = run->sources,
                                     .source_count = run->source_count,
                                     .as_type = run->search.as_type,
+                                    .all_records = run->query == NULL,
                                     .workers = (uint32_t)run->workers,
                                     .reads = &run->reads,
                                     .on_record = on_record,
@@ -354,6 +401,7 @@ int cmd_search(int argc, char **argv)
         }
     }
     cli_pick_fini(&run->pick);
+    pen_iocs_close(run->iocs);
     pen_buf_fini(&run->text);
     pen_buf_fini(&run->lines);
     pen_buf_fini(&run->shown);

@@ -52,6 +52,10 @@ pen_status search_build(void *ctx, struct pen_arena *arena, const struct pen_pro
     const struct pen_query_options options = {
         .field = pen_query_field, .field_ctx = &names, .as_rule = search->as_rule};
     PEN_TRY(fields_find(search, type, err));
+    *out = NULL;
+    if (!search->has_query) {
+        return PEN_OK;
+    }
     return pen_query_parse(arena, search->query, &options, out, err);
 }
 
@@ -71,7 +75,8 @@ static pen_slice time_text(int64_t time_ns, char text[PEN_TIME_MAX])
 }
 
 /* The member that tells where the record is from. */
-static pen_status write_origin(const struct pen_pass_record *record, struct pen_buf *out)
+static pen_status write_origin(const struct pen_pass_record *record, const struct search_hits *hits,
+                               struct pen_buf *out)
 {
     const struct pen_doc *doc = &record->item->doc;
     char text[PEN_TIME_MAX];
@@ -82,17 +87,19 @@ static pen_status write_origin(const struct pen_pass_record *record, struct pen_
                           : write_text(out, ",\"event_time\":\"", time));
     PEN_TRY(write_text(out, ",\"type\":\"", record->type->name));
     PEN_TRY(write_text(out, ",\"account\":\"", doc->account));
-    return write_text(out, ",\"region\":\"", doc->region);
+    PEN_TRY(write_text(out, ",\"region\":\"", doc->region));
+    return hits == NULL ? PEN_OK : search_hits_json(hits, out);
 }
 
-static pen_status write_json(const struct pen_pass_record *record, struct pen_buf *out)
+static pen_status write_json(const struct pen_pass_record *record, const struct search_hits *hits,
+                             struct pen_buf *out)
 {
     const size_t begin = out->len;
     PEN_TRY(pen_record_compact(out, &record->item->record));
     PEN_CHECK(out->len >= begin + 2);
     out->len--; /* the brace that closes the record */
     PEN_TRY(out->len - begin == 1 ? PEN_OK : pen_buf_add_byte(out, ','));
-    PEN_TRY(write_origin(record, out));
+    PEN_TRY(write_origin(record, hits, out));
     return pen_buf_add(out, PEN_SLICE_LIT("}}\n"));
 }
 
@@ -144,13 +151,26 @@ static pen_status write_values(struct pen_buf *out, struct pen_buf *plain,
     return st;
 }
 
+static pen_status write_hits(struct pen_buf *out, const struct search_hits *hits)
+{
+    struct pen_buf text;
+    pen_buf_init(&text, SIZE_MAX);
+    pen_status st = hits == NULL ? PEN_OK : search_hits_text(hits, &text);
+    st = st == PEN_OK ? write_cell(out, pen_buf_slice(&text)) : st;
+    pen_buf_fini(&text);
+    return st;
+}
+
 static pen_status write_own(struct pen_buf *out, const struct pen_pass_record *record,
-                            pen_slice name)
+                            const struct search_hits *hits, pen_slice name)
 {
     const struct pen_doc *doc = &record->item->doc;
     name = pen_slice_sub(name, strlen("_penstock."), name.len);
     if (pen_slice_eq(name, PEN_SLICE_LIT("object"))) {
         return write_cell(out, pen_slice_str(record->object->key));
+    }
+    if (pen_slice_eq(name, PEN_SLICE_LIT("ioc"))) {
+        return write_hits(out, hits);
     }
     if (pen_slice_eq(name, PEN_SLICE_LIT("record"))) {
         return pen_buf_printf(out, "%" PRIu64, record->item->record.ordinal);
@@ -168,39 +188,60 @@ static pen_status write_own(struct pen_buf *out, const struct pen_pass_record *r
 }
 
 static pen_status write_fields(const struct search *search, const struct pen_pass_record *record,
-                               struct pen_buf *out, struct pen_buf *plain)
+                               const struct search_hits *hits, struct pen_buf *out)
 {
+    struct pen_buf plain;
+    pen_status st = PEN_OK;
+    pen_buf_init(&plain, SIZE_MAX);
     const uint32_t *ids = search->field_ids[record->type->id];
-    for (uint32_t i = 0; i < search->field_count; i++) {
-        PEN_TRY(i == 0 ? PEN_OK : pen_buf_add_byte(out, '\t'));
-        PEN_TRY(is_own_field(search->fields[i])
-                    ? write_own(out, record, search->fields[i])
-                    : write_values(out, plain, &record->item->record, ids[i]));
+    for (uint32_t i = 0; st == PEN_OK && i < search->field_count; i++) {
+        st = i == 0 ? PEN_OK : pen_buf_add_byte(out, '\t');
+        if (st == PEN_OK) {
+            st = is_own_field(search->fields[i])
+                     ? write_own(out, record, hits, search->fields[i])
+                     : write_values(out, &plain, &record->item->record, ids[i]);
+        }
     }
-    return pen_buf_add_byte(out, '\n');
+    pen_buf_fini(&plain);
+    return st == PEN_OK ? pen_buf_add_byte(out, '\n') : st;
+}
+
+static pen_status write_record(const struct search *search, const struct pen_pass_record *record,
+                               const struct search_hits *hits, struct pen_buf *out)
+{
+    switch (search->form) {
+    case SEARCH_JSON:
+        return write_json(record, hits, out);
+    case SEARCH_RAW:
+        PEN_TRY(pen_buf_add(out, record->item->record.raw));
+        return pen_buf_add_byte(out, '\n');
+    case SEARCH_FIELDS:
+        return write_fields(search, record, hits, out);
+    case SEARCH_COUNT:
+        break;
+    }
+    /* A query's matches are counted where they are found; those of indicators are told. */
+    return hits == NULL ? PEN_OK : pen_buf_add_byte(out, '\n');
+}
+
+static pen_status write_found(const struct search *search, const struct pen_pass_record *record,
+                              struct pen_buf *out)
+{
+    struct search_hits hits;
+    search_hits_init(&hits);
+    pen_status st = search_hits_find(&hits, search->iocs, &record->item->record);
+    if (st == PEN_OK && hits.count > 0) {
+        st = write_record(search, record, &hits, out);
+    }
+    search_hits_fini(&hits);
+    return st;
 }
 
 pen_status search_write(const struct search *search, const struct pen_pass_record *record,
                         struct pen_buf *out, struct pen_err *err)
 {
-    pen_status st = PEN_OK;
-    struct pen_buf plain;
-    switch (search->form) {
-    case SEARCH_JSON:
-        st = write_json(record, out);
-        break;
-    case SEARCH_RAW:
-        st = pen_buf_add(out, record->item->record.raw);
-        st = st == PEN_OK ? pen_buf_add_byte(out, '\n') : st;
-        break;
-    case SEARCH_FIELDS:
-        pen_buf_init(&plain, SIZE_MAX);
-        st = write_fields(search, record, out, &plain);
-        pen_buf_fini(&plain);
-        break;
-    case SEARCH_COUNT:
-        break;
-    }
+    const pen_status st = search->iocs == NULL ? write_record(search, record, NULL, out)
+                                               : write_found(search, record, out);
     return st == PEN_OK ? PEN_OK
                         : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: no room for the line of a record",
                                    record->object->key);

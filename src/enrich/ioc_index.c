@@ -360,14 +360,45 @@ static bool host_cut(pen_slice text, pen_slice *host)
     return host->len > 0;
 }
 
+/* "address/32" and "address/128", as rules of firewalls have them. */
+static bool prefix_cut(pen_slice text, pen_slice *address)
+{
+    static const char *const whole[] = {"/32", "/128"};
+    for (size_t i = 0; i < PEN_COUNT(whole); i++) {
+        const size_t len = strlen(whole[i]);
+        if (text.len > len &&
+            pen_slice_eq(pen_slice_sub(text, text.len - len, text.len), pen_slice_str(whole[i]))) {
+            *address = pen_slice_sub(text, 0, text.len - len);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void parts_find(struct finding *f, uint32_t kinds, pen_slice text)
 {
     pen_slice host = text;
-    if (host_cut(text, &host)) {
+    if (prefix_cut(text, &host)) {
+        host_find(f, kinds & PEN_IOC_AS_ADDRESS, host);
+    } else if (host_cut(text, &host)) {
         (void)port_cut(host, &host);
         host_find(f, kinds, host);
     } else if (port_cut(text, &host)) {
         host_find(f, kinds, host);
+    }
+}
+
+static void whole_find(struct finding *f, uint32_t kinds, pen_slice text)
+{
+    host_find(f, kinds, text);
+    if ((kinds & PEN_IOC_AS_FILE) != 0) {
+        hash_find(f, text);
+    }
+    if ((kinds & PEN_IOC_AS_URL) != 0) {
+        key_find(f, KEY_URL, text, text);
+    }
+    if ((kinds & PEN_IOC_AS_AGENT) != 0) {
+        key_find(f, KEY_AGENT, text, text);
     }
 }
 
@@ -377,21 +408,14 @@ uint32_t pen_iocs_find(const struct pen_iocs *iocs, uint32_t kinds, pen_slice te
     struct finding f = {
         .iocs = iocs, .out = out, .max = max, .is_public = (kinds & PEN_IOC_PUBLIC) != 0};
     const uint32_t wanted = kinds & iocs->present;
-    if (text.len == 0 || text.len > PEN_IOC_VALUE_MAX || wanted == 0) {
+    const bool has_hosts = (wanted & (PEN_IOC_AS_ADDRESS | PEN_IOC_AS_DOMAIN)) != 0;
+    if (text.len == 0 || wanted == 0) {
         return 0;
     }
-    host_find(&f, wanted, text);
-    if ((wanted & PEN_IOC_AS_FILE) != 0) {
-        hash_find(&f, text);
+    if (PEN_LIKELY(text.len <= PEN_IOC_VALUE_MAX)) {
+        whole_find(&f, wanted, text);
     }
-    if ((wanted & PEN_IOC_AS_URL) != 0) {
-        key_find(&f, KEY_URL, text, text);
-    }
-    if ((wanted & PEN_IOC_AS_AGENT) != 0) {
-        key_find(&f, KEY_AGENT, text, text);
-    }
-    if (f.count == 0 && (kinds & PEN_IOC_AS_PARTS) != 0 &&
-        (wanted & (PEN_IOC_AS_ADDRESS | PEN_IOC_AS_DOMAIN)) != 0) {
+    if (f.count == 0 && (kinds & PEN_IOC_AS_PARTS) != 0 && has_hosts) {
         parts_find(&f, wanted, text);
     }
     return f.count;

@@ -42,6 +42,9 @@ static pen_status build_queries(struct pen_program *program,
     }
     struct pen_expr *expr = NULL;
     PEN_TRY(options->build(options->build_ctx, &program->arena, entry, &expr, err));
+    if (expr == NULL) {
+        return PEN_OK;
+    }
     entry->queries = PEN_NEW(&program->arena, struct pen_query);
     if (entry->queries == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");

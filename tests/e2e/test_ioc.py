@@ -168,5 +168,76 @@ def case_ioc_swap():
     assert set(names) == {("before", "other"), ("after", "other")} and len(names) == 30000, set(names)
 
 
+def hunt(*args, code=0):
+    done = run("search", *args, code=code)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def case_ioc_search():
+    """search --ioc finds every value that is an indicator, names it, and goes with the other options."""
+    folder = Folder("logs")
+    folder.put("a.json", records(*[json.dumps(event(20 + i, **more)).encode() for i, more in enumerate((
+        {"sourceIPAddress": "203.0.113.5"},
+        {"requestParameters": {"rules": [{"cidr": "203.0.113.77/32"}, {"peer": "203.0.113.5:443"}]}},
+        {"userAgent": "Bad/1.0", "requestParameters": {"url": "https://x@EVIL.example:8443/p?q=1"}},
+        {"requestParameters": {"e\\u0076il": {"a.b": "http:\\/\\/evil.example\\/"}}},
+        {"sourceIPAddress": "10.0.0.1", "note": "see evil.example for more"},
+        {"requestParameters": {"n": 203, "z": [["203.0.113.5"], "203.0.113.5"]}}))]).replace(b"\\\\", b"\\"))
+    flow = folder.root / "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2025/03/04"
+    flow.mkdir(parents=True)
+    (flow / "123456789012_vpcflowlogs_eu-west-1_fl-0a1b2c3d_20250304T0000Z_abcdef01.log").write_text(
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
+        "log-status\n2 123456789012 eni-1 10.0.0.1 203.0.113.9 1000 443 6 1 40 1741046400 1741046460 ACCEPT OK\n"
+        "2 123456789012 eni-1 10.0.0.1 192.0.2.1 1000 443 6 1 40 1741046400 1741046460 ACCEPT OK\n")
+    lists()
+    options = ["--ioc", WORK / "feed.txt", "--ioc", WORK / "table.csv", "--ioc", WORK / "bundle.json"]
+    words = run("search", *options, folder.root).stderr.decode()
+    assert "feed.txt:3:" in words and "bundle.json: says that it is of 2025-03-01" in words, words
+    found = hunt(*options, folder.root)
+    got = {(r.get("eventID", "flow")[:8]): {(i["indicator"], i["type"], i["field"], i["list"])
+                                            for i in r["_penstock"]["ioc"]} for r in found}
+    net, one = ("203.0.113.0/24", "ipv4-addr"), ("203.0.113.5", "ipv4-addr")
+    rules = "requestParameters.rules."
+    assert got == {
+        "00000020": {(*one, "sourceIPAddress", "table"), (*net, "sourceIPAddress", "feed")},
+        "00000021": {(*net, rules + "cidr", "feed"), (*net, rules + "peer", "feed"), (*one, rules + "peer", "table")},
+        "00000022": {("Bad/1.0", "user-agent", "userAgent", "feed"),
+                     ("evil.example", "domain-name", "requestParameters.url", "bundle")},
+        "00000023": {("evil.example", "domain-name", "requestParameters.evil.a.b", "bundle")},
+        "00000025": {(*one, "requestParameters.z", "table"), (*net, "requestParameters.z", "feed")},
+        "flow": {(*net, "dstaddr", "feed")}}, got
+    assert found[0]["_penstock"]["ioc"][0]["provider"] in ("Acme", "feed"), found[0]
+    # a private address is looked for when a list has it
+    (WORK / "own.txt").write_text("10.0.0.1\n")
+    assert len(hunt("--ioc", WORK / "own.txt", folder.root)) == 3
+    # a query narrows; other forms
+    assert len(hunt(*options, "-q", "@userAgent:Bad*", folder.root)) == 1
+    run("search", *options, "-q", "@userAgent:nothing", folder.root, code=1)
+    assert run("search", *options, "--count", folder.root).stdout == b"6\n"
+    assert run("search", *options, "--count", "--sort", "time", folder.root).stdout == b"6\n"
+    assert run("search", *options, "--count", "--limit", "2", folder.root).stdout == b"2\n"
+    assert run("search", *options, "--count", "--types", "vpcflowlogs", folder.root).stdout == b"1\n"
+    assert len(hunt(*options, "--limit", "3", folder.root)) == 3
+    assert len(hunt(*options, "--sort", "time", folder.root)) == 6
+    rows = run("search", "--ioc", WORK / "table.csv", "--fields", "eventID,_penstock.ioc", folder.root).stdout
+    assert sorted(row.split("\t")[1] for row in rows.decode().splitlines()) == ["203.0.113.5"] * 3, rows
+    assert b"203.0.113.9" in run("search", *options, "--raw", "--types", "vpcflowlogs", folder.root).stdout
+    # any JSON, and lines that are no record of their type
+    loose = WORK / "loose.json"
+    loose.write_text('{"a": {"b": ["evil.example"]}}\n{"a": "x"}\n')
+    got = hunt(*options, "--as", "json", loose)
+    assert [r["_penstock"]["ioc"][0]["field"] for r in got] == ["a.b"], got
+    access = WORK / "access"
+    access.mkdir()
+    (access / "access.log").write_text("garbage from 203.0.113.5, and more\nnothing\n")
+    got = hunt("--ioc", WORK / "table.csv", "--as", "apache-access", access / "access.log")
+    assert [(r["_penstock"]["ioc"][0]["indicator"], r["_penstock"]["ioc"][0]["field"]) for r in got] == [
+        ("203.0.113.5", "message")], got
+    # what is wrong is told
+    assert run("search", "--ioc", WORK / "none", folder.root, code=2).stderr.startswith(b"penstock: --ioc: ")
+    assert b"wants a list of indicators and at least one source" in run("search", *options, code=2).stderr
+    assert run("search", "--ioc", WORK / "own.txt", loose, "--as", "json", code=1).stdout == b""
+
+
 if __name__ == "__main__":
     main(globals())

@@ -88,7 +88,10 @@ static void parts_of_values_are_looked_up(void **state)
                                           "http://a@b.example/",
                                           ":",
                                           "[]",
-                                          "[192.0.2.1"};
+                                          "[192.0.2.1",
+                                          "bad.example/32",
+                                          "/32",
+                                          "192.0.2.1/31"};
     for (size_t i = 0; i < PEN_COUNT(with); i++) {
         finds(iocs, with[i]);
     }
