@@ -32,7 +32,10 @@ static pen_status build_queries(struct pen_program *program,
                                 struct pen_program_type *entry, struct pen_err *err)
 {
     if (options->build == NULL) {
-        struct pen_query_names tags = {.schema = entry->schema, .as_rule = true};
+        struct pen_query_names tags = {.schema = entry->schema,
+                                       .is_json =
+                                           pen_slice_eq(entry->type->name, PEN_SLICE_LIT("json")),
+                                       .as_rule = true};
         const struct pen_rule_names names = {.field = rule_field,
                                              .field_ctx = entry->schema,
                                              .query_field = pen_query_field,

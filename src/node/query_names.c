@@ -4,7 +4,8 @@
 /* Names without @: members at the root of any JSON; for other records what the log type knows. */
 static const char *const reserved[] = {"source", "service", "host", "status", "tags", "message"};
 static const char *const derived[] = {"account", "region", "timestamp"};
-static const char *const usual_tags[] = {"env", "trace_id", "version"};
+static const char *const usual_tags[] = {"availability-zone", "env", "instance-id", "trace_id",
+                                         "version"};
 
 static bool is_one_of(pen_slice name, const char *const *names, size_t count)
 {

@@ -3,8 +3,8 @@
 
 /* Values that rules and queries asked for by a name that is not in the record. */
 
-static pen_status add_value(struct pen_walker *walker, struct pen_record *record, uint32_t field,
-                            pen_slice text, bool is_escaped)
+pen_status nrm_value_add(struct pen_walker *walker, struct pen_record *record, uint32_t field,
+                         pen_slice text, bool is_escaped)
 {
     if (!pen_walker_value_add(walker, record, field, PEN_STRING, text)) {
         return PEN_E_LIMIT;
@@ -20,11 +20,11 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
     const struct nrm_value *value = &n->slots[derived->slot];
     pen_slice fixed = n->schema->slots[derived->slot].fixed;
     if (value->kind == NRM_TEXT && !nrm_is_empty(value->text)) {
-        return add_value(walker, record, derived->field, value->text, value->is_escaped);
+        return nrm_value_add(walker, record, derived->field, value->text, value->is_escaped);
     }
     for (uint32_t i = 0; value->kind == NRM_LIST && i < value->item_count; i++) {
         const struct nrm_item *item = &n->items[value->item_first + i];
-        PEN_TRY(add_value(walker, record, derived->field, item->text, item->is_escaped));
+        PEN_TRY(nrm_value_add(walker, record, derived->field, item->text, item->is_escaped));
     }
     /* A static is a string, or a list of them: each string is a value. */
     while (value->kind == NRM_NONE && fixed.len > 0) {
@@ -33,7 +33,7 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
         if (!is_open || fixed.len == 0 || !pen_slice_split(&fixed, '"', &text)) {
             break;
         }
-        PEN_TRY(add_value(walker, record, derived->field, text, false));
+        PEN_TRY(nrm_value_add(walker, record, derived->field, text, false));
     }
     return PEN_OK;
 }
@@ -56,7 +56,7 @@ static pen_status add_tag_text(struct pen_walker *walker, struct pen_record *rec
     pen_status st = PEN_OK;
     while (st == PEN_OK && pen_slice_split(&list, ',', &item)) {
         if (is_tag(item, derived->tag, &value)) {
-            st = add_value(walker, record, derived->field, value, is_escaped);
+            st = nrm_value_add(walker, record, derived->field, value, is_escaped);
         }
     }
     return st;
@@ -84,9 +84,9 @@ static pen_status add_sources(const struct pen_normalizer *n, struct pen_walker 
                               struct pen_record *record, uint32_t field)
 {
     const struct pen_type *type = n->schema->type;
-    pen_status st = add_value(walker, record, field, type->name, false);
+    pen_status st = nrm_value_add(walker, record, field, type->name, false);
     for (uint32_t i = 0; st == PEN_OK && i < type->source_count; i++) {
-        st = add_value(walker, record, field, type->sources[i], false);
+        st = nrm_value_add(walker, record, field, type->sources[i], false);
     }
     return st;
 }
@@ -99,20 +99,27 @@ static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
     case NRM_FROM_SLOT:
         return add_slot(n, walker, record, derived);
     case NRM_FROM_TYPE:
-        return add_value(walker, record, derived->field, n->schema->type->name, false);
+        return nrm_value_add(walker, record, derived->field, n->schema->type->name, false);
     case NRM_FROM_SOURCE:
         return add_sources(n, walker, record, derived->field);
     case NRM_FROM_TAG:
         return add_tags(n, walker, record, derived);
+    case NRM_FROM_TEXT:
+        return nrm_value_add(walker, record, derived->field, derived->tag, false);
+    case NRM_FROM_FUNCTION:
+        return nrm_function_add(n, walker, record, derived);
     case NRM_FROM_TIME:
     default:
-        return add_value(walker, record, derived->field, time, false);
+        return nrm_value_add(walker, record, derived->field, time, false);
     }
 }
 
 pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,
                       struct pen_record *record)
 {
+    if (n->schema->has_functions) {
+        PEN_TRY(nrm_texts_begin(n, record));
+    }
     for (uint32_t i = 0; i < n->schema->derived_count; i++) {
         PEN_TRY(add_one(n, walker, record, &n->schema->derived[i]));
     }

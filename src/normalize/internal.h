@@ -73,11 +73,25 @@ enum nrm_derived_kind {
     NRM_FROM_SOURCE,
     NRM_FROM_TIME,
     NRM_FROM_TAG,
+    NRM_FROM_TEXT,
+    NRM_FROM_FUNCTION,
+};
+/* What an attribute is made of, and how.  text is empty when the record has no value there; param
+ * is the part of the name that stands for a `*`.  False: nothing is made of it. */
+struct nrm_input {
+    pen_slice text, param;
+};
+struct nrm_function {
+    const char *name;
+    bool (*make)(struct nrm_input in, pen_slice *out);
+    bool is_for_none; /* asked also when there is no value */
 };
 struct nrm_derived {
     enum nrm_derived_kind kind;
     uint32_t slot, field;
-    pen_slice tag; /* NRM_FROM_TAG: its name */
+    pen_slice tag; /* NRM_FROM_TAG: its name; NRM_FROM_TEXT: the text; NRM_FROM_FUNCTION: param */
+    uint32_t from; /* NRM_FROM_FUNCTION: the field of the values */
+    const struct nrm_function *function;
 };
 
 /* Repairs of the copy: what is done with the value at path when the source of the event fits. */
@@ -209,6 +223,7 @@ struct pen_schema {
     uint32_t divert_count;
     struct nrm_derived derived[NRM_DERIVED_MAX];
     uint32_t derived_count;
+    bool has_functions; /* some derived field is NRM_FROM_FUNCTION */
     struct nrm_name *names;
     struct nrm_side sides[NRM_SIDES_MAX]; /* of which tables may know something */
     uint32_t side_count;
@@ -246,6 +261,8 @@ struct pen_normalizer {
     struct nrm_tree tree;
     struct nrm_period period; /* of the name in index */
     struct pen_buf index, id_buf;
+    struct pen_buf
+        texts; /* of attributes, without escapes, for one record; never moves meanwhile */
     struct pen_buf scratch; /* texts that scripts make, for one record; never moves meanwhile */
     char time_text[PEN_TIME_MAX + 8];
     size_t time_length;
@@ -320,6 +337,26 @@ int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_inf
 
 /* Shows a time, in UTC, in time_text. */
 void nrm_time_show(struct pen_normalizer *n, int64_t time_ns);
+
+/* schema.c: a path in the record, and what is derived under the same name, to a field. */
+PEN_MUST_USE pen_status nrm_name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
+                                       struct pen_err *err);
+PEN_MUST_USE pen_status nrm_derived_add(struct pen_schema *schema,
+                                        const struct nrm_derived *derived, struct pen_err *err);
+/* derive.c: one more value of a field. */
+PEN_MUST_USE pen_status nrm_value_add(struct pen_walker *walker, struct pen_record *record,
+                                      uint32_t field, pen_slice text, bool is_escaped);
+
+/* attribute.c: whether the attributes of a type name functions that there are. */
+PEN_MUST_USE pen_status nrm_attributes_check(const struct pen_type *type, struct pen_err *err);
+/* What the type, or else an ECS field, has under a name of Datadog's, to a field. */
+PEN_MUST_USE pen_status nrm_attributes_reach(struct pen_schema *schema, pen_slice name, bool is_tag,
+                                             uint32_t field, struct pen_err *err);
+/* Room for the texts of a record's attributes; then each of NRM_FROM_FUNCTION. */
+PEN_MUST_USE pen_status nrm_texts_begin(struct pen_normalizer *n, const struct pen_record *record);
+PEN_MUST_USE pen_status nrm_function_add(struct pen_normalizer *n, struct pen_walker *walker,
+                                         struct pen_record *record,
+                                         const struct nrm_derived *derived);
 
 /* derive.c: adds what was asked for by other names to the values of the record. */
 PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,

@@ -37,6 +37,7 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     pen_buf_init(&n->fallback, PLAIN_MAX);
     pen_buf_init(&n->index, PLAIN_MAX);
     pen_buf_init(&n->id_buf, PLAIN_MAX);
+    pen_buf_init(&n->texts, NRM_DOCUMENT_MAX);
     pen_buf_init(&n->scratch, NRM_DOCUMENT_MAX + SCRATCH_MORE + (size_t)2 * SCRATCH_ESCAPES_MAX);
     for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
         pen_buf_init(&n->unescaped[i], PLAIN_MAX);
@@ -50,11 +51,11 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
         return;
     }
     struct pen_buf *const bufs[] = {
-        &normalizer->document,    &normalizer->spare,       &normalizer->text,
-        &normalizer->plain,       &normalizer->basics,      &normalizer->basics_key,
-        &normalizer->fallback,    &normalizer->index,       &normalizer->id_buf,
-        &normalizer->scratch,     &normalizer->message_buf, &normalizer->threats.plain,
-        &normalizer->threats.json};
+        &normalizer->document,      &normalizer->spare,       &normalizer->text,
+        &normalizer->plain,         &normalizer->basics,      &normalizer->basics_key,
+        &normalizer->fallback,      &normalizer->index,       &normalizer->id_buf,
+        &normalizer->texts,         &normalizer->scratch,     &normalizer->message_buf,
+        &normalizer->threats.plain, &normalizer->threats.json};
     for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
         pen_buf_fini(bufs[i]);
     }

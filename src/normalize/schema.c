@@ -431,9 +431,10 @@ pen_status pen_schema_new_enriched(const struct pen_type *type, uint32_t parts,
     schema->tags_field = PEN_FIELD_NONE;
     pen_arena_init(&schema->arena, ARENA_MAX);
     schema->plan = pen_plan_new();
-    const pen_status status = schema->plan == NULL
-                                  ? PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field plan")
-                                  : build(schema, parts, err);
+    pen_status status = schema->plan == NULL
+                            ? PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field plan")
+                            : nrm_attributes_check(type, err);
+    status = status == PEN_OK ? build(schema, parts, err) : status;
     if (status != PEN_OK) {
         pen_schema_free(schema);
         return status;
@@ -488,19 +489,19 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
     return derived->slot != PEN_FIELD_NONE;
 }
 
-static pen_status derived_add(struct pen_schema *schema, const struct nrm_derived *derived,
-                              struct pen_err *err)
+pen_status nrm_derived_add(struct pen_schema *schema, const struct nrm_derived *derived,
+                           struct pen_err *err)
 {
     if (schema->derived_count == NRM_DERIVED_MAX) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many derived fields");
     }
+    schema->has_functions |= derived->kind == NRM_FROM_FUNCTION;
     schema->derived[schema->derived_count++] = *derived;
     return PEN_OK;
 }
 
-/* A path in the record, and what is derived under the same name. */
-static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
-                             struct pen_err *err)
+pen_status nrm_name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
+                          struct pen_err *err)
 {
     struct nrm_derived derived = {.field = field};
     const pen_status status = pen_plan_dotted(schema->plan, field, name);
@@ -512,21 +513,7 @@ static pen_status name_reach(struct pen_schema *schema, pen_slice name, uint32_t
     }
     schema->is_enrich_asked |= derived.kind == NRM_FROM_SLOT && derived.slot != PEN_FIELD_NONE &&
                                schema->slots[derived.slot].is_enriched;
-    return derived_add(schema, &derived, err);
-}
-
-static pen_status attributes_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
-                                   struct pen_err *err)
-{
-    pen_status st = PEN_OK;
-    for (uint32_t i = 0; i < schema->type->attribute_count; i++) {
-        const struct pen_map_entry *entry = &schema->type->attributes[i];
-        const uint32_t count = pen_slice_eq(entry->ecs, name) ? entry->source_count : 0;
-        for (uint32_t k = 0; st == PEN_OK && k < count; k++) {
-            st = name_reach(schema, entry->sources[k], field, err);
-        }
-    }
-    return st;
+    return nrm_derived_add(schema, &derived, err);
 }
 
 /* The entry of a name, a new one with a new field when there is none. */
@@ -575,14 +562,14 @@ pen_status pen_schema_field(void *schema_ctx, pen_slice name, uint32_t *field, s
     if (!is_new) {
         return PEN_OK;
     }
-    PEN_TRY(name_reach(schema, entry->name, entry->field, err));
+    PEN_TRY(nrm_name_reach(schema, entry->name, entry->field, err));
     const pen_slice prefix = schema->type->prefix;
     if (prefix.len > 0 && prefix.len + 1 < name.len && name.ptr[prefix.len] == '.' &&
         pen_slice_starts(name, prefix)) { /* as documents have it */
-        PEN_TRY(name_reach(schema, pen_slice_sub(entry->name, prefix.len + 1, name.len),
-                           entry->field, err));
+        PEN_TRY(nrm_name_reach(schema, pen_slice_sub(entry->name, prefix.len + 1, name.len),
+                               entry->field, err));
     }
-    return attributes_reach(schema, entry->name, entry->field, err);
+    return nrm_attributes_reach(schema, entry->name, false, entry->field, err);
 }
 
 pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *field,
@@ -601,7 +588,8 @@ pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *f
     }
     const struct nrm_derived derived = {
         .kind = NRM_FROM_TAG, .field = entry->field, .tag = entry->name};
-    return derived_add(schema, &derived, err);
+    PEN_TRY(nrm_derived_add(schema, &derived, err));
+    return nrm_attributes_reach(schema, entry->name, true, entry->field, err);
 }
 
 void pen_schema_seal(struct pen_schema *schema)

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from kit import WORK, event, main, run
+from types_made import MADE
 
 DATA = os.environ.get("PENSTOCK_DATA")
 RULES = "DataDog+terraform-provider-datadog/_extracted/default_log_detection_rules.jsonl"
@@ -152,6 +153,61 @@ def case_datadog_test():
     write("t/plain.test.json", [{"payload": {}}])
     assert "expectedResult" in words(run("rules", "test", WORK / "t/plain.json", code=4))
     assert "expectedResult" in text(run("rules", "check", WORK / "t/plain.json", code=4))
+
+
+ATTRIBUTES = {  # of made records: what Datadog calls them, and how many have it
+    "waf": [("source:waf @system.action:BLOCK @network.client.ip:198.51.100.7 @http.method:GET", 1), ("service:waf", 2),
+            ("@http.url_details.queryString.b:c @http.url_details.host:shop.example", 1), ("@action:BLOCK @source.ip:198*", 1)],
+    "cloudfront_standard": [("source:cloudfront @http.status_code:200 @http.url_details.path:\\/a\\/b.js @http.url_details.host:www*", 2),
+                            ("@http.url_details.queryString.r:%2520 status:ok @evt.outcome:success", 2)],
+}
+
+
+def case_datadog_attributes():
+    """Names of Datadog, of ECS and of the record itself, side by side, for made records of several types."""
+    wrong = []
+    made = {name: (MADE[name]["type"], write(f"made/{name}", MADE[name]["body"]), rows) for name, rows in ATTRIBUTES.items()}
+    flow = write("made/flow", "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
+                 "log-status\n2 123456789012 eni-1 10.0.0.1 10.0.0.2 50000 443 6 1 77 1741064760 1741064767 REJECT OK\n")
+    made["flow"] = ("vpcflowlogs", flow, [
+        ("source:vpc @network.client.ip:10.0.0.1 @network.client.port:50000 @network.destination.ip:10.0.0.2", 1),
+        ("@network.destination.port:[400 TO 500] @network.bytes_written:77 @evt.name:REJECT @dstport:443", 1)])
+    elb = write("made/elb", 'https 2025-03-04T05:06:07.123456Z app/lb/1 198.51.100.7:50000 10.0.0.2:443 0.001 0.002 0.000 404 404 10 20 '
+                '"GET https://shop.example:443/admin?id=7 HTTP/1.1" "nmap" A TLSv1.2 arn:tg "Root=1" "d" "arn" 0 '
+                '2025-03-04T05:06:07.000000Z "forward" "-" "-" "-" "-" "-" "-"\n')
+    made["elb"] = ("alb", elb, [
+        ("source:elb @http.status_code:[400 TO 499] @http.useragent:*nmap* @http.url_details.path:\\/admin", 1),
+        ("source:alb @http.url:https* @http.url_details.queryString.id:7 @http.method:GET status:warn @evt.outcome:failure", 1),
+        ("@network.client.ip:198.51.100.7 @elb_status_code:404 @url.path:\\/admin", 1), ("status:error", 0)])
+    s3 = write("made/s3", 'owner logs-bucket [04/Mar/2025:05:06:07 +0000] 198.51.100.7 arn:aws:iam::1:user/ann REQ REST.GET.OBJECT k '
+               '"GET /k?versionId=9 HTTP/1.1" 403 AccessDenied - - 5 - "-" "curl" -\n')
+    made["s3"] = ("s3accesslog", s3, [
+        ("source:s3 @aws.s3.bucket:logs-bucket @evt.name:REST.GET.OBJECT @error.kind:AccessDenied @http.status_code:403", 1),
+        ("@http.url_details.queryString.versionId:9 @usr.name:*ann @http.useragent:curl status:warn", 1)])
+    finding = {"id": "f", "type": "Recon:EC2/Portscan", "updatedAt": "2025-03-04T05:06:07Z", "severity": 8, "accountId": "1", "region": "r",
+               "resource": {"instanceDetails": {"instanceId": "i-1"}}, "service": {"resourceRole": "ACTOR", "count": 1}}
+    made["finding"] = ("guardduty", write("made/finding", finding), [
+        ("source:guardduty @detail-type:\"GuardDuty Finding\" @evt.name:Recon\\:EC2\\/Portscan instance-id:i-1", 1),
+        ("@detail.service.resourceRole:ACTOR @detail.severity:[7.0 TO 8.9] @resource.instanceDetails.instanceId:i-1", 1)])
+    audit = {"auditID": "a", "stage": "ResponseComplete", "stageTimestamp": "2025-03-04T05:06:07Z", "verb": "create", "apiVersion":
+             "audit.k8s.io/v1", "requestURI": "/api/v1/pods?dryRun=All", "user": {"username": "ann"}, "sourceIPs": ["10.0.0.1"],
+             "responseStatus": {"code": 403}, "objectRef": {"resource": "pods"}}
+    made["audit"] = ("eks-audit", write("made/audit", audit), [
+        ("source:kubernetes.audit @http.method:create @http.status_code:403 @usr.id:ann @usr.name:ann @network.client.ip:10.0.0.1", 1),
+        ("@http.url_details.path:\\/api\\/v1\\/pods @http.url_details.queryString.dryRun:All status:warn", 1),
+        ("@apiVersion:audit.k8s.io* @verb:create @user.username:ann @responseStatus.code:[400 TO 499]", 1)])
+    trail = event(0, errorCode="AccessDenied", sourceIPAddress="ec2.amazonaws.com", userIdentity={
+        "type": "AssumedRole", "arn": "arn:aws:sts::123456789012:assumed-role/admin/i-0123456789abcdef0"})
+    made["trail"] = ("cloudtrail", write("made/trail", trail), [
+        ("source:cloudtrail host:i-* instance-id:i-0123456789abcdef0 @userIdentity.assumed_role:admin", 1),
+        ("@userIdentity.session_name:i-* @level:Error status:error @error.kind:AccessDenied", 1),
+        ("@network.client.geoip.invalidAddress:\"AWS Internal\" region:* account:123456789012 aws_account:1*", 1),
+        ("-@level:error", 0)])
+    for name, (kind, path, rows) in made.items():
+        for query, want in rows:
+            got = int(text(run("search", "--count", "--as-rule", "--as", kind, "-q", query, path, code=None)) or -1)
+            wrong += [] if got == want else [(name, query, want, got)]
+    assert not wrong, wrong
 
 
 def case_datadog_check():

@@ -221,7 +221,8 @@ QUERIES = [
     ("@cloud.account.id:123456789012", "abcd"), ("@user_agent.original:aws-cli*", "a"), ("@error.code:AccessDenied", "ad"),
     ("@evt.name:CreateUser", "a"), ("@error.kind:AccessDenied", "ad"), ("@evt.outcome:failure", "ad"),
     ("@usr.name:Alice", "a"), ("@http.useragent:aws-cli*", "a"), ("source:cloudtrail", "abcd"), ("source:CloudTrail", "abcd"),
-    ("service:cloudtrail", "abcd"), ("service:web", ""),
+    ("service:cloudtrail", "abcd"), ("service:web", ""), ("@level:Error", "ad"), ("-@level:error", "bc"),
+    ("status:error", "ad"), ("status:info", "bc"), ("instance-id:*", ""),
     ("account:123456789012", "abcd"), ("region:us-east-1", "b"), ("aws_account:1*", "abcd"), ("env:prod", ""),
 ]
 
