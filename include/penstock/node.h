@@ -387,6 +387,8 @@ static inline struct pen_enrich_options pen_replay_enrich(const struct pen_repla
 /* What requests cost by the prices of the options, in billionths of a dollar. */
 uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t gets, uint64_t lists,
                             uint64_t kms);
+/* Likewise of bytes that leave the region of a bucket. */
+uint64_t pen_price_transfer_nano_usd(const struct pen_replay_options *options, uint64_t bytes);
 
 struct pen_totals {
     uint64_t objects_listed, objects_pruned, objects_read, objects_empty, objects_damaged,
@@ -613,11 +615,20 @@ PEN_MUST_USE pen_status pen_signals_triage(struct pen_signals *signals, const ch
 
 /* ---- survey: what is there, by listing alone ---- */
 
+#define PEN_SURVEY_REGIONS_MAX 64U
+#define PEN_REGION_MAX 64U /* bytes of a region's name, with a NUL */
+struct pen_survey_region { /* of buckets, as their listings tell where they are */
+    char name[PEN_REGION_MAX];
+    uint64_t objects, bytes; /* that are wanted */
+};
 struct pen_survey_totals {
     uint64_t objects, pruned, bytes; /* bytes as stored, of the objects that are wanted */
     uint64_t skipped;                /* entries that are no files */
     uint64_t folders_unreadable;
-    uint64_t lists; /* requests for listings of buckets */
+    uint64_t lists;                                           /* requests for listings of buckets */
+    struct pen_survey_region regions[PEN_SURVEY_REGIONS_MAX]; /* what is beyond is in the last */
+    uint32_t region_count;                                    /* 0: there are no buckets */
+    char node_region[PEN_REGION_MAX]; /* where this runs, when there are; "": not known */
 };
 struct pen_survey_calls {
     /* An object that is wanted, with what its key says; both borrowed until it returns. */
@@ -630,8 +641,8 @@ struct pen_survey_calls {
  * pen_survey - lists the sources of a run, in the order of days, and reads nothing.
  *
  * options  sources, the choice of objects and as_type; the output folder is left out, never made
- * Returns  PEN_OK | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE (a log type) | PEN_E_NOMEM |
- *          PEN_E_STOPPED | what on_object failed with
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (a source) | PEN_E_USAGE (a log type; node.region) |
+ *          PEN_E_NOMEM | PEN_E_STOPPED | what on_object failed with
  */
 PEN_MUST_USE pen_status pen_survey(const struct pen_replay_options *options,
                                    const struct pen_survey_calls *calls,

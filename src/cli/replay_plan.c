@@ -28,6 +28,8 @@ struct plan {
     uint64_t plain_bytes;
     const struct pen_replay_options *options;
     uint64_t gets, archived, archived_bytes;
+    uint64_t crossing, crossing_bytes; /* objects of other regions than the node's */
+    bool is_crossing_known;
     bool is_remote;
     uint64_t shards, cpu_s, requests_s, transfer_s; /* what each alone would take */
 };
@@ -118,16 +120,84 @@ static double dollars(const struct plan *plan, uint64_t gets, uint64_t lists, ui
     return (double)pen_price_nano_usd(plan->options, gets, lists, kms) / 1e9;
 }
 
+/* ---- traffic between regions ---- */
+
+static void crossing_make(struct plan *plan, const struct pen_survey_totals *totals)
+{
+    plan->is_crossing_known = totals->node_region[0] != '\0';
+    for (uint32_t i = 0; i < totals->region_count; i++) {
+        const struct pen_survey_region *region = &totals->regions[i];
+        if (strcmp(region->name, totals->node_region) != 0) {
+            plan->crossing += region->objects;
+            plan->crossing_bytes += region->bytes;
+        }
+    }
+}
+
+/* What is known of it; nothing when it is not known whether there is any. */
+static double transfer_dollars(const struct plan *plan)
+{
+    return plan->is_crossing_known
+               ? (double)pen_price_transfer_nano_usd(plan->options, plan->crossing_bytes) / 1e9
+               : 0;
+}
+
+static void transfer_json(const struct plan *plan, const struct pen_survey_totals *totals)
+{
+    if (plan->is_crossing_known) {
+        (void)printf("\"transfer\":{\"node_region\":\"%s\",\"cross_region\":{\"objects\":%" PRIu64
+                     ",\"bytes\":%" PRIu64 "},\"by_region\":{",
+                     totals->node_region, plan->crossing, plan->crossing_bytes);
+    } else {
+        (void)fputs("\"transfer\":{\"node_region\":null,\"cross_region\":null,\"by_region\":{",
+                    stdout);
+    }
+    for (uint32_t i = 0; i < totals->region_count; i++) {
+        const struct pen_survey_region *region = &totals->regions[i];
+        (void)printf("%s\"%s\":{\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", i == 0 ? "" : ",",
+                     region->name, region->objects, region->bytes);
+    }
+    (void)fputs("}},", stdout);
+}
+
+static void transfer_table(const struct plan *plan, const struct pen_survey_totals *totals)
+{
+    const char *between = "";
+    if (plan->is_crossing_known && plan->crossing == 0) {
+        (void)printf("%-10s nothing leaves its region: this runs in %s, too\n", "transfer",
+                     totals->node_region);
+        return;
+    }
+    (void)printf("%-10s ", "transfer");
+    for (uint32_t i = 0; i < totals->region_count; i++) {
+        const struct pen_survey_region *region = &totals->regions[i];
+        if (strcmp(region->name, totals->node_region) != 0) {
+            (void)printf("%s%.1f MB from %s", between, (double)region->bytes / 1e6, region->name);
+            between = ", ";
+        }
+    }
+    if (plan->is_crossing_known) {
+        (void)printf(" to %s, where this runs: $%.4f at list price\n", totals->node_region,
+                     transfer_dollars(plan));
+    } else {
+        (void)puts("; where this runs is unknown: node.region tells it");
+    }
+}
+
 static void bucket_json(const struct plan *plan, uint64_t lists)
 {
+    char transfer[32] = "null";
+    if (plan->is_crossing_known) {
+        (void)snprintf(transfer, sizeof(transfer), "%.6f", transfer_dollars(plan));
+    }
     (void)printf("\"requests\":{\"get\":%" PRIu64 ",\"list\":%" PRIu64 ",\"kms_max\":%" PRIu64
                  "},\"price\":{\"currency\":\"USD\",\"rates_of\":\"" RATES_OF
-                 "\",\"get\":%.6f,\"list\":%.6f,\"kms_max\":%.6f,\"max\":%.6f},"
+                 "\",\"get\":%.6f,\"list\":%.6f,\"kms_max\":%.6f,\"transfer\":%s,\"max\":%.6f},"
                  "\"restore\":{\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64 "},",
                  plan->gets, lists, plan->gets, dollars(plan, plan->gets, 0, 0),
-                 dollars(plan, 0, lists, 0), dollars(plan, 0, 0, plan->gets),
-                 dollars(plan, plan->gets, lists, plan->gets), plan->archived,
-                 plan->archived_bytes);
+                 dollars(plan, 0, lists, 0), dollars(plan, 0, 0, plan->gets), transfer,
+                 dollars(plan, plan->gets, lists, plan->gets) + transfer_dollars(plan),
+                 plan->archived, plan->archived_bytes);
 }
 
 static void print_json(const struct plan *plan, const struct pen_survey_totals *totals)
@@ -142,6 +212,7 @@ static void print_json(const struct plan *plan, const struct pen_survey_totals *
                  totals->folders_unreadable);
     if (plan->is_remote) {
         bucket_json(plan, totals->lists);
+        transfer_json(plan, totals);
     }
     (void)fputs("\"by_type\":{", stdout);
     for (uint32_t i = 0; i < plan->type_count; i++) {
@@ -177,6 +248,7 @@ static void print_table(const struct plan *plan, const struct pen_survey_totals 
     (void)printf("%-10s about %" PRIu64 "\n", "records", plan->plain_bytes / RECORD_BYTES);
     if (plan->is_remote) {
         bucket_table(plan, totals->lists);
+        transfer_table(plan, totals);
     }
     (void)printf("%-10s about %" PRIu64 " s on %" PRIu64 " shards, %s\n", "time", longest(plan),
                  plan->shards,
@@ -202,6 +274,7 @@ int replay_plan(const struct replay_args *args)
         return cli_fail(&err);
     }
     times_make(&plan, &totals);
+    crossing_make(&plan, &totals);
     if (args->json) {
         print_json(&plan, &totals);
     } else {

@@ -6,12 +6,20 @@
 
 /* Prices are cents for a million requests. */
 #define NANO_USD_PER_CENT_OF_A_MILLION 10U
+#define NANO_USD_PER_CENT 10000000U
+#define BYTES_PER_GB (UINT64_C(1) << 30)
 
 uint64_t pen_price_nano_usd(const struct pen_replay_options *o, uint64_t gets, uint64_t lists,
                             uint64_t kms)
 {
     return NANO_USD_PER_CENT_OF_A_MILLION *
            (gets * o->price_gets + lists * o->price_lists + kms * o->price_kms);
+}
+
+uint64_t pen_price_transfer_nano_usd(const struct pen_replay_options *o, uint64_t bytes)
+{
+    const unsigned __int128 cents = (unsigned __int128)bytes * o->price_transfer;
+    return (uint64_t)(cents * NANO_USD_PER_CENT / BYTES_PER_GB);
 }
 
 uint64_t spending_gets(const struct pen_replay_options *o, const struct pen_object *object)

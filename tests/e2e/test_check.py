@@ -53,7 +53,7 @@ def case_check_table():
         assert done.stderr == b"", done.stderr
     # the README's table
     readme = (SOURCE / "README.md").read_text()
-    rows = re.findall(r"(?m)^\| `([a-z_.]+)` \| (\S*) \| (\S+ to \S+|names|networks|files?|off, builtin, file) \| (.*) \|$", readme)
+    rows = re.findall(r"(?m)^\| `([a-z_.]+)` \| (\S*) \| (\S+ to \S+|names?|networks|files?|off, builtin, file) \| (.*) \|$", readme)
     assert rows == [(r["key"], r["default"] or "none", f"{r['min']} to {r['max']}" if r["max"] else r["unit"],
                      r["help"]) for r in TABLE], rows
 

@@ -399,6 +399,51 @@ def case_s3_plan_estimate():
         assert "21 GETs" in table and "1 objects, 0.0 MB, are archived" in table and "at list price" in table, table
 
 
+def case_s3_plan_transfer():
+    """--plan tells what crosses regions and its price: where a bucket is it says itself, where this runs is an option."""
+    with FakeS3() as s3:
+        fill(s3, day(4), *range(3))
+        s3.put(f"{day(5)}large.json.gz", bytes(1 << 20))
+        stored = sum(len(data) for data, *_ in s3.objects.values())
+        plan = ("replay", "--plan", "--endpoint-url", s3.endpoint, "--s3-path-style", f"s3://{s3.bucket}")
+
+        def told(*args, **env):
+            got = json.loads(run(*plan, "--json", *args, env={**ENV, **env}).stdout)
+            return got["transfer"], got["price"]
+
+        # the region of the environment is that of both
+        transfer, price = told()
+        assert transfer == {"node_region": "us-east-1", "cross_region": {"objects": 0, "bytes": 0},
+                            "by_region": {"us-east-1": {"objects": 4, "bytes": stored}}}, transfer
+        assert price["transfer"] == 0, price
+        assert "nothing leaves its region: this runs in us-east-1" in run(*plan, env=ENV).stdout.decode()
+        # an option says otherwise
+        there = ("--set", "node.region=eu-west-1", "--set", "price.transfer_gb=100000")
+        transfer, dear = told(*there)
+        assert transfer["node_region"] == "eu-west-1" and transfer["cross_region"] == {"objects": 4, "bytes": stored}, transfer
+        assert abs(dear["transfer"] - 1000 * stored / 2**30) < 1e-5, dear
+        assert abs(dear["max"] - price["max"] - dear["transfer"]) < 1e-5, (dear, price)
+        shown = run(*plan, *there, env=ENV).stdout.decode()
+        assert "1.0 MB from us-east-1 to eu-west-1, where this runs: $0.97" in shown, shown
+        # the bucket tells that it is elsewhere
+        s3.fault = lambda handler, kind, name, turn: kind == "list" and "us-east-1" in handler.headers["Authorization"] and (
+            handler.error(400, "AuthorizationHeaderMalformed", x_amz_bucket_region="ap-south-1") or True)
+        transfer, _ = told()
+        assert list(transfer["by_region"]) == ["ap-south-1"] and transfer["cross_region"]["objects"] == 4, transfer
+        assert told("--set", "node.region=ap-south-1")[0]["cross_region"]["objects"] == 0
+        s3.fault = None
+        # nothing tells where this runs
+        env = {k: v for k, v in ENV.items() if k != "AWS_REGION"}
+        got = json.loads(run(*plan, "--json", "--s3-region", "eu-west-1", env=env).stdout)
+        assert got["transfer"]["node_region"] is None and got["transfer"]["cross_region"] is None, got
+        assert got["price"]["transfer"] is None and list(got["transfer"]["by_region"]) == ["eu-west-1"], got
+        shown = run(*plan, env=env).stdout.decode()
+        assert "where this runs is unknown: node.region tells it" in shown, shown
+        done = run(*plan, "--set", "node.region=Eu West", env=ENV, code=2)
+        assert b"node.region: `Eu West` is no region" in done.stderr, done.stderr
+    assert "transfer" not in json.loads(run("replay", "--plan", "--json", generate(size="1MiB").parent).stdout)
+
+
 def case_s3_plan_spending():
     """--max-bytes and --max-cost stop a run; the same command goes on until all is read."""
     with FakeS3() as s3:

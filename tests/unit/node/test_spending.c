@@ -1,8 +1,11 @@
 #include "spending.h"
 #include "test.h"
 
-static const struct pen_replay_options base = {
-    .fetch_range_bytes = 1000, .price_gets = 40, .price_lists = 500, .price_kms = 300};
+static const struct pen_replay_options base = {.fetch_range_bytes = 1000,
+                                               .price_gets = 40,
+                                               .price_lists = 500,
+                                               .price_kms = 300,
+                                               .price_transfer = 2};
 
 static struct pen_object object(uint64_t size)
 {
@@ -29,6 +32,19 @@ static void prices_are_those_of_a_million(void **state)
     assert_int_equal(pen_price_nano_usd(&base, 0, 1000000, 0), UINT64_C(5000000000));
     assert_int_equal(pen_price_nano_usd(&base, 0, 0, 1000000), UINT64_C(3000000000));
     assert_int_equal(pen_price_nano_usd(&base, 1, 1, 1), 8400);
+}
+
+static void traffic_is_priced_by_the_gb(void **state)
+{
+    (void)state;
+    assert_int_equal(pen_price_transfer_nano_usd(&base, UINT64_C(1) << 30), 20000000);
+    assert_int_equal(pen_price_transfer_nano_usd(&base, UINT64_C(3) << 29), 30000000);
+    assert_int_equal(pen_price_transfer_nano_usd(&base, 0), 0);
+    /* A petabyte at the highest price is no more than the type holds. */
+    struct pen_replay_options dear = base;
+    dear.price_transfer = 100000;
+    assert_int_equal(pen_price_transfer_nano_usd(&dear, UINT64_C(1) << 50),
+                     UINT64_C(1048576000000000000));
 }
 
 static void bytes_end_a_run(void **state)
@@ -74,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_ranges),
         cmocka_unit_test(prices_are_those_of_a_million),
+        cmocka_unit_test(traffic_is_priced_by_the_gb),
         cmocka_unit_test(bytes_end_a_run),
         cmocka_unit_test(costs_end_a_run),
         cmocka_unit_test(without_a_limit_nothing_ends),
