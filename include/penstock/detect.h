@@ -60,6 +60,9 @@ struct pen_rule { /* slices are owned by the set */
     struct pen_rule_impl *impl; /* the parsed detection */
 };
 
+/* Of a signal: of the case that it reached, or of the rule when case_index is none of its cases. */
+enum pen_severity pen_rule_severity(const struct pen_rule *rule, uint32_t case_index);
+
 enum pen_notice_level { PEN_NOTICE_WARNING, PEN_NOTICE_ERROR };
 struct pen_notice {
     enum pen_notice_level level;

@@ -34,6 +34,17 @@ struct pen_option_path {
 #define PEN_GROUP_NAMES_MAX 8U
 #define PEN_GROUP_BY_DEFAULT "account,identity" /* sigma.group_by */
 
+struct pen_program_name { /* a name of a rule: the first field that has a value gives it */
+    const uint32_t *fields;
+    uint32_t count;
+};
+struct pen_program_query { /* of a Datadog rule */
+    uint32_t tag;
+    const struct pen_rule_query *query;
+    const pen_slice *group_names; /* of the members of its groups */
+    /* By position, as the query and the rule list them. */
+    const struct pen_program_name *group_by, *values, *attributes;
+};
 struct pen_program_type {
     const struct pen_type *type;
     struct pen_schema *schema;
@@ -41,6 +52,8 @@ struct pen_program_type {
     struct pen_query *queries;
     uint32_t query_count;
     uint32_t group_fields[PEN_GROUP_NAMES_MAX]; /* by name of the group; of fields of records */
+    struct pen_program_query *counted;          /* ascending by tag */
+    uint32_t counted_count;
 };
 struct pen_program {
     struct pen_arena arena;
@@ -106,6 +119,9 @@ void pen_program_free(struct pen_program *program);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);
+/* NULL: the tag is of a Sigma rule. */
+const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,
+                                                    uint32_t tag);
 
 /* ---- scan: one object from stored bytes to verdicts ---- */
 
@@ -399,6 +415,7 @@ struct pen_totals {
     uint64_t records_refused; /* of records_dead: those that the sink refused */
     uint64_t matches;
     uint64_t ioc_records, ioc_matches; /* with a threat indicator in them, and how many */
+    uint64_t groups_cut; /* matches that had more groups, or more values, than observations may */
     int64_t time_first_ns, time_last_ns;
 };
 #define PEN_GAP_DAMAGED "damaged" /* causes that are told with is_strict alone */
@@ -425,7 +442,8 @@ struct pen_replay_result {
     uint64_t retried;       /* objects that were taken back */
     uint64_t retry_left;    /* refused ones that cannot be read now and keep what they gave */
     uint64_t retry_refused; /* those of the retry that are refused at its end */
-    uint64_t skipped;       /* entries of folders that are no files, by this run's listing */
+    struct pen_state_counters state; /* of all shards, by what they released */
+    uint64_t skipped; /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
         char name[PEN_TYPE_NAME_MAX + 1];
         uint64_t objects, records, dead;

@@ -181,8 +181,9 @@ struct pen_signal { /* borrowed during the callback */
     uint64_t events_matched;          /* distinct events */
     const uint64_t *events_per_query; /* query_count of them */
     uint32_t query_count;             /* of MATCH 1 */
-    uint32_t case_index; /* the worst that was reached; UINT32_MAX: the rule has none */
-    bool is_limited;     /* a limit was met while it counted: values are too low */
+    uint32_t case_index;  /* the worst that was reached; UINT32_MAX: the rule has none */
+    uint32_t case_before; /* the one that was told last; of OPENED the same */
+    bool is_limited;      /* a limit was met while it counted: values are too low */
     bool closed, late;
     int64_t closed_at_ns;
     const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */
@@ -201,8 +202,9 @@ typedef pen_status pen_signal_fn(void *ctx, enum pen_signal_change change,
  * Release time is max(event time, promise): an event older than its object's promise is late and
  * does not depend on who read it when.  INT64_MAX releases everything and closes every signal whose
  * bounds lie at or before the largest event time seen.  No other watermark closes one whose bounds
- * lie behind that time.  OPENED once, CLOSED once, UPDATED at most once a call and signal (for the
- * database).  Bounded: at most `steps` observations a call; *more tells whether to call again.
+ * lie behind that time.  OPENED once, CLOSED once, UPDATED at the event that raises it to a worse
+ * case (case_before tells), else at most once a call and signal (for the database).  Bounded: at
+ * most `steps` observations a call; *more tells whether to call again.
  */
 PEN_MUST_USE pen_status pen_state_release(struct pen_state *state, int64_t watermark_ns,
                                           uint32_t steps, pen_signal_fn *fn, void *ctx, bool *more,

@@ -18,6 +18,12 @@ const char *pen_severity_name(enum pen_severity severity)
     return severity_names[severity];
 }
 
+enum pen_severity pen_rule_severity(const struct pen_rule *rule, uint32_t case_index)
+{
+    const bool has_case = rule->datadog != NULL && case_index < rule->datadog->case_count;
+    return has_case ? rule->datadog->cases[case_index].severity : rule->severity;
+}
+
 /* ---- notices ---- */
 
 void *rules_grow(void *items, uint32_t count, uint32_t *cap, size_t size)

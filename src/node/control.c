@@ -378,6 +378,7 @@ static void on_message(struct control *c, struct message *message)
         break;
     case MSG_RELEASED:
         slot->released = message->epoch;
+        slot->state = message->state;
         break;
     case MSG_FAIL:
         c->failure = message->err;

@@ -23,10 +23,11 @@ struct shard_slot {
     struct pen_ring *ring;
     uint32_t objects; /* dealt, not done */
     uint64_t bytes;
-    struct pen_object *cut_object; /* finished since the cut that has it open */
-    struct message *cut;           /* of the epoch being committed */
-    struct shard_times times;      /* by its last cut */
-    uint64_t regex_limits;         /* by its last cut */
+    struct pen_object *cut_object;   /* finished since the cut that has it open */
+    struct message *cut;             /* of the epoch being committed */
+    struct shard_times times;        /* by its last cut */
+    uint64_t regex_limits;           /* by its last cut */
+    struct pen_state_counters state; /* by its last release */
     bool is_cut, is_ready;
     uint64_t released;               /* epoch up to which its release is done */
     char sink_state[SINK_STATE_MAX]; /* why its sink stands still; "": it does not */

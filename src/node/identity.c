@@ -62,6 +62,7 @@ enum identity {
     ID_MESSAGE,
     ID_EXCLUDE,
     ID_PROXIES,
+    ID_GROUPS,
     ID_COUNT
 };
 static const char *const identity_name[ID_COUNT] = {"sources",
@@ -78,7 +79,8 @@ static const char *const identity_name[ID_COUNT] = {"sources",
                                                     "sigma.group_by",
                                                     "document.message",
                                                     "exclusions",
-                                                    "enrich.trusted_proxies"};
+                                                    "enrich.trusted_proxies",
+                                                    "observation.groups_max"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -149,6 +151,8 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
         return pen_buf_printf(out, "%s", hex);
     case ID_PROXIES:
         return pen_buf_printf(out, "%s", o->trusted_proxies.text);
+    case ID_GROUPS:
+        return pen_buf_printf(out, "%" PRIu64, o->observed_groups_max);
     case ID_COUNT:
         break;
     }

@@ -24,7 +24,7 @@ static const struct total_row total_rows[] = {
     ROW(records_in),         ROW(records_delivered), ROW(records_duplicate),
     ROW(records_excluded),   ROW(records_filtered),  ROW(records_dead),
     ROW(records_held),       ROW(records_refused),   ROW(matches),
-    ROW(ioc_records),        ROW(ioc_matches)};
+    ROW(ioc_records),        ROW(ioc_matches),       ROW(groups_cut)};
 
 static uint64_t *total_at(struct pen_totals *totals, const struct total_row *row)
 {

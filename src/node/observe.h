@@ -12,7 +12,42 @@ struct observed {
 };
 PEN_MUST_USE pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
                                       const struct observed *of);
-/* What the state needs to know of a Sigma rule. */
+/* Appends text as JSON text; what is longer than an observation may hold ends in a hash of all. */
+PEN_MUST_USE pen_status observe_bounded(struct pen_buf *out, pen_slice text);
+
+/* ---- matches of Datadog rules ---- */
+
+#define OBSERVER_NAMES_MAX 16U /* names that a query groups by, or aggregates */
+
+struct observer { /* buffers of one thread */
+    const struct pen_program *program;
+    uint32_t elements_max;  /* groups of an event for a query, and values */
+    bool is_cut;            /* the last one had more */
+    struct observer_texts { /* of one name: insides of JSON strings behind one another */
+        struct pen_buf bytes;
+        size_t *ends;
+        uint32_t count, cap;
+    } names[OBSERVER_NAMES_MAX];
+    struct pen_buf plain, group, values, attributes;
+};
+void observer_init(struct observer *ob, const struct pen_program *program, uint32_t elements_max);
+void observer_fini(struct observer *ob);
+typedef pen_status observe_fn(void *ctx, const struct pen_observation *o);
+/*
+ * observe_query - hands the observation of a match to fn, for each group that the event joins.
+ *
+ * An event joins the group of each element when a name that the query groups by has a list, and
+ * none when a name has no value (unless those are optional).  Of several names with lists it joins
+ * all combinations.
+ * o        all but group, values and attributes, which borrow ob until the next call
+ * Returns  what fn fails with | PEN_E_NOMEM | PEN_E_LIMIT
+ */
+PEN_MUST_USE pen_status observe_query(struct observer *ob, const struct pen_program_query *query,
+                                      const struct pen_datadog *rule,
+                                      const struct pen_record *record, struct pen_observation *o,
+                                      observe_fn *fn, void *ctx);
+
+/* What the state needs to know of a rule; keep_alive_ns is that of Sigma rules. */
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns);
 
 #endif

@@ -3,6 +3,7 @@
 #include "penstock/text.h"
 
 #include "exclude.h"
+#include "program_own.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -161,6 +162,7 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
     }
     if (st == PEN_OK && entry->query_count > 0 && options->build == NULL) {
         st = group_fields(program, entry, err);
+        st = st == PEN_OK ? program_counted(program, entry, err) : st;
     }
     pen_schema_seal(entry->schema);
     if (st != PEN_OK || entry->query_count == 0) {

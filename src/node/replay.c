@@ -293,6 +293,7 @@ static void shards_plan(struct control *c)
 static pen_status signals_open(struct control *c, struct pen_err *err)
 {
     const struct signals_db_options signals = {.dir = c->options->out_dir,
+                                               .created_ns = c->job.ingested_ns,
                                                .job_id = c->job.id,
                                                .rules = c->program->rules,
                                                .has_sink = c->sink != NULL,
@@ -332,6 +333,53 @@ static void types_fill(const struct control *c, struct pen_replay_result *r)
             row->dead += open->dead;
         }
         r->type_count++;
+    }
+}
+
+/* What limits took from the state of a shard; nothing else of it adds up over shards. */
+static void state_add(struct pen_state_counters *to, const struct pen_state_counters *from)
+{
+    to->late += from->late;
+    to->duplicates += from->duplicates;
+    to->evicted += from->evicted;
+    to->groups += from->groups;
+    to->groups_evicted += from->groups_evicted;
+    to->window_events_evicted += from->window_events_evicted;
+    to->values_limited += from->values_limited;
+    to->new_values += from->new_values;
+    to->new_values_evicted += from->new_values_evicted;
+}
+
+static void shards_fill(const struct control *c, struct pen_replay_result *r)
+{
+    for (uint32_t i = 0; i < c->shards; i++) {
+        const struct shard_times *times = &c->slots[i].times;
+        r->regex_limits += c->slots[i].regex_limits;
+        state_add(&r->state, &c->slots[i].state);
+        r->busy_s += (double)times->busy_ns / 1e9;
+        r->storage_s += (double)times->storage_ns / 1e9;
+        r->sink_s += (double)times->sink_ns / 1e9;
+    }
+}
+
+/* What limits left out of the verdicts. */
+static void limits_tell(const struct control *c, const struct pen_replay_result *r)
+{
+    if (r->regex_limits > 0) {
+        SAY(c, WARN,
+            "penstock: warning: %" PRIu64 " times a regular expression of a rule needed too many "
+            "steps on a field and gave up: it counts as no match there\n",
+            r->regex_limits);
+    }
+    const uint64_t evicted = r->state.evicted + r->state.groups_evicted +
+                             r->state.window_events_evicted + r->state.values_limited +
+                             r->state.new_values_evicted;
+    if (evicted > 0) {
+        SAY(c, WARN,
+            "penstock: warning: limits of the state were reached %" PRIu64
+            " times: signals may be missing, or have less events (see `state` in --json; "
+            "state.bytes_max, state.groups_max and the like raise them)\n",
+            evicted);
     }
 }
 
@@ -388,19 +436,8 @@ static void result_fill(struct control *c, bool is_good)
                (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     r->wall_s = (double)(pen_clock_mono_ns() - c->started_ns) / 1e9;
     r->storage_s = (double)c->listing_ns / 1e9;
-    for (uint32_t i = 0; i < c->shards; i++) {
-        const struct shard_times *times = &c->slots[i].times;
-        r->regex_limits += c->slots[i].regex_limits;
-        r->busy_s += (double)times->busy_ns / 1e9;
-        r->storage_s += (double)times->storage_ns / 1e9;
-        r->sink_s += (double)times->sink_ns / 1e9;
-    }
-    if (r->regex_limits > 0) {
-        SAY(c, WARN,
-            "penstock: warning: %" PRIu64 " times a regular expression of a rule needed too many "
-            "steps on a field and gave up: it counts as no match there\n",
-            r->regex_limits);
-    }
+    shards_fill(c, r);
+    limits_tell(c, r);
     r->rss_bytes_max = pen_host_rss_max();
 }
 

@@ -184,6 +184,7 @@ static bool step_release(struct shard *shard)
     if (!more) {
         struct message *message = message_new(MSG_RELEASED);
         message->epoch = shard->release_epoch;
+        message->state = pen_state_counters_get(shard->state);
         shard->release_epoch = 0;
         send_control(shard, message);
     }
@@ -404,15 +405,20 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
     ship.refused = sink_refused;
     ship.ctx = shard;
     PEN_TRY(pen_ship_new(&ship, &shard->ship, err));
-    const struct pen_state_options state = {.dir = shared->state_dir,
-                                            .shard = shard->index,
-                                            .shards = shard->shards,
-                                            .hash_key = shared->hash_key,
-                                            .rules = shared->state_rules,
-                                            .rule_count = pen_rules_count(shared->program->rules),
-                                            .samples_first = pen_u32(o->events_first),
-                                            .samples_last = pen_u32(o->events_last),
-                                            .memory_bytes_max = o->state_bytes_max};
+    const struct pen_state_options state = {
+        .dir = shared->state_dir,
+        .shard = shard->index,
+        .shards = shard->shards,
+        .hash_key = shared->hash_key,
+        .rules = shared->state_rules,
+        .rule_count = pen_rules_count(shared->program->rules),
+        .samples_first = pen_u32(o->events_first),
+        .samples_last = pen_u32(o->events_last),
+        .memory_bytes_max = o->state_bytes_max,
+        .groups_max = pen_u32((o->groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
+        .window_events_max = pen_u32(o->window_events_max),
+        .values_max = pen_u32(o->values_max),
+        .new_values_max = pen_u32(o->new_values_max)};
     PEN_TRY(pen_state_new(&state, &shard->state, err));
     for (uint32_t i = 0; i < shared->adopted_count; i++) {
         PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
@@ -437,12 +443,15 @@ static void shard_edges(struct shard *shard)
     }
     shard->epoch = shard->shared->first_epoch;
     pen_buf_init(&shard->group, (size_t)16 << 20);
+    observer_init(&shard->observer, shard->shared->program,
+                  pen_u32(shard->shared->options->observed_groups_max));
     pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
     pen_buf_init(&shard->compact, (size_t)16 << 20);
 }
 
 static void shard_fini(struct shard *shard)
 {
+    observer_fini(&shard->observer);
     pen_state_free(shard->state);
     pen_ship_free(shard->ship);
     pen_scan_free(shard->scan);

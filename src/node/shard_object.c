@@ -77,40 +77,16 @@ static int64_t object_promise(const struct shard *shard)
     return day == INT64_MIN ? INT64_MIN : day - shard->shared->options->slack_ns;
 }
 
-static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag,
-                          struct pen_err *err)
+static pen_status observation_send(void *ctx, const struct pen_observation *o)
 {
-    uint32_t rule_index = 0;
-    uint32_t query = 0;
-    const struct pen_rule *rule =
-        pen_program_rule(shard->shared->program, tag, &rule_index, &query);
-    char id[PEN_EVENT_ID_MAX];
-    const pen_slice key = pen_slice_str(shard->object->key);
-    const struct pen_observation o = {.rule = rule_index,
-                                      .rule_id = rule->id,
-                                      .query = query,
-                                      .time_ns = item->doc.time_ns,
-                                      .promise_ns = object_promise(shard),
-                                      .event_id =
-                                          pen_event_id(&item->doc, key, item->record.ordinal, id),
-                                      .group = pen_buf_slice(&shard->group),
-                                      .account = item->doc.account,
-                                      .region = item->doc.region,
-                                      .actor = item->doc.identity,
-                                      .source_ip = item->doc.source_ip,
-                                      .index_name = item->doc.index,
-                                      .object = key,
-                                      .record = item->record.ordinal,
-                                      .event = pen_buf_slice(&shard->compact)};
+    struct shard *shard = ctx;
     const uint32_t owner =
-        pen_observation_partition(o.rule_id, o.group, shard->shared->hash_key) % shard->shards;
+        pen_observation_partition(o->rule_id, o->group, shard->shared->hash_key) % shard->shards;
     if (owner == shard->index) {
-        return pen_state_append(shard->state, shard->epoch, &o, err);
+        return pen_state_append(shard->state, shard->epoch, o, &shard->observe_err);
     }
     struct batch *batch = &shard->batches[owner];
-    if (pen_observation_encode(&batch->bytes, &o) != PEN_OK) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
-    }
+    PEN_TRY(pen_observation_encode(&batch->bytes, o));
     batch->count++;
     if (batch->bytes.len >= OBSERVATION_BATCH_BYTES) {
         batch_send(shard, owner);
@@ -118,23 +94,73 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     return PEN_OK;
 }
 
-static pen_status observe_all(struct shard *shard, const struct pen_scan_item *item,
-                              struct pen_err *err)
+/* The record itself goes with a match, but not with each sighting that new values are told by. */
+static bool keeps_event(const struct pen_rule *rule)
+{
+    return rule->datadog == NULL || rule->datadog->state.method != PEN_METHOD_NEW_VALUE;
+}
+
+static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag)
+{
+    uint32_t rule_index = 0;
+    uint32_t query = 0;
+    const struct pen_program *program = shard->shared->program;
+    const struct pen_rule *rule = pen_program_rule(program, tag, &rule_index, &query);
+    char id[PEN_EVENT_ID_MAX];
+    const pen_slice key = pen_slice_str(shard->object->key);
+    struct pen_observation o = {.rule = rule_index,
+                                .rule_id = rule->id,
+                                .query = query,
+                                .time_ns = item->doc.time_ns,
+                                .promise_ns = object_promise(shard),
+                                .event_id = pen_event_id(&item->doc, key, item->record.ordinal, id),
+                                .group = pen_buf_slice(&shard->group),
+                                .account = item->doc.account,
+                                .region = item->doc.region,
+                                .actor = item->doc.identity,
+                                .source_ip = item->doc.source_ip,
+                                .index_name = item->doc.index,
+                                .object = key,
+                                .record = item->record.ordinal};
+    if (keeps_event(rule)) {
+        o.event = pen_buf_slice(&shard->compact);
+    }
+    if (rule->datadog == NULL) {
+        return observation_send(shard, &o);
+    }
+    const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];
+    PEN_TRY(observe_query(&shard->observer, pen_program_counted(type, tag), rule->datadog,
+                          &item->record, &o, observation_send, shard));
+    shard->object_totals.groups_cut += shard->observer.is_cut;
+    return PEN_OK;
+}
+
+static pen_status observe_tags(struct shard *shard, const struct pen_scan_item *item)
 {
     shard->compact.len = 0;
-    if (item->record.raw.len <= shard->shared->options->event_bytes_max &&
-        pen_record_compact(&shard->compact, &item->record) != PEN_OK) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
+    if (item->record.raw.len <= shard->shared->options->event_bytes_max) {
+        PEN_TRY(pen_record_compact(&shard->compact, &item->record));
     }
     const struct observed of = {
         .doc = &item->doc, .record = &item->record, .type = pen_scan_type(shard->scan)->id};
-    if (observe_group(&shard->group, shard->shared->program, &of) != PEN_OK) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "observations: out of memory");
-    }
+    PEN_TRY(observe_group(&shard->group, shard->shared->program, &of));
     for (uint32_t i = 0; i < item->tag_count; i++) {
-        PEN_TRY(observe(shard, item, item->tags[i], err));
+        PEN_TRY(observe(shard, item, item->tags[i]));
     }
     return PEN_OK;
+}
+
+static pen_status observe_all(struct shard *shard, const struct pen_scan_item *item,
+                              struct pen_err *err)
+{
+    shard->observe_err = (struct pen_err){0};
+    const pen_status st = observe_tags(shard, item);
+    if (st != PEN_OK && shard->observe_err.status != PEN_OK) {
+        *err = shard->observe_err;
+        return st;
+    }
+    return st == PEN_OK ? PEN_OK
+                        : PEN_FAIL(err, st, PEN_NO_OFFSET, "observations: %s", pen_status_text(st));
 }
 
 /* ---- records ---- */

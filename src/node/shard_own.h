@@ -2,6 +2,7 @@
 #ifndef PEN_NODE_SHARD_OWN_H
 #define PEN_NODE_SHARD_OWN_H
 
+#include "observe.h"
 #include "origins.h"
 #include "shard.h"
 
@@ -30,9 +31,11 @@ struct shard {
     struct batch *batches; /* [j] */
     struct pen_buf group;
     struct pen_buf compact;
-    uint64_t epoch;       /* of what is made now */
-    uint64_t *peer_epoch; /* [j]: of what arrives from j */
-    uint64_t cut_epoch;   /* a cut waits for marks; 0: none */
+    struct observer observer;
+    struct pen_err observe_err; /* why an observation could not be appended */
+    uint64_t epoch;             /* of what is made now */
+    uint64_t *peer_epoch;       /* [j]: of what arrives from j */
+    uint64_t cut_epoch;         /* a cut waits for marks; 0: none */
     int64_t watermark_ns;
     uint64_t release_epoch;          /* a release is under way; 0: none */
     struct pen_object *object;       /* being scanned */

@@ -38,13 +38,15 @@ static const pen_slice *list_copy(pen_slice **next, uint8_t **at, const pen_slic
 static size_t sample_bytes(const struct pen_observation *o)
 {
     return o->rule_id.len + o->event_id.len + o->group.len + o->account.len + o->region.len +
-           o->actor.len + o->source_ip.len + o->index_name.len + o->object.len + o->event.len;
+           o->actor.len + o->source_ip.len + o->index_name.len + o->object.len + o->values.len +
+           o->attributes.len + o->event.len;
 }
 
 static void sample_copy(uint8_t **at, struct pen_observation *o)
 {
-    pen_slice *const parts[] = {&o->rule_id, &o->event_id,  &o->group,      &o->account, &o->region,
-                                &o->actor,   &o->source_ip, &o->index_name, &o->object,  &o->event};
+    pen_slice *const parts[] = {&o->rule_id, &o->event_id, &o->group,      &o->account,
+                                &o->region,  &o->actor,    &o->source_ip,  &o->index_name,
+                                &o->object,  &o->values,   &o->attributes, &o->event};
     for (size_t i = 0; i < PEN_COUNT(parts); i++) {
         slice_copy(at, parts[i]);
     }
@@ -54,7 +56,8 @@ static void sample_copy(uint8_t **at, struct pen_observation *o)
 struct message *signal_message(enum pen_signal_change change, const struct pen_signal *s)
 {
     const uint32_t lists = s->account_count + s->region_count + s->actor_count + s->source_ip_count;
-    size_t bytes = sizeof(*s) + s->group.len + s->sample_count * sizeof(*s->samples) +
+    const size_t counts = s->query_count * sizeof(*s->events_per_query);
+    size_t bytes = sizeof(*s) + counts + s->group.len + s->sample_count * sizeof(*s->samples) +
                    list_bytes(s->accounts, s->account_count) +
                    list_bytes(s->regions, s->region_count) + list_bytes(s->actors, s->actor_count) +
                    list_bytes(s->source_ips, s->source_ip_count);
@@ -67,9 +70,12 @@ struct message *signal_message(enum pen_signal_change change, const struct pen_s
     PEN_CHECK(message->bytes != NULL);
     struct pen_signal *copy = (struct pen_signal *)(void *)message->bytes;
     struct pen_signal_sample *samples = (struct pen_signal_sample *)(void *)(copy + 1);
-    pen_slice *slices = (pen_slice *)(void *)(samples + s->sample_count);
+    uint64_t *per_query = (uint64_t *)(void *)(samples + s->sample_count);
+    pen_slice *slices = (pen_slice *)(void *)(per_query + s->query_count);
     uint8_t *at = (uint8_t *)(slices + lists);
     *copy = *s;
+    memcpy(per_query, s->events_per_query, counts);
+    copy->events_per_query = per_query;
     slice_copy(&at, &copy->group);
     copy->accounts = list_copy(&slices, &at, s->accounts, s->account_count);
     copy->regions = list_copy(&slices, &at, s->regions, s->region_count);

@@ -4,6 +4,7 @@
 #include "penstock/node.h"
 
 #include "checkpoint.h"
+#include "signal_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +35,11 @@ static const char *const statement_text[SQL_COUNT] = {
         " state, first_seen_ns, last_seen_ns, group_by, events_matched, events_per_query, title,"
         " message, tags, accounts, regions, actors, source_ips, tactics, techniques, job_id,"
         " closed, late, cold, shadow, suppressed_by, run)"
-        " VALUES(?1,?2,?3,?4,?5,?6,'',"
-        "'open',?7,?8,?9,?10,?11,?4,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,0,NULL,?23)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?24,"
+        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,0,NULL,?23)"
         " ON CONFLICT(id) DO UPDATE SET rule_version=excluded.rule_version,"
         " rule_name=excluded.rule_name, severity=excluded.severity,"
+        " case_name=excluded.case_name,"
         " first_seen_ns=excluded.first_seen_ns, last_seen_ns=excluded.last_seen_ns,"
         " group_by=excluded.group_by, events_matched=excluded.events_matched,"
         " events_per_query=excluded.events_per_query, title=excluded.title,"
@@ -258,23 +260,48 @@ void signals_db_close(struct signals_db *db)
     free(db);
 }
 
+/* [1,2]: by position of the rule's queries. */
+static pen_status bind_counts(struct signals_db *db, const struct pen_signal *s)
+{
+    db->text.len = 0;
+    for (uint32_t q = 0; q < s->query_count; q++) {
+        PEN_TRY(
+            pen_buf_printf(&db->text, "%s%" PRIu64, q == 0 ? "[" : ",", s->events_per_query[q]));
+    }
+    PEN_TRY(pen_buf_add_byte(&db->text, ']'));
+    bind_slice(db, SQL_UPSERT, 11, pen_buf_slice(&db->text));
+    return PEN_OK;
+}
+
+static pen_status bind_texts(struct signals_db *db, const struct pen_signal *s,
+                             const struct pen_rule *rule, struct pen_err *err)
+{
+    pen_status st = bind_counts(db, s);
+    st = st == PEN_OK ? signal_title(&db->text, rule, s, db->options.created_ns) : st;
+    bind_slice(db, SQL_UPSERT, 25, pen_buf_slice(&db->text));
+    st = st == PEN_OK ? signal_message_text(&db->text, rule, s, db->options.created_ns) : st;
+    bind_slice(db, SQL_UPSERT, 12, pen_buf_slice(&db->text));
+    return st == PEN_OK
+               ? PEN_OK
+               : PEN_FAIL(err, st, PEN_NO_OFFSET, "signal %s: its text has no room", s->id);
+}
+
 static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
                          const struct pen_rule *rule, struct pen_err *err)
 {
-    char count[32];
     bind_slice(db, SQL_UPSERT, 1, pen_slice_str(signal->id));
     bind_slice(db, SQL_UPSERT, 2, rule->id);
     bind_slice(db, SQL_UPSERT, 3, rule->version);
     bind_slice(db, SQL_UPSERT, 4, rule->title);
     bind_slice(db, SQL_UPSERT, 5, pen_slice_str(rule->language));
-    bind_slice(db, SQL_UPSERT, 6, pen_slice_str(pen_severity_name(rule->severity)));
+    bind_slice(db, SQL_UPSERT, 6,
+               pen_slice_str(pen_severity_name(pen_rule_severity(rule, signal->case_index))));
     bind_i64(db, SQL_UPSERT, 7, signal->first_seen_ns);
     bind_i64(db, SQL_UPSERT, 8, signal->last_seen_ns);
     bind_slice(db, SQL_UPSERT, 9, signal->group);
     bind_i64(db, SQL_UPSERT, 10, (int64_t)signal->events_matched);
-    (void)snprintf(count, sizeof(count), "[%" PRIu64 "]", signal->events_matched);
-    bind_slice(db, SQL_UPSERT, 11, pen_slice_str(count));
-    bind_slice(db, SQL_UPSERT, 12, rule->message);
+    bind_slice(db, SQL_UPSERT, 24, signal_case(rule, signal));
+    PEN_TRY(bind_texts(db, signal, rule, err));
     PEN_TRY(bind_list(db, 13, rule->tags, rule->tag_count, err));
     PEN_TRY(bind_list(db, 14, signal->accounts, signal->account_count, err));
     PEN_TRY(bind_list(db, 15, signal->regions, signal->region_count, err));
@@ -292,19 +319,21 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
 static pen_status put_events(struct signals_db *db, const struct pen_signal *signal,
                              struct pen_err *err)
 {
+    const struct pen_rule *rule = pen_rules_at(db->options.rules, signal->rule);
     bind_slice(db, SQL_EVENTS_CLEAR, 1, pen_slice_str(signal->id));
     PEN_TRY(db_run(db, SQL_EVENTS_CLEAR, err));
     for (uint32_t i = 0; i < signal->sample_count; i++) {
         const struct pen_observation *o = &signal->samples[i].o;
-        char query[16];
-        (void)snprintf(query, sizeof(query), "%u", o->query);
+        if (signal_query(&db->text, rule, o->query) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
+        }
         bind_slice(db, SQL_EVENT, 1, pen_slice_str(signal->id));
         bind_slice(db, SQL_EVENT, 2, o->event_id);
         bind_i64(db, SQL_EVENT, 3, o->time_ns);
         bind_slice(db, SQL_EVENT, 4, o->index_name);
         bind_slice(db, SQL_EVENT, 5, o->object);
         bind_i64(db, SQL_EVENT, 6, (int64_t)o->record);
-        bind_slice(db, SQL_EVENT, 7, pen_slice_str(query));
+        bind_slice(db, SQL_EVENT, 7, pen_buf_slice(&db->text));
         if (o->event.len > 0) {
             bind_slice(db, SQL_EVENT, 8, o->event);
         }
@@ -334,11 +363,13 @@ static pen_status line_time(struct signals_db *db, const char *name, int64_t ns)
     return line_text(db, name, (pen_slice){(const uint8_t *)text, len});
 }
 
-static pen_status line_rule(struct signals_db *db, const struct pen_rule *rule)
+static pen_status line_rule(struct signals_db *db, const struct pen_rule *rule,
+                            const struct pen_signal *s)
 {
     PEN_TRY(line_text(db, "rule_id", rule->id));
     PEN_TRY(line_text(db, "rule_name", rule->title));
-    return line_text(db, "severity", pen_slice_str(pen_severity_name(rule->severity)));
+    return line_text(db, "severity",
+                     pen_slice_str(pen_severity_name(pen_rule_severity(rule, s->case_index))));
 }
 
 /* What is known of a signal when it is closed only. */
@@ -352,13 +383,17 @@ static pen_status line_gathered(struct signals_db *db, const struct pen_signal *
 }
 
 /* One line of signals.ndjson; what it holds does not depend on when the watermark moved. */
-static pen_status line_build(struct signals_db *db, bool is_opening, const struct pen_signal *s,
-                             const struct pen_rule *rule)
+static pen_status line_build(struct signals_db *db, enum pen_signal_change change,
+                             const struct pen_signal *s, const struct pen_rule *rule)
 {
+    static const char *const change_names[] = {[PEN_SIGNAL_OPENED] = "opened",
+                                               [PEN_SIGNAL_UPDATED] = "raised",
+                                               [PEN_SIGNAL_CLOSED] = "closed"};
+    const bool is_opening = change == PEN_SIGNAL_OPENED;
     db->text.len = 0;
-    PEN_TRY(pen_buf_printf(&db->text, "{\"change\":\"%s\",\"id\":\"%s\"",
-                           is_opening ? "opened" : "closed", s->id));
-    PEN_TRY(line_rule(db, rule));
+    PEN_TRY(
+        pen_buf_printf(&db->text, "{\"change\":\"%s\",\"id\":\"%s\"", change_names[change], s->id));
+    PEN_TRY(line_rule(db, rule, s));
     PEN_TRY(line_time(db, "first_seen", s->first_seen_ns));
     PEN_TRY(line_time(db, "last_seen", is_opening ? s->first_seen_ns : s->last_seen_ns));
     PEN_TRY(pen_buf_printf(&db->text, ",\"group_by\":%.*s", (int)s->group.len,
@@ -375,12 +410,14 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
         PEN_TRY(db_run(db, SQL_BEGIN, err));
         db->in_transaction = true;
     }
+    db->totals.by_severity[pen_rule_severity(rule, signal->case_index)]++;
     if (change == PEN_SIGNAL_OPENED) {
         db->totals.opened++;
-        db->totals.by_severity[rule->severity]++;
+    } else {
+        db->totals.by_severity[pen_rule_severity(rule, signal->case_before)]--;
     }
-    if (change != PEN_SIGNAL_UPDATED) {
-        if (line_build(db, change == PEN_SIGNAL_OPENED, signal, rule) != PEN_OK) {
+    if (change != PEN_SIGNAL_UPDATED || signal->case_before != signal->case_index) {
+        if (line_build(db, change, signal, rule) != PEN_OK) {
             return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long",
                             signal->id);
         }

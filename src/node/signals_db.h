@@ -9,8 +9,9 @@ struct signals_db_options {
     const char *dir;
     const char *job_id;
     const struct pen_rules *rules;
-    bool has_sink;   /* every change is noted in signal_sink, for signal_sink.h */
-    bool is_new_job; /* what is there is of another job, or of one that begins anew */
+    int64_t created_ns; /* of the run: what texts of signals call their timestamp */
+    bool has_sink;      /* every change is noted in signal_sink, for signal_sink.h */
+    bool is_new_job;    /* what is there is of another job, or of one that begins anew */
 };
 /* Opens or creates; begins signals.ndjson anew, because the run releases every observation of the
  * log again (the log is the truth, signals are what follows from it). */

@@ -5,8 +5,11 @@
 #include "observe.h"
 
 #define TRIAL_SIGNALS_MAX 256U
+#define TRIAL_GROUPS_MAX 1000U   /* of an event */
+#define TRIAL_EVENTS_MAX 100000U /* in a window, and values */
 
 struct trial_signal {
+    char id[33];
     pen_slice group; /* compact JSON object */
     uint32_t rule;
     enum pen_severity severity;
@@ -21,6 +24,7 @@ struct trial_signals { /* of one test */
     struct pen_state_rule *rules;
     struct pen_state *state;
     struct pen_buf group;
+    struct observer observer;
     struct trial_signal found[TRIAL_SIGNALS_MAX];
     uint32_t count;
 };

@@ -42,14 +42,25 @@ pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, s
         t->rules[i] = observe_rule(pen_rules_at(t->program->rules, i), keep_alive_ns);
     }
     PEN_TRY(folder_make(t, err));
+    observer_init(&t->observer, t->program, TRIAL_GROUPS_MAX);
     const struct pen_state_options options = {.dir = t->folder,
                                               .shards = 1,
                                               .rules = t->rules,
                                               .rule_count = count,
                                               .samples_first = 1,
                                               .samples_last = 1,
-                                              .memory_bytes_max = (uint64_t)64 << 20};
+                                              .memory_bytes_max = (uint64_t)64 << 20,
+                                              .groups_max = TRIAL_GROUPS_MAX,
+                                              .window_events_max = TRIAL_EVENTS_MAX,
+                                              .values_max = TRIAL_EVENTS_MAX,
+                                              .new_values_max = TRIAL_EVENTS_MAX};
     return pen_state_new(&options, &t->state, err);
+}
+
+static pen_status observation_append(void *ctx, const struct pen_observation *o)
+{
+    struct trial_signals *t = ctx;
+    return pen_state_append(t->state, 1, o, NULL);
 }
 
 pen_status trial_signals_add(struct trial_signals *t, const struct observed *of, uint32_t tag,
@@ -63,21 +74,42 @@ pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
     if (observe_group(&t->group, t->program, of) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
     }
-    const struct pen_observation o = {.rule = index,
-                                      .rule_id = rule->id,
-                                      .query = query,
-                                      .time_ns = doc->time_ns,
-                                      .promise_ns = INT64_MIN,
-                                      .event_id = pen_event_id(doc, object, record, id),
-                                      .group = pen_buf_slice(&t->group),
-                                      .account = doc->account,
-                                      .region = doc->region,
-                                      .actor = doc->identity,
-                                      .source_ip = doc->source_ip,
-                                      .index_name = doc->index,
-                                      .object = object,
-                                      .record = record};
-    return pen_state_append(t->state, 1, &o, err);
+    struct pen_observation o = {.rule = index,
+                                .rule_id = rule->id,
+                                .query = query,
+                                .time_ns = doc->time_ns,
+                                .promise_ns = INT64_MIN,
+                                .event_id = pen_event_id(doc, object, record, id),
+                                .group = pen_buf_slice(&t->group),
+                                .account = doc->account,
+                                .region = doc->region,
+                                .actor = doc->identity,
+                                .source_ip = doc->source_ip,
+                                .index_name = doc->index,
+                                .object = object,
+                                .record = record};
+    if (rule->datadog == NULL) {
+        return pen_state_append(t->state, 1, &o, err);
+    }
+    const struct pen_program_type *type = &t->program->by_type[of->type];
+    const pen_status st = observe_query(&t->observer, pen_program_counted(type, tag), rule->datadog,
+                                        of->record, &o, observation_append, t);
+    return st == PEN_OK ? PEN_OK : PEN_FAIL(err, st, PEN_NO_OFFSET, "an observation of the test");
+}
+
+static enum pen_severity severity_of(const struct trial_signals *t, const struct pen_signal *signal)
+{
+    return pen_rule_severity(pen_rules_at(t->program->rules, signal->rule), signal->case_index);
+}
+
+/* A worse case was reached while the signal was open. */
+static void severity_raise(struct trial_signals *t, const struct pen_signal *signal)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (memcmp(t->found[i].id, signal->id, sizeof(signal->id)) == 0) {
+            t->found[i].severity = severity_of(t, signal);
+        }
+    }
 }
 
 static pen_status on_signal(void *ctx, enum pen_signal_change change,
@@ -85,6 +117,7 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
 {
     struct trial_signals *t = ctx;
     if (change != PEN_SIGNAL_OPENED) {
+        severity_raise(t, signal);
         return PEN_OK;
     }
     if (t->count == TRIAL_SIGNALS_MAX) {
@@ -94,11 +127,11 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
     if (group.ptr == NULL) {
         return PEN_E_NOMEM;
     }
-    t->found[t->count++] =
-        (struct trial_signal){.group = group,
-                              .rule = signal->rule,
-                              .severity = pen_rules_at(t->program->rules, signal->rule)->severity,
-                              .first_seen_ns = signal->first_seen_ns};
+    t->found[t->count++] = (struct trial_signal){.group = group,
+                                                 .rule = signal->rule,
+                                                 .severity = severity_of(t, signal),
+                                                 .first_seen_ns = signal->first_seen_ns};
+    memcpy(t->found[t->count - 1].id, signal->id, sizeof(signal->id));
     return PEN_OK;
 }
 
@@ -122,6 +155,7 @@ pen_status trial_signals_end(struct trial_signals *t, struct pen_err *err)
 void trial_signals_fini(struct trial_signals *t)
 {
     pen_state_free(t->state);
+    observer_fini(&t->observer);
     if (t->folder[0] != '\0') {
         char path[sizeof(t->folder) + sizeof(t->run_name) + 1];
         (void)snprintf(path, sizeof(path), "%s/%s", t->folder, t->run_name);

@@ -224,9 +224,10 @@ static uint32_t view_samples(const struct signals *s, const struct open_signal *
     return sig->sample_count;
 }
 
-static pen_status emit(struct signals *s, enum pen_signal_change change,
-                       const struct open_signal *sig)
+static pen_status emit(struct signals *s, enum pen_signal_change change, struct open_signal *sig)
 {
+    const uint32_t before = change == PEN_SIGNAL_OPENED ? sig->case_index : sig->case_told;
+    sig->case_told = sig->case_index;
     pen_slice sets[4][STATE_SET_MAX];
     for (uint32_t k = 0; k < 4; k++) {
         for (uint32_t i = 0; i < sig->sets[k].count; i++) {
@@ -242,6 +243,7 @@ static pen_status emit(struct signals *s, enum pen_signal_change change,
                                  sig->per_query == NULL ? &sig->events : sig->per_query,
                              .query_count = sig->per_query == NULL ? 1 : sig->query_count,
                              .case_index = sig->case_index,
+                             .case_before = before,
                              .is_limited = sig->limited,
                              .closed = sig->closed,
                              .late = sig->late,
@@ -589,7 +591,9 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
 {
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
     PEN_TRY(count_event(s, sig, &event->o, event->encoded));
-    return mark_dirty(s, sig);
+    PEN_TRY(mark_dirty(s, sig));
+    /* A worse case is told at its event, not when the watermark moves next. */
+    return sig->case_index == sig->case_told ? PEN_OK : emit(s, PEN_SIGNAL_UPDATED, sig);
 }
 
 pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,

@@ -152,8 +152,9 @@ struct open_signal {
     int64_t first_release, last_release; /* the same on the clock of release */
     int64_t closed_at;
     uint32_t case_index, severity; /* the worst so far */
-    uint64_t events, waiting;      /* waiting: counted by queries since a case was last true */
-    uint64_t *per_query;           /* of each query events, then of each waiting; NULL: a match */
+    uint32_t case_told;
+    uint64_t events, waiting; /* waiting: counted by queries since a case was last true */
+    uint64_t *per_query;      /* of each query events, then of each waiting; NULL: a match */
     uint32_t query_count;
     int64_t deadline; /* in the heap: at or below the true one */
     size_t heap_at;

@@ -1,0 +1,330 @@
+/* tested by tests/e2e/test_stateful.py */
+#include "observe.h"
+
+#include <stdlib.h>
+
+#define BYTES_MAX ((size_t)64 << 20) /* of the texts of one name, and of values */
+
+/* ---- texts of a name ---- */
+
+void observer_init(struct observer *ob, const struct pen_program *program, uint32_t elements_max)
+{
+    *ob = (struct observer){.program = program, .elements_max = elements_max};
+    for (uint32_t i = 0; i < OBSERVER_NAMES_MAX; i++) {
+        pen_buf_init(&ob->names[i].bytes, BYTES_MAX);
+    }
+    pen_buf_init(&ob->plain, BYTES_MAX);
+    pen_buf_init(&ob->group, BYTES_MAX);
+    pen_buf_init(&ob->values, BYTES_MAX);
+    pen_buf_init(&ob->attributes, BYTES_MAX);
+}
+
+void observer_fini(struct observer *ob)
+{
+    for (uint32_t i = 0; i < OBSERVER_NAMES_MAX; i++) {
+        pen_buf_fini(&ob->names[i].bytes);
+        free(ob->names[i].ends);
+    }
+    pen_buf_fini(&ob->plain);
+    pen_buf_fini(&ob->group);
+    pen_buf_fini(&ob->values);
+    pen_buf_fini(&ob->attributes);
+}
+
+static pen_slice element(const struct observer_texts *t, uint32_t i)
+{
+    const size_t from = i == 0 ? 0 : t->ends[i - 1];
+    return pen_slice_sub(pen_buf_slice(&t->bytes), from, t->ends[i]);
+}
+
+/* The inside of a JSON string, bounded, equal for equal texts. */
+static pen_status value_text(struct observer *ob, const struct pen_value *value,
+                             struct pen_buf *out)
+{
+    if (!value->is_escaped) {
+        return observe_bounded(out, value->text);
+    }
+    ob->plain.len = 0;
+    PEN_TRY(pen_buf_reserve(&ob->plain, value->text.len));
+    ob->plain.len = pen_json_unescape(value->text, ob->plain.ptr);
+    return observe_bounded(out, pen_buf_slice(&ob->plain));
+}
+
+static bool is_scalar(const struct pen_value *value)
+{
+    return value->kind == PEN_STRING || value->kind == PEN_NUMBER || value->kind == PEN_BOOL;
+}
+
+static pen_status texts_grow(struct observer_texts *t)
+{
+    if (t->count < t->cap) {
+        return PEN_OK;
+    }
+    const uint32_t cap = t->cap == 0 ? 4 : t->cap * 2;
+    size_t *ends = reallocarray(t->ends, cap, sizeof(*ends));
+    if (ends == NULL) {
+        return PEN_E_NOMEM;
+    }
+    t->ends = ends;
+    t->cap = cap;
+    return PEN_OK;
+}
+
+/* Takes the text behind the last element in, unless there is one like it. */
+static void text_take(struct observer_texts *t)
+{
+    const size_t from = t->count == 0 ? 0 : t->ends[t->count - 1];
+    const pen_slice text = pen_slice_sub(pen_buf_slice(&t->bytes), from, t->bytes.len);
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (pen_slice_eq(element(t, i), text)) {
+            t->bytes.len = from;
+            return;
+        }
+    }
+    t->ends[t->count++] = t->bytes.len;
+}
+
+/* The scalars of a field: several when lists are on its path. */
+static pen_status field_texts(struct observer *ob, const struct pen_record *record, uint32_t field,
+                              struct observer_texts *t)
+{
+    const struct pen_value *value = pen_record_first(record, field);
+    for (; value != NULL; value = pen_value_next(record, value)) {
+        if (!is_scalar(value)) {
+            continue;
+        }
+        if (t->count == ob->elements_max) {
+            ob->is_cut = true;
+            return PEN_OK;
+        }
+        PEN_TRY(texts_grow(t));
+        PEN_TRY(value_text(ob, value, &t->bytes));
+        text_take(t);
+    }
+    return PEN_OK;
+}
+
+static pen_status name_texts(struct observer *ob, const struct pen_record *record,
+                             const struct pen_program_name *name, struct observer_texts *t)
+{
+    t->bytes.len = 0;
+    t->count = 0;
+    for (uint32_t i = 0; i < name->count && t->count == 0; i++) {
+        PEN_TRY(field_texts(ob, record, name->fields[i], t));
+    }
+    return PEN_OK;
+}
+
+static pen_status text_put(struct observer_texts *t, pen_slice text)
+{
+    t->bytes.len = 0;
+    t->count = 0;
+    PEN_TRY(texts_grow(t));
+    PEN_TRY(pen_buf_add(&t->bytes, text));
+    t->ends[t->count++] = t->bytes.len;
+    return PEN_OK;
+}
+
+/* The next choice of one element of each name; false when all were made. */
+static bool next_choice(const struct observer *ob, uint32_t count, uint32_t *choice)
+{
+    for (uint32_t i = count; i > 0; i--) {
+        if (++choice[i - 1] < ob->names[i - 1].count) {
+            return true;
+        }
+        choice[i - 1] = 0;
+    }
+    return false;
+}
+
+/* ---- values ---- */
+
+static pen_status tuple_add(struct observer *ob, uint32_t count, const uint32_t *choice)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct observer_texts *t = &ob->names[i];
+        PEN_TRY(i == 0 ? PEN_OK : pen_buf_add_byte(&ob->values, '\t'));
+        PEN_TRY(pen_buf_add_byte(&ob->values, '"'));
+        PEN_TRY(pen_buf_add(&ob->values, element(t, choice[i])));
+        PEN_TRY(pen_buf_add_byte(&ob->values, '"'));
+    }
+    return PEN_OK;
+}
+
+/* Tuples of the names' texts; none when a name has none. */
+static pen_status tuples(struct observer *ob, const struct pen_program_query *query,
+                         const struct pen_record *record)
+{
+    const uint32_t count = query->query->value_count;
+    uint32_t choice[OBSERVER_NAMES_MAX] = {0};
+    uint32_t made = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
+        if (ob->names[i].count == 0) {
+            return PEN_OK;
+        }
+    }
+    bool has_more = count > 0;
+    while (has_more) {
+        if (made++ == ob->elements_max) {
+            ob->is_cut = true;
+            return PEN_OK;
+        }
+        PEN_TRY(made == 1 ? PEN_OK : pen_buf_add_byte(&ob->values, '\n'));
+        PEN_TRY(tuple_add(ob, count, choice));
+        has_more = next_choice(ob, count, choice);
+    }
+    return PEN_OK;
+}
+
+/* The first number of the metric: of a text that is one, too. */
+static pen_status number(struct observer *ob, const struct pen_program_query *query,
+                         const struct pen_record *record)
+{
+    if (query->query->value_count == 0) {
+        return PEN_OK;
+    }
+    struct observer_texts *t = &ob->names[0];
+    PEN_TRY(name_texts(ob, record, &query->values[0], t));
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (pen_json_is_number(element(t, i))) {
+            return pen_buf_add(&ob->values, element(t, i));
+        }
+    }
+    return PEN_OK;
+}
+
+/* ---- attributes of templates ---- */
+
+/* What stands before a member, or an element. */
+static pen_slice comma(bool is_first)
+{
+    return is_first ? (pen_slice){0} : PEN_SLICE_LIT(",");
+}
+
+/* A comma where one belongs, and a text that is the inside of a JSON string. */
+static pen_status put_string(struct pen_buf *out, bool is_first, pen_slice inside)
+{
+    PEN_TRY(pen_buf_add(out, comma(is_first)));
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_buf_add(out, inside));
+    return pen_buf_add_byte(out, '"');
+}
+
+/* Likewise, of a name. */
+static pen_status put_key(struct pen_buf *out, bool is_first, pen_slice name)
+{
+    PEN_TRY(pen_buf_add(out, comma(is_first)));
+    PEN_TRY(pen_buf_add_byte(out, '"'));
+    PEN_TRY(pen_json_escape(out, name));
+    return pen_buf_add(out, PEN_SLICE_LIT("\":"));
+}
+
+static pen_status put_list(struct pen_buf *out, const struct observer_texts *t)
+{
+    pen_status st = pen_buf_add_byte(out, '[');
+    for (uint32_t i = 0; i < t->count && st == PEN_OK; i++) {
+        st = put_string(out, i == 0, element(t, i));
+    }
+    return st == PEN_OK ? pen_buf_add_byte(out, ']') : st;
+}
+
+static pen_status attribute_add(struct observer *ob, pen_slice name, const struct observer_texts *t)
+{
+    struct pen_buf *out = &ob->attributes;
+    const size_t before = out->len;
+    PEN_TRY(put_key(out, before == 1, name));
+    PEN_TRY(put_list(out, t));
+    if (out->len >= PEN_OBSERVATION_BYTES_MAX) {
+        out->len = before; /* it does not fit: the text is shown without it */
+    }
+    return PEN_OK;
+}
+
+static pen_status attributes(struct observer *ob, const struct pen_program_query *query,
+                             const struct pen_datadog *rule, const struct pen_record *record)
+{
+    ob->attributes.len = 0;
+    if (rule->attribute_count == 0) {
+        return PEN_OK;
+    }
+    pen_status st = pen_buf_add_byte(&ob->attributes, '{');
+    for (uint32_t i = 0; i < rule->attribute_count && st == PEN_OK; i++) {
+        st = name_texts(ob, record, &query->attributes[i], &ob->names[0]);
+        if (st == PEN_OK && ob->names[0].count > 0) {
+            st = attribute_add(ob, rule->attributes[i], &ob->names[0]);
+        }
+    }
+    return st == PEN_OK ? pen_buf_add_byte(&ob->attributes, '}') : st;
+}
+
+/* ---- groups ---- */
+
+static pen_status group_make(struct observer *ob, const struct pen_program_query *query,
+                             const uint32_t *choice)
+{
+    ob->group.len = 0;
+    pen_status st = pen_buf_add_byte(&ob->group, '{');
+    for (uint32_t i = 0; i < query->query->group_by_count && st == PEN_OK; i++) {
+        st = put_key(&ob->group, i == 0, query->group_names[i]);
+        st = st == PEN_OK ? put_string(&ob->group, true, element(&ob->names[i], choice[i])) : st;
+    }
+    return st == PEN_OK ? pen_buf_add_byte(&ob->group, '}') : st;
+}
+
+/* The texts of what the query groups by; *is_none: a name has none, and the event joins no group.
+ */
+static pen_status group_texts(struct observer *ob, const struct pen_program_query *query,
+                              const struct pen_record *record, bool *is_none)
+{
+    *is_none = false;
+    for (uint32_t i = 0; i < query->query->group_by_count && !*is_none; i++) {
+        PEN_TRY(name_texts(ob, record, &query->group_by[i], &ob->names[i]));
+        if (ob->names[i].count > 0) {
+            continue;
+        }
+        *is_none = !query->query->has_optional_group_by;
+        PEN_TRY(text_put(&ob->names[i], PEN_SLICE_LIT("N/A")));
+    }
+    return PEN_OK;
+}
+
+static pen_status each_group(struct observer *ob, const struct pen_program_query *query,
+                             struct pen_observation *o, observe_fn *fn, void *ctx)
+{
+    uint32_t choice[OBSERVER_NAMES_MAX] = {0};
+    uint32_t made = 0;
+    bool has_more = true;
+    while (has_more) {
+        if (made++ == ob->elements_max) {
+            ob->is_cut = true;
+            return PEN_OK;
+        }
+        PEN_TRY(group_make(ob, query, choice));
+        o->group = pen_buf_slice(&ob->group);
+        PEN_TRY(fn(ctx, o));
+        has_more = next_choice(ob, query->query->group_by_count, choice);
+    }
+    return PEN_OK;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the parameters are the contract of observe.h */
+pen_status observe_query(struct observer *ob, const struct pen_program_query *query,
+                         const struct pen_datadog *rule, const struct pen_record *record,
+                         struct pen_observation *o, observe_fn *fn, void *ctx)
+{
+    const enum pen_aggregation kind = query->query->aggregation;
+    bool is_none = false;
+    ob->is_cut = false;
+    ob->values.len = 0;
+    PEN_TRY(kind == PEN_SUM || kind == PEN_MAX ? number(ob, query, record)
+                                               : tuples(ob, query, record));
+    PEN_TRY(attributes(ob, query, rule, record));
+    PEN_TRY(group_texts(ob, query, record, &is_none));
+    if (is_none) {
+        return PEN_OK;
+    }
+    o->values = pen_buf_slice(&ob->values);
+    o->attributes = pen_buf_slice(&ob->attributes);
+    return each_group(ob, query, o, fn, ctx);
+}

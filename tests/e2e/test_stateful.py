@@ -1,0 +1,184 @@
+"""Datadog rules in a replay: windows, cases, joins and new values become signals, the same for any shards and kills."""
+import json
+import os
+import sqlite3
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from kit import *  # noqa: E402,F403
+
+ALICE, BOB = "arn:aws:iam::123456789012:user/alice", "arn:aws:iam::123456789012:user/bob"
+
+
+def rule(name, queries, cases, method="threshold", window=300, keep=600, longest=3600, **more):
+    options = {"detectionMethod": method, "evaluationWindow": window, "keepAlive": keep, "maxSignalDuration": longest}
+    if "new_value" in more:
+        options["newValueOptions"] = more.pop("new_value")
+    return {"name": name, "isEnabled": True, "message": more.pop("message", "m"), "type": "log_detection", "tags": [],
+            "queries": queries, "cases": [{"name": n, "status": s, "condition": c, "notifications": []} for n, s, c in cases],
+            "options": options, **more}
+
+
+def query(text, by=("@userIdentity.arn",), name="", **more):
+    return {"query": text, "groupByFields": list(by), "aggregation": "count", "name": name, **more}
+
+
+def at(second):
+    return f"2025-03-04T{5 + second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+
+
+def made(number, second, name, arn=ALICE, **more):
+    return event(number, eventTime=at(second), eventName=name, userIdentity={"type": "IAMUser", "arn": arn}, **more)
+
+
+def put(folder, name, events):
+    folder.put(name, json.dumps({"Records": events}).encode())
+
+
+def signals(out):
+    db = sqlite3.connect(out / "signals.db")
+    db.row_factory = sqlite3.Row
+    rows = [dict(r) for r in db.execute("SELECT * FROM signals ORDER BY rule_name, first_seen_ns, group_by")]
+    for row in rows:
+        row["group_by"] = json.loads(row["group_by"])
+        row["events_per_query"] = json.loads(row["events_per_query"])
+        row["queries"] = [tuple(r) for r in db.execute(
+            "SELECT query, event_id FROM signal_events WHERE signal_id = ? ORDER BY event_time_ns", (row["id"],))]
+        for side in ("first", "last"):
+            second = row[f"{side}_seen_ns"] // 10**9
+            row[side] = second - int(second // 86400) * 86400 - 5 * 3600
+    return rows
+
+
+def run_rules(rules, events, name="out", *args):
+    folder = Folder(f"data-{name}")
+    put(folder, "b.json", events)
+    path = WORK / f"{name}.json"
+    path.write_text(json.dumps(rules))
+    summary = replay(folder.root, WORK / name, "--rules", path, *args)
+    assert summary["rules"]["rejected"] == 0, summary["words"]
+    return signals(WORK / name), summary
+
+
+def case_stateful_windows():
+    """Cases over a window: first true one counts, a worse one raises, what was before the opening belongs to it."""
+    fails = "source:cloudtrail @evt.name:ConsoleLogin @responseElements.ConsoleLogin:Failure"
+    good = "source:cloudtrail @evt.name:ConsoleLogin @responseElements.ConsoleLogin:Success"
+    brute = rule("brute", [query(fails, name="failed"), query(good, name="ok")],
+                 [("broken", "high", "failed > 2 && ok > 0"), ("tried", "low", "failed > 2")], hasExtendedTitle=True,
+                 message="{{@userIdentity.arn}} {{events_matched_per_query.failed}} of {{events_matched}} {{severity}}")
+    bad, ok = {"responseElements": {"ConsoleLogin": "Failure"}}, {"responseElements": {"ConsoleLogin": "Success"}}
+    events = [made(10 + i, second, "ConsoleLogin", **bad) for i, second in enumerate((0, 100, 301, 399, 400))]
+    # the window is (t - 300, t]: of 0, 100, 301, 399 three are in it at 399 first
+    events += [made(20, 500, "ConsoleLogin", **ok), made(21, 1090, "ConsoleLogin", **bad)]
+    events += [made(30 + i, 350, "ConsoleLogin", BOB, **bad) for i in range(2)]
+    rows, _ = run_rules([brute], events)
+    assert len(rows) == 1, rows
+    row = rows[0]
+    assert (row["first"], row["last"], row["severity"], row["case_name"]) == (399, 500, "high", "broken"), row
+    assert row["group_by"] == {"@userIdentity.arn": ALICE} and row["closed"] == 0
+    assert (row["events_matched"], row["events_per_query"]) == (5, [4, 1]), row
+    assert row["title"] == f"brute (broken) - {ALICE}" and row["message"] == f"{ALICE} 4 of 5 3", row
+    assert [q for q, _ in row["queries"]] == ["failed"] * 4 + ["ok"], row["queries"]
+    lines = [json.loads(line) for line in (WORK / "out" / "signals.ndjson").read_text().splitlines()]
+    assert [(line["change"], line["severity"]) for line in lines] == [("opened", "low"), ("raised", "high")], lines
+
+
+def case_stateful_joins():
+    """Queries meet by position of their group-by; lists give a group for each element; what is missing is N/A or nothing."""
+    made_by, shared = "source:cloudtrail @evt.name:CreateSnapshot", "source:cloudtrail @evt.name:ModifySnapshotAttribute"
+    leak = rule("leak", [query(made_by, ["@responseElements.snapshotId"], "made"),
+                         query(shared, ["@requestParameters.snapshotId"], "shared")],
+                [("", "high", "made > 0 && shared > 0"), ("", "low", "shared > 0")], window=3600, keep=3600)
+    tags = rule("tags", [query("source:cloudtrail @evt.name:TagResource", ["@requestParameters.tags.key", "region"])],
+                [("", "info", "a > 1")])
+    opt = rule("optional", [query("source:cloudtrail @evt.name:Opt", ["@nowhere"], hasOptionalGroupByFields=True)],
+               [("", "info", "a > 0")])
+    none = rule("missing", [query("source:cloudtrail @evt.name:Opt", ["@nowhere"])], [("", "info", "a > 0")])
+    events = [made(1, 0, "CreateSnapshot", responseElements={"snapshotId": "snap-1"}),
+              made(2, 60, "ModifySnapshotAttribute", requestParameters={"snapshotId": "snap-1"}),
+              made(3, 60, "ModifySnapshotAttribute", requestParameters={"snapshotId": "snap-2"}),
+              made(4, 0, "TagResource", requestParameters={"tags": [{"key": "a"}, {"key": "b"}, {"key": "a"}]}),
+              made(5, 9, "TagResource", requestParameters={"tags": [{"key": "b"}, {"key": "c"}]}),
+              made(6, 0, "Opt")]
+    rows, _ = run_rules([leak, tags, opt, none], events)
+    got = [(r["rule_name"], r["severity"], r["group_by"]) for r in rows]
+    assert got == [("leak", "high", {"@responseElements.snapshotId": "snap-1"}),
+                   ("leak", "low", {"@responseElements.snapshotId": "snap-2"}),
+                   ("optional", "info", {"@nowhere": "N/A"}),
+                   ("tags", "info", {"@requestParameters.tags.key": "b", "region": "eu-west-1"})], got
+
+
+def case_stateful_values():
+    """Cardinality, sum and max; new values by duration and by threshold, in groups, folded by keepAlive."""
+    few = rule("few", [query("@evt.name:Get*", aggregation="cardinality", distinctFields=["@evt.name"])], [("", "low", "a > 2")])
+    sums = rule("sums", [query("@evt.name:Get*", aggregation="sum", metrics=["@additionalEventData.bytes"])],
+                [("", "low", "a > 9")])
+    top = rule("top", [query("@evt.name:Get*", aggregation="max", metrics=["@additionalEventData.bytes"])], [("", "low", "a >= 7")])
+    new = rule("new", [query("@evt.name:*", aggregation="new_value", metrics=["@awsRegion"])], [("", "info", "")], "new_value",
+               window=0, keep=600, new_value={"forgetAfter": 1, "learningMethod": "threshold", "learningThreshold": 1,
+                                              "learningDuration": 0})
+    taught = rule("taught", [query("@evt.name:*", aggregation="new_value", metrics=["@awsRegion"])], [("", "info", "")],
+                  "new_value", window=0, keep=600, new_value={"forgetAfter": 1, "learningDuration": 1})
+    events = [made(i, second, name, additionalEventData={"bytes": size}, awsRegion=region)
+              for i, second, name, size, region in (
+                  (1, 0, "GetA", 4, "eu-west-1"), (2, 10, "GetB", 5, "eu-west-1"), (3, 20, "GetA", 0.5, "us-east-1"),
+                  (4, 30, "GetC", 7, "us-east-1"), (5, 700, "GetD", "9.25", "eu-west-3"), (6, 1200, "GetD", 1, "sa-east-1"))]
+    rows, _ = run_rules([few, sums, top, new, taught], events)
+    got = [(r["rule_name"], r["first"], r["last"], r["events_matched"]) for r in rows]
+    assert got == [("few", 30, 30, 4), ("new", 20, 20, 1), ("new", 700, 1200, 2), ("sums", 20, 30, 4),
+                   ("sums", 700, 700, 1), ("top", 30, 30, 4), ("top", 700, 700, 1)], got
+
+
+def case_stateful_shards():
+    """On a generated organisation: signals are the same for 1, 2, 3 and 7 shards, and after kills."""
+    folder = generate(size="4MiB")
+    path = WORK / "rules.json"
+    path.write_text(json.dumps([
+        rule("reads", [query("source:cloudtrail @evt.name:(Get* OR List* OR Describe*)", name="reads"),
+                       query("source:cloudtrail @error.kind:*", name="errors")],
+             [("", "high", "reads > 3 && errors > 0"), ("", "low", "reads > 5")], window=3600, keep=3600, longest=86400),
+        rule("regions", [query("source:cloudtrail", ["account"], aggregation="cardinality", distinctFields=["@awsRegion", "@evt.name"])],
+             [("", "medium", "a > 30")], window=3600, keep=7200, longest=86400),
+        rule("new", [query("source:cloudtrail", aggregation="new_value", metrics=["@evt.name"])], [("", "info", "")], "new_value",
+             window=0, keep=3600, longest=86400, new_value={"forgetAfter": 7, "learningDuration": 0, "learningMethod": "threshold",
+                                                          "learningThreshold": 1})]))
+    first = replay(folder, WORK / "out", "--rules", path, "--shards", 1)
+    state = state_of(WORK / "out")
+    by = first["signals"]["by_severity"]
+    assert all(by[level] > 0 for level in ("high", "low", "medium", "info")), by
+    assert sum(by.values()) == first["signals"]["opened"] == len(state[1]), (by, first["signals"])
+    for shards in (2, 3, 7):
+        replay(folder, WORK / f"of{shards}", "--rules", path, "--shards", shards)
+        assert state_of(WORK / f"of{shards}") == state, shards
+    for where in ("documents@2", "release@2", "committed@3"):
+        out = WORK / f"killed-{where}"
+        run("replay", folder, "--out", out, "--rules", path, "--no-progress", "--set", "commit.interval=1ms", *FIXED,
+            code=None, env={**os.environ, "PENSTOCK_KILL_AT": where})
+        replay(folder, out, "--rules", path)
+        assert state_of(out) == state, where
+
+
+def case_stateful_limits():
+    """Limits of the state are counted and told: groups, events of a window, values, groups of one event."""
+    many = rule("many", [query("source:cloudtrail @evt.name:Get*", ["@eventID"])], [("", "info", "a > 5")])
+    wide = rule("wide", [query("source:cloudtrail @evt.name:Get*", ["@requestParameters.list"])], [("", "info", "a > 0")])
+    full = rule("full", [query("source:cloudtrail @evt.name:Get*", ["region"], aggregation="cardinality", distinctFields=["@eventID"])],
+                [("", "info", "a > 5")])
+    events = [made(i, i % 60, "GetX", requestParameters={"list": [f"v{k}" for k in range(150)]} if i == 0 else {})
+              for i in range(2000)]
+    rows, summary = run_rules([many, wide, full], events, "out", "--set", "state.groups_max=256",
+                              "--set", "state.window_events_max=16", "--set", "state.values_max=16")
+    state = summary["state"]
+    assert state["groups_cut"] == 1, state
+    assert state["groups_evicted"] > 1000 and state["window_events_evicted"] > 1000, state
+    assert "limits of the state were reached" in summary["words"]
+    # that of the object's first record, which Folder makes, has no list; 100 of 150 elements were taken
+    assert sum(r["rule_name"] == "wide" for r in rows) == 100, len(rows)
+    assert [r["rule_name"] for r in rows if r["rule_name"] != "wide"] == ["full"], rows[:3]
+    rows, summary = run_rules([many, full], events, "roomy")
+    assert not any(summary["state"].values()), summary["state"]
+
+
+if __name__ == "__main__":
+    main(globals())
