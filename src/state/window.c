@@ -6,14 +6,35 @@
 
 #define EVENTS_FIRST 4U
 
-/* Whether one event, whatever query it matches, makes a case true. */
+/* Whether a condition that is true stays true with every further event: counts that are enough. */
+static bool only_grows(const struct pen_condition *condition)
+{
+    for (uint32_t i = 0; i < condition->count; i++) {
+        const struct pen_condition_step *step = &condition->steps[i];
+        const bool is_more = step->op == PEN_CONDITION_GT || step->op == PEN_CONDITION_GE;
+        const bool is_less = step->op == PEN_CONDITION_LT || step->op == PEN_CONDITION_LE;
+        if ((is_more && step->right.query != PEN_CONDITION_NO_QUERY) ||
+            (is_less && step->left.query != PEN_CONDITION_NO_QUERY)) {
+            return false;
+        }
+    }
+    return condition->then_count == 0;
+}
+
+/* Whether every event makes a case true, whatever query it matches and whatever came before: then
+ * none waits. */
 static bool is_single(const struct window_shape *shape)
 {
+    for (uint32_t i = 0; i < shape->rule->case_count; i++) {
+        if (!only_grows(&shape->rule->cases[i].condition)) {
+            return false;
+        }
+    }
     for (uint32_t q = 0; q < shape->rule->query_count; q++) {
         struct window_sum sum = {.events = 1};
         sum.values[q] = PEN_QUANTITY_ONE;
-        const enum pen_aggregation kind = shape->rule->queries[q];
-        if (kind == PEN_SUM || kind == PEN_MAX || pen_window_case(shape, &sum) == UINT32_MAX) {
+        if (shape->rule->queries[q] != PEN_COUNT_EVENTS ||
+            pen_window_case(shape, &sum) == UINT32_MAX) {
             return false;
         }
     }
