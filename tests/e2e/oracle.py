@@ -1,0 +1,350 @@
+"""oracle.py - what signals a set of events has under stateful rules: slow, and plain to read.
+
+The second opinion on the detection engine, written from what is promised and not from its code.  All
+events are held at once; every window is built anew from a list.  Times are ns since 1970.
+
+An event is a dict: id, time, promise (least event time that its object's key allows, or None), record
+(the parsed JSON), account, region, actor, ip.  A rule is a dict in the form of Datadog's JSON with
+`id`, and of each query the `judge` besides its text: a tree of
+
+    ("and", tree...)  ("or", tree...)  ("not", tree)  ("all",)
+    ("is", path, text)  ("like", path, wildcard)  ("range", path, low, high)  ("exists", path)
+"""
+import fnmatch
+import json
+import re
+
+S = 10**9
+DAY = 86400 * S
+SEVERITIES = ["info", "low", "medium", "high", "critical"]
+ONE = 10**9  # quantities have nine decimals
+
+
+# ---- fields ----
+
+def leaves(record, path):
+    """Scalars at a path such as "@userIdentity.arn"; arrays are gone through, null is nothing."""
+    found = [record]
+    for name in path.removeprefix("@").split("."):
+        found = [member for item in found for member in members(item, name)]
+    return [item for item in flat(found) if item is not None and not isinstance(item, dict)]
+
+
+def members(item, name):
+    if isinstance(item, list):
+        return [found for one in item for found in members(one, name)]
+    return [item[name]] if isinstance(item, dict) and name in item else []
+
+
+def flat(items):
+    for item in items:
+        if isinstance(item, list):
+            yield from flat(item)
+        else:
+            yield item
+
+
+def as_text(scalar):
+    return scalar if isinstance(scalar, str) else json.dumps(scalar)
+
+
+def texts(record, path):
+    return list(dict.fromkeys(as_text(leaf) for leaf in leaves(record, path)))
+
+
+def number_of(scalar):
+    """A number, or a text that is one, as a count of billionths, cut; None: no number."""
+    found = re.fullmatch(r"(-?)(\d+)(?:\.(\d+))?", as_text(scalar))
+    if not found or isinstance(scalar, bool):
+        return None
+    size = int(found[2]) * ONE + int((found[3] or "").ljust(9, "0")[:9])
+    return -size if found[1] else size
+
+
+def holds(tree, record):
+    kind = tree[0]
+    if kind == "and":
+        return all(holds(part, record) for part in tree[1:])
+    if kind == "or":
+        return any(holds(part, record) for part in tree[1:])
+    if kind == "not":
+        return not holds(tree[1], record)
+    if kind == "all":
+        return True
+    found = leaves(record, tree[1])
+    if kind == "exists":
+        return bool(found)
+    if kind == "is":
+        return any(as_text(leaf) == tree[2] for leaf in found)
+    if kind == "like":
+        return any(fnmatch.fnmatchcase(as_text(leaf), tree[2]) for leaf in found)
+    assert kind == "range", tree
+    numbers = [number_of(leaf) for leaf in found]
+    return any(n is not None and tree[2] * ONE <= n <= tree[3] * ONE for n in numbers)
+
+
+# ---- conditions of cases ----
+
+class Condition:
+    """`a > 2 * b && (c >= 1 || d < 3)`, or two of them with THEN between."""
+
+    def __init__(self, text, names):
+        self.names = names
+        self.parts = [self.parsed(part) for part in text.split("THEN")] if text.strip() else []
+
+    def parsed(self, text):
+        words = re.findall(r"[a-z][a-z0-9_]*|\d+|[<>]=?|&&|\|\||[()*]", text)
+        tree = self.any_of(words)
+        assert not words, (text, words)
+        return tree
+
+    def any_of(self, words):
+        return self.joined(words, "||", lambda: self.joined(words, "&&", lambda: self.one_of(words), all), any)
+
+    @staticmethod
+    def joined(words, sign, next_part, verdict):
+        parts = [next_part()]
+        while words and words[0] == sign:
+            words.pop(0)
+            parts.append(next_part())
+        return lambda values: verdict(part(values) for part in parts)
+
+    def one_of(self, words):
+        if words[0] == "(":
+            words.pop(0)
+            inside = self.any_of(words)
+            assert words.pop(0) == ")"
+            return inside
+        left = self.side(words)
+        sign = words.pop(0)
+        right = self.side(words)
+        compare = {">": lambda x, y: x > y, ">=": lambda x, y: x >= y,
+                   "<": lambda x, y: x < y, "<=": lambda x, y: x <= y}[sign]
+        return lambda values: compare(left(values), right(values))
+
+    def side(self, words):
+        factor, query = 1, None
+        while True:
+            word = words.pop(0)
+            if word.isdigit():
+                factor *= int(word)
+            else:
+                query = self.names.index(word)
+            if not words or words[0] != "*":
+                break
+            words.pop(0)
+        return lambda values: factor * (ONE if query is None else values[query])
+
+
+# ---- observations ----
+
+def names_of(rule):
+    return [query.get("name") or "abcdefghij"[i] for i, query in enumerate(rule["queries"])]
+
+
+def product(lists):
+    tuples = [()]
+    for items in lists:
+        tuples = [done + (item,) for done in tuples for item in items]
+    return tuples
+
+
+def groups_of(query, record):
+    """The groups of an event: one for each element of an array.  To a query of new values an event
+    without a value is none: it starts no clock and is not counted."""
+    if query.get("aggregation") == "new_value" and not measures(query, record):
+        return []
+    found = [texts(record, name) for name in query.get("groupByFields", [])]
+    if query.get("hasOptionalGroupByFields"):
+        found = [values or ["N/A"] for values in found]
+    return product(found)
+
+
+def measures(query, record):
+    """What a query aggregates of an event: tuples of texts, or numbers."""
+    aggregation = query.get("aggregation", "count")
+    if aggregation == "cardinality":
+        return list(dict.fromkeys(product([texts(record, name) for name in query["distinctFields"]])))
+    if aggregation == "new_value":
+        return list(dict.fromkeys(product([texts(record, name) for name in query["metrics"]])))
+    if aggregation in ("sum", "max"):
+        numbers = [number_of(leaf) for leaf in leaves(record, query["metrics"][0])]
+        return [n for n in numbers if n is not None]
+    return []
+
+
+def release_of(event):
+    return event["time"] if event["promise"] is None else max(event["time"], event["promise"])
+
+
+def in_order(events):
+    """Each event once, in the order in which the state is fed."""
+    first = {}
+    for event in sorted(events, key=lambda e: (release_of(e), e["time"], e["id"])):
+        first.setdefault(event["id"], event)
+    return list(first.values())
+
+
+def by_group(rule, events):
+    """Events of each group, in order, with what each query found in them."""
+    groups = {}
+    for event in events:
+        of_event = {}
+        for number, query in enumerate(rule["queries"]):
+            if holds(query["judge"], event["record"]):
+                for group in groups_of(query, event["record"]):
+                    of_event.setdefault(group, {})[number] = measures(query, event["record"])
+        for group, found in of_event.items():
+            groups.setdefault(group, []).append({**event, "release": release_of(event), "found": found})
+    return groups
+
+
+# ---- when a case is true ----
+
+def quantities(rule, events):
+    """The value of each query over some events."""
+    values = []
+    for number, query in enumerate(rule["queries"]):
+        aggregation = query.get("aggregation", "count")
+        matched = [event["found"][number] for event in events if number in event["found"]]
+        of_all = [value for found in matched for value in found]
+        if aggregation == "count":
+            values.append(len(matched) * ONE)
+        elif aggregation == "cardinality":
+            values.append(len(set(of_all)) * ONE)
+        elif aggregation == "sum":
+            values.append(sum(of_all))
+        else:
+            values.append(max(of_all) if of_all else 0)
+    return values
+
+
+def is_true(condition, rule, events):
+    if not condition.parts:
+        return True
+    first = condition.parts[0]
+    if len(condition.parts) == 1:
+        return first(quantities(rule, events))
+    for count in range(1, len(events) + 1):
+        if first(quantities(rule, events[:count])):
+            return condition.parts[1](quantities(rule, events[count:]))
+    return False
+
+
+def threshold_verdicts(rule, events):
+    """For each event of a group in order: the first true case, or None, and the window's events."""
+    length = rule["options"]["evaluationWindow"] * S
+    conditions = [Condition(case.get("condition", ""), names_of(rule)) for case in rule["cases"]]
+    window, before = [], None
+    for event in events:
+        if length == 0 or before is not None and event["release"] - before >= length:
+            window = []
+        before = event["release"]
+        window = [one for one in window if one["time"] > event["time"] - length] + [event]
+        seen = sorted((one for one in window if one["time"] <= event["time"]),
+                      key=lambda one: (one["time"], one["id"]))
+        true = [i for i, condition in enumerate(conditions) if is_true(condition, rule, seen)]
+        yield event, true[0] if true else None, seen
+
+
+def new_value_verdicts(rule, events):
+    options = rule["options"]["newValueOptions"]
+    by_threshold = options.get("learningMethod", "duration") == "threshold"
+    learning = 0 if by_threshold else options["learningDuration"] * DAY
+    silent = options["learningThreshold"] if by_threshold else 0
+    begun, last_seen = None, {}
+    for event in events:
+        begun = event["time"] if begun is None else begun
+        is_new = False
+        for value in event["found"][0]:
+            known = value in last_seen and event["time"] - last_seen[value] <= options["forgetAfter"] * DAY
+            last_seen[value] = max(event["time"], last_seen.get(value, event["time"]))
+            if known or event["time"] < begun + learning:
+                continue
+            is_new = is_new or silent == 0
+            silent -= silent > 0
+        yield event, 0 if is_new else None, [event]
+
+
+# ---- signals ----
+
+class Signal:
+    def __init__(self, rule, group, event, case, window):
+        self.rule, self.group, self.opened_by = rule, group, event["id"]
+        self.first, self.last = event["time"], event["time"]
+        self.first_release, self.last_release = event["release"], event["release"]
+        self.events, self.case, self.waiting, self.ended = list(window), case, [], False
+        self.shares_events = False  # its window holds what an earlier signal counted
+
+    def takes(self, event):
+        """Whether a case that is true at this event continues the signal."""
+        keep, longest = (self.rule["options"][name] * S for name in ("keepAlive", "maxSignalDuration"))
+        for now, first, last in ((event["time"], self.first, self.last),
+                                 (event["release"], self.first_release, self.last_release)):
+            if keep == 0 or now - last > keep or now - first >= longest:
+                return False
+            if self.rule.get("midnight") and now // DAY != first // DAY:
+                return False
+        return True
+
+    def goes_on(self, event, case):
+        self.events += self.waiting + [event]
+        self.waiting = []
+        self.last = max(self.last, event["time"])
+        self.last_release = event["release"]
+        if self.severity_of(case) > self.severity_of(self.case):
+            self.case = case
+
+    def counted(self):
+        return [event["id"] for event in self.events]
+
+    def severity_of(self, case):
+        return SEVERITIES.index(self.rule["cases"][case]["status"])
+
+    def ends_at(self):
+        keep, longest = (self.rule["options"][name] * S for name in ("keepAlive", "maxSignalDuration"))
+        midnight = [(self.first // DAY + 1) * DAY] if self.rule.get("midnight") else []
+        return min(self.last + keep, self.first + longest, *midnight)
+
+    def told(self, largest_time):
+        def union(name):
+            return sorted({event[name] for event in self.events if event[name]})
+        return {"rule": self.rule["id"], "group": self.group, "opened_by": self.opened_by,
+                "first_seen": self.first, "last_seen": self.last,
+                "severity": self.rule["cases"][self.case]["status"], "case": self.case,
+                "events_matched": len(self.events),
+                "events_per_query": [sum(q in event["found"] for event in self.events)
+                                     for q in range(len(self.rule["queries"]))],
+                "closed": self.ended or self.ends_at() <= largest_time,
+                "late": any(event["time"] < event["release"] for event in self.events),
+                "accounts": union("account"), "regions": union("region"), "actors": union("actor"),
+                "source_ips": union("ip"), "event_ids": self.counted(), "shares_events": self.shares_events}
+
+
+def signals_of_group(rule, group, events):
+    verdicts = new_value_verdicts if rule["options"]["detectionMethod"] == "new_value" else threshold_verdicts
+    signals = []
+    for event, case, window in verdicts(rule, events):
+        is_open = bool(signals) and not signals[-1].ended
+        if case is None:
+            if is_open:
+                signals[-1].waiting.append(event)
+        elif is_open and signals[-1].takes(event):
+            signals[-1].goes_on(event, case)
+        else:
+            if is_open:
+                signals[-1].ended = True
+            counted = {id_ for signal in signals for id_ in signal.counted()}
+            signals.append(Signal(rule, group, event, case, window))
+            signals[-1].shares_events = not counted.isdisjoint(signals[-1].counted())
+    return signals
+
+
+def judge(rules, events):
+    """All signals of all rules, in no order that matters."""
+    largest = max((event["time"] for event in events), default=0)
+    ordered = in_order(events)
+    return [signal.told(largest)
+            for rule in rules
+            for group, of_group in sorted(by_group(rule, ordered).items())
+            for signal in signals_of_group(rule, group, of_group)]

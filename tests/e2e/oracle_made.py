@@ -1,0 +1,208 @@
+"""oracle_made.py - random rules and CloudTrail events for the oracle, from a seed.
+
+A set is a few rules and the events that they look at; its event names are its own, so that many sets
+fit into one run.  Times lie on, right before and right behind the bounds of the rules' windows.
+"""
+import datetime
+import random
+
+S = 10**9
+DAY = 86400 * S
+LENGTHS = [0, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
+BASE = int(datetime.datetime(2025, 3, 4, tzinfo=datetime.timezone.utc).timestamp()) * S
+SLACK = DAY  # replay.slack
+ACCOUNTS = ["111122223333", "444455556666"]
+REGIONS = ["eu-west-1", "us-east-1"]
+WORDS = ["blue", "Blue", "gr\u00fcn", "\u65e5\u672c", "a b", "7", "quo\"te", "back\\slash", "\U0001f600"]
+
+
+def rfc3339(time_ns):
+    text = datetime.datetime.fromtimestamp(time_ns // S, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    part = time_ns % S
+    return text + (f".{part:09d}".rstrip("0") if part else "") + "Z"
+
+
+# ---- queries: a tree, and the same as text ----
+
+def quoted(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def text_of(tree):
+    kind = tree[0]
+    if kind in ("and", "or"):
+        return "(" + f" {kind.upper()} ".join(text_of(part) for part in tree[1:]) + ")"
+    if kind == "not":
+        return "-" + text_of(tree[1])
+    if kind == "all":
+        return "*"
+    if kind == "exists":
+        return f"{tree[1]}:*"
+    if kind == "range":
+        return f"{tree[1]}:[{tree[2]} TO {tree[3]}]"
+    return f"{tree[1]}:{quoted(tree[2]) if kind == 'is' else tree[2]}"
+
+
+def made_tree(random_, names):
+    """Events of the set, by name, and now and then something of what they hold."""
+    event_names = random_.sample(names, random_.randint(1, len(names)))
+    tree = ("is", "@eventName", event_names[0])
+    if len(event_names) > 1:
+        tree = ("or", *(("is", "@eventName", name) for name in event_names))
+    if random_.random() < 0.15:
+        tree = ("like", "@eventName", names[0][:-1] + "*")
+    more = random_.choice([None, None, None, None,
+                           ("not", ("is", "@awsRegion", REGIONS[0])),
+                           ("range", "@requestParameters.size", 2, 9),
+                           ("exists", "@requestParameters.size"),
+                           ("not", ("exists", "@errorCode")),
+                           ("like", "@errorCode", "Access*")])
+    return tree if more is None else ("and", tree, more)
+
+
+# ---- rules ----
+
+GROUPS = ["@requestParameters.owner", "@requestParameters.list", "@additionalEventData.owner"]
+VALUES = ["@requestParameters.value", "@requestParameters.list", "@requestParameters.size"]
+
+
+def made_query(random_, names, arity, is_new_value):
+    tree = made_tree(random_, names)
+    query = {"judge": tree, "query": text_of(tree), "groupByFields": random_.sample(GROUPS, arity)}
+    if arity and random_.random() < 0.3:
+        query["hasOptionalGroupByFields"] = True
+    query["aggregation"] = "new_value" if is_new_value else random_.choice(
+        ["count", "count", "count", "cardinality", "sum", "max"])
+    if query["aggregation"] == "cardinality":
+        query["distinctFields"] = random_.sample(VALUES, random_.choice([1, 1, 2]))
+    elif query["aggregation"] == "new_value":
+        query["metrics"] = random_.sample(VALUES, random_.choice([1, 1, 2, 3]))
+    elif query["aggregation"] in ("sum", "max"):
+        query["metrics"] = ["@requestParameters.size"]
+    return query
+
+
+def made_condition(random_, aliases, depth=0):
+    if depth < 2 and random_.random() < 0.35:
+        sign = random_.choice([" && ", " || "])
+        parts = [made_condition(random_, aliases, depth + 1) for _ in range(random_.choice([2, 2, 3]))]
+        text = sign.join(parts)
+        return f"({text})" if depth and random_.random() < 0.8 else text
+    alias = random_.choice(aliases)
+    sign = random_.choice([">", ">", ">", ">=", "<", "<="])
+    other = str(random_.choice([0, 0, 1, 1, 2, 3, 5]))
+    if random_.random() < 0.2:
+        other = f"{random_.randint(1, 3)} * {random_.choice(aliases)}"
+    return f"{alias} {sign} {other}" if random_.random() < 0.85 else f"{other}{sign}{alias}"
+
+
+def made_cases(random_, aliases):
+    if random_.random() < 0.25:
+        first, second = (made_condition(random_, aliases, 1) for _ in range(2))
+        return [{"condition": f"{first} THEN {second}", "status": "high", "name": "in order"}]
+    statuses = ["info", "low", "medium", "high", "critical"]
+    return [{"condition": made_condition(random_, aliases), "status": random_.choice(statuses), "name": f"case {i}"}
+            for i in range(random_.choice([1, 1, 2, 3, 4]))]
+
+
+def made_match(random_, number, names):
+    """What a Sigma rule becomes: every event is a match, and a signal ends at midnight."""
+    tree = made_tree(random_, names)
+    query = {"judge": tree, "query": text_of(tree), "groupByFields": GROUPS[:1], "aggregation": "count"}
+    options = {"evaluationWindow": 0, "keepAlive": 3600, "maxSignalDuration": 2 * 86400, "detectionMethod": "match"}
+    return {"id": f"made-{number}", "midnight": True, "queries": [query], "options": options,
+            "cases": [{"condition": "", "status": "medium", "name": ""}]}
+
+
+def made_rule(random_, number, names):
+    is_new_value = random_.random() < 0.25
+    window = random_.choice([0, 60, 60, 300, 300, 600, 900, 3600])
+    keep = random_.choice([n for n in LENGTHS[:9] if n >= window])
+    options = {"evaluationWindow": window, "keepAlive": keep,
+               "maxSignalDuration": random_.choice([n for n in LENGTHS if n >= keep]),
+               "detectionMethod": "new_value" if is_new_value else "threshold"}
+    count = 1 if is_new_value else random_.choice([1, 1, 2, 2, 3, 4])
+    arity = random_.choice([0, 1, 1, 1, 2])
+    queries = [made_query(random_, names, min(arity if random_.random() < 0.9 else 1, 2), is_new_value)
+               for _ in range(count)]
+    if is_new_value:
+        options["newValueOptions"] = {"forgetAfter": random_.randint(1, 3), **random_.choice([
+            {"learningMethod": "duration", "learningDuration": random_.choice([0, 1, 1, 2])},
+            {"learningMethod": "threshold", "learningThreshold": random_.choice([0, 1]), "learningDuration": 0}])}
+        cases = [{"condition": "", "status": random_.choice(["low", "high"]), "name": "new"}]
+    else:
+        cases = made_cases(random_, "abcd"[:count])
+    return {"id": f"made-{number}", "name": f"Made rule {number}", "message": "A made rule.", "type": "log_detection",
+            "isEnabled": True, "queries": queries, "cases": cases, "options": options, "tags": []}
+
+
+# ---- events ----
+
+def made_times(random_, rules, count):
+    """Steps of exactly a bound of some rule, a little less, a little more, and small ones."""
+    bounds = [rule["options"][name] * S for rule in rules
+              for name in ("evaluationWindow", "keepAlive", "maxSignalDuration")]
+    bounds += [rule["options"]["newValueOptions"].get(name, 0) * DAY for rule in rules
+               if "newValueOptions" in rule["options"] for name in ("forgetAfter", "learningDuration")]
+    time = BASE + random_.choice([0, DAY // 2, DAY - 60 * S]) + random_.randrange(3600) * S
+    times = []
+    for _ in range(count):
+        step = random_.choice([0, 0, S, S // 1000, 1, 29 * S, *(b for b in bounds if b and random_.random() < 0.5)])
+        time += max(0, step + random_.choice([0, 0, 0, -1, 1, -S, S]))
+        times.append(time)
+    if random_.random() < 0.3:  # some lie back by exactly a bound
+        times += [random_.choice(times) - random_.choice([b for b in bounds if b] or [S]) for _ in range(count // 5)]
+    return times
+
+
+def made_scalar(random_, words):
+    return random_.choice([random_.choice(words), random_.choice(words), random_.choice(words), 7, 3.5, True])
+
+
+def made_record(random_, number, name, time, words):
+    parameters = {}
+    owner = random_.choice([*words, *words, None, 7])
+    if random_.random() < 0.9:
+        parameters["owner"] = owner
+    if random_.random() < 0.8:
+        parameters["value"] = made_scalar(random_, words)
+    if random_.random() < 0.8:
+        parameters["size"] = random_.choice([0, 1, 2, 3, 5, 8, -2, 0.5, 2.75])
+    if random_.random() < 0.7:
+        parameters["list"] = [made_scalar(random_, words) for _ in range(random_.randint(0, 3))]
+    record = {"eventVersion": "1.08", "eventTime": rfc3339(time), "eventSource": "s3.amazonaws.com", "eventName": name,
+              "eventID": f"{random_.getrandbits(32):08x}-{number:04x}-4000-8000-000000000000",
+              "awsRegion": random_.choice(REGIONS),
+              "recipientAccountId": random_.choice(ACCOUNTS), "sourceIPAddress": f"198.51.100.{random_.randint(1, 4)}",
+              "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::111122223333:user/u{random_.randint(1, 3)}"},
+              "requestParameters": parameters}
+    if random_.random() < 0.8:
+        record["additionalEventData"] = {"owner": random_.choice([*words, None])}
+    if random_.random() < 0.3:
+        record["errorCode"] = random_.choice(["AccessDenied", "Throttling"])
+    return record
+
+
+def made_event(random_, record, time, set_number):
+    """With the day of its object's key: its own, or a later one; few have none."""
+    days_later = random_.choice([0] * random_.choice([1, 12, 12]) + [1, 2, 3])
+    day = time // DAY + days_later
+    has_day = random_.random() < 0.97
+    return {"id": record["eventID"], "time": time, "promise": day * DAY - SLACK if has_day else None,
+            "day": day if has_day else None, "record": record, "account": record["recipientAccountId"],
+            "region": record["awsRegion"], "actor": record["userIdentity"]["arn"],
+            "ip": record["sourceIPAddress"], "set": set_number}
+
+
+def made_set(seed, number, has_matches=False, count=60):
+    """Rules and events of one set; has_matches: some rules are like Sigma's."""
+    random_ = random.Random(f"{seed} {number}")
+    names = [f"Made{number}Do{letter}" for letter in "ABC"]
+    rules = [made_rule(random_, number * 10 + i, names) for i in range(random_.randint(1, 3))]
+    if has_matches and random_.random() < 0.3:
+        rules.append(made_match(random_, number * 10 + 9, names))
+    words = random_.sample(WORDS, random_.randint(1, 4))
+    times = made_times(random_, rules, random_.randint(5, count))
+    events = [made_event(random_, made_record(random_, i, random_.choice(names), time, words), time, number)
+              for i, time in enumerate(times)]
+    return rules, events
