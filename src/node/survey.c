@@ -131,7 +131,7 @@ static pen_status region_find(const struct surveying *s, const char *given, stru
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "node.region: `%.64s` is no region",
                         given);
     }
-    (void)snprintf(s->totals->node_region, PEN_REGION_MAX, "%s", given);
+    memcpy(s->totals->node_region, somewhere.region, sizeof(somewhere.region));
     return PEN_OK;
 }
 
