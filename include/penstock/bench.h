@@ -165,4 +165,34 @@ const char *pen_limit_stage_name(enum pen_limit_stage stage);
 PEN_MUST_USE pen_status pen_bench_limit(const struct pen_limit_options *options,
                                         struct pen_limit_result *result, struct pen_err *err);
 
+/* ---- enrichment ---- */
+
+#define PEN_BENCH_PATH_MAX 320U
+struct pen_bench_tables { /* paths */
+    char geoip[PEN_BENCH_PATH_MAX], asn[PEN_BENCH_PATH_MAX], assets[PEN_BENCH_PATH_MAX],
+        ioc[PEN_BENCH_PATH_MAX];
+};
+/* Writes tables as large as real ones into dir: a million indicators, 11,000 assets, places of a
+ * million networks.  Always the same bytes.  PEN_OK | PEN_E_IO | PEN_E_NOMEM */
+PEN_MUST_USE pen_status pen_bench_tables(const char *dir, struct pen_bench_tables *out,
+                                         struct pen_err *err);
+
+enum pen_look { PEN_LOOK_PLACE, PEN_LOOK_ASSET, PEN_LOOK_ADDRESS, PEN_LOOK_DOMAIN, PEN_LOOKS };
+const char *pen_look_name(enum pen_look look);
+struct pen_enriching {
+    uint64_t records, plain_bytes, indicators, table_bytes;
+    struct pen_limit_time plain, enriched; /* CPU seconds of a pass with documents */
+    double look_ns[PEN_LOOKS]; /* of values that were not asked for just before, on average */
+};
+/*
+ * pen_bench_enriching - what tables cost: stored bytes to documents with them and without, in turn.
+ *
+ * options   of the program without tables; dir, not text_type
+ * enriched  the same with the tables of pen_bench_tables
+ * Returns   PEN_OK | PEN_E_IO | PEN_E_NOMEM | PEN_E_CORRUPT (an object is damaged)
+ */
+PEN_MUST_USE pen_status pen_bench_enriching(const struct pen_limit_options *options,
+                                            const struct pen_program *enriched,
+                                            struct pen_enriching *out, struct pen_err *err);
+
 #endif

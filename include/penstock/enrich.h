@@ -234,7 +234,8 @@ struct pen_ioc { /* an indicator that was found; slices live as long as its list
  * kinds    PEN_IOC_ bits
  * text     plain, not JSON
  * Returns  how many are in out, max at most
- * Cost     measured with a million: 0.15 us for what is none, 0.6 us for what is
+ * Cost     measured with a million: 0.15 us for what is none, 0.6 us for what is; of addresses
+ *          0.2 us more when 50,000 networks are among them
  */
 uint32_t pen_iocs_find(const struct pen_iocs *iocs, uint32_t kinds, pen_slice text,
                        struct pen_ioc *out, uint32_t max);

@@ -50,9 +50,8 @@ static double now(void)
 
 /* ---- the pipeline ---- */
 
-/* One object through a scan, its documents to ship (may be NULL). */
-static pen_status run_object(struct pen_scan *scan, const struct limit_object *object,
-                             struct pen_ship *ship, uint64_t *records, struct pen_err *err)
+pen_status limit_object_run(struct pen_scan *scan, const struct limit_object *object,
+                            struct pen_ship *ship, uint64_t *records, struct pen_err *err)
 {
     struct pen_scan_item item;
     pen_status status = PEN_OK;
@@ -81,7 +80,7 @@ static pen_status run_all(struct limit *l, struct pen_scan *scan, struct pen_shi
     const uint64_t allocated = pen_thread_allocated_bytes();
     const double from = now();
     for (uint32_t i = 0; i < l->corpus.count; i++) {
-        PEN_TRY(run_object(scan, &l->corpus.objects[i], ship, &records, err));
+        PEN_TRY(limit_object_run(scan, &l->corpus.objects[i], ship, &records, err));
     }
     if (ship != NULL) {
         const struct pen_ship_file *files;
@@ -327,7 +326,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct pen_limit_time median_of(const double *rounds, uint32_t count)
+struct pen_limit_time limit_median_of(const double *rounds, uint32_t count)
 {
     double sorted[PEN_LIMIT_ROUNDS_MAX];
     memcpy(sorted, rounds, count * sizeof(*sorted));
@@ -352,16 +351,16 @@ static void summarise(struct limit *l)
         detect[i] = l->detect[i] / libraries;
         ship[i] = l->ship[i] / (libraries + l->rounds[PEN_LIMIT_GZIP][i]);
     }
-    r->ratio_detect = median_of(detect, n);
-    r->ratio_ship = median_of(ship, n);
-    r->detect = median_of(l->detect, n);
-    r->ship = median_of(l->ship, n);
-    r->igzip = median_of(l->igzip, n);
-    r->libdeflate = median_of(l->libdeflate, n);
+    r->ratio_detect = limit_median_of(detect, n);
+    r->ratio_ship = limit_median_of(ship, n);
+    r->detect = limit_median_of(l->detect, n);
+    r->ship = limit_median_of(l->ship, n);
+    r->igzip = limit_median_of(l->igzip, n);
+    r->libdeflate = limit_median_of(l->libdeflate, n);
     r->inflate_is_igzip = r->igzip.median < r->libdeflate.median;
     for (uint32_t s = 0; s < PEN_LIMIT_STAGES; s++) {
-        r->library[s] = median_of(l->rounds[s], n);
-        r->stage[s] = median_of(l->parts[s], n);
+        r->library[s] = limit_median_of(l->rounds[s], n);
+        r->stage[s] = limit_median_of(l->parts[s], n);
     }
     r->objects = l->corpus.count;
     r->stored_bytes = l->corpus.stored_bytes;

@@ -2,7 +2,7 @@
 #ifndef PEN_BENCH_LIMIT_H
 #define PEN_BENCH_LIMIT_H
 
-#include "penstock/base.h"
+#include "penstock/bench.h"
 
 struct limit_object {
     pen_slice key, stored;
@@ -28,5 +28,11 @@ struct limit_spans { /* lengths of parts that lie end to end */
 };
 bool limit_spans_add(struct limit_spans *spans, size_t len);
 void limit_spans_fini(struct limit_spans *spans);
+
+/* One object through a scan, its documents to ship (may be NULL); adds to *records. */
+PEN_MUST_USE pen_status limit_object_run(struct pen_scan *scan, const struct limit_object *object,
+                                         struct pen_ship *ship, uint64_t *records,
+                                         struct pen_err *err);
+struct pen_limit_time limit_median_of(const double *rounds, uint32_t count);
 
 #endif

@@ -141,11 +141,15 @@ static void rules_end(const struct bench_rules *rules)
     (void)remove_tree(rules->dir); /* compiled patterns too */
 }
 
-static pen_status program_of(const struct bench_rules *rules, struct pen_program **program,
+static pen_status program_of(const struct bench_rules *rules,
+                             const struct pen_enrich_options *enrich, struct pen_program **program,
                              struct pen_err *err)
 {
-    const struct pen_program_options options = {.rules = {.paths = &rules->path, .path_count = 1},
-                                                .cache_dir = rules->dir};
+    struct pen_program_options options = {.rules = {.paths = &rules->path, .path_count = 1},
+                                          .cache_dir = rules->dir};
+    if (enrich != NULL) {
+        options.enrich = *enrich;
+    }
     PEN_TRY(pen_program_new(&options, program, err));
     if (pen_rules_rejected((*program)->rules) > 0) {
         return PEN_FAIL(err, PEN_E_RULE, PEN_NO_OFFSET,
@@ -162,7 +166,40 @@ static double per_core(uint64_t amount, double seconds)
     return seconds > 0 ? (double)amount / seconds : 0;
 }
 
-static void print_json(const struct pen_limit_result *r, double speedup)
+/* What all tables add to a document. */
+static double enriching_s(const struct pen_enriching *e)
+{
+    return e->enriched.median - e->plain.median;
+}
+
+static void print_enriching_json(const struct pen_enriching *e)
+{
+    (void)printf(",\"enrich\":{\"pipeline_s\":%.6f,\"plain_s\":%.6f,\"plain_spread_s\":%.6f,"
+                 "\"enriched_s\":%.6f,\"enriched_spread_s\":%.6f,\"indicators\":%" PRIu64
+                 ",\"table_bytes\":%" PRIu64 ",\"look_ns\":{",
+                 enriching_s(e), e->plain.median, e->plain.spread, e->enriched.median,
+                 e->enriched.spread, e->indicators, e->table_bytes);
+    for (uint32_t i = 0; i < PEN_LOOKS; i++) {
+        (void)printf("%s\"%s\":%.1f", i == 0 ? "" : ",", pen_look_name((enum pen_look)i),
+                     e->look_ns[i]);
+    }
+    (void)printf("}}");
+}
+
+static void print_enriching(const struct pen_enriching *e)
+{
+    (void)printf("\nenrichment (places, systems, assets, %" PRIu64
+                 " indicators; %.0f MB of tables)\n  look-ups of new values:",
+                 e->indicators, (double)e->table_bytes / 1e6);
+    for (uint32_t i = 0; i < PEN_LOOKS; i++) {
+        (void)printf("%s %s %.0f ns", i == 0 ? "" : ",", pen_look_name((enum pen_look)i),
+                     e->look_ns[i]);
+    }
+    (void)printf("\n");
+}
+
+static void print_json(const struct pen_limit_result *r, double speedup,
+                       const struct pen_enriching *enriching)
 {
     (void)printf("{\"objects\":%" PRIu64 ",\"records\":%" PRIu64 ",\"stored_bytes\":%" PRIu64
                  ",\"plain_bytes\":%" PRIu64 ",\"scanned_bytes\":%" PRIu64
@@ -193,10 +230,14 @@ static void print_json(const struct pen_limit_result *r, double speedup)
     if (speedup > 0) {
         (void)printf(",\"shards_speedup\":%.3f", speedup);
     }
+    if (enriching->records > 0) {
+        print_enriching_json(enriching);
+    }
     (void)printf("}\n");
 }
 
-static void print_table(const struct pen_limit_result *r, double speedup)
+static void print_table(const struct pen_limit_result *r, double speedup,
+                        const struct pen_enriching *enriching)
 {
     const double mb = (double)r->plain_bytes / 1e6;
     (void)printf("%" PRIu64 " objects, %" PRIu64
@@ -207,6 +248,9 @@ static void print_table(const struct pen_limit_result *r, double speedup)
     for (uint32_t s = 0; s < PEN_LIMIT_STAGES; s++) {
         (void)printf("%-10s %14.3f %14.3f\n", pen_limit_stage_name((enum pen_limit_stage)s),
                      r->library[s].median * 1e3 / mb, r->stage[s].median * 1e3 / mb);
+    }
+    if (enriching->records > 0) { /* beside the others: they are without it */
+        (void)printf("%-10s %14s %14.3f\n", "enrich", "-", enriching_s(enriching) * 1e3 / mb);
     }
     (void)printf("\ninflate: igzip %.3f, libdeflate %.3f\n", r->igzip.median * 1e3 / mb,
                  r->libdeflate.median * 1e3 / mb);
@@ -226,6 +270,9 @@ static void print_table(const struct pen_limit_result *r, double speedup)
     }
     if (speedup > 0) {
         (void)printf("two shards              %.2f times one\n", speedup);
+    }
+    if (enriching->records > 0) {
+        print_enriching(enriching);
     }
 }
 
@@ -273,14 +320,37 @@ static pen_status speedup_of(const struct bench_args *args, const struct bench_r
     return PEN_OK;
 }
 
+/* What tables cost, with those that are made up for it. */
+static pen_status enriching_of(const struct pen_limit_options *options,
+                               const struct bench_rules *rules, struct pen_enriching *out,
+                               struct pen_err *err)
+{
+    struct pen_bench_tables tables;
+    struct pen_program *program = NULL;
+    PEN_TRY(pen_bench_tables(rules->dir, &tables, err));
+    const struct pen_enrich_options enrich = {
+        .geoip = tables.geoip,
+        .asn = tables.asn,
+        .assets = tables.assets,
+        .ioc = tables.ioc,
+        .ioc_limits = {.entries_max = UINT32_MAX, .bytes_max = (uint64_t)1 << 30}};
+    pen_status status = program_of(rules, &enrich, &program, err);
+    if (status == PEN_OK) {
+        status = pen_bench_enriching(options, program, out, err);
+    }
+    pen_program_free(program);
+    return status;
+}
+
 static pen_status measure(const struct bench_args *args, bool with_shards,
-                          struct pen_limit_result *result, double *speedup, struct pen_err *err)
+                          struct pen_limit_result *result, double *speedup,
+                          struct pen_enriching *enriching, struct pen_err *err)
 {
     struct bench_rules rules = {0};
     struct pen_program *program = NULL;
     pen_status status = rules_begin(args->rules, &rules, err);
     if (status == PEN_OK) {
-        status = program_of(&rules, &program, err);
+        status = program_of(&rules, NULL, &program, err);
     }
     if (status == PEN_OK) {
         const struct pen_limit_options options = {.dir = args->dir,
@@ -288,6 +358,9 @@ static pen_status measure(const struct bench_args *args, bool with_shards,
                                                   .rounds = args->rounds,
                                                   .plain_bytes_max = args->bytes};
         status = pen_bench_limit(&options, result, err);
+        if (status == PEN_OK && !with_shards) {
+            status = enriching_of(&options, &rules, enriching, err);
+        }
     }
     pen_program_free(program);
     if (status == PEN_OK && with_shards) {
@@ -307,13 +380,14 @@ int cmd_bench_limit(int argc, char **argv)
         return 2;
     }
     const bool is_limit = strcmp(argv[1], "limit") == 0;
-    if (measure(&args, is_limit, &result, &speedup, &err) != PEN_OK) {
+    struct pen_enriching enriching = {0};
+    if (measure(&args, is_limit, &result, &speedup, &enriching, &err) != PEN_OK) {
         return cli_fail(&err);
     }
     if (args.json) {
-        print_json(&result, speedup);
+        print_json(&result, speedup, &enriching);
     } else {
-        print_table(&result, speedup);
+        print_table(&result, speedup, &enriching);
     }
     return 0;
 }
@@ -340,7 +414,7 @@ static pen_status rules_row(const struct bench_args *args, struct rules_row *row
         const int64_t from = pen_clock_mono_ns();
         pen_program_free(program);
         program = NULL;
-        status = program_of(&rules, &program, err);
+        status = program_of(&rules, NULL, &program, err);
         *(i == 0 ? &row->start_s : &row->start_cached_s) =
             (double)(pen_clock_mono_ns() - from) / 1e9;
     }

@@ -37,8 +37,14 @@ def case_limit():
     assert done.stderr == b"", done.stderr
     assert left_behind() == []
     table = run("bench", "stages", source, "--rounds", "1").stdout.decode()
-    for name in STAGES:
-        assert name in table, table
+    for name in [*STAGES, "enrich", "look-ups of new values: place "]:
+        assert f"\n{name}" in table or f"  {name}" in table, table
+    assert left_behind() == []
+    told = json.loads(run("bench", "stages", source, "--rounds", "1", "--json").stdout)["enrich"]
+    assert 990000 < told["indicators"] <= 1000000 and told["table_bytes"] > 50e6, told
+    assert set(told["look_ns"]) == {"place", "asset", "address", "domain"}, told
+    assert min(told["look_ns"].values()) > 0 and told["enriched_s"] > 0 and told["plain_s"] > 0, told
+    assert "enrich" not in result, result
 
 
 def case_limit_text():
