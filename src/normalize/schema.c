@@ -585,6 +585,8 @@ pen_status pen_schema_tag(struct pen_schema *schema, pen_slice name, uint32_t *f
     }
     if (schema->tags_field == PEN_FIELD_NONE) {
         PEN_TRY(nrm_field_add(schema, PEN_SLICE_LIT("tags"), &schema->tags_field, err));
+        PEN_TRY(
+            nrm_attributes_reach(schema, PEN_SLICE_LIT("tags"), false, schema->tags_field, err));
     }
     const struct nrm_derived derived = {
         .kind = NRM_FROM_TAG, .field = entry->field, .tag = entry->name};

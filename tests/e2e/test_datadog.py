@@ -3,12 +3,15 @@
 import json
 import os
 import pathlib
+import re
 
 from kit import WORK, event, main, run
 from types_made import MADE
 
 DATA = os.environ.get("PENSTOCK_DATA")
 RULES = "DataDog+terraform-provider-datadog/_extracted/default_log_detection_rules.jsonl"
+SEARCHES = ("vectordotdev+vrl/_extracted/match_datadog_query.jsonl", "vectordotdev+vector/_extracted/datadog_search.jsonl")
+DIFFERENCES = pathlib.Path(__file__).parent.parent / "unit/query/test_vectors.c"  # with the reasons
 CALLS = "DataDog+datadog-api-client-go/_extracted/security_monitoring_api.jsonl"
 
 
@@ -93,6 +96,22 @@ def case_datadog_api():
         done = run("rules", "test", write("tested.json", wrong), code=4)
         assert "ruleQueryPayloads[0]: event 1 matches" in text(done), done
     assert len(tests) == 1
+
+
+def case_datadog_vectors():
+    """Public queries and events as two other programs judge them, but for the differences that are listed."""
+    rows = [row for name in SEARCHES for row in recorded(name) or []]
+    listed = {json.loads(found) for found in re.findall(r'^    \{("(?:[^"\\]|\\.)*"), [A-Z_]+\}', DIFFERENCES.read_text(), re.M)}
+    asked = [(row["query"], row[member], want) for row in rows
+             for member, want in (("event", row.get("expected")), ("match", True), ("no_match", False)) if member in row]
+    differ = set()
+    for query, sent, want in asked:
+        done = run("search", "--count", "--as", "json", "--as-rule", "-q", query, "-", input=json.dumps(sent).encode(), code=None)
+        if done.returncode not in (0, 1) or (text(done) == "1\n") != want:
+            differ.add(query)
+    if rows:
+        assert (len(rows), len(listed)) == (135, 43), (len(rows), len(listed))
+        assert differ == listed, (differ - listed, listed - differ)
 
 
 def case_datadog_match():
