@@ -77,8 +77,8 @@ static bool arn_session(struct nrm_input in, pen_slice *out)
         return out->len > 0;
     }
     *out = resource;
-    while (memchr(out->ptr, '/', out->len) != NULL) { /* users have paths before their names */
-        pen_slice head;
+    while (out->len > 0 && memchr(out->ptr, '/', out->len) != NULL) {
+        pen_slice head; /* users have paths before their names */
         (void)pen_slice_split(out, '/', &head);
     }
     return pen_slice_starts(resource, PEN_SLICE_LIT("user/")) && out->len > 0;
