@@ -56,7 +56,8 @@ def encoded_values(query, found):
 
 
 def group_text(rule, group):
-    names = next(q["groupByFields"] for q in rule["queries"] if len(q["groupByFields"]) == len(group))
+    names = rule.get("group_names") or next(query["groupByFields"] for query in rule["queries"]
+                                            if len(query["groupByFields"]) == len(group))
     return json.dumps(dict(zip(names, group)), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -106,12 +106,17 @@ def made_cases(random_, aliases):
 
 
 def made_match(random_, number, names):
-    """What a Sigma rule becomes: every event is a match, and a signal ends at midnight."""
-    tree = made_tree(random_, names)
-    query = {"judge": tree, "query": text_of(tree), "groupByFields": GROUPS[:1], "aggregation": "count"}
+    """A Sigma rule: every event is a match, and a signal ends at midnight."""
+    id_ = f"{number:08d}-0000-4000-8000-000000000000"
+    event_names = random_.sample(names, random_.randint(1, len(names)))
+    query = {"judge": ("or", *(("is", "@eventName", name) for name in event_names)), "aggregation": "count",
+             "groupByFields": ["@recipientAccountId", "@userIdentity.arn"]}
+    sigma = (f"title: Made {number}\nid: {id_}\nstatus: test\nlogsource: {{product: aws, service: cloudtrail}}\n"
+             f"detection:\n  selection:\n    eventName: [{', '.join(event_names)}]\n  condition: selection\n"
+             "level: medium\n")
     options = {"evaluationWindow": 0, "keepAlive": 3600, "maxSignalDuration": 2 * 86400, "detectionMethod": "match"}
-    return {"id": f"made-{number}", "midnight": True, "queries": [query], "options": options,
-            "cases": [{"condition": "", "status": "medium", "name": ""}]}
+    return {"id": id_, "midnight": True, "sigma": sigma, "queries": [query], "options": options,
+            "group_names": ["account", "identity"], "cases": [{"condition": "", "status": "medium", "name": ""}]}
 
 
 def made_rule(random_, number, names):
@@ -167,7 +172,7 @@ def made_record(random_, number, name, time, words):
     if random_.random() < 0.8:
         parameters["value"] = made_scalar(random_, words)
     if random_.random() < 0.8:
-        parameters["size"] = random_.choice([0, 1, 2, 3, 5, 8, -2, 0.5, 2.75])
+        parameters["size"] = random_.choice([0, 1, 2, 3, 5, 8, -2, 0.5, 2.75, "3", "2.5", "x"])
     if random_.random() < 0.7:
         parameters["list"] = [made_scalar(random_, words) for _ in range(random_.randint(0, 3))]
     record = {"eventVersion": "1.08", "eventTime": rfc3339(time), "eventSource": "s3.amazonaws.com", "eventName": name,

@@ -5,13 +5,20 @@ The seeds are fixed; with FIRST and LAST those of a long run by hand.  A seed th
 fails again alone.
 """
 import collections
+import json
 import os
+import random
+import shutil
+import signal
+import subprocess
 import sys
+import time
 
 import kit
 import oracle_compare
 import oracle_feed
 import oracle_made
+import oracle_replay
 
 SHARDS = (1, 2, 3, 7, 16)
 
@@ -58,6 +65,113 @@ def case_oracle_state():
     assert not failed, f"{len(failed)} seeds differ: {failed[:20]}"
     is_varied(counts, 50)
     print(dict(counts))
+
+
+def batch(numbers, counts):
+    """Many sets as one: rules, events and what signals they must make."""
+    rules, events = [], []
+    for seed in numbers:
+        of_set = oracle_made.made_set("replay", seed, has_matches=True)
+        rules += of_set[0]
+        events += of_set[1]
+    wanted = oracle_compare.judged(rules, events, oracle_feed.group_text, oracle_feed.signal_id)
+    tally(rules, wanted, counts)
+    return rules, events, wanted
+
+
+def batches(count, size=60):
+    numbers = seeds(count)
+    return [numbers[i:i + size] for i in range(0, len(numbers), size)]
+
+
+def agrees(rules, wanted, out, objects, words):
+    lines = oracle_compare.differences(wanted, oracle_replay.signals(out, rules, objects))
+    assert not lines, "\n  ".join([f"{words}: {len(lines)} differences", *lines[:10]])
+
+
+def case_oracle_replay():
+    """The whole program: rule files and objects, laid out anew for each number of shards."""
+    counts = collections.Counter()
+    for numbers in batches(120):
+        rules, events, wanted = batch(numbers, counts)
+        oracle_replay.put_rules(rules, kit.WORK / "rules")
+        for shards in SHARDS:
+            objects = oracle_replay.laid_out(events, kit.WORK / "data", f"{numbers} {shards}")
+            oracle_replay.run(kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", "--shards", shards)
+            agrees(rules, wanted, kit.WORK / "out", objects, f"seeds {numbers}, {shards} shards")
+            shutil.rmtree(kit.WORK / "data")
+            shutil.rmtree(kit.WORK / "out")
+        shutil.rmtree(kit.WORK / "rules")
+    is_varied(counts, 40)
+    print(dict(counts))
+
+
+def killed(random_, source, out, rules, shards):
+    """Kills a run somewhere behind the start of its job; whether it was killed before its end."""
+    child = subprocess.Popen([kit.BINARY, "replay", source, "--out", out, "--no-progress", *kit.FIXED, "--rules", rules,
+                              *oracle_replay.ARGS, "--shards", str(shards), "--set", "commit.interval=1ms"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while child.poll() is None and not (out / "checkpoint.db").exists():
+        time.sleep(0.001)
+    time.sleep(random_.random() * 0.05)
+    child.kill()
+    code = child.wait()
+    assert code in (0, -signal.SIGKILL), code
+    return code != 0
+
+
+def case_oracle_killed():
+    """Killed again and again, each time resumed with another number of shards."""
+    random_ = random.Random("kill")
+    times = 0
+    for numbers in batches(60):
+        rules, events, wanted = batch(numbers, collections.Counter())
+        oracle_replay.put_rules(rules, kit.WORK / "rules")
+        objects = oracle_replay.laid_out(events, kit.WORK / "data", str(numbers))
+        for shards in (2, 3, 1, 7, 2, 16):
+            times += killed(random_, kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", shards)
+        oracle_replay.run(kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", "--shards", 3)
+        agrees(rules, wanted, kit.WORK / "out", objects, f"seeds {numbers}, killed {times} times")
+        for name in ("data", "out", "rules"):
+            shutil.rmtree(kit.WORK / name)
+    assert times > 0, "no run was killed before its end"
+    print(times, "kills")
+
+
+def expected(signal, shift_ns=0):
+    return {"severity": signal["severity"], "group": json.loads(signal["group"]),
+            "first_seen": oracle_made.rfc3339(signal["first_seen"] + shift_ns)}
+
+
+def put_tests(rules, events, folder):
+    """Each rule with a test that holds, and one in which a single signal begins a second too early."""
+    count = 0
+    for rule in rules:
+        wanted = oracle_compare.judged([rule], events, oracle_feed.group_text, oracle_feed.signal_id).values()
+        if not 0 < len(wanted) <= 20:
+            continue
+        right = [expected(signal) for signal in wanted]
+        wrong = [*right[1:], expected(next(iter(wanted)), shift_ns=-oracle_made.S)]
+        tests = [{"name": name, "type": "cloudtrail", "events": [event["record"] for event in events],
+                  "expect": {"signals": signals}} for name, signals in (("right", right), ("wrong", wrong))]
+        (folder / f"{rule['id']}.json").write_text(json.dumps(oracle_replay.public(rule)))
+        (folder / f"{rule['id']}.test.yml").write_text(json.dumps({"tests": tests}, ensure_ascii=False), "utf-8")
+        count += 1
+    return count
+
+
+def case_oracle_tests():
+    """`rules test` comes to the same signals; records of a test lie in no object, so none is late."""
+    (kit.WORK / "rules").mkdir()
+    count = 0
+    for seed in seeds(30):
+        rules, events = oracle_made.made_set("tests", seed)
+        events = [{**event, "promise": None} for event in events]
+        count += put_tests(rules, events, kit.WORK / "rules")
+    done = kit.run("rules", "test", kit.WORK / "rules", code=4)
+    words = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert f"{count} passed, {count} failed" in words and count > 20, (count, words[-3000:])
+    print(count, "rules")
 
 
 kit.main({name: case for name, case in globals().items() if name.startswith("case_")})

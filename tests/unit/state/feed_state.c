@@ -44,7 +44,7 @@ static void need(bool is_true, const char *what)
 {
     if (!is_true) {
         (void)fprintf(stderr, "feed_state: %s\n", what);
-        exit(2);
+        exit(2); /* NOLINT(concurrency-mt-unsafe): one thread */
     }
 }
 

@@ -1,0 +1,94 @@
+"""oracle_replay.py - made sets as rule files and CloudTrail objects, and the signals that a replay leaves."""
+import collections
+import datetime
+import gzip
+import json
+import random
+import sqlite3
+
+import kit
+import oracle
+import oracle_feed
+
+
+def public(rule):
+    """As Datadog's API has it: without what the oracle alone reads."""
+    queries = [{name: value for name, value in query.items() if name != "judge"} for query in rule["queries"]]
+    cases = [{**case, "notifications": []} for case in rule["cases"]]
+    return {**rule, "queries": queries, "cases": cases}
+
+
+def key_of(event, number):
+    """A key of the event's account and region, with the day that makes the promise, or without one."""
+    if event["day"] is None:
+        return f"loose/{number}.json"
+    day = datetime.datetime.fromtimestamp(event["day"] * 86400, datetime.timezone.utc)
+    place = f"{event['account']}_CloudTrail_{event['region']}_{day:%Y%m%d}T0000Z_{number:016d}"
+    return f"AWSLogs/{event['account']}/CloudTrail/{event['region']}/{day:%Y/%m/%d}/{place}.json.gz"
+
+
+def laid_out(events, folder, seed):
+    """Writes the objects, in a random order of records, some records twice; ids by object."""
+    random_ = random.Random(f"objects {seed}")
+    objects = collections.defaultdict(list)
+    given = list(events) + [event for event in events if random_.random() < 0.05]
+    random_.shuffle(given)
+    for event in given:
+        objects[key_of(event, random_.randrange(3))].append(event)
+    for key, held in objects.items():
+        data = json.dumps({"Records": [event["record"] for event in held]}, ensure_ascii=random_.random() < 0.5).encode()
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(data, 1) if key.endswith(".gz") else data)
+    return {key: [event["id"] for event in held] for key, held in objects.items()}
+
+
+def case_of(rule, name, severity):
+    found = [i for i, case in enumerate(rule["cases"]) if (case["name"], case["status"]) == (name or "", severity)]
+    assert len(found) == 1, (rule["id"], name, severity)
+    return found[0]
+
+
+def signals(out, rules, objects):
+    """By id, in the oracle's form; each event must lie where it is said to."""
+    by_id = {rule["id"]: rule for rule in rules}
+    db = sqlite3.connect(out / "signals.db")
+    db.row_factory = sqlite3.Row
+    samples = collections.defaultdict(list)
+    for row in db.execute("select * from signal_events"):
+        assert objects[row["object"]][row["record"]] == row["event_id"], dict(row)
+        samples[row["signal_id"]].append(row["event_id"])
+    found = {}
+    for row in db.execute("select * from signals"):
+        rule = by_id[row["rule_id"]]
+        found[row["id"]] = {
+            "id": row["id"], "rule": row["rule_id"], "group": row["group_by"], "first_seen": row["first_seen_ns"],
+            "last_seen": row["last_seen_ns"], "events_matched": row["events_matched"],
+            "events_per_query": per_query(json.loads(row["events_per_query"]), rule), "severity": row["severity"],
+            "case": case_of(rule, row["case_name"], row["severity"]), "closed": bool(row["closed"]),
+            "late": bool(row["late"]), "samples": samples.pop(row["id"], []),
+            **{name: json.loads(row[name]) for name in ("accounts", "regions", "actors", "source_ips")}}
+    db.close()
+    assert not samples, f"events of no signal: {samples}"
+    return found
+
+
+def per_query(told, rule):
+    return [told[name] for name in oracle.names_of(rule)] if isinstance(told, dict) else told
+
+
+def put_rules(rules, folder):
+    folder.mkdir()
+    (folder / "datadog.json").write_text(json.dumps([public(rule) for rule in rules if "sigma" not in rule]))
+    for rule in rules:
+        if "sigma" in rule:
+            (folder / f"{rule['id']}.yml").write_text(rule["sigma"])
+
+
+ARGS = ("--signals-only", "--sink", "null")
+
+
+def run(source, out, rules, *args):
+    summary = kit.replay(source, out, "--rules", rules, *ARGS, *args)
+    assert summary["rules"]["rejected"] == 0, summary["words"]
+    return summary
