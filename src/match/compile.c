@@ -160,16 +160,20 @@ static uint8_t flags_of(const struct engine_pred *pred)
     return pred->cls == CLASS_SCAN ? FIELD_SCAN : 0;
 }
 
-/* Marks the fields that are looked at and numbers those that are scanned. */
-static pen_status mark_fields(struct builder *b)
+static void count_fields(struct pen_engine *engine)
 {
-    struct pen_engine *engine = b->engine;
     for (uint32_t i = 0; i < engine->pred_count; i++) {
         const struct engine_pred *pred = &engine->preds[i];
         if (pred->cls != CLASS_LAZY && pred->ready.pred.field >= engine->field_count) {
             engine->field_count = pred->ready.pred.field + 1;
         }
     }
+}
+
+/* Marks the fields that are looked at and numbers those that are scanned. */
+static pen_status mark_fields(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
     engine->field_flags = PEN_NEW_N(&engine->arena, uint8_t, (size_t)engine->field_count + 1);
     engine->field_tags = pen_arena_alloc_n(&engine->arena, (size_t)engine->field_count + 1,
                                            sizeof(*engine->field_tags), 1);
@@ -278,6 +282,9 @@ static pen_status build_patterns(struct builder *b, const struct pen_engine_opti
     return PEN_OK;
 }
 
+/* Of what starts a query, as weigh has it: about 20 names of events. */
+#define SELDOM_COST_MAX 64U
+
 static uint32_t scan_cost(const struct pen_pred *pred)
 {
     size_t longest = pred->op == PEN_OP_REGEX ? 4 : 0;
@@ -294,6 +301,7 @@ static uint32_t scan_cost(const struct pen_pred *pred)
 static pen_status weigh(struct builder *b)
 {
     const struct pen_engine *engine = b->engine;
+    free(b->cost);
     b->cost = calloc((size_t)engine->pred_count + 1, sizeof(*b->cost));
     uint32_t *literals = calloc((size_t)engine->field_count + 1, sizeof(*literals));
     if (b->cost == NULL || literals == NULL) {
@@ -317,15 +325,88 @@ static pen_status weigh(struct builder *b)
     return PEN_OK;
 }
 
+/* Programs lie behind each other, in the order of the queries. */
+static pen_status add_programs(struct builder *b, uint32_t count)
+{
+    struct pen_engine *engine = b->engine;
+    engine->query_count = count;
+    engine->queries = PEN_NEW_N(&engine->arena, struct engine_query, (size_t)count + 1);
+    engine->always = PEN_NEW_N(&engine->arena, uint32_t, (size_t)count + 1);
+    if (engine->queries == NULL || engine->always == NULL) {
+        return no_memory(b->err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pen_query *query = &b->sorted[i];
+        engine->queries[i].tag = query->tag;
+        if (pen_match_program(&b->code, &b->intern, query->expr, &engine->queries[i].entry) !=
+            PEN_OK) {
+            return no_memory(b->err);
+        }
+        engine->queries[i].code_end = pen_u32(b->code.len / sizeof(struct instruction));
+    }
+    return PEN_OK;
+}
+
+static uint32_t set_at(const struct builder *b, size_t at)
+{
+    uint32_t pred = 0;
+    memcpy(&pred, b->set.ptr + at, sizeof(pred));
+    return pred;
+}
+
+/* Marks in is_waited_for what must be scanned for one query. */
+static pen_status mark_waited_for(struct builder *b, uint32_t at, bool *is_waited_for)
+{
+    const struct pen_engine *engine = b->engine;
+    const struct instruction *code = (const struct instruction *)(const void *)b->code.ptr;
+    bool has_set = false;
+    uint64_t cost = 0;
+    if (pen_match_required(&b->intern, b->cost, b->sorted[at].expr, &b->set, &has_set) != PEN_OK) {
+        return no_memory(b->err);
+    }
+    for (size_t i = 0; has_set && i < b->set.len; i += sizeof(uint32_t)) {
+        is_waited_for[set_at(b, i)] = true;
+        cost += b->cost[set_at(b, i)];
+    }
+    if (has_set && cost <= SELDOM_COST_MAX) {
+        return PEN_OK;
+    }
+    for (uint32_t i = at == 0 ? 0 : engine->queries[at - 1].code_end;
+         i < engine->queries[at].code_end; i++) {
+        is_waited_for[code[i].pred] = true;
+    }
+    return PEN_OK;
+}
+
+/*
+ * A scan costs on every record, a look at one value only where a program gets that far.  So what
+ * starts no query, and is asked by queries alone that seldom start, is looked at.
+ */
+static pen_status spare_scans(struct builder *b)
+{
+    struct pen_engine *engine = b->engine;
+    bool *is_waited_for = calloc((size_t)engine->pred_count + 1, sizeof(*is_waited_for));
+    if (is_waited_for == NULL) {
+        return no_memory(b->err);
+    }
+    pen_status status = PEN_OK;
+    for (uint32_t i = 0; status == PEN_OK && i < engine->query_count; i++) {
+        status = mark_waited_for(b, i, is_waited_for);
+    }
+    for (uint32_t i = 0; status == PEN_OK && i < engine->pred_count; i++) {
+        if (engine->preds[i].cls == CLASS_SCAN && !is_waited_for[i]) {
+            engine->preds[i].cls = CLASS_LAZY;
+        }
+    }
+    free(is_waited_for);
+    return status;
+}
+
 static pen_status add_query(struct builder *b, uint32_t at)
 {
     struct pen_engine *engine = b->engine;
-    const struct pen_query *query = &b->sorted[at];
-    engine->queries[at].tag = query->tag;
     bool has_set = false;
-    if (pen_match_program(&b->code, &b->intern, query->expr, &engine->queries[at].entry) !=
-            PEN_OK ||
-        pen_match_required(&b->intern, b->cost, query->expr, &b->set, &has_set) != PEN_OK) {
+    if (pen_match_required(&b->intern, b->cost, b->sorted[at].expr, &b->set, &has_set) != PEN_OK) {
         return no_memory(b->err);
     }
     if (!has_set) {
@@ -333,8 +414,7 @@ static pen_status add_query(struct builder *b, uint32_t at)
         return PEN_OK;
     }
     for (size_t i = 0; i < b->set.len; i += sizeof(uint32_t)) {
-        struct pair pair = {.query = at};
-        memcpy(&pair.pred, b->set.ptr + i, sizeof(pair.pred));
+        const struct pair pair = {.query = at, .pred = set_at(b, i)};
         if (pen_buf_add(&b->pairs, (pen_slice){(const uint8_t *)&pair, sizeof(pair)}) != PEN_OK) {
             return no_memory(b->err);
         }
@@ -374,19 +454,23 @@ static pen_status link_queries(struct builder *b)
     return PEN_OK;
 }
 
-static pen_status add_queries(struct builder *b, uint32_t count)
+/* What is scanned, and the programs. */
+static pen_status plan(struct builder *b, uint32_t count)
 {
-    struct pen_engine *engine = b->engine;
-    engine->query_count = count;
-    engine->queries = PEN_NEW_N(&engine->arena, struct engine_query, (size_t)count + 1);
-    engine->always = PEN_NEW_N(&engine->arena, uint32_t, (size_t)count + 1);
-    if (engine->queries == NULL || engine->always == NULL) {
-        return no_memory(b->err);
-    }
-    for (uint32_t i = 0; i < count; i++) {
+    count_fields(b->engine);
+    PEN_TRY(add_programs(b, count));
+    PEN_TRY(weigh(b));
+    PEN_TRY(spare_scans(b));
+    return mark_fields(b);
+}
+
+static pen_status add_queries(struct builder *b)
+{
+    PEN_TRY(weigh(b)); /* without the patterns that the database did not take */
+    for (uint32_t i = 0; i < b->engine->query_count; i++) {
         PEN_TRY(add_query(b, i));
     }
-    return PEN_OK;
+    return link_queries(b);
 }
 
 static pen_status build(struct builder *b, const struct pen_query *queries, uint32_t count,
@@ -394,12 +478,10 @@ static pen_status build(struct builder *b, const struct pen_query *queries, uint
 {
     PEN_TRY(check_queries(b, queries, count));
     PEN_TRY(copy_preds(b));
-    PEN_TRY(mark_fields(b));
+    PEN_TRY(plan(b, count));
     PEN_TRY(build_eq(b));
     PEN_TRY(build_patterns(b, options));
-    PEN_TRY(weigh(b));
-    PEN_TRY(add_queries(b, count));
-    return link_queries(b);
+    return add_queries(b);
 }
 
 static void fill_stats(struct pen_engine *engine, int64_t begin_ns)

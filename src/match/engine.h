@@ -31,7 +31,8 @@ struct instruction {
 };
 
 struct engine_query {
-    uint32_t entry; /* instruction, or GO_TRUE, GO_FALSE */
+    uint32_t entry;    /* instruction, or GO_TRUE, GO_FALSE */
+    uint32_t code_end; /* its instructions lie between that of the query before and this */
     uint32_t tag;
 };
 

@@ -89,11 +89,79 @@ static void always_run_is_only_for_queries_without_a_required_predicate(void **s
     pen_engine_free(engine);
 }
 
+#define NAMES_MAX 64U
+
+/* Patterns of an engine whose queries i are: field 0 is the name i, and field 1 has "needle" in it.
+ */
+static uint32_t patterns_of(uint32_t names, const char *name, const char *other, uint32_t *found)
+{
+    static const struct pen_piece needle[] = {{.kind = PEN_PIECE_RUN},
+                                              {PEN_PIECE_TEXT, PEN_SLICE_LIT("needle")},
+                                              {.kind = PEN_PIECE_RUN}};
+    const struct pen_pred has = {
+        .field = 1, .op = PEN_OP_PATTERN, .pieces = needle, .piece_count = 3};
+    char texts[NAMES_MAX][16];
+    struct pen_piece pieces[NAMES_MAX];
+    struct pen_pred preds[NAMES_MAX];
+    struct pen_expr leaves[NAMES_MAX];
+    struct pen_expr *kids[NAMES_MAX][2];
+    struct pen_expr both[NAMES_MAX];
+    struct pen_query queries[NAMES_MAX];
+    struct pen_expr leaf = expr_of(&has);
+    for (uint32_t i = 0; i < names; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "name%u", i);
+        pieces[i] = (struct pen_piece){PEN_PIECE_TEXT, pen_slice_str(texts[i])};
+        preds[i] = (struct pen_pred){.op = PEN_OP_PATTERN, .pieces = &pieces[i], .piece_count = 1};
+        leaves[i] = expr_of(&preds[i]);
+        kids[i][0] = &leaves[i];
+        kids[i][1] = &leaf;
+        both[i] = (struct pen_expr){.kind = PEN_EXPR_AND, .kids = kids[i], .kid_count = 2};
+        queries[i] = (struct pen_query){&both[i], i, PEN_SLICE_LIT("q")};
+    }
+    struct pen_engine *engine = NULL;
+    struct pen_matcher *matcher = NULL;
+    static struct hand hand;
+    const uint32_t *tags = NULL;
+    assert_int_equal(pen_engine_compile(queries, names, NULL, &engine, NULL), PEN_OK);
+    assert_int_equal(pen_matcher_new(engine, &matcher, NULL), PEN_OK);
+    hand_reset(&hand);
+    hand_str(&hand, 0, name);
+    hand_str(&hand, 1, other);
+    *found = pen_matcher_run(matcher, &hand.record, &tags);
+    const uint32_t patterns = pen_engine_stats_get(engine).patterns;
+    pen_matcher_free(matcher);
+    pen_engine_free(engine);
+    return patterns;
+}
+
+static void what_seldom_started_queries_ask_beside_is_not_scanned(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t names;
+        const char *name, *other;
+        uint32_t patterns, found;
+    } rows[] = {
+        {NAMES_MAX, "name7", "a NEEDLE here", 0, 1},
+        {NAMES_MAX, "name7", "nothing", 0, 0},
+        {NAMES_MAX, "other", "a needle here", 0, 0},
+        {1, "name0", "a needle here", 1, 1},
+        {1, "name0", "nothing", 1, 0},
+    };
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        uint32_t found = 0;
+        assert_int_equal(patterns_of(rows[i].names, rows[i].name, rows[i].other, &found),
+                         rows[i].patterns);
+        assert_int_equal(found, rows[i].found);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_is_missed_then_hit_and_a_corrupt_file_is_made_anew),
         cmocka_unit_test(always_run_is_only_for_queries_without_a_required_predicate),
+        cmocka_unit_test(what_seldom_started_queries_ask_beside_is_not_scanned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
