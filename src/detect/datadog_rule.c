@@ -6,6 +6,8 @@
 #include "source_fold.h"
 #include "template.h"
 
+#define VERSION_DIGITS 12
+
 /* ---- what describes the rule ---- */
 
 /* tactic:TA0006-credential-access is "TA0006-credential-access". */
@@ -32,15 +34,28 @@ static void read_status(const struct json_node *root, struct pen_rule *rule)
                                                       : PEN_SLICE_LIT("enabled");
 }
 
+/* The server's number, else what tells one text of the rule from another. */
+static pen_slice read_version(const struct datadog *d)
+{
+    const struct json_node *version = datadog_get(d->root, "version", PEN_NUMBER);
+    char hex[33];
+    if (version != NULL) {
+        return version->text;
+    }
+    pen_hash128_hex(pen_hash128(d->root->raw, 0), hex);
+    const pen_slice copy = pen_arena_dup(d->arena, (pen_slice){(uint8_t *)hex, VERSION_DIGITS});
+    PEN_CHECK(copy.ptr != NULL);
+    return copy;
+}
+
 static void read_meta(struct datadog *d, struct pen_rule *rule)
 {
     const pen_slice custom = datadog_text(d->root, "customName");
-    const struct json_node *version = datadog_get(d->root, "version", PEN_NUMBER);
     rule->language = "datadog";
     rule->line = d->root->line;
     rule->id = datadog_text(d->root, "id");
     rule->title = custom.len > 0 ? custom : datadog_text(d->root, "name");
-    rule->version = version == NULL ? (pen_slice){0} : version->text;
+    rule->version = read_version(d);
     rule->tags = datadog_texts(d, d->root, "tags", &rule->tag_count);
     tags_named(d, rule, "tactic:", &rule->tactics, &rule->tactic_count);
     tags_named(d, rule, "technique:", &rule->techniques, &rule->technique_count);

@@ -494,6 +494,21 @@ static void terraform_has_names_and_blocks_of_its_own(void **state)
     pen_rules_free(rules);
 }
 
+static void a_rule_without_a_version_has_one_of_its_text(void **state)
+{
+    (void)state;
+    struct pen_rules *one = load_json(RULE, false);
+    struct pen_rules *same = load_json("\n[" RULE "]", false);
+    struct pen_rules *other = load_json(HEAD QUERIES "," CASES "," OPTIONS ",\"tags\":[]}", false);
+    const pen_slice version = pen_rules_at(one, 0)->version;
+    assert_int_equal(version.len, 12);
+    assert_true(pen_slice_eq(version, pen_rules_at(same, 0)->version));
+    assert_false(pen_slice_eq(version, pen_rules_at(other, 0)->version));
+    pen_rules_free(one);
+    pen_rules_free(same);
+    pen_rules_free(other);
+}
+
 static void rules_that_are_off_are_left_out_unless_all_are_wanted(void **state)
 {
     static const char text[] =
@@ -581,6 +596,7 @@ int main(void)
         cmocka_unit_test(rules_come_in_several_forms),
         cmocka_unit_test(rules_of_one_name_get_numbers),
         cmocka_unit_test(terraform_has_names_and_blocks_of_its_own),
+        cmocka_unit_test(a_rule_without_a_version_has_one_of_its_text),
         cmocka_unit_test(rules_that_are_off_are_left_out_unless_all_are_wanted),
         cmocka_unit_test(a_rule_is_for_the_types_that_its_source_names),
         cmocka_unit_test(a_file_and_a_rule_have_limits_of_bytes),
