@@ -166,14 +166,18 @@ struct nrm_side {
 #define NRM_THREAT_LISTS 5U
 #define NRM_THREAT_BYTES_MAX ((size_t)16 << 20)
 #define NRM_ADDRESS_MAX 45U
+#define NRM_WATCHED_MAX (NRM_SLOTS_MAX + 8U)
 struct nrm_watched { /* a field whose values are looked up in lists of indicators */
-    uint32_t slot;
-    uint32_t kinds; /* PEN_IOC_ bits */
+    pen_slice name;  /* of ECS, or a path of the record */
+    uint32_t slot;   /* or PEN_FIELD_NONE, and then */
+    uint32_t field;  /* of the record */
+    uint32_t kinds;  /* PEN_IOC_ bits */
+    bool is_related; /* it gathers the values of others */
 };
 struct nrm_threat {
     struct pen_ioc ioc;
-    uint32_t slots[NRM_THREAT_FIELDS_MAX];
-    uint32_t slot_count;
+    pen_slice fields[NRM_THREAT_FIELDS_MAX]; /* their names */
+    uint32_t field_count;
     uint8_t ip_len;
     uint8_t ip[NRM_ADDRESS_MAX]; /* the address of the record */
 };
@@ -231,7 +235,7 @@ struct pen_schema {
     uint32_t agent[PEN_AGENT_PARTS]; /* of the user agent: slots, or PEN_FIELD_NONE */
     uint32_t slot_agent; /* user_agent.original, where it is looked at; else PEN_FIELD_NONE */
     bool has_assets;
-    struct nrm_watched watched[NRM_SLOTS_MAX];
+    struct nrm_watched watched[NRM_WATCHED_MAX];
     uint32_t watched_count;                          /* 0: there are no lists of indicators */
     uint32_t threat, threat_lists[NRM_THREAT_LISTS]; /* slots */
     bool is_enrich_asked; /* a rule or query names a field that tables fill */
@@ -321,7 +325,7 @@ void nrm_client_fill(struct pen_normalizer *n, const struct pen_record *record);
  * threat.enrichments and threat.matched; looks the values of a record up and fills them. */
 PEN_MUST_USE pen_status nrm_threat_build(struct pen_schema *schema, uint32_t wanted,
                                          struct pen_err *err);
-PEN_MUST_USE pen_status nrm_threat_fill(struct pen_normalizer *n);
+PEN_MUST_USE pen_status nrm_threat_fill(struct pen_normalizer *n, const struct pen_record *record);
 /* The field of ours that rules and queries mean by a name of another form; empty: none. */
 pen_slice nrm_threat_name(pen_slice name);
 

@@ -720,7 +720,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
         nrm_enrich_fill(n);
     }
     if (n->schema->watched_count > 0 && n->enricher != NULL && status == PEN_OK) {
-        status = nrm_threat_fill(n);
+        status = nrm_threat_fill(n, record);
         doc->indicators = n->threats.count;
     }
     if (status == PEN_OK) {

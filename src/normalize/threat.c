@@ -102,10 +102,52 @@ static void watch_all(struct pen_schema *schema)
             kinds &= has_ip_too(schema, ecs) ? ~PEN_IOC_AS_ADDRESS : ~0U;
             if (kinds != 0) {
                 schema->watched[schema->watched_count++] =
-                    (struct nrm_watched){.slot = i, .kinds = kinds | PEN_IOC_PUBLIC};
+                    (struct nrm_watched){.name = ecs,
+                                         .slot = i,
+                                         .kinds = kinds | PEN_IOC_PUBLIC,
+                                         .is_related = turn == 1};
             }
         }
     }
+}
+
+/* What no map has a field of ECS for: hashes, and indicators that findings name themselves. */
+static pen_status watch_paths(struct pen_schema *schema, struct pen_err *err)
+{
+    static const struct {
+        const char *type, *path;
+        uint32_t kinds;
+    } paths[] = {
+        {"guardduty", "service.runtimeDetails.process.executableSha256", PEN_IOC_AS_FILE},
+        {"guardduty",
+         "service.ebsVolumeScanDetails.scanDetections.threatDetectedByName.threatNames.filePaths."
+         "hash",
+         PEN_IOC_AS_FILE},
+        {"networkfirewall", "event.tls.ja3.hash", PEN_IOC_AS_FILE},
+        {"networkfirewall", "event.tls.ja3s.hash", PEN_IOC_AS_FILE},
+        {"networkfirewall", "event.fileinfo.sha256", PEN_IOC_AS_FILE},
+        {"networkfirewall", "event.fileinfo.md5", PEN_IOC_AS_FILE},
+        {"ocsf-json", "file.hashes.value", PEN_IOC_AS_FILE},
+        {"ocsf-json", "process.file.hashes.value", PEN_IOC_AS_FILE},
+        {"ocsf-json", "actor.process.file.hashes.value", PEN_IOC_AS_FILE},
+        {"securityhub", "ThreatIntelIndicators.Value", PEN_IOC_AS_ALL},
+        {"securityhub", "Threats.FilePaths.Hash", PEN_IOC_AS_FILE},
+    };
+    pen_status st = PEN_OK;
+    for (size_t i = 0; st == PEN_OK && i < PEN_COUNT(paths); i++) {
+        const pen_slice name = pen_slice_str(paths[i].path);
+        uint32_t field = PEN_FIELD_NONE;
+        if (pen_slice_eq(schema->type->name, pen_slice_str(paths[i].type))) {
+            PEN_CHECK(schema->watched_count < NRM_WATCHED_MAX);
+            st = nrm_field_add(schema, name, &field, err);
+            schema->watched[schema->watched_count++] =
+                (struct nrm_watched){.name = name,
+                                     .slot = PEN_FIELD_NONE,
+                                     .field = field,
+                                     .kinds = paths[i].kinds | PEN_IOC_PUBLIC};
+        }
+    }
+    return st;
 }
 
 static pen_status slot_add(struct pen_schema *schema, const char *name, uint32_t *slot,
@@ -127,6 +169,7 @@ pen_status nrm_threat_build(struct pen_schema *schema, uint32_t wanted, struct p
     }
     if (!is_taken) {
         watch_all(schema);
+        PEN_TRY(watch_paths(schema, err));
     }
     if (schema->watched_count == 0) {
         return PEN_OK;
@@ -162,14 +205,14 @@ pen_slice nrm_threat_name(pen_slice name)
 
 /* ---- looking ---- */
 
-static void field_add(struct nrm_threat *threat, uint32_t slot)
+static void field_add(struct nrm_threat *threat, pen_slice name)
 {
-    bool is_known = threat->slot_count == NRM_THREAT_FIELDS_MAX;
-    for (uint32_t i = 0; i < threat->slot_count; i++) {
-        is_known |= threat->slots[i] == slot;
+    bool is_known = threat->field_count == NRM_THREAT_FIELDS_MAX;
+    for (uint32_t i = 0; i < threat->field_count; i++) {
+        is_known |= threat->fields[i].ptr == name.ptr;
     }
     if (!is_known) {
-        threat->slots[threat->slot_count++] = slot;
+        threat->fields[threat->field_count++] = name;
     }
 }
 
@@ -207,12 +250,11 @@ static pen_status text_look(struct pen_normalizer *n, const struct nrm_watched *
     }
     const uint32_t count =
         pen_enricher_ioc(n->enricher, watched->kinds, text, found, NRM_THREATS_MAX);
-    const bool is_last = is_related(n->schema->slots[watched->slot].ecs);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t before = all->count;
         struct nrm_threat *threat = threat_of(all, &found[i]);
-        if (threat != NULL && (all->count > before || !is_last)) {
-            field_add(threat, watched->slot);
+        if (threat != NULL && (all->count > before || !watched->is_related)) {
+            field_add(threat, watched->name);
         }
     }
     return PEN_OK;
@@ -232,10 +274,9 @@ static bool is_again(struct nrm_threats *all, uint32_t kinds, pen_slice text)
     return false;
 }
 
-static pen_status watched_look(struct pen_normalizer *n, const struct nrm_watched *watched)
+static pen_status slot_look(struct pen_normalizer *n, const struct nrm_watched *watched)
 {
     const struct nrm_value *value = &n->slots[watched->slot];
-    const bool is_last = is_related(n->schema->slots[watched->slot].ecs);
     pen_status st = PEN_OK;
     if (value->kind == NRM_TEXT &&
         (!is_again(&n->threats, watched->kinds, value->text) || n->threats.count > 0)) {
@@ -244,8 +285,24 @@ static pen_status watched_look(struct pen_normalizer *n, const struct nrm_watche
     for (uint32_t i = 0; st == PEN_OK && value->kind == NRM_LIST && i < value->item_count; i++) {
         const struct nrm_item *item = &n->items[value->item_first + i];
         const bool is_known = is_again(&n->threats, watched->kinds, item->text);
-        if (!is_known || (n->threats.count > 0 && !is_last)) {
+        if (!is_known || (n->threats.count > 0 && !watched->is_related)) {
             st = text_look(n, watched, item->text, item->is_escaped);
+        }
+    }
+    return st;
+}
+
+static pen_status watched_look(struct pen_normalizer *n, const struct pen_record *record,
+                               const struct nrm_watched *watched)
+{
+    if (watched->slot != PEN_FIELD_NONE) {
+        return slot_look(n, watched);
+    }
+    pen_status st = PEN_OK;
+    const struct pen_value *value = pen_record_first(record, watched->field);
+    for (; st == PEN_OK && value != NULL; value = pen_value_next(record, value)) {
+        if (value->kind == PEN_STRING) {
+            st = text_look(n, watched, value->text, value->is_escaped);
         }
     }
     return st;
@@ -260,15 +317,15 @@ static size_t bytes_of(const struct pen_ioc *ioc)
 }
 
 /* Room for all of it: slices of what was written stay good. */
-static pen_status room_make(struct nrm_threats *all, const struct pen_schema *schema)
+static pen_status room_make(struct nrm_threats *all)
 {
     size_t bytes = HIT_BYTES;
     all->json.len = 0;
     for (uint32_t i = 0; i < all->count; i++) {
         const struct nrm_threat *threat = &all->items[i];
         bytes += WRITTEN_MOST * ESCAPE_MOST * bytes_of(&threat->ioc) + HIT_BYTES;
-        for (uint32_t k = 0; k < threat->slot_count; k++) {
-            bytes += schema->slots[threat->slots[k]].ecs.len + HIT_BYTES;
+        for (uint32_t k = 0; k < threat->field_count; k++) {
+            bytes += threat->fields[k].len + HIT_BYTES;
         }
     }
     return pen_buf_reserve(&all->json, bytes);
@@ -331,13 +388,11 @@ static pen_status indicator_write(const struct nrm_threat *threat, struct pen_bu
     return pen_buf_add_byte(out, '}');
 }
 
-static pen_status matched_write(const struct pen_schema *schema, const struct nrm_threat *threat,
-                                struct pen_buf *out)
+static pen_status matched_write(const struct nrm_threat *threat, struct pen_buf *out)
 {
     pen_status st = pen_buf_add(out, PEN_SLICE_LIT(",\"matched\":{\"field\":["));
-    for (uint32_t i = 0; st == PEN_OK && i < threat->slot_count; i++) {
-        const pen_slice ecs = schema->slots[threat->slots[i]].ecs;
-        st = pen_buf_printf(out, "%s\"%.*s\"", i == 0 ? "" : ",", PEN_SLICE_FMT(ecs));
+    for (uint32_t i = 0; st == PEN_OK && i < threat->field_count; i++) {
+        st = pen_buf_printf(out, "%s\"%.*s\"", i == 0 ? "" : ",", PEN_SLICE_FMT(threat->fields[i]));
     }
     st = st == PEN_OK ? pen_buf_add_byte(out, ']') : st;
     if (st == PEN_OK && threat->ioc.type > PEN_IOC_IPV6) {
@@ -354,7 +409,7 @@ static pen_status enrichments_write(struct pen_normalizer *n)
     for (uint32_t i = 0; st == PEN_OK && i < n->threats.count; i++) {
         st = i == 0 ? PEN_OK : pen_buf_add_byte(out, ',');
         st = st == PEN_OK ? indicator_write(&n->threats.items[i], out) : st;
-        st = st == PEN_OK ? matched_write(n->schema, &n->threats.items[i], out) : st;
+        st = st == PEN_OK ? matched_write(&n->threats.items[i], out) : st;
     }
     PEN_TRY(st);
     PEN_TRY(pen_buf_add_byte(out, ']'));
@@ -406,7 +461,7 @@ static pen_status list_write(struct pen_normalizer *n, enum list list)
     return PEN_OK;
 }
 
-pen_status nrm_threat_fill(struct pen_normalizer *n)
+pen_status nrm_threat_fill(struct pen_normalizer *n, const struct pen_record *record)
 {
     const struct pen_schema *schema = n->schema;
     struct nrm_threats *all = &n->threats;
@@ -414,12 +469,12 @@ pen_status nrm_threat_fill(struct pen_normalizer *n)
     all->count = 0;
     all->seen_count = 0;
     for (uint32_t i = 0; st == PEN_OK && i < schema->watched_count; i++) {
-        st = watched_look(n, &schema->watched[i]);
+        st = watched_look(n, record, &schema->watched[i]);
     }
     if (PEN_LIKELY(all->count == 0) || st != PEN_OK) {
         return st;
     }
-    PEN_TRY(room_make(all, schema));
+    PEN_TRY(room_make(all));
     const uint8_t *at = all->json.ptr;
     st = enrichments_write(n);
     for (uint32_t i = 0; st == PEN_OK && i < LISTS; i++) {

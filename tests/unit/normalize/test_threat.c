@@ -70,9 +70,10 @@ struct threat_fixture {
     struct pen_type type;
 };
 
-static void open_wide(struct threat_fixture *t)
+static void open_type(struct threat_fixture *t, pen_slice name)
 {
     t->type = trail_type;
+    t->type.name = name;
     t->type.map = wide_map;
     t->type.map_count = PEN_COUNT(wide_map);
     t->f = calloc(1, sizeof(*t->f));
@@ -82,6 +83,11 @@ static void open_wide(struct threat_fixture *t)
     t->f->object.bucket = PEN_SLICE_LIT("b");
     t->f->object.key = PEN_SLICE_LIT("k");
     assert_int_equal(pen_enricher_new(enrich, &t->enricher, &t->f->err), PEN_OK);
+}
+
+static void open_wide(struct threat_fixture *t)
+{
+    open_type(t, trail_type.name);
 }
 
 static void seal_wide(struct threat_fixture *t)
@@ -160,6 +166,29 @@ static void urls_agents_and_hashes_are_indicators_too(void **state)
     HAS(t.f, "\"atomic\":\"Bad \\\"Tool\\\"/1.0\"");
     RUN(t.f, ",\"hash\":\"D41D8CD98F00B204E9800998ECF8427E\"");
     HAS(t.f, "\"type\":\"file\"},\"matched\":{\"field\":[\"file.hash.md5\"],\"atomic\":"
+             "\"d41d8cd98f00b204e9800998ecf8427e\"}");
+    assert_int_equal(t.f->doc.indicators, 1);
+    close_wide(&t);
+}
+
+/* GuardDuty's findings of malware name a hash that no field of ECS has. */
+static void hashes_of_findings_are_looked_up_where_they_stand(void **state)
+{
+    static const char hash[] = "D41D8CD98F00B204E9800998ECF8427E";
+    struct threat_fixture t;
+    char record[600];
+    (void)state;
+    open_type(&t, PEN_SLICE_LIT("guardduty"));
+    seal_wide(&t);
+    const int len = snprintf(
+        record, sizeof(record),
+        "{" TIME ",\"service\":{\"ebsVolumeScanDetails\":{\"scanDetections\":{"
+        "\"threatDetectedByName\":{\"threatNames\":[{\"filePaths\":[{\"hash\":\"x\"},{\"hash\":"
+        "\"%s\"}]}]}}}}}",
+        hash);
+    assert_int_equal(fixture_run(t.f, (pen_slice){(const uint8_t *)record, (size_t)len}), PEN_OK);
+    HAS(t.f, "\"type\":\"file\"},\"matched\":{\"field\":[\"service.ebsVolumeScanDetails."
+             "scanDetections.threatDetectedByName.threatNames.filePaths.hash\"],\"atomic\":"
              "\"d41d8cd98f00b204e9800998ecf8427e\"}");
     assert_int_equal(t.f->doc.indicators, 1);
     close_wide(&t);
@@ -247,6 +276,7 @@ int main(void)
         cmocka_unit_test(an_address_has_its_indicator_and_the_network_around_it),
         cmocka_unit_test(fields_of_a_value_are_listed_and_related_ones_last),
         cmocka_unit_test(urls_agents_and_hashes_are_indicators_too),
+        cmocka_unit_test(hashes_of_findings_are_looked_up_where_they_stand),
         cmocka_unit_test(rules_see_what_was_matched),
         cmocka_unit_test(a_type_that_has_a_value_there_keeps_it),
         cmocka_unit_test(without_lists_nothing_is_watched),
