@@ -114,6 +114,9 @@ static bool covers(pen_slice filter, pen_slice rule)
 static bool names(const struct sigma_filter *filter, const struct pen_rule *rule)
 {
     const struct pen_logsource *wide = &filter->meta.logsource;
+    if (rule->datadog != NULL) {
+        return false;
+    }
     if (!covers(wide->category, rule->logsource.category) ||
         !covers(wide->product, rule->logsource.product) ||
         !covers(wide->service, rule->logsource.service)) {
@@ -128,6 +131,17 @@ static bool names(const struct sigma_filter *filter, const struct pen_rule *rule
     return filter->rule_count == 0;
 }
 
+/* Rules of Datadog have filters of their own. */
+static bool is_of_datadog(const struct pen_rules *rules, pen_slice id)
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (rules->items[i].datadog != NULL && pen_slice_eq(rules->items[i].id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void warn_unknown(struct pen_rules *rules, const struct sigma_filter *filter)
 {
     const struct builder at = {.line = filter->map->line, .column = filter->map->column};
@@ -136,9 +150,11 @@ static void warn_unknown(struct pen_rules *rules, const struct sigma_filter *fil
         pen_slice uuid;
         char why[256];
         const bool is_id = sigma_uuid(&rules->arena, text, &uuid);
-        if (rules_known(rules, text, is_id) == NULL) {
-            (void)snprintf(why, sizeof(why), "the filter names '%.*s', which no rule has",
-                           (int)(text.len > 128 ? 128 : text.len), (const char *)text.ptr);
+        const bool is_other = is_of_datadog(rules, text);
+        if (is_other || rules_known(rules, text, is_id) == NULL) {
+            (void)snprintf(why, sizeof(why), "the filter names '%.*s', which %s",
+                           (int)(text.len > 128 ? 128 : text.len), (const char *)text.ptr,
+                           is_other ? "is no rule of Sigma" : "no rule has");
             rules_notice(rules, PEN_NOTICE_WARNING, filter->meta.file, &at, why);
         }
     }

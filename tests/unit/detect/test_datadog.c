@@ -494,6 +494,21 @@ static void terraform_has_names_and_blocks_of_its_own(void **state)
     pen_rules_free(rules);
 }
 
+static void filters_of_sigma_are_not_for_them(void **state)
+{
+    static const char filter[] = "title: f\nlogsource: {product: aws}\n"
+                                 "filter: {rules: [n], s: {a: b}, condition: not s}\n";
+    const struct pen_rule_text files[] = {{"f.json", pen_slice_str(RULE)},
+                                          {"f.yml", pen_slice_str(filter)}};
+    (void)state;
+    struct pen_rules *rules = load_texts(files, PEN_COUNT(files), NULL);
+    (void)only(rules);
+    expect_notice(rules, PEN_NOTICE_WARNING,
+                  "f.yml:3:9: the filter names 'n', which is no rule of Sigma");
+    assert_int_equal(matches_of(rules, "{\"a\":\"b\"}"), 1);
+    pen_rules_free(rules);
+}
+
 static void a_rule_without_a_version_has_one_of_its_text(void **state)
 {
     (void)state;
@@ -596,6 +611,7 @@ int main(void)
         cmocka_unit_test(rules_come_in_several_forms),
         cmocka_unit_test(rules_of_one_name_get_numbers),
         cmocka_unit_test(terraform_has_names_and_blocks_of_its_own),
+        cmocka_unit_test(filters_of_sigma_are_not_for_them),
         cmocka_unit_test(a_rule_without_a_version_has_one_of_its_text),
         cmocka_unit_test(rules_that_are_off_are_left_out_unless_all_are_wanted),
         cmocka_unit_test(a_rule_is_for_the_types_that_its_source_names),
