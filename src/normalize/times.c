@@ -7,6 +7,8 @@
 #define EPOCH_MS_MIN 1000000000000.0    /* numbers above are milliseconds, */
 #define EPOCH_US_MIN 1000000000000000.0 /* above these microseconds */
 #define EPOCH_DIGITS_MAX 18U
+#define YEAR_MIN 1678U
+#define YEAR_MAX 2261U
 #define DAYS_AHEAD 1 /* a log without years may be this far ahead of the object's own time */
 
 static void put(char *out, const void *bytes, size_t n)
@@ -39,31 +41,21 @@ static void write_time(struct pen_normalizer *n, pen_slice text)
         }
         rest = pen_slice_sub(rest, digits, rest.len);
     }
-    if (rest.len >= 5 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) {
+    if (rest.len >= 3 && (rest.ptr[0] == '+' || rest.ptr[0] == '-')) { /* +05, +0530, +05:30 */
         put(out + at, rest.ptr, 3);
-        out[at + 3] = ':';
-        put(out + at + 4, rest.ptr + rest.len - 2, 2);
+        put(out + at + 3, ":00", 3);
+        put(out + at + 4, rest.ptr + (rest.len > 3 ? rest.len - 2 : 3), rest.len > 3 ? 2 : 0);
     } else {
         put(out + at, "+00:00", 6);
     }
     n->time_length = at + 6;
 }
 
-/* A time as write_time expects it: all parts of two digits, "YYYY-MM-DD" at least. */
+/* A time as write_time expects it: with seconds, or "YYYY-MM-DD" alone. */
 static bool has_time_form(pen_slice text)
 {
-    static const char form[] = "0000-00-00T00:00:00";
     text = pen_slice_trim(text);
-    if (text.len != 10 && text.len < 19) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len && i < sizeof(form) - 1; i++) {
-        const bool is_digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
-        if (form[i] == '0' ? !is_digit : is_digit) {
-            return false;
-        }
-    }
-    return true;
+    return text.len == 10 || (text.len >= 19 && text.ptr[16] == ':');
 }
 
 static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
@@ -301,9 +293,10 @@ static bool by_pattern(pen_slice form, pen_slice rest, struct when *when)
     return rest.len == 0;
 }
 
+/* Of a year that nanoseconds since 1970 reach as a whole. */
 static bool is_day(uint32_t year, uint32_t month, uint32_t day)
 {
-    if (month < 1 || month > 12 || day < 1 || day > 31) {
+    if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31) {
         return false;
     }
     const struct pen_civil back =
@@ -331,9 +324,9 @@ static bool take_pattern(struct pen_normalizer *n, pen_slice text, int64_t writt
 {
     struct when when = {.month = 1, .day = 1};
     if (!by_pattern(n->schema->type->time_form, pen_slice_trim(text), &when) ||
-        (!when.has_year && !guess_year(&when, written_ns)) || when.year < 1678 ||
-        when.year > 2261 || !is_day(when.year, when.month, when.day) || when.hour > 23 ||
-        when.minute > 59 || when.second > 60) {
+        (!when.has_year && !guess_year(&when, written_ns)) ||
+        !is_day(when.year, when.month, when.day) || when.hour > 23 || when.minute > 59 ||
+        when.second > 60) {
         return false;
     }
     if (when.is_12h) {
@@ -366,7 +359,7 @@ static bool key_time_at(pen_slice text, int64_t *time_ns)
     }
     if (!by_pattern(form, pen_slice_sub(text, 0, 16), &when) ||
         !is_day(when.year, when.month, when.day) || when.hour > 23 || when.minute > 59 ||
-        when.second > 60 || when.year < 1678 || when.year > 2261) {
+        when.second > 60) {
         return false;
     }
     *time_ns = (pen_days_from_civil((int32_t)when.year, when.month, when.day) * 86400 +

@@ -134,6 +134,49 @@ static void a_form_with_an_unknown_part_is_refused(void **state)
     assert_int_equal(nrm_time_form_check(&type, &err), PEN_OK);
 }
 
+static void offsets_are_those_of_the_text(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"", PEN_STRING, "2025-03-04T05:06:07+05",
+         "2025-03-04T05:06:07+05:00 2025-03-04T00:06:07Z"},
+        {"", PEN_STRING, "2025-03-04 05:06:07.5-0330",
+         "2025-03-04T05:06:07.500000-03:30 2025-03-04T08:36:07.5Z"},
+        {"", PEN_STRING, "2025-03-04T05:06:07-08:00",
+         "2025-03-04T05:06:07-08:00 2025-03-04T13:06:07Z"},
+        {"", PEN_STRING, "2025-03-04T05:06-02", "2025-03-04T07:06:00Z 2025-03-04T07:06:00Z"},
+        {"", PEN_STRING, "2025-03-04T05:06", "2025-03-04T05:06:00Z 2025-03-04T05:06:00Z"},
+        {"", PEN_STRING, "2025-03-04", "2025-03-04T00:00:00+00:00 2025-03-04T00:00:00Z"},
+    };
+    check(rows, PEN_COUNT(rows));
+}
+
+/* What no time can hold is no time of a key. */
+static void the_key_of_an_object_has_its_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *wanted;
+    } rows[] = {{"a/b_20250304T050607Z_c.gz", "2025-03-04T05:06:07+00:00"},
+                {"_16780101T000000Z.gz", "1678-01-01T00:00:00+00:00"},
+                {"_22611231T235959Z.gz", "2261-12-31T23:59:59+00:00"},
+                {"_28250304T050607Z.gz", "2025-03-01T00:00:00+00:00"},
+                {"_16771231T000000Z.gz", "2025-03-01T00:00:00+00:00"},
+                {"_00000304T050607Z.gz", "2025-03-01T00:00:00+00:00"},
+                {"_99990304T050607Z_20250304T050607Z.gz", "2025-03-04T05:06:07+00:00"},
+                {"_20250230T050607Z.gz", "2025-03-01T00:00:00+00:00"}};
+    struct pen_normalizer *n = calloc(1, sizeof(*n));
+    assert_non_null(n);
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        struct pen_object_info object = {.key = pen_slice_str(rows[i].key)};
+        assert_true(pen_parse_time(PEN_SLICE_LIT("2025-03-01T00:00:00Z"), &object.written_ns));
+        (void)nrm_time_of_object(n, &object);
+        assert_int_equal(n->time_length, strlen(rows[i].wanted));
+        assert_memory_equal(n->time_text, rows[i].wanted, n->time_length);
+    }
+    free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +184,8 @@ int main(void)
         cmocka_unit_test(patterns_have_the_usual_parts),
         cmocka_unit_test(a_year_that_is_not_written_is_the_last_that_fits),
         cmocka_unit_test(a_form_with_an_unknown_part_is_refused),
+        cmocka_unit_test(offsets_are_those_of_the_text),
+        cmocka_unit_test(the_key_of_an_object_has_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
