@@ -43,6 +43,7 @@ struct pen_datadog {
     pen_slice message; /* template, markdown */
     pen_slice title;   /* template; empty: the rule's title, and the name of the case */
     bool has_extended_title, lowers_by_env;
+    bool is_third_party;         /* queries are those of each grouping in turn, one for each case */
     struct pen_state_rule state; /* ready for pen_state_options.rules */
 };
 
@@ -157,7 +158,9 @@ struct pen_rule_test {
     pen_slice rule_id;   /* the one rule that is tested (`rule`); empty: all rules of rule_file */
     pen_slice name, type;
     uint32_t line;
-    bool has_query; /* only this query of the rule is asked: of `ruleQueryPayloads` */
+    /* Only this query of the rule is asked, of `ruleQueryPayloads`; of third party the case of that
+     * number, whatever the grouping. */
+    bool has_query;
     uint32_t query;
     pen_slice source;        /* what Datadog calls the source of the events: they are of the type
                               * that has it, when they are its records; else of `type` */

@@ -234,6 +234,7 @@ void datadog_third_party(struct datadog *d, struct pen_datadog *out)
     PEN_CHECK(t->queries != NULL && t->made != NULL);
     out->queries = t->queries;
     out->cases = t->made;
+    out->is_third_party = true;
     datadog_filters_check(d);
     read_roots(t, options);
     read_cases(t);

@@ -72,6 +72,18 @@ static pen_status rules_check(const struct pen_trial *trial, const struct pen_ru
                                          PEN_SLICE_FMT(test->rule_file), PEN_SLICE_FMT(test->type));
 }
 
+/* A match of the rules, and of the query, that the test is about. */
+static bool is_asked(const struct pen_trial *trial, const struct pen_rule_test *test, uint32_t tag)
+{
+    uint32_t index = 0;
+    uint32_t query = 0;
+    const struct pen_rule *rule = pen_program_rule(trial->options.program, tag, &index, &query);
+    if (rule->datadog != NULL && rule->datadog->is_third_party) {
+        query %= rule->datadog->case_count;
+    }
+    return is_tested(test, rule) && (!test->has_query || test->query == query);
+}
+
 /* The verdict on one event: *is_match, and a match becomes an observation when signals are wanted.
  */
 static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test *test,
@@ -83,11 +95,7 @@ static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test 
     pen_status st = PEN_OK;
     *is_match = false;
     for (uint32_t i = 0; st == PEN_OK && i < item->tag_count; i++) {
-        uint32_t rule = 0;
-        uint32_t query = 0;
-        if (!is_tested(test,
-                       pen_program_rule(trial->options.program, item->tags[i], &rule, &query)) ||
-            (test->has_query && test->query != query)) {
+        if (!is_asked(trial, test, item->tags[i])) {
             continue;
         }
         *is_match = true;

@@ -159,6 +159,12 @@ def case_datadog_test():
     made = rule("made", [{"query": "source:cloudtrail @evt.name:A"}, {"query": "env:prod host:h"}])
     inside = write("t/in.json", {**made, "ruleQueryPayloads": payloads})
     assert text(run("rules", "test", inside)) == "4 passed, 0 failed\n"
+    third = rule("third", [], cases=[], thirdPartyCases=[{"query": "@s:1", "status": "high"}, {"query": "@s:2", "status": "low"}])
+    third["options"] = {"detectionMethod": "third_party", "thirdPartyRuleOptions": {"defaultStatus": "info", "rootQueries": [
+        {"query": "@r:1", "groupByFields": ["@g"]}, {"query": "@r:2", "groupByFields": []}]}}
+    third["ruleQueryPayloads"] = [{"index": i, "expectedResult": want, "payload": {"r": r, "s": s}}
+                                  for i, r, s, want in ((0, 1, 1, True), (1, 1, 1, False), (1, 2, 2, True), (0, 3, 1, False))]
+    assert text(run("rules", "test", write("third.json", third))) == "4 passed, 0 failed\n"
     write("t/plain.json", {**made, "name": "plain"})
     write("t/plain.test.json", payloads[:1])
     write("t/plain.test.yml", json.dumps({"tests": [{"name": "y", "type": "cloudtrail", "events": [sent],
