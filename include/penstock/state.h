@@ -62,7 +62,7 @@ enum pen_condition_op {
     PEN_CONDITION_OR
 };
 struct pen_condition_side { /* factor times the value of a query, or the factor alone */
-    uint32_t query;         /* or PEN_CONDITION_NO_QUERY */
+    uint32_t query;         /* or the count of queries: of all events; or PEN_CONDITION_NO_QUERY */
     uint64_t factor;
 };
 struct pen_condition_step { /* of a stack machine: comparisons push, AND and OR take two */
@@ -126,7 +126,8 @@ struct pen_state_rule {
     int64_t window_ns; /* 0: each event alone */
     int64_t keep_alive_ns;
     int64_t duration_max_ns;
-    bool ends_at_midnight;               /* a signal never spans a UTC midnight */
+    bool ends_at_midnight; /* a signal never spans a UTC midnight */
+    bool is_ordered;       /* and its queries matched one after the other, in their order */
     const enum pen_aggregation *queries; /* of THRESHOLD */
     uint32_t query_count;                /* at least 1; of MATCH it is not looked at */
     const struct pen_state_case *cases;  /* first true one counts; none: always true */

@@ -185,6 +185,20 @@ static pen_status add_filter(struct file *f, const struct pen_yaml *root)
     return PEN_OK;
 }
 
+/* Which rules it is about is known when all files are read. */
+static pen_status add_correlation(struct file *f, const struct pen_yaml *root)
+{
+    struct pen_rules *rules = f->rules;
+    struct sigma_correlation c = {
+        .rule = {.file = f->name}, .root = root, .hash = f->hash, .index = f->index};
+    PEN_TRY(sigma_meta(&f->b, root, &c.rule, &c.name));
+    PEN_TRY(claim(f, root, &c.rule, c.name));
+    rules->correlations = rules_grow(rules->correlations, rules->correlation_count,
+                                     &rules->correlation_cap, sizeof(*rules->correlations));
+    rules->correlations[rules->correlation_count++] = c;
+    return PEN_OK;
+}
+
 static void warn_unused_global(struct file *f)
 {
     if (f->global != NULL && !f->is_global_used) {
@@ -287,7 +301,7 @@ static pen_status add_document(struct file *f, const struct pen_yaml *root)
     }
     PEN_TRY(sigma_no_merge_keys(&f->b, root));
     if (correlation != NULL) {
-        return sigma_fail(&f->b, correlation, "correlations are not read yet");
+        return add_correlation(f, root);
     }
     if (pen_yaml_get(root, "filter") != NULL) {
         return add_filter(f, root);

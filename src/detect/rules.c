@@ -183,6 +183,7 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
         rules_add_text(rules, options->texts[i].name, options->texts[i].text);
     }
     sigma_filters_apply(rules);
+    sigma_correlations_link(rules);
     /* Borrowed until now. */
     rules->options.paths = NULL;
     rules->options.texts = NULL;
@@ -198,6 +199,7 @@ void pen_rules_free(struct pen_rules *rules)
         pen_buf_fini(&rules->hashed);
         free(rules->items);
         free(rules->filters);
+        free(rules->correlations);
         free(rules->notices);
         free(rules->known);
         free(rules);
@@ -253,16 +255,28 @@ static bool may_apply(const struct pen_rule_impl *impl, const struct pen_type *t
     return is_any && !pen_slice_eq(type->name, PEN_SLICE_LIT("unknown"));
 }
 
-bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type)
+static bool source_applies(const struct pen_logsource *wanted, const struct pen_type *type)
 {
-    if (rule->datadog != NULL) {
-        return may_apply(rule->impl, type);
-    }
     for (uint32_t i = 0; i < type->logsource_count; i++) {
         const struct pen_logsource *has = &type->logsources[i];
-        if (part_applies(rule->logsource.category, has->category) &&
-            part_applies(rule->logsource.product, has->product) &&
-            part_applies(rule->logsource.service, has->service)) {
+        if (part_applies(wanted->category, has->category) &&
+            part_applies(wanted->product, has->product) &&
+            part_applies(wanted->service, has->service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type)
+{
+    const struct pen_rule_impl *impl = rule->impl;
+    if (impl->refs == NULL) {
+        return rule->datadog != NULL ? may_apply(impl, type)
+                                     : source_applies(&rule->logsource, type);
+    }
+    for (uint32_t i = 0; i < impl->source_count; i++) {
+        if (source_applies(&impl->sources[i], type)) {
             return true;
         }
     }
@@ -334,6 +348,50 @@ static bool build_datadog(const struct pen_rules *rules, uint32_t index,
     return true;
 }
 
+/* Conditions of all rules that a query names and that apply to the type; *out NULL: none does. */
+static pen_status correlated_tree(const struct pen_rules *rules, const struct rule_refs *refs,
+                                  const struct pen_type *type, struct builder *b,
+                                  struct pen_expr **out)
+{
+    struct pen_expr *kids[PEN_RULE_QUERIES_MAX * PEN_STATE_QUERIES_MAX];
+    uint32_t count = 0;
+    *out = NULL;
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < refs->count && st == PEN_OK; i++) {
+        const struct pen_rule *rule = &rules->items[refs->items[i]];
+        uint32_t n = 0;
+        st = pen_rule_applies(rule, type) ? sigma_rule_build(b, rule, kids + count, &n) : PEN_OK;
+        count += n;
+    }
+    if (st != PEN_OK) {
+        return st;
+    }
+    if (count > 0) {
+        *out = expr_new(b, PEN_EXPR_OR, count);
+        memcpy((*out)->kids, kids, count * sizeof(struct pen_expr *));
+    }
+    return PEN_OK;
+}
+
+static bool build_correlation(const struct pen_rules *rules, uint32_t index,
+                              const struct pen_type *type, struct builder *b,
+                              struct query_list *list)
+{
+    const struct pen_rule *rule = &rules->items[index];
+    for (uint32_t q = 0; q < rule->datadog->query_count; q++) {
+        struct pen_expr *tree = NULL;
+        if (correlated_tree(rules, &rule->impl->refs[q], type, b, &tree) != PEN_OK) {
+            return false;
+        }
+        if (tree != NULL) {
+            query_push(list, (struct pen_query){.expr = tree,
+                                                .tag = index * PEN_RULE_QUERIES_MAX + q,
+                                                .name = rule->id});
+        }
+    }
+    return true;
+}
+
 /* Of one log type; said for each, counted once. */
 static void reject_for_type(struct pen_rules *rules, const struct pen_rule *rule,
                             const struct builder *b)
@@ -352,6 +410,12 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct search_na
     uint32_t n = 0;
     b->line = rule->line;
     b->column = 1;
+    if (rule->impl->is_silent) {
+        return true;
+    }
+    if (rule->impl->refs != NULL) {
+        return build_correlation(rules, index, search->type, b, list);
+    }
     if (rule->datadog != NULL) {
         return build_datadog(rules, index, search, b, list);
     }

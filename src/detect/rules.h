@@ -12,6 +12,23 @@ struct pen_rule_impl {
     uint32_t filter_count;
     struct pen_expr **trees; /* of a Datadog rule: queries in which only sources are told apart */
     uint32_t tree_count;
+    /* Of a correlation, for each query: the rules that it matches, by index. */
+    const struct rule_refs {
+        const uint32_t *items;
+        uint32_t count;
+    } * refs;
+    const struct pen_logsource *sources; /* of all of them */
+    uint32_t source_count;
+    bool is_part, is_generated; /* a correlation names it; and one lets it report by itself */
+    bool is_silent;             /* it reports nothing by itself */
+};
+
+struct sigma_correlation {
+    struct pen_rule rule;
+    const struct pen_yaml *root;
+    pen_slice name;
+    struct pen_hash128 hash;
+    uint64_t index;
 };
 
 struct sigma_filter {
@@ -33,6 +50,8 @@ struct pen_rules {
     uint32_t count, cap;
     struct sigma_filter *filters;
     uint32_t filter_count, filter_cap;
+    struct sigma_correlation *correlations;
+    uint32_t correlation_count, correlation_cap;
     struct pen_notice *notices;
     uint32_t notice_count, notice_cap;
     struct known *known; /* open addressing; cap is a power of two */
@@ -107,6 +126,11 @@ PEN_MUST_USE pen_status sigma_rule_build(struct builder *b, const struct pen_rul
                                          struct pen_expr **out, uint32_t *count);
 /* The same in memory that is given back, and checked. */
 PEN_MUST_USE pen_status sigma_rule_check(struct builder *b, const struct pen_rule *rule);
+
+/* ---- sigma_correlation.c ---- */
+
+/* Makes rules of the correlations, once all rules that they may name are there. */
+void sigma_correlations_link(struct pen_rules *rules);
 
 /* ---- sigma_filter.c ---- */
 

@@ -99,6 +99,10 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
     if (rule->datadog != NULL) {
         struct pen_state_rule state = rule->datadog->state;
         state.id = rule->id;
+        const bool is_short = state.keep_alive_ns < keep_alive_ns;
+        if (is_short && strcmp(rule->language, "sigma") == 0) {
+            state.keep_alive_ns = keep_alive_ns;
+        }
         return state;
     }
     return (struct pen_state_rule){.id = rule->id,

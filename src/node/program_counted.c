@@ -8,6 +8,7 @@
 struct maker {
     struct pen_program *program;
     struct pen_query_names names;
+    bool is_sigma;
     struct pen_err *err;
 };
 
@@ -22,6 +23,13 @@ static const struct pen_map_entry *attribute_of(const struct pen_type *type, pen
         }
     }
     return NULL;
+}
+
+/* A name of log search syntax; of a correlation one of Sigma. */
+static pen_status plain_field(struct maker *m, pen_slice name, uint32_t *field)
+{
+    return m->is_sigma ? pen_schema_field(m->names.schema, name, field, m->err)
+                       : pen_query_field(&m->names, name, field, m->err);
 }
 
 static pen_status source_field(struct maker *m, pen_slice source, uint32_t *field)
@@ -42,7 +50,7 @@ static pen_status name_fields(struct maker *m, const struct pen_type *type, pen_
     for (uint32_t i = 0; i < sources; i++) {
         PEN_TRY(source_field(m, entry->sources[i], &fields[i]));
     }
-    PEN_TRY(pen_query_field(&m->names, name, &fields[sources], m->err));
+    PEN_TRY(plain_field(m, name, &fields[sources]));
     *out = (struct pen_program_name){.fields = fields, .count = sources + 1};
     return PEN_OK;
 }
@@ -69,6 +77,7 @@ static pen_status counted_make(struct maker *m, const struct pen_type *type,
     const struct pen_datadog *datadog = rule->datadog;
     const struct pen_rule_query *query = &datadog->queries[tag % PEN_RULE_QUERIES_MAX];
     *out = (struct pen_program_query){.tag = tag, .query = query};
+    m->is_sigma = strcmp(rule->language, "sigma") == 0;
     out->group_names = datadog->group_names[query->group_by_count];
     PEN_TRY(all_fields(m, type, query->group_by, query->group_by_count, &out->group_by));
     PEN_TRY(all_fields(m, type, query->values, query->value_count, &out->values));

@@ -213,9 +213,11 @@ pen_status signal_title(struct pen_buf *out, const struct pen_rule *rule,
 {
     const pen_slice name = signal_case(rule, signal);
     out->len = 0;
+    const bool has_template = rule->datadog != NULL && rule->datadog->title.len > 0;
     PEN_TRY(rule->datadog == NULL ? pen_buf_add(out, rule->title)
-                                  : render(out, rule->title, rule, signal, created_ns));
-    if (name.len > 0) {
+                                  : render(out, has_template ? rule->datadog->title : rule->title,
+                                           rule, signal, created_ns));
+    if (name.len > 0 && !has_template) {
         PEN_TRY(pen_buf_printf(out, " (%.*s)", PEN_SLICE_FMT(name)));
     }
     const bool is_extended = rule->datadog != NULL && rule->datadog->has_extended_title;

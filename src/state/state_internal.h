@@ -282,11 +282,12 @@ struct window {
 struct window_sum { /* what a window says at a time */
     uint64_t events;
     uint64_t per_query[PEN_STATE_QUERIES_MAX];
-    pen_quantity values[PEN_STATE_QUERIES_MAX]; /* by query */
+    pen_quantity values[PEN_STATE_QUERIES_MAX + 1]; /* by query, then that of all events */
     bool is_limited;
     /* Of `X THEN Y`: X was true at some event, and this is the sum of those behind the first. */
     bool is_first_true;
-    pen_quantity then[PEN_STATE_QUERIES_MAX];
+    pen_quantity then[PEN_STATE_QUERIES_MAX + 1];
+    bool is_in_order; /* what is_ordered asks */
 };
 struct window_limits {
     uint32_t events_max, values_max;

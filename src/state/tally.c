@@ -201,6 +201,7 @@ void tally_read(const struct tally *t, const struct window_shape *shape, struct 
         sum->per_query[q] = t->per_query[q];
         sum->values[q] = (pen_quantity)t->per_query[q] * PEN_QUANTITY_ONE;
     }
+    sum->values[shape->rule->query_count] = (pen_quantity)t->events * PEN_QUANTITY_ONE;
     for (uint32_t i = 0; i < shape->columns; i++) {
         const struct column *c = &t->columns[i];
         const uint32_t q = shape->query_of[i];

@@ -32,7 +32,7 @@ static bool is_single(const struct window_shape *shape)
     }
     for (uint32_t q = 0; q < shape->rule->query_count; q++) {
         struct window_sum sum = {.events = 1};
-        sum.values[q] = PEN_QUANTITY_ONE;
+        sum.values[q] = sum.values[shape->rule->query_count] = PEN_QUANTITY_ONE;
         if (shape->rule->queries[q] != PEN_COUNT_EVENTS ||
             pen_window_case(shape, &sum) == UINT32_MAX) {
             return false;
@@ -309,6 +309,24 @@ static pen_status sum_then(const struct window *w, const struct window_shape *sh
     return PEN_OK;
 }
 
+/* Whether the queries matched one after the other; at one time, or by one event, is in order. */
+static bool is_in_order(const struct window *w, uint32_t query_count, uint32_t to)
+{
+    int64_t from = INT64_MIN;
+    for (uint32_t q = 0; q < query_count; q++) {
+        uint32_t at = 0;
+        while (at < to && (event_at(w, at)->time < from ||
+                           (((uint32_t)event_at(w, at)->queries >> q) & 1U) == 0)) {
+            at++;
+        }
+        if (at == to) {
+            return false;
+        }
+        from = event_at(w, at)->time;
+    }
+    return true;
+}
+
 pen_status pen_window_sum(struct window *w, const struct window_shape *shape, int64_t time,
                           struct window_sum *sum)
 {
@@ -322,6 +340,7 @@ pen_status pen_window_sum(struct window *w, const struct window_shape *shape, in
     } else {
         PEN_TRY(sum_part(w, shape, 0, to, sum));
     }
+    sum->is_in_order = !shape->rule->is_ordered || is_in_order(w, shape->rule->query_count, to);
     const struct pen_condition *then = shape->then;
     return then == NULL ? PEN_OK : sum_then(w, shape, then, to, sum);
 }
@@ -337,7 +356,7 @@ static bool is_true(const struct pen_condition *condition, const struct window_s
 uint32_t pen_window_case(const struct window_shape *shape, const struct window_sum *sum)
 {
     const struct pen_state_rule *rule = shape->rule;
-    for (uint32_t i = 0; i < rule->case_count; i++) {
+    for (uint32_t i = 0; i < rule->case_count && (sum->is_in_order || !rule->is_ordered); i++) {
         if (is_true(&rule->cases[i].condition, sum)) {
             return i;
         }

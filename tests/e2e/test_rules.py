@@ -371,18 +371,27 @@ def case_rules_check():
     assert text(done) == "" and words(done) == f"penstock: no rules in {WORK / 'empty'}\n", done
 
 
-def case_rules_readme():
-    # What README tells about a rule of one's own is typed into a shell as it stands there.
+def typed(title):
+    """What a section of README tells, typed into a shell as it stands there."""
     readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.split("\n## A rule of your own\n")[1].split("\n## ")[0]
+    section = readme.split(f"\n## {title}\n")[1].split("\n## ")[0]
     script = textwrap.dedent("\n".join(l for l in section.splitlines() if l.startswith("    ") or not l))
-    (WORK / "bin").mkdir()
-    (WORK / "bin/penstock").symlink_to(BINARY)
+    (WORK / "bin").mkdir(exist_ok=True)
+    if not (WORK / "bin/penstock").is_symlink():
+        (WORK / "bin/penstock").symlink_to(BINARY)
     done = subprocess.run(["sh", "-eu", "-c", script], cwd=WORK, capture_output=True, check=False,
                           env={**os.environ, "PATH": f"{WORK / 'bin'}:{os.environ['PATH']}"})
     assert done.returncode == 0, done
+    return done
+
+
+def case_rules_readme():
+    done = typed("A rule of your own")
     assert text(done).splitlines()[-1] == "2 passed, 0 failed", done
     assert "1 rule is good, 0 were rejected" in words(done), done
+    done = typed("Rules that count")
+    assert "1 rule is good, 0 were rejected" in words(done) and "2 rules are good, 0 were rejected" in words(done), done
+    assert "warning" not in words(done), done
 
 
 main(globals())

@@ -180,5 +180,78 @@ def case_stateful_limits():
     assert not any(summary["state"].values()), summary["state"]
 
 
+def sigma(title, name, uuid, selection, **more):
+    text = f"title: {title}\nid: {uuid}\nname: {name}\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\n"
+    return text + f"detection:\n  selection: {selection}\n  condition: selection\n"
+
+
+def correlation(title, uuid, body, level="high"):
+    return f"title: {title}\nid: {uuid}\nlevel: {level}\ncorrelation:\n" + "".join(f"  {line}\n" for line in body)
+
+
+def run_sigma(texts, events, name):
+    folder = Folder(f"data-{name}")
+    put(folder, "b.json", events)
+    path = WORK / f"{name}.yml"
+    path.write_text("---\n".join(texts))
+    summary = replay(folder.root, WORK / name, "--rules", path)
+    assert summary["rules"]["rejected"] == 0, summary["words"]
+    return signals(WORK / name)
+
+
+DENIED = sigma("Denied", "denied", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0a01", "{errorCode: AccessDenied}")
+WORKED = sigma("Worked", "worked", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0a02", "{eventName: CreateUser, errorCode: null}")
+
+
+def case_stateful_correlations():
+    """Sigma correlations: counts, distinct values, sums, all of several rules and one after the other, with aliases."""
+    who = "group-by: [userIdentity.arn]"
+    count = correlation("Count", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01",
+                        ["type: event_count", "rules: denied", who, "timespan: 5m", "condition: {gte: 3}"])
+    few = correlation("Few", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b02",
+                      ["type: value_count", "rules: [denied]", who, "timespan: 5m", "condition: {gt: 1, field: eventName}"])
+    both = correlation("Both", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b03",
+                       ["type: temporal", "rules: [worked, denied]", who, "timespan: 1m"])
+    order = correlation("Order", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b04",
+                        ["type: temporal_ordered", "rules: [denied, worked]", "group-by: [who]", "timespan: 1m",
+                         "aliases: {who: {denied: userIdentity.arn, worked: requestParameters.by}}"])
+    total = correlation("Sum", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b05",
+                        ["type: value_sum", "rules: [denied, worked]", "timespan: 5m", "field: additionalEventData.n",
+                         "condition: {gte: 6}"], "low")
+    deny = {"errorCode": "AccessDenied"}
+    events = [made(10, 0, "A", **deny), made(11, 300, "B", **deny), made(12, 301, "B", **deny), made(13, 599, "B", **deny),
+              made(20, 50, "CreateUser", BOB, requestParameters={"by": ALICE}, additionalEventData={"n": 2}),
+              made(21, 500, "CreateUser", BOB, additionalEventData={"n": "4"}), made(22, 560, "C", BOB, **deny),
+              made(23, 561, "CreateUser", BOB, additionalEventData={"n": 4})]
+    rows = run_sigma([DENIED, WORKED, count, few, both, order, total], events, "out")
+    got = [(r["rule_name"], r["first"], r["last"], r["events_matched"], r["group_by"]) for r in rows]
+    who = {"userIdentity.arn": ALICE}
+    assert got == [("Both", 560, 561, 3, {"userIdentity.arn": BOB}), ("Count", 599, 599, 3, who), ("Few", 300, 300, 2, who),
+                   ("Order", 50, 50, 2, {"who": ALICE}), ("Sum", 561, 599, 6, {})], got
+    assert all(r["language"] == "sigma" for r in rows) and {r["severity"] for r in rows} == {"high", "low"}
+    # with generate the parts report by themselves, too
+    rows = run_sigma([DENIED, WORKED, count.replace("  type", "  generate: true\n  type")], events, "loud")
+    assert {r["rule_name"] for r in rows} == {"Count", "Denied", "Worked"}, rows
+
+
+def case_stateful_correlations_bad():
+    """What is wrong with a correlation, or not built, is refused with its place and a clear word."""
+    head = ["type: event_count", "rules: denied", "group-by: [userIdentity.arn]", "timespan: 5m", "condition: {gte: 3}"]
+    for change, words in ((("event_count", "value_avg"), "averages and percentiles are not built"),
+                          (("rules: denied", "rules: nobody"), "no plain rule of this set has the id or name `nobody`"),
+                          (("5m", "5"), "a whole number and one of s m h d w"), (("5m", "0m"), "a whole number and one of"),
+                          (("5m", "99d"), "31 days at most"), (("gte", "lt"), "is known only when a window is over"),
+                          (("gte: 3", "gte: x"), "a whole number is wanted"), (("gte: 3", "gte: 3, gt: 4"), "one of gt and gte"),
+                          (("condition: {gte: 3}", ""), "`condition` is missing"), (("timespan", "time"), "has no `time`"),
+                          (("event_count", "value_count"), "`field` is missing"),
+                          (("group-by: [userIdentity.arn]", "group-by: [[a]]"), "is a list of names")):
+        path = WORK / "bad.yml"
+        bad = [line.replace(*change) for line in head if line.replace(*change)]
+        path.write_text(DENIED + "---\n" + correlation("Bad", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01", bad))
+        done = run("rules", "check", path, code=4)
+        text = (done.stdout + done.stderr).decode()
+        assert words in text and "bad.yml:" in text, (change, text)
+
+
 if __name__ == "__main__":
     main(globals())
