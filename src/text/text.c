@@ -330,9 +330,20 @@ static void record_make(struct pen_text *t, pen_slice line, struct pen_record *r
     pen_walker_flat_end(t->walker, record);
 }
 
+/* Whether lines are more of a record that was too large, which was told. */
+static bool is_rest(struct pen_text *t, pen_slice lines)
+{
+    return t->is_cut && t->first_line != NULL && !is_first_line(t, lines);
+}
+
 /* Lines that are no records: headers, and blank ones.  True: this was one. */
 static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
 {
+    const bool was_rest = is_rest(t, line);
+    t->is_cut = false;
+    if (was_rest) {
+        return true;
+    }
     if (t->headers_left > 0) {
         t->headers_left--;
         return true;
@@ -345,9 +356,18 @@ static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
         t->is_refused = columns_from_line(&t->columns, t->walker, line, err) != PEN_OK;
         return true;
     }
-    const bool is_rest = t->is_cut && t->first_line != NULL && !is_first_line(t, line);
-    t->is_cut = false;
-    return is_rest; /* of a record that was too large, which was told */
+    return false;
+}
+
+/* Passes over what is here of a record that is too large: up to next, or all when nothing of it has
+ * ended; the rest of an open line comes later.  Where that is. */
+static size_t pass_over(struct pen_text *t, size_t next)
+{
+    const size_t end = next == 0 ? t->window.len : next;
+    t->is_skipped = t->window.ptr[end - 1] != '\n';
+    t->is_cut = true;
+    t->at = end;
+    return end;
 }
 
 /* A record that is too large: up to next, which is behind what is here of it; 0: nothing of it has
@@ -355,15 +375,13 @@ static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
 static enum pen_next oversize(struct pen_text *t, size_t next, struct pen_record *record,
                               struct pen_err *err)
 {
-    const size_t end = next == 0 ? t->window.len : next;
-    *record = (struct pen_record){.raw = pen_slice_sub(t->window, t->at, end),
-                                  .offset = t->base + t->at,
+    const size_t at = t->at;
+    *record = (struct pen_record){.raw = pen_slice_sub(t->window, at, pass_over(t, next)),
+                                  .offset = t->base + at,
                                   .ordinal = t->ordinal++};
     (void)PEN_FAIL(err, PEN_E_LIMIT, record->offset,
                    "a line has more than %zu bytes (record.bytes_max)", t->record_bytes_max);
-    t->is_skipped = t->window.ptr[end - 1] != '\n';
-    t->is_cut = true;
-    t->at = end;
+    t->headers_left -= t->headers_left > 0;
     return PEN_NEXT_BAD;
 }
 
@@ -395,6 +413,10 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
         const enum extent extent = record_at(t, &line, &next);
         if (extent == EXTENT_MORE) {
             return PEN_NEXT_MORE;
+        }
+        if (extent == EXTENT_LARGE && is_rest(t, pen_slice_sub(t->window, t->at, t->window.len))) {
+            (void)pass_over(t, next);
+            continue;
         }
         if (extent == EXTENT_LARGE) {
             return oversize(t, next, record, err);

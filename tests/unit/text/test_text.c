@@ -251,15 +251,45 @@ static void a_record_of_several_lines_may_be_as_large_as_a_line(void **state)
         char input[2 * RECORD_MAX];
         setup(&f, &type);
         memset(input, 'x', sizeof(input));
-        memcpy(input, "1 one\n", 6);
-        memcpy(input + RECORD_MAX + more, "\n2 two\n", 7);
-        const pen_slice text = {(const uint8_t *)input, RECORD_MAX + more + 7};
+        const pen_slice first = S("1 one\n");
+        const pen_slice last = S("\n2 two\n");
+        memcpy(input, first.ptr, first.len);
+        memcpy(input + RECORD_MAX + more, last.ptr, last.len);
+        const pen_slice text = {(const uint8_t *)input, RECORD_MAX + more + last.len};
         for (size_t step = 1; step <= text.len; step++) {
             const char *got = read_all(&f, text, step);
             assert_int_equal(strncmp(got, "BAD", 3) == 0, more > 0);
             assert_non_null(strstr(got, "\n\"a\":\"2\",\"b\":\"two\"\n"));
         }
         teardown(&f);
+    }
+}
+
+/* However many windows it takes: told once, and the record behind it is found. */
+static void a_large_record_of_several_lines_is_told_once(void **state)
+{
+    (void)state;
+    const struct pen_type type = {.name = S("t"),
+                                  .format = PEN_FORMAT_TEXT,
+                                  .first_line = S("\\d"),
+                                  .header_lines = 1,
+                                  .pattern = S("(?P<a>\\d+) (?P<b>[\\s\\S]*)")};
+    static const size_t lengths[] = {30, 1500}; /* of its lines */
+    for (size_t i = 0; i < 2 * PEN_COUNT(lengths); i++) {
+        static char input[5000];
+        const bool is_header = i >= PEN_COUNT(lengths);
+        const size_t length = lengths[i % PEN_COUNT(lengths)];
+        memset(input, 'x', sizeof(input));
+        const pen_slice first = is_header ? S("head\n") : S("head\n1 a\n");
+        memcpy(input, first.ptr, first.len);
+        for (size_t at = first.len + length; at < 4800; at += length) {
+            input[at] = '\n';
+        }
+        const pen_slice last = S("\n2 b\n3 c\n");
+        memcpy(input + sizeof(input) - last.len, last.ptr, last.len);
+        check(&type, input, sizeof(input),
+              "BAD a line has more than 1000 bytes (record.bytes_max)\n"
+              "\"a\":\"2\",\"b\":\"b\"\n\"a\":\"3\",\"b\":\"c\"\n");
     }
 }
 
@@ -326,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_record_may_have_several_lines),
         cmocka_unit_test(a_line_that_is_too_large_is_bad_alone),
         cmocka_unit_test(a_record_of_several_lines_may_be_as_large_as_a_line),
+        cmocka_unit_test(a_large_record_of_several_lines_is_told_once),
         cmocka_unit_test(marks_of_encodings_are_known),
         cmocka_unit_test(a_wrong_type_is_told),
         cmocka_unit_test(values_of_columns_are_found),
