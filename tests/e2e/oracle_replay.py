@@ -91,4 +91,7 @@ ARGS = ("--signals-only", "--sink", "null")
 def run(source, out, rules, *args):
     summary = kit.replay(source, out, "--rules", rules, *ARGS, *args)
     assert summary["rules"]["rejected"] == 0, summary["words"]
+    limits = ("groups_cut", "signals_evicted", "groups_evicted", "window_events_evicted", "values_limited",
+              "new_values_evicted")
+    assert not any(summary["state"][name] for name in limits), summary["state"]
     return summary
