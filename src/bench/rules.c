@@ -54,6 +54,9 @@ static pen_status put_calls(struct writer *w)
     return PEN_OK;
 }
 
+#define KIND_AGENT_ALONE 6U /* of put_more's kinds, the last */
+#define KIND_CALLS 99U
+
 /* What a rule asks for besides the call: the member of the selection. */
 static pen_status put_more(struct writer *w, uint32_t kind, uint32_t n)
 {
@@ -75,13 +78,23 @@ static pen_status put_more(struct writer *w, uint32_t kind, uint32_t n)
         return pen_buf_printf(&w->text, "    userAgent|re: '(?i)%s[-/ ][0-9]+\\.%u'\n",
                               PICK(w, agents), n % 97);
     case 5:
-        return pen_buf_printf(&w->text, "    errorCode|startswith: 'Client.%s'\n", PICK(w, nouns));
-    case 6:
-        return pen_buf_printf(&w->text, "    userIdentity.type: %s\n",
-                              n % 2 == 0 ? "Root" : "IAMUser");
+        return n % 2 == 0 ? pen_buf_printf(&w->text, "    errorCode|startswith: 'Client.%s'\n",
+                                           PICK(w, nouns))
+                          : pen_buf_printf(&w->text, "    userIdentity.type: %s\n",
+                                           n % 4 == 1 ? "Root" : "IAMUser");
     default:
         return PEN_OK;
     }
+}
+
+static pen_status put_selection(struct writer *w, uint32_t kind, uint32_t n)
+{
+    if (kind == KIND_AGENT_ALONE) {
+        return pen_buf_printf(&w->text, "    userAgent|contains: '%s%u'\n", PICK(w, agents),
+                              n % 89);
+    }
+    PEN_TRY(put_calls(w));
+    return put_more(w, kind, n);
 }
 
 static pen_status put_rule(struct writer *w, uint32_t n)
@@ -89,16 +102,16 @@ static pen_status put_rule(struct writer *w, uint32_t n)
     static const char *const levels[] = {"informational", "low", "low", "medium", "medium", "high"};
     struct pen_buf *out = &w->text;
     const uint32_t draw = pen_bench_below(&w->rng, 100);
-    /* 55 of 100 rules are calls alone, 10 have an exception, the others one more condition. */
+    /* 55 of 100 rules are calls alone, 10 have an exception, 30 one more condition, and 5 are about
+     * any call. */
     const bool has_filter = draw >= 55 && draw < 65;
-    const uint32_t kind = draw < 65 ? 99 : (draw - 65) % 7;
+    const uint32_t kind = draw < 65 ? KIND_CALLS : (draw - 65) % (KIND_AGENT_ALONE + 1);
     PEN_TRY(pen_buf_printf(out,
                            "%stitle: Generated rule %u\nid: 00000000-0000-4000-8000-%012u\n"
                            "status: test\nlevel: %s\nlogsource:\n  product: aws\n"
                            "  service: cloudtrail\ndetection:\n  selection:\n",
                            n % PEN_BENCH_RULES_FILE == 0 ? "" : "---\n", n, n, PICK(w, levels)));
-    PEN_TRY(put_calls(w));
-    PEN_TRY(put_more(w, kind, n));
+    PEN_TRY(put_selection(w, kind, n));
     if (has_filter) {
         PEN_TRY(pen_buf_printf(out, "  filter:\n    userIdentity.arn|contains: ':role/%s-%u'\n",
                                PICK(w, nouns), n % 53));
