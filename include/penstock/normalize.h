@@ -82,8 +82,9 @@ struct pen_doc { /* slices borrow the normalizer or the record until its next ca
     pen_slice event_id; /* id of detection: natural id, else empty (caller: object, record) */
     int64_t time_ns;    /* event time; INT64_MIN when the record has none that parses */
     pen_slice account, region, identity, source_ip;
-    uint32_t indicators; /* of threats, that lists know of values in it */
-    pen_slice source;    /* the document, {...}, no newline; empty when not wanted */
+    uint32_t indicators;      /* of threats, that lists know of values in it */
+    bool has_more_indicators; /* than a document tells: 16 */
+    pen_slice source;         /* the document, {...}, no newline; empty when not wanted */
 };
 
 struct pen_normalizer;

@@ -56,9 +56,9 @@ static void print_iocs_json(const struct pen_replay_result *r)
     }
     (void)printf("\"ioc\":{\"lists\":%u,\"indicators\":%" PRIu64 ",\"rejected\":%" PRIu64
                  ",\"ended\":%" PRIu64 ",\"records\":%" PRIu64 ",\"matches\":%" PRIu64
-                 ",\"stale\":[",
+                 ",\"cut\":%" PRIu64 ",\"stale\":[",
                  ioc->lists, ioc->indicators, ioc->rejected, ioc->ended, r->totals.ioc_records,
-                 r->totals.ioc_matches);
+                 r->totals.ioc_matches, r->totals.ioc_cut);
     pen_buf_init(&name, (size_t)PEN_IOC_STATE_NAME * 8);
     for (uint32_t i = 0; i < ioc->stale_count; i++) {
         name.len = 0;

@@ -188,6 +188,7 @@ static bool record_ship(struct shard *shard)
         shard->again_totals.matches += item->tag_count;
         shard->again_totals.ioc_records += item->doc.indicators > 0;
         shard->again_totals.ioc_matches += item->doc.indicators;
+        shard->again_totals.ioc_cut += item->doc.has_more_indicators;
         record_time(&shard->again_totals, item->doc.time_ns);
     }
     return true;
@@ -237,6 +238,7 @@ static bool record_deliver(struct shard *shard)
         shard->object_totals.matches += item->tag_count;
         shard->object_totals.ioc_records += item->doc.indicators > 0;
         shard->object_totals.ioc_matches += item->doc.indicators;
+        shard->object_totals.ioc_cut += item->doc.has_more_indicators;
         record_time(&shard->object_totals, t);
     }
     shard->object_totals.records_in++;

@@ -187,6 +187,7 @@ struct nrm_seen {
 };
 struct nrm_threats { /* of a record */
     struct nrm_threat items[NRM_THREATS_MAX];
+    uint32_t left_out; /* sightings of more */
     uint32_t count;
     struct nrm_seen seen[NRM_THREAT_SEEN_MAX];
     uint32_t seen_count;

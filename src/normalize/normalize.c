@@ -722,6 +722,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     if (n->schema->watched_count > 0 && n->enricher != NULL && status == PEN_OK) {
         status = nrm_threat_fill(n, record);
         doc->indicators = n->threats.count;
+        doc->has_more_indicators = n->threats.left_out > 0;
     }
     if (status == PEN_OK) {
         status = find_actor(n, record, doc);

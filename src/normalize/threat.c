@@ -226,6 +226,7 @@ static struct nrm_threat *threat_of(struct nrm_threats *all, const struct pen_io
         }
     }
     if (all->count == NRM_THREATS_MAX) {
+        all->left_out++;
         return NULL;
     }
     struct nrm_threat *made = &all->items[all->count++];
@@ -241,7 +242,7 @@ static pen_status text_look(struct pen_normalizer *n, const struct nrm_watched *
                             pen_slice text, bool is_escaped)
 {
     struct nrm_threats *all = &n->threats;
-    struct pen_ioc found[NRM_THREATS_MAX];
+    struct pen_ioc found[NRM_THREATS_MAX + 1]; /* one more, so that it is noticed */
     if (is_escaped) {
         all->plain.len = 0;
         PEN_TRY(pen_buf_reserve(&all->plain, text.len));
@@ -249,7 +250,7 @@ static pen_status text_look(struct pen_normalizer *n, const struct nrm_watched *
         text = pen_buf_slice(&all->plain);
     }
     const uint32_t count =
-        pen_enricher_ioc(n->enricher, watched->kinds, text, found, NRM_THREATS_MAX);
+        pen_enricher_ioc(n->enricher, watched->kinds, text, found, PEN_COUNT(found));
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t before = all->count;
         struct nrm_threat *threat = threat_of(all, &found[i]);
@@ -467,6 +468,7 @@ pen_status nrm_threat_fill(struct pen_normalizer *n, const struct pen_record *re
     struct nrm_threats *all = &n->threats;
     pen_status st = PEN_OK;
     all->count = 0;
+    all->left_out = 0;
     all->seen_count = 0;
     for (uint32_t i = 0; st == PEN_OK && i < schema->watched_count; i++) {
         st = watched_look(n, record, &schema->watched[i]);

@@ -54,7 +54,7 @@ def case_ioc():
     summary = json.loads(done.stdout.splitlines()[-1])
     adds_up(summary)
     assert summary["ioc"] == {"lists": 3, "indicators": 5, "rejected": 2, "ended": 1, "records": 4, "matches": 6,
-                              "stale": ["bundle.json"]}, summary["ioc"]
+                              "cut": 0, "stale": ["bundle.json"]}, summary["ioc"]
     words = done.stderr.decode()
     assert "feed.txt:3: `no indicator` is no address, network, domain, URL or hash" in words, words
     assert "bundle.json: `indicator--3` has a pattern that asks for several things at once (AND)" in words, words
@@ -111,6 +111,19 @@ def case_ioc_rules():
         "exclude: [{name: anonymous, query: '@threat_intel.results.category:anonymizer'}]\n")
     summary = replay(data, WORK / "less", "--set", f"enrich.ioc={lists()}", "--config", WORK / "penstock.yaml")
     assert summary["records"]["excluded"] == 2 and summary["ioc"]["matches"] == 4, summary
+
+
+def case_ioc_many():
+    """A document tells 16 indicators; records that have more are counted."""
+    names = [WORK / f"list{i}.txt" for i in range(17)]
+    for path in names:
+        path.write_text(f"# updated: {today()}\n203.0.113.5\n")
+    data = sample()
+    summary = replay(data, WORK / "out", "--set", "enrich.ioc=" + ",".join(map(str, names)))
+    assert (summary["ioc"]["records"], summary["ioc"]["matches"], summary["ioc"]["cut"]) == (1, 16, 1), summary["ioc"]
+    assert len(threats(WORK / "out")[10]["enrichments"]) == 16
+    summary = replay(data, WORK / "fewer", "--set", "enrich.ioc=" + ",".join(map(str, names[:16])))
+    assert (summary["ioc"]["matches"], summary["ioc"]["cut"]) == (16, 0), summary["ioc"]
 
 
 def case_ioc_bad():
