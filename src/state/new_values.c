@@ -228,12 +228,6 @@ static pen_status entry(struct new_values *v, struct value_table *t, struct pen_
     return PEN_OK;
 }
 
-static int64_t add_sat(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
-}
-
 /* Learns a value; *is_news: it was unknown, or forgotten. */
 static pen_status learn(struct new_values *v, const struct pen_observation *o, pen_slice value,
                         bool *is_news)
@@ -245,7 +239,7 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o, p
     PEN_TRY(hash_of(v, o->group, VALUE_MARK, value, &hash));
     PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
     const int64_t before = is_new ? INT64_MIN : slot->seen;
-    *is_news = is_new || o->time_ns > add_sat(before, forget);
+    *is_news = is_new || o->time_ns > pen_state_add(before, forget);
     slot->seen = o->time_ns > before ? o->time_ns : before;
     return PEN_OK;
 }
@@ -264,7 +258,7 @@ static pen_status clock_of(struct new_values *v, const struct pen_observation *o
         slot->seen = o->time_ns;
     }
     *is_first = is_new;
-    *is_learning = o->time_ns < add_sat(slot->seen, rule->learning_ns);
+    *is_learning = o->time_ns < pen_state_add(slot->seen, rule->learning_ns);
     return PEN_OK;
 }
 

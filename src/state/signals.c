@@ -8,12 +8,6 @@
 #define NOT_DIRTY SIZE_MAX
 #define ID_SEED UINT64_C(0x70656e73746f636b)
 
-static int64_t add_sat(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
-}
-
 static int64_t day_of(int64_t ns)
 {
     return ns / PEN_NS_PER_DAY - (ns % PEN_NS_PER_DAY < 0);
@@ -270,16 +264,16 @@ static int64_t true_deadline(const struct signals *s, const struct open_signal *
     if (rule->keep_alive_ns <= 0) {
         return INT64_MIN;
     }
-    int64_t at = add_sat(sig->last_release, rule->keep_alive_ns);
-    at = least(at, add_sat(add_sat(sig->first_release, rule->duration_max_ns), -1));
+    int64_t at = pen_state_add(sig->last_release, rule->keep_alive_ns);
+    at = least(at, pen_state_add(pen_state_add(sig->first_release, rule->duration_max_ns), -1));
     return rule->ends_at_midnight ? least(at, day_end(sig->first_release) - 1) : at;
 }
 
 static int64_t bounds_end(const struct signals *s, const struct open_signal *sig)
 {
     const struct pen_state_rule *rule = &s->rules[sig->rule];
-    int64_t at = add_sat(sig->last_seen, rule->keep_alive_ns);
-    at = least(at, add_sat(sig->first_seen, rule->duration_max_ns));
+    int64_t at = pen_state_add(sig->last_seen, rule->keep_alive_ns);
+    at = least(at, pen_state_add(sig->first_seen, rule->duration_max_ns));
     return rule->ends_at_midnight ? least(at, day_end(sig->first_seen)) : at;
 }
 
@@ -556,8 +550,8 @@ static bool continues(const struct signals *s, const struct open_signal *sig,
     const struct pen_state_rule *rule = &s->rules[sig->rule];
     const int64_t t = o->time_ns;
     return pen_state_release_time(o) <= true_deadline(s, sig) &&
-           t <= add_sat(sig->last_seen, rule->keep_alive_ns) &&
-           t < add_sat(sig->first_seen, rule->duration_max_ns) &&
+           t <= pen_state_add(sig->last_seen, rule->keep_alive_ns) &&
+           t < pen_state_add(sig->first_seen, rule->duration_max_ns) &&
            (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
 }
 

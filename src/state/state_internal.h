@@ -22,6 +22,13 @@ int64_t pen_state_release_time(const struct pen_observation *o);
  * order. */
 int pen_state_order(const struct pen_observation *a, const struct pen_observation *b);
 
+/* A time and a duration; stays at the end of what there is. */
+static inline int64_t pen_state_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
+}
+
 /* ---- runs ---- */
 
 struct run_head { /* first bytes of a run, little endian as the machine */
