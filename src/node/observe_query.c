@@ -166,12 +166,14 @@ static pen_status tuples(struct observer *ob, const struct pen_program_query *qu
     }
     bool has_more = count > 0;
     while (has_more) {
-        if (made++ == ob->elements_max) {
+        const size_t before = ob->values.len;
+        PEN_TRY(before == 0 ? PEN_OK : pen_buf_add_byte(&ob->values, '\n'));
+        PEN_TRY(tuple_add(ob, count, choice));
+        if (made++ == ob->elements_max || ob->values.len > PEN_OBSERVATION_KEY_MAX) {
+            ob->values.len = before;
             ob->is_cut = true;
             return PEN_OK;
         }
-        PEN_TRY(made == 1 ? PEN_OK : pen_buf_add_byte(&ob->values, '\n'));
-        PEN_TRY(tuple_add(ob, count, choice));
         has_more = next_choice(ob, count, choice);
     }
     return PEN_OK;
@@ -289,6 +291,7 @@ static pen_status group_texts(struct observer *ob, const struct pen_program_quer
     return PEN_OK;
 }
 
+/* A group that no observation holds is left out, and counted. */
 static pen_status each_group(struct observer *ob, const struct pen_program_query *query,
                              struct pen_observation *o, observe_fn *fn, void *ctx)
 {
@@ -302,7 +305,9 @@ static pen_status each_group(struct observer *ob, const struct pen_program_query
         }
         PEN_TRY(group_make(ob, query, choice));
         o->group = pen_buf_slice(&ob->group);
-        PEN_TRY(fn(ctx, o));
+        const bool fits = o->group.len <= PEN_OBSERVATION_KEY_MAX;
+        ob->is_cut |= !fits;
+        PEN_TRY(fits ? fn(ctx, o) : PEN_OK);
         has_more = next_choice(ob, query->query->group_by_count, choice);
     }
     return PEN_OK;

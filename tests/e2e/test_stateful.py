@@ -180,6 +180,21 @@ def case_stateful_limits():
     assert not any(summary["state"].values()), summary["state"]
 
 
+def case_stateful_large():
+    """Values and groups that no observation holds are cut and counted; nothing else of the run is harmed."""
+    few = rule("few", [query("@evt.name:Get*", aggregation="cardinality", distinctFields=["@requestParameters.list"])],
+               [("", "low", "a > 1")])
+    wide = [f"@requestParameters.f{i}" for i in range(16)]
+    groups = rule("groups", [query("@evt.name:Get*", wide)], [("", "info", "a > 0")])
+    long = [f"{i:03d}" + "\u0001" * 1000 for i in range(90)]
+    events = [made(1, 0, "GetX", requestParameters={"list": long}), made(2, 5, "GetX", requestParameters={"list": ["a", "b"]}),
+              made(3, 9, "GetX", requestParameters={f"f{i}": "\u0002" * 1000 for i in range(16)}),
+              made(4, 9, "GetX", requestParameters={f"f{i}": "short" for i in range(16)})]
+    rows, summary = run_rules([few, groups], events)
+    assert summary["status"] == "done" and summary["state"]["groups_cut"] == 2, summary
+    assert [(r["rule_name"], r["first"], r["events_matched"]) for r in rows] == [("few", 0, 4), ("groups", 9, 1)], rows
+
+
 def sigma(title, name, uuid, selection, **more):
     text = f"title: {title}\nid: {uuid}\nname: {name}\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\n"
     return text + f"detection:\n  selection: {selection}\n  condition: selection\n"
