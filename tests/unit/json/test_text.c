@@ -49,12 +49,71 @@ static void numbers_follow_the_grammar(void **state)
     }
 }
 
+/* A byte at a time, as it is defined. */
+static size_t compact_plain(const char *text, size_t len, char *out)
+{
+    bool in_string = false;
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!in_string && (text[i] == ' ' || text[i] == '\n')) {
+            continue;
+        }
+        out[n++] = text[i];
+        if (text[i] == '\\' && in_string) {
+            out[n++] = text[++i];
+        } else if (text[i] == '"') {
+            in_string = !in_string;
+        }
+    }
+    return n;
+}
+
+/* Strings and blanks of every length at every place beside the 16 bytes that are looked at at once.
+ */
+static void compact_is_right_at_every_length(void **state)
+{
+    (void)state;
+    uint64_t rng = 1;
+    for (int round = 0; round < 20000; round++) {
+        char text[256];
+        char wanted[256];
+        size_t len = 0;
+        while (len < 150) {
+            rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            const uint32_t draw = (uint32_t)(rng >> 40);
+            const uint32_t run = (draw >> 4) % 37;
+            text[len++] = '"';
+            for (uint32_t i = 0; i < run; i++) {
+                const bool is_escape = (draw + i) % 11 == 0 && i + 1 < run;
+                text[len++] = is_escape ? '\\' : "ab \n"[(draw + i) % 4];
+                if (is_escape) {
+                    text[len++] = "\"\\n"[(draw + i) % 3];
+                    i++;
+                }
+            }
+            text[len++] = '"';
+            text[len++] = ':';
+            for (uint32_t i = 0; i < draw % 5; i++) {
+                text[len++] = " \n"[i % 2];
+            }
+        }
+        struct pen_buf buf;
+        pen_buf_init(&buf, 1024);
+        const size_t n = compact_plain(text, len, wanted);
+        assert_int_equal(pen_json_compact(&buf, (pen_slice){(const uint8_t *)text, len}), PEN_OK);
+        assert_int_equal(buf.len, n);
+        assert_memory_equal(buf.ptr, wanted, n);
+        pen_buf_fini(&buf);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unescape_joins_pairs_and_replaces_lone_surrogates),
         cmocka_unit_test(escape_and_unescape_give_the_text_back),
         cmocka_unit_test(compact_drops_blanks_outside_strings_only),
+        cmocka_unit_test(compact_is_right_at_every_length),
         cmocka_unit_test(numbers_follow_the_grammar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
