@@ -87,6 +87,11 @@ void datadog_options(struct datadog *d, struct pen_datadog *out)
         return;
     }
     out->lowers_by_env = datadog_is_true(options, "decreaseCriticalityBasedOnEnv");
+    if (out->lowers_by_env) {
+        datadog_warn(d, options,
+                     "`decreaseCriticalityBasedOnEnv` is not built: severities stay as the cases "
+                     "have them");
+    }
     out->state.method = PEN_METHOD_THRESHOLD;
     if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("third_party"))) {
         return; /* it has no windows */
