@@ -133,7 +133,12 @@ struct pen_state_rule {
     const struct pen_state_case *cases;  /* first true one counts; none: always true */
     uint32_t case_count;
     struct pen_new_value new_value;
+    bool keeps_event; /* observations bring the text of their event: pen_state_keeps_event */
 };
+/* Whether every event of the rule makes it true by itself, so that each is an event of a signal.
+ * Rules that count, or learn values, see many events that no signal will ever name: their
+ * observations refer to the record (object and ordinal), where it can be read again. */
+bool pen_state_keeps_event(const struct pen_state_rule *rule);
 
 struct pen_state_options {
     const char *dir;                    /* DIR/state */

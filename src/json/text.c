@@ -101,6 +101,17 @@ static bool is_plain(uint8_t c)
 static size_t plain_len(pen_slice text)
 {
     size_t len = 0;
+    for (; text.len - len >= sizeof(__m128i); len += sizeof(__m128i)) {
+        const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + len));
+        const __m128i quotes = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                            _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        /* Signed: bytes from 0x80 on are below a blank, too. */
+        const __m128i others = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+        const int mask = _mm_movemask_epi8(_mm_or_si128(quotes, others));
+        if (mask != 0) {
+            return len + (size_t)__builtin_ctz((unsigned)mask);
+        }
+    }
     while (len < text.len && is_plain(text.ptr[len])) {
         len++;
     }

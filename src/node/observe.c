@@ -103,10 +103,12 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
         if (is_short && strcmp(rule->language, "sigma") == 0) {
             state.keep_alive_ns = keep_alive_ns;
         }
+        state.keeps_event = pen_state_keeps_event(&state);
         return state;
     }
     return (struct pen_state_rule){.id = rule->id,
                                    .keep_alive_ns = keep_alive_ns,
                                    .duration_max_ns = PEN_NS_PER_DAY,
-                                   .ends_at_midnight = true};
+                                   .ends_at_midnight = true,
+                                   .keeps_event = true};
 }

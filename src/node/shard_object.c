@@ -94,10 +94,27 @@ static pen_status observation_send(void *ctx, const struct pen_observation *o)
     return PEN_OK;
 }
 
-/* The record itself goes with a match, but not with each sighting that new values are told by. */
-static bool keeps_event(const struct pen_rule *rule)
+/* The text of a record is made when a match first wants it. */
+static pen_status event_text(struct shard *shard, const struct pen_scan_item *item, pen_slice *out)
 {
-    return rule->datadog == NULL || rule->datadog->state.method != PEN_METHOD_NEW_VALUE;
+    const bool fits = item->record.raw.len <= shard->shared->options->event_bytes_max;
+    if (shard->compact.len == 0 && fits) {
+        PEN_TRY(pen_record_compact(&shard->compact, &item->record));
+    }
+    *out = pen_buf_slice(&shard->compact);
+    return PEN_OK;
+}
+
+/* Likewise the group of Sigma matches, which all have the same. */
+static pen_status match_group(struct shard *shard, const struct pen_scan_item *item, pen_slice *out)
+{
+    const struct observed of = {
+        .doc = &item->doc, .record = &item->record, .type = pen_scan_type(shard->scan)->id};
+    if (shard->group.len == 0) {
+        PEN_TRY(observe_group(&shard->group, shard->shared->program, &of));
+    }
+    *out = pen_buf_slice(&shard->group);
+    return PEN_OK;
 }
 
 static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag)
@@ -114,7 +131,6 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
                                 .time_ns = item->doc.time_ns,
                                 .promise_ns = object_promise(shard),
                                 .event_id = pen_event_id(&item->doc, key, item->record.ordinal, id),
-                                .group = pen_buf_slice(&shard->group),
                                 .account = item->doc.account,
                                 .region = item->doc.region,
                                 .actor = item->doc.identity,
@@ -122,10 +138,11 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
                                 .index_name = item->doc.index,
                                 .object = key,
                                 .record = item->record.ordinal};
-    if (keeps_event(rule)) {
-        o.event = pen_buf_slice(&shard->compact);
+    if (shard->shared->state_rules[rule_index].keeps_event) {
+        PEN_TRY(event_text(shard, item, &o.event));
     }
     if (rule->datadog == NULL) {
+        PEN_TRY(match_group(shard, item, &o.group));
         return observation_send(shard, &o);
     }
     const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];
@@ -138,12 +155,7 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
 static pen_status observe_tags(struct shard *shard, const struct pen_scan_item *item)
 {
     shard->compact.len = 0;
-    if (item->record.raw.len <= shard->shared->options->event_bytes_max) {
-        PEN_TRY(pen_record_compact(&shard->compact, &item->record));
-    }
-    const struct observed of = {
-        .doc = &item->doc, .record = &item->record, .type = pen_scan_type(shard->scan)->id};
-    PEN_TRY(observe_group(&shard->group, shard->shared->program, &of));
+    shard->group.len = 0;
     for (uint32_t i = 0; i < item->tag_count; i++) {
         PEN_TRY(observe(shard, item, item->tags[i]));
     }

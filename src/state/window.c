@@ -41,6 +41,13 @@ static bool is_single(const struct window_shape *shape)
     return true;
 }
 
+bool pen_state_keeps_event(const struct pen_state_rule *rule)
+{
+    const struct window_shape shape = {.rule = rule};
+    return rule->method == PEN_METHOD_MATCH ||
+           (rule->method == PEN_METHOD_THRESHOLD && is_single(&shape));
+}
+
 void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *rule)
 {
     PEN_CHECK(rule->query_count > 0 && rule->query_count <= PEN_STATE_QUERIES_MAX);

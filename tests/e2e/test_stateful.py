@@ -42,6 +42,7 @@ def signals(out):
     for row in rows:
         row["group_by"] = json.loads(row["group_by"])
         row["events_per_query"] = json.loads(row["events_per_query"])
+        row["texts"] = [bool(r[0]) for r in db.execute("SELECT event FROM signal_events WHERE signal_id = ?", (row["id"],))]
         row["queries"] = [tuple(r) for r in db.execute(
             "SELECT query, event_id FROM signal_events WHERE signal_id = ? ORDER BY event_time_ns", (row["id"],))]
         for side in ("first", "last"):
@@ -80,6 +81,9 @@ def case_stateful_windows():
     assert (row["events_matched"], row["events_per_query"]) == (5, [4, 1]), row
     assert row["title"] == f"brute (broken) - {ALICE}" and row["message"] == f"{ALICE} 4 of 5 3", row
     assert [q for q, _ in row["queries"]] == ["failed"] * 4 + ["ok"], row["queries"]
+    assert not any(row["texts"]), "a rule that counts keeps references to its events"
+    once, _ = run_rules([rule("once", [query(good)], [("", "low", "a > 0")])], events, "once")
+    assert [r["texts"] for r in once] == [[True]], once
     lines = [json.loads(line) for line in (WORK / "out" / "signals.ndjson").read_text().splitlines()]
     assert [(line["change"], line["severity"]) for line in lines] == [("opened", "low"), ("raised", "high")], lines
 

@@ -25,6 +25,29 @@ static void escape_and_unescape_give_the_text_back(void **state)
     pen_buf_fini(&buf);
 }
 
+/* Every byte at every place of a text that is longer than what is looked at in one go. */
+static void escape_finds_each_byte_at_each_place(void **state)
+{
+    (void)state;
+    struct pen_buf buf;
+    uint8_t text[40];
+    uint8_t out[64];
+    pen_buf_init(&buf, 4096);
+    for (unsigned c = 0; c < 0x80; c++) {
+        for (size_t at = 0; at < sizeof(text); at++) {
+            memset(text, 'x', sizeof(text));
+            text[at] = (uint8_t)c;
+            buf.len = 0;
+            assert_int_equal(pen_json_escape(&buf, (pen_slice){text, sizeof(text)}), PEN_OK);
+            const bool is_escaped = c < 0x20 || c == '"' || c == '\\';
+            assert_int_equal(buf.len > sizeof(text), is_escaped);
+            const size_t n = pen_json_unescape(pen_buf_slice(&buf), out);
+            assert_true(pen_slice_eq((pen_slice){out, n}, (pen_slice){text, sizeof(text)}));
+        }
+    }
+    pen_buf_fini(&buf);
+}
+
 static void compact_drops_blanks_outside_strings_only(void **state)
 {
     (void)state;
@@ -112,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unescape_joins_pairs_and_replaces_lone_surrogates),
         cmocka_unit_test(escape_and_unescape_give_the_text_back),
+        cmocka_unit_test(escape_finds_each_byte_at_each_place),
         cmocka_unit_test(compact_drops_blanks_outside_strings_only),
         cmocka_unit_test(compact_is_right_at_every_length),
         cmocka_unit_test(numbers_follow_the_grammar),
