@@ -159,6 +159,9 @@ struct pen_scan_item { /* borrows the scan until its next call */
  * may hold), else a text made of object and record. */
 pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordinal,
                        char text[PEN_EVENT_ID_MAX]);
+/* Appends text as the inside of a JSON string, as groups and values of detection hold it: what is
+ * longer than PEN_OBSERVATION_BYTES_MAX ends in a hash of all. */
+PEN_MUST_USE pen_status pen_observed_text(struct pen_buf *out, pen_slice text);
 struct pen_scan;
 PEN_MUST_USE pen_status pen_scan_new(const struct pen_scan_options *options, struct pen_scan **out,
                                      struct pen_err *err);

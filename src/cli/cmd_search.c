@@ -2,7 +2,10 @@
 #include "penstock/query.h"
 
 #include "config.h"
+#include "replay_args.h"
 #include "search.h"
+#include "search_groups.h"
+#include "search_help.h"
 #include "told.h"
 
 #include <inttypes.h>
@@ -13,33 +16,6 @@
 #define SORT_BYTES_MAX ((size_t)1 << 30)
 #define IOC_ENTRIES_MAX 100000000U /* of all lists: a hunt may have more than a run would */
 #define IOC_BYTES_MAX ((uint64_t)4 << 30)
-
-static const char help[] =
-    "penstock search [options] QUERY SOURCE...   prints the records that match\n"
-    "\n"
-    "  QUERY   Datadog log search: words and \"phrases\" (any value of the record, any case),\n"
-    "          @field:value  @field:(a OR b)  @field:pre*  @field:*  -@field:x  @n:>5  @n:[1 TO "
-    "5]\n"
-    "          CIDR(@sourceIPAddress, 10.0.0.0/8)  AND OR NOT ( )\n"
-    "          fields: as in the record (@userIdentity.arn), Datadog's (@evt.name) or ECS\n"
-    "          (@event.action); reserved: source service host status message tags\n"
-    "  SOURCE  a file, a folder, - (one object on standard input), or s3://bucket[/prefix]\n"
-    "\n"
-    "  -q QUERY             the query, also one that begins with - (or put it behind --)\n"
-    "  --ioc FILE           records with an indicator (IoC) of FILE in them; a query by -q only\n"
-    "  --count, --limit N   only how many records match;  end after N records\n"
-    "  --fields a,b         the values as TSV; also _penstock.object, record, event_time ...\n"
-    "  --raw                the bytes of the record as they are; --json: the default, NDJSON\n"
-    "  --sort time          by event time (held in memory until the end)\n"
-    "  --as TYPE            every object is of it; `json`: any JSON;  --types-dir DIR: type files\n"
-    "  --as-rule            as a rule reads it: bare words search `message` alone\n"
-    "  --from T, --to T     event time: 2025-01-31, RFC 3339, -7d, now, today;  --on DAY\n"
-    "  --accounts A,B --regions R,S --types T   only these (@FILE: from a file); --not-...: none\n"
-    "  --shards N           threads (one a core; also --workers)\n"
-    "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
-    "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn ... as replay\n"
-    "\n"
-    "Exit: 0 match, 1 none, 2 usage, 7 something could not be read.\n";
 
 enum search_id {
     OPT_QUERY = 1,
@@ -56,6 +32,11 @@ enum search_id {
     OPT_STRICT,
     OPT_ALLOW_GAPS,
     OPT_IOC,
+    OPT_BY,
+    OPT_TOP,
+    OPT_DISTINCT,
+    OPT_EVERY,
+    OPT_SET,
     OPT_HELP
 };
 static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
@@ -75,6 +56,11 @@ static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
                                             {"--shards", OPT_WORKERS, true},
                                             {"--json", OPT_JSON, false},
                                             {"--ioc", OPT_IOC, true},
+                                            {"--by", OPT_BY, true},
+                                            {"--top", OPT_TOP, true},
+                                            {"--distinct", OPT_DISTINCT, true},
+                                            {"--every", OPT_EVERY, true},
+                                            {"--set", OPT_SET, true},
                                             {NULL, 0, false}};
 
 struct line { /* one that waits to be sorted */
@@ -87,14 +73,15 @@ struct run {
     struct search search;
     struct cli_pick pick;
     struct told told;
-    const char *query, *types_dir;
+    const char *query, *types_dir, *distinct;
     const char **sources;
     uint32_t source_count;
     const char *lists[PEN_IOC_LISTS_MAX]; /* of indicators */
     uint32_t list_count;
     struct pen_iocs *iocs;
     struct pen_replay_options reads; /* of buckets */
-    uint64_t limit, printed;
+    uint64_t limit, printed, top;
+    struct search_groups groups;
     uint64_t workers;
     bool by_time, json, strict, allow_gaps, wants_help;
     bool is_terminal;
@@ -108,18 +95,55 @@ struct run {
 
 static bool form_take(struct run *run, enum search_form form)
 {
-    if (run->search.form != SEARCH_JSON) {
-        (void)fprintf(stderr, "penstock: only one of --count, --fields and --raw\n");
+    const bool is_more_by = form == SEARCH_BY && run->search.form == SEARCH_BY;
+    if (run->search.form != SEARCH_JSON && !is_more_by) {
+        (void)fputs("penstock: only one of --count, --fields, --raw and groups (--by, --distinct, "
+                    "--every)\n",
+                    stderr);
         return false;
     }
     run->search.form = form;
     return true;
 }
 
+static bool wrong(const char *words)
+{
+    (void)fprintf(stderr, "penstock: %s\n", words);
+    return false;
+}
+
+/* --by, --distinct and --every. */
+static bool by_take(struct run *run, int id, const char *value)
+{
+    struct search_by *by = &run->search.by;
+    if (id == OPT_BY && !search_by_take(by, value)) {
+        return wrong("--by takes 1 to 8 names, once: a,b,c");
+    }
+    if (id == OPT_DISTINCT && (run->distinct != NULL || value[0] == '\0')) {
+        return wrong("--distinct takes one name, once");
+    }
+    if (id == OPT_DISTINCT) {
+        run->distinct = value;
+    }
+    if (id == OPT_EVERY &&
+        (!pen_parse_duration(pen_slice_str(value), &by->every_ns) || by->every_ns <= 0)) {
+        return wrong("--every takes a duration such as 15m, 1h or 1d");
+    }
+    return form_take(run, SEARCH_BY);
+}
+
 static bool take(void *ctx, int id, char *value)
 {
     struct run *run = ctx;
     switch (id) {
+    case OPT_BY:
+    case OPT_DISTINCT:
+    case OPT_EVERY:
+        return by_take(run, id, value);
+    case OPT_TOP:
+        return cli_number("--top", value, UINT64_MAX, &run->top);
+    case OPT_SET:
+        return cli_set(&run->reads, value);
     case CLI_OPERAND:
         run->sources[run->source_count++] = value;
         return true;
@@ -193,6 +217,11 @@ static bool read_args(struct run *run, int argc, char **argv)
                     stderr);
         return false;
     }
+    const bool is_by = run->search.form == SEARCH_BY;
+    if (is_by ? run->limit > 0 || run->by_time : run->top > 0) {
+        return wrong(is_by ? "--limit and --sort are of records, --top is of groups"
+                           : "--top is of groups: give --by, --distinct or --every");
+    }
     const bool has_lists = run->list_count > 0;
     if (run->query == NULL && run->source_count > 0 && !has_lists) {
         run->query = run->sources[0];
@@ -234,6 +263,11 @@ static bool on_output(void *ctx, const struct pen_pass_output *output)
     struct run *run = ctx;
     if (run->search.form == SEARCH_COUNT) {
         return ++run->printed != run->limit;
+    }
+    if (run->search.form == SEARCH_BY) {
+        run->printed++;
+        run->is_full = search_groups_add(&run->groups, output) != PEN_OK;
+        return !run->is_full;
     }
     if (!run->by_time) {
         print(run, output->bytes);
@@ -301,6 +335,9 @@ static int query_fail(const struct run *run, const struct pen_err *err)
 static int finish(struct run *run, const struct pen_totals *totals)
 {
     uint64_t found = run->printed;
+    if (run->search.form == SEARCH_BY && !run->is_full) {
+        run->is_full = search_groups_print(&run->groups, run->top, run->json) != PEN_OK;
+    }
     if (run->search.form == SEARCH_COUNT) {
         const uint64_t count = run->iocs == NULL ? totals->matches : run->printed;
         const bool is_over = run->limit > 0 && count > run->limit;
@@ -312,8 +349,10 @@ static int finish(struct run *run, const struct pen_totals *totals)
     }
     told_sum(&run->told, totals);
     if (run->is_full) {
-        (void)fprintf(stderr, "penstock: more than 1 GiB to sort: narrow the search by --from and "
-                              "--to, or leave --sort away\n");
+        (void)wrong(run->by_time ? "more than 1 GiB to sort: narrow the search by --from and --to, "
+                                   "or leave --sort away"
+                                 : "no memory for the groups: narrow the search, or give a lower "
+                                   "search.groups_max or search.distinct_max");
         return 1;
     }
     if (told_has_gap(totals, run->strict) && !run->allow_gaps) {
@@ -343,12 +382,24 @@ static pen_status lists_open(struct run *run, struct pen_err *err)
     return PEN_OK;
 }
 
+/* What all options together make of the groups. */
+static void by_prepare(struct run *run)
+{
+    struct search_by *by = &run->search.by;
+    by->has_distinct = run->distinct != NULL;
+    by->names[by->count] = pen_slice_str(by->has_distinct ? run->distinct : "");
+    by->elements_max = pen_u32(run->reads.observed_groups_max);
+    search_groups_init(&run->groups, by, run->reads.search_groups_max,
+                       run->reads.search_distinct_max);
+}
+
 static int search(struct run *run)
 {
     struct pen_err err = {0};
     struct pen_program *program = NULL;
     run->search.has_query = run->query != NULL;
     run->search.query = pen_slice_str(run->query != NULL ? run->query : "");
+    by_prepare(run);
     if (lists_open(run, &err) != PEN_OK) {
         return cli_fail(&err);
     }
@@ -402,6 +453,7 @@ int cmd_search(int argc, char **argv)
     }
     cli_pick_fini(&run->pick);
     pen_iocs_close(run->iocs);
+    search_groups_fini(&run->groups);
     pen_buf_fini(&run->text);
     pen_buf_fini(&run->lines);
     pen_buf_fini(&run->shown);

@@ -23,7 +23,7 @@ bool search_fields_take(struct search *search, const char *text)
 
 static bool is_own_field(pen_slice name)
 {
-    return pen_slice_starts(name, PEN_SLICE_LIT("_penstock."));
+    return pen_slice_starts(name, PEN_SLICE_LIT(SEARCH_OWN_PREFIX));
 }
 
 static pen_status fields_find(struct search *search, const struct pen_program_type *type,
@@ -52,6 +52,7 @@ pen_status search_build(void *ctx, struct pen_arena *arena, const struct pen_pro
     const struct pen_query_options options = {
         .field = pen_query_field, .field_ctx = &names, .as_rule = search->as_rule};
     PEN_TRY(fields_find(search, type, err));
+    PEN_TRY(search_by_fields(&search->by, type, err));
     *out = NULL;
     if (!search->has_query) {
         return PEN_OK;
@@ -164,27 +165,12 @@ static pen_status write_hits(struct pen_buf *out, const struct search_hits *hits
 static pen_status write_own(struct pen_buf *out, const struct pen_pass_record *record,
                             const struct search_hits *hits, pen_slice name)
 {
-    const struct pen_doc *doc = &record->item->doc;
-    name = pen_slice_sub(name, strlen("_penstock."), name.len);
-    if (pen_slice_eq(name, PEN_SLICE_LIT("object"))) {
-        return write_cell(out, pen_slice_str(record->object->key));
-    }
-    if (pen_slice_eq(name, PEN_SLICE_LIT("ioc"))) {
+    char text[PEN_TIME_MAX];
+    pen_slice value = {0};
+    if (pen_slice_eq(name, PEN_SLICE_LIT(SEARCH_OWN_PREFIX "ioc"))) {
         return write_hits(out, hits);
     }
-    if (pen_slice_eq(name, PEN_SLICE_LIT("record"))) {
-        return pen_buf_printf(out, "%" PRIu64, record->item->record.ordinal);
-    }
-    if (pen_slice_eq(name, PEN_SLICE_LIT("event_time"))) {
-        char text[PEN_TIME_MAX];
-        return write_cell(out, time_text(doc->time_ns, text));
-    }
-    if (pen_slice_eq(name, PEN_SLICE_LIT("type"))) {
-        return write_cell(out, record->type->name);
-    }
-    return write_cell(out, pen_slice_eq(name, PEN_SLICE_LIT("account"))  ? doc->account
-                           : pen_slice_eq(name, PEN_SLICE_LIT("region")) ? doc->region
-                                                                         : (pen_slice){0});
+    return search_own_value(record, name, text, &value) ? write_cell(out, value) : PEN_OK;
 }
 
 static pen_status write_fields(const struct search *search, const struct pen_pass_record *record,
@@ -217,6 +203,8 @@ static pen_status write_record(const struct search *search, const struct pen_pas
         return pen_buf_add_byte(out, '\n');
     case SEARCH_FIELDS:
         return write_fields(search, record, hits, out);
+    case SEARCH_BY:
+        return search_by_write(&search->by, record, out);
     case SEARCH_COUNT:
         break;
     }

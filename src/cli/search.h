@@ -3,12 +3,13 @@
 #define PEN_CLI_SEARCH_H
 
 #include "options.h"
+#include "search_by.h"
 #include "search_ioc.h"
 
 #define SEARCH_FIELDS_MAX 64U
 #define SEARCH_TYPES_MAX PEN_TYPES_MAX
 
-enum search_form { SEARCH_JSON, SEARCH_RAW, SEARCH_FIELDS, SEARCH_COUNT };
+enum search_form { SEARCH_JSON, SEARCH_RAW, SEARCH_FIELDS, SEARCH_COUNT, SEARCH_BY };
 
 struct search {
     pen_slice query;
@@ -21,6 +22,7 @@ struct search {
     pen_slice fields[SEARCH_FIELDS_MAX];
     uint32_t field_count;
     uint32_t field_ids[SEARCH_TYPES_MAX][SEARCH_FIELDS_MAX]; /* by type */
+    struct search_by by;                                     /* of SEARCH_BY */
 };
 
 /* Splits "a,b" into fields.  False: too many, or an empty name. */

@@ -19,7 +19,7 @@ pen_slice pen_event_id(const struct pen_doc *doc, pen_slice key, uint64_t ordina
     return (pen_slice){(const uint8_t *)text, (size_t)len};
 }
 
-pen_status observe_bounded(struct pen_buf *out, pen_slice text)
+pen_status pen_observed_text(struct pen_buf *out, pen_slice text)
 {
     if (text.len <= PEN_OBSERVATION_BYTES_MAX) {
         return pen_json_escape(out, text);
@@ -58,14 +58,14 @@ static pen_status add_field(struct pen_buf *out, const struct pen_record *record
         return PEN_OK;
     }
     if (!value->is_escaped) {
-        return observe_bounded(out, value->text);
+        return pen_observed_text(out, value->text);
     }
     struct pen_buf plain;
     pen_buf_init(&plain, value->text.len + 1);
     pen_status st = pen_buf_reserve(&plain, value->text.len);
     if (st == PEN_OK) {
         plain.len = pen_json_unescape(value->text, plain.ptr);
-        st = observe_bounded(out, pen_buf_slice(&plain));
+        st = pen_observed_text(out, pen_buf_slice(&plain));
     }
     pen_buf_fini(&plain);
     return st;
@@ -77,7 +77,7 @@ static pen_status add_member(struct pen_buf *out, pen_slice name, uint32_t field
     PEN_TRY(pen_buf_add(out, out->len == 1 ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
     PEN_TRY(pen_json_escape(out, name));
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\":\"")));
-    PEN_TRY(field == PEN_FIELD_NONE ? observe_bounded(out, own_value(name, of->doc))
+    PEN_TRY(field == PEN_FIELD_NONE ? pen_observed_text(out, own_value(name, of->doc))
                                     : add_field(out, of->record, field));
     return pen_buf_add_byte(out, '"');
 }

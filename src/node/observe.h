@@ -12,8 +12,6 @@ struct observed {
 };
 PEN_MUST_USE pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
                                       const struct observed *of);
-/* Appends text as JSON text; what is longer than an observation may hold ends in a hash of all. */
-PEN_MUST_USE pen_status observe_bounded(struct pen_buf *out, pen_slice text);
 
 /* ---- matches of Datadog rules ---- */
 

@@ -42,12 +42,12 @@ static pen_status value_text(struct observer *ob, const struct pen_value *value,
                              struct pen_buf *out)
 {
     if (!value->is_escaped) {
-        return observe_bounded(out, value->text);
+        return pen_observed_text(out, value->text);
     }
     ob->plain.len = 0;
     PEN_TRY(pen_buf_reserve(&ob->plain, value->text.len));
     ob->plain.len = pen_json_unescape(value->text, ob->plain.ptr);
-    return observe_bounded(out, pen_buf_slice(&ob->plain));
+    return pen_observed_text(out, pen_buf_slice(&ob->plain));
 }
 
 static bool is_scalar(const struct pen_value *value)
