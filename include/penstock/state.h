@@ -100,6 +100,7 @@ enum pen_method {
     PEN_METHOD_MATCH,     /* every observation is a match (Sigma): no window, no cases */
     PEN_METHOD_THRESHOLD, /* cases over the window */
     PEN_METHOD_NEW_VALUE, /* the case is true when a tuple of values is new to its group */
+    PEN_METHOD_SEQUENCE,  /* the case is true at the event that completes the last step */
 };
 enum pen_aggregation {
     PEN_COUNT_EVENTS,
@@ -109,6 +110,7 @@ enum pen_aggregation {
 };
 #define PEN_STATE_QUERIES_MAX 16U
 #define PEN_STATE_CASES_MAX 16U
+#define PEN_SEQUENCE_STEPS_MAX 10U
 
 struct pen_state_case {
     struct pen_condition condition;
@@ -119,21 +121,35 @@ struct pen_new_value {
     int64_t forget_ns;   /* a value that was not seen for longer is new again */
     uint32_t silent;     /* so many first values of a group are learned in silence (threshold) */
 };
+/*
+ * One step of a sequence (reference/datadog.md 4.7).  An event completes it when it matches a query
+ * that the condition names, and the condition is true of the group's events in (t - window, t];
+ * window 0 looks at that event alone.  Of every step but the first, only events behind one that
+ * completed the step before, at most `wait` earlier, are looked at.
+ */
+struct pen_sequence_step {
+    pen_slice name;
+    struct pen_condition condition; /* of counts, without a THEN */
+    int64_t window_ns;
+    int64_t wait_ns; /* of the first step 0 */
+};
 /* Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;
     enum pen_method method;
-    int64_t window_ns; /* 0: each event alone */
+    int64_t window_ns; /* 0: each event alone; of SEQUENCE the longest that one may take */
     int64_t keep_alive_ns;
     int64_t duration_max_ns;
     bool ends_at_midnight; /* a signal never spans a UTC midnight */
     bool is_ordered;       /* and its queries matched one after the other, in their order */
-    const enum pen_aggregation *queries; /* of THRESHOLD */
+    const enum pen_aggregation *queries; /* of THRESHOLD and SEQUENCE */
     uint32_t query_count;                /* at least 1; of MATCH it is not looked at */
     const struct pen_state_case *cases;  /* first true one counts; none: always true */
     uint32_t case_count;
     struct pen_new_value new_value;
     bool keeps_event; /* observations bring the text of their event: pen_state_keeps_event */
+    const struct pen_sequence_step *steps; /* of SEQUENCE, in their order */
+    uint32_t step_count;                   /* 1 to PEN_SEQUENCE_STEPS_MAX */
 };
 /* Whether every event of the rule makes it true by itself, so that each is an event of a signal.
  * Rules that count, or learn values, see many events that no signal will ever name: their

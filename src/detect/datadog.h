@@ -86,6 +86,18 @@ void datadog_cases(struct datadog *d, struct pen_datadog *out);
 void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
                          const struct json_node *const *at);
 bool datadog_severity(pen_slice name, enum pen_severity *out);
+/* Names of the queries, by position; arena-owned. */
+const pen_slice *datadog_aliases(const struct datadog *d, const struct pen_datadog *from);
+/* Whether a name is one that conditions may use: a-z first, then a-z, 0-9 and _. */
+bool datadog_is_alias(pen_slice name);
+
+/* ---- datadog_sequence.c ---- */
+
+/* Steps and transitions of sequence_detection, once the queries are read. */
+void datadog_sequence(struct datadog *d, struct pen_datadog *out);
+/* Tells what is wrong with the condition of a case: it says that the last step is reached. */
+void datadog_sequence_case(struct datadog *d, const struct json_node *at, pen_slice text,
+                           const struct pen_datadog *from);
 
 /* ---- datadog_options.c ---- */
 

@@ -21,7 +21,7 @@ static const struct built {
     {"detection method", "impossible_travel", false},
     {"detection method", "hardcoded", false},
     {"detection method", "anomaly_threshold", false},
-    {"detection method", "sequence_detection", false},
+    {"detection method", "sequence_detection", true},
     {"data source", "logs", true},
     {"data source", "audit", false},
     {"data source", "app_sec_spans", false},

@@ -12,7 +12,7 @@ bool datadog_severity(pen_slice name, enum pen_severity *out)
     return false;
 }
 
-static const pen_slice *aliases(const struct datadog *d, const struct pen_datadog *from)
+const pen_slice *datadog_aliases(const struct datadog *d, const struct pen_datadog *from)
 {
     pen_slice *names = PEN_NEW_N(d->arena, pen_slice, from->query_count + 1);
     PEN_CHECK(names != NULL);
@@ -45,11 +45,15 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
     struct pen_state_case *cases = PEN_NEW_N(d->arena, struct pen_state_case, out->case_count + 1);
     enum pen_aggregation *aggregations =
         PEN_NEW_N(d->arena, enum pen_aggregation, out->query_count + 1);
-    const pen_slice *names = aliases(d, out);
+    const pen_slice *names = datadog_aliases(d, out);
     PEN_CHECK(cases != NULL && aggregations != NULL);
     for (uint32_t i = 0; i < out->case_count; i++) {
         cases[i].severity = out->cases[i].severity;
-        read_condition(d, at[i], out, i, names, &cases[i].condition);
+        if (out->state.method == PEN_METHOD_SEQUENCE) {
+            datadog_sequence_case(d, at[i], out->cases[i].condition, out);
+        } else {
+            read_condition(d, at[i], out, i, names, &cases[i].condition);
+        }
     }
     for (uint32_t i = 0; i < out->query_count; i++) {
         aggregations[i] = out->queries[i].aggregation;
@@ -60,15 +64,18 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
     out->state.query_count = out->query_count;
 }
 
-/* A rule of several queries must say of which one a case speaks; new values need nothing said. */
-static void check_condition(struct datadog *d, const struct json_node *node, bool is_new_value,
-                            uint32_t query_count)
+/* A rule of several queries must say of which one a case speaks; new values need nothing said, nor
+ * do sequences. */
+static void check_condition(struct datadog *d, const struct json_node *node,
+                            const struct pen_datadog *out)
 {
+    const bool is_new_value = out->state.method == PEN_METHOD_NEW_VALUE;
+    const bool is_needed = out->query_count > 1 && out->state.method == PEN_METHOD_THRESHOLD;
     const struct json_node *condition = datadog_get(node, "condition", PEN_STRING);
     const bool is_empty = condition == NULL || pen_slice_trim(condition->text).len == 0;
     if (is_new_value && !is_empty) {
         datadog_error(d, condition, "a case of new_value has no condition: it is true by itself");
-    } else if (!is_new_value && is_empty && query_count > 1) {
+    } else if (is_empty && is_needed) {
         datadog_error(d, condition == NULL ? node : condition,
                       "the case needs a condition: the rule has several queries");
     }
@@ -76,7 +83,7 @@ static void check_condition(struct datadog *d, const struct json_node *node, boo
 
 void datadog_cases(struct datadog *d, struct pen_datadog *out)
 {
-    const bool is_new_value = pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("new_value"));
+    const bool has_one = out->state.method != PEN_METHOD_THRESHOLD;
     const struct json_node *list = datadog_get(d->root, "cases", PEN_ARRAY);
     const struct json_node *at[DATADOG_CASES_MAX] = {NULL};
     struct pen_rule_case *cases = PEN_NEW_N(d->arena, struct pen_rule_case, DATADOG_CASES_MAX);
@@ -93,15 +100,15 @@ void datadog_cases(struct datadog *d, struct pen_datadog *out)
         at[out->case_count++] = condition == NULL ? kid : condition;
         one->name = datadog_text(kid, "name");
         one->condition = condition == NULL ? (pen_slice){0} : condition->text;
-        check_condition(d, kid, is_new_value, out->query_count);
+        check_condition(d, kid, out);
         if (!datadog_severity(datadog_text(kid, "customStatus"), &one->severity)) {
             (void)datadog_severity(datadog_text(kid, "status"), &one->severity);
         }
     }
-    if (is_new_value && out->case_count > 1) {
+    if (has_one && out->case_count > 1) {
         datadog_warn(d, list->child->next,
-                     "the first case of new_value is always true: no other "
-                     "one is ever reached");
+                     "the first case of %.*s is always true: no other one is ever reached",
+                     PEN_SLICE_FMT(datadog_method(d->root)));
     }
     if (d->errors == 0) {
         datadog_cases_state(d, out, at);

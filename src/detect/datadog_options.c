@@ -97,6 +97,9 @@ void datadog_options(struct datadog *d, struct pen_datadog *out)
         return; /* it has no windows */
     }
     read_windows(d, options, &out->state);
+    if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("sequence_detection"))) {
+        out->state.method = PEN_METHOD_SEQUENCE;
+    }
     if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("new_value"))) {
         out->state.method = PEN_METHOD_NEW_VALUE;
         read_new_value(d, options, &out->state.new_value);

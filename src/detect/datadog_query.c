@@ -74,30 +74,34 @@ pen_slice datadog_query_text(struct datadog *d, const struct json_node *at, cons
 
 /* ---- aggregation and its fields ---- */
 
+#define THRESHOLD (1U << PEN_METHOD_THRESHOLD)
+#define NEW_VALUE (1U << PEN_METHOD_NEW_VALUE)
+#define SEQUENCE (1U << PEN_METHOD_SEQUENCE)
+
 static const struct aggregation {
     const char *name;
     enum pen_aggregation aggregation;
-    bool is_new_value;
+    uint32_t methods; /* bits of those that take it */
     bool wants_distinct;
     uint32_t metrics_least, metrics_most;
 } aggregations[] = {
-    {"count", PEN_COUNT_EVENTS, false, false, 0, 0},
-    {"cardinality", PEN_CARDINALITY, false, true, 0, 0},
-    {"sum", PEN_SUM, false, false, 1, 1},
-    {"max", PEN_MAX, false, false, 1, 1},
-    {"new_value", PEN_CARDINALITY, true, false, 1, 5},
+    {"count", PEN_COUNT_EVENTS, THRESHOLD | SEQUENCE, false, 0, 0},
+    {"cardinality", PEN_CARDINALITY, THRESHOLD, true, 0, 0},
+    {"sum", PEN_SUM, THRESHOLD, false, 1, 1},
+    {"max", PEN_MAX, THRESHOLD, false, 1, 1},
+    {"new_value", PEN_CARDINALITY, NEW_VALUE, false, 1, 5},
 };
 
-static const struct aggregation *aggregation_of(struct datadog *d, const struct json_node *node)
+static const struct aggregation *aggregation_of(struct datadog *d, const struct json_node *node,
+                                                enum pen_method method)
 {
-    const bool is_new_value = pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("new_value"));
     pen_slice name = datadog_text(node, "aggregation");
     if (name.len == 0) {
         name = PEN_SLICE_LIT("count");
     }
     for (size_t i = 0; i < PEN_COUNT(aggregations); i++) {
         if (pen_slice_eq(name, pen_slice_str(aggregations[i].name)) &&
-            aggregations[i].is_new_value == is_new_value) {
+            ((aggregations[i].methods >> method) & 1U) != 0) {
             return &aggregations[i];
         }
     }
@@ -158,7 +162,7 @@ static void read_group_by(struct datadog *d, const struct json_node *node,
 
 /* ---- names ---- */
 
-static bool is_alias(pen_slice name)
+bool datadog_is_alias(pen_slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         const uint8_t c = name.ptr[i];
@@ -178,7 +182,7 @@ static pen_slice read_name(struct datadog *d, const struct json_node *node, uint
     pen_slice name = datadog_text(node, "name");
     if (name.len == 0) {
         name = (pen_slice){(const uint8_t *)letters + index % LETTERS_MAX, 1};
-    } else if (!is_alias(name) || name.len > DATADOG_NAME_BYTES_MAX) {
+    } else if (!datadog_is_alias(name) || name.len > DATADOG_NAME_BYTES_MAX) {
         datadog_error(d, at,
                       "the name of a query is made of a-z, 0-9 and _ and begins with a letter");
     }
@@ -248,7 +252,7 @@ void datadog_queries(struct datadog *d, struct pen_datadog *out)
     for (const struct json_node *kid = list == NULL ? NULL : list->child;
          kid != NULL && out->query_count < DATADOG_QUERIES_MAX; kid = kid->next) {
         struct pen_rule_query *query = &queries[out->query_count];
-        const struct aggregation *aggregation = aggregation_of(d, kid);
+        const struct aggregation *aggregation = aggregation_of(d, kid, out->state.method);
         query->name = read_name(d, kid, out->query_count, out);
         query->text = read_text(d, kid);
         read_group_by(d, kid, query);

@@ -202,6 +202,9 @@ static void read_parts(struct datadog *d, struct pen_datadog *out)
         datadog_third_party(d, out);
     } else {
         datadog_queries(d, out);
+        if (out->state.method == PEN_METHOD_SEQUENCE) {
+            datadog_sequence(d, out);
+        }
         datadog_cases(d, out);
     }
     check_signal_groups(d, out);

@@ -157,6 +157,22 @@ static const struct schema_member travel_members[] = {
     FLAG("detectIpTransition")};
 static const struct schema travel_schema = {"`impossibleTravelOptions`", COUNT_OF(travel_members)};
 
+static const struct schema_member step_members[] = {NEEDED("name"), NEEDED("condition"),
+                                                    ONE_OF("evaluationWindow", windows)};
+static const struct schema step_schema = {"a step", COUNT_OF(step_members)};
+static const struct schema_member transition_members[] = {NEEDED("parent"), NEEDED("child"),
+                                                          ONE_OF("evaluationWindow", windows)};
+static const struct schema transition_schema = {"a transition", COUNT_OF(transition_members)};
+static const struct schema_member sequence_members[] = {
+    {.name = "steps",
+     .kind = SCHEMA_OBJECTS,
+     .is_required = true,
+     .object = &step_schema,
+     .items_most = PEN_SEQUENCE_STEPS_MAX},
+    OBJECTS("stepTransitions", transition_schema)};
+static const struct schema sequence_schema = {"`sequenceDetectionOptions`",
+                                              COUNT_OF(sequence_members)};
+
 static const struct schema_member root_members[] = {TEXTS("groupByFields"), TEXT("query")};
 static const struct schema root_schema = {"a root query", COUNT_OF(root_members)};
 
@@ -181,7 +197,7 @@ static const struct schema_member option_members[] = {
     ONE_OF("keepAlive", windows),
     ONE_OF("maxSignalDuration", windows),
     OBJECT("newValueOptions", new_value_schema),
-    SERVER("sequenceDetectionOptions"),
+    OBJECT("sequenceDetectionOptions", sequence_schema),
     SERVER("anomalyThresholdOptions"),
     SERVER("relatedSignalsFields"),
     OBJECT("thirdPartyRuleOptions", third_party_schema)};

@@ -18,7 +18,8 @@ pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
         return PEN_E_NOMEM;
     }
     for (uint32_t i = 0; i < o->rule_count; i++) {
-        if (o->rules[i].method == PEN_METHOD_THRESHOLD) {
+        if (o->rules[i].method == PEN_METHOD_THRESHOLD ||
+            o->rules[i].method == PEN_METHOD_SEQUENCE) {
             pen_window_shape(&g->shapes[i], &o->rules[i]);
         }
     }

@@ -232,16 +232,18 @@ PEN_MUST_USE pen_status pen_state_signals_flush(struct signals *s);
 
 struct window_shape { /* of a rule */
     const struct pen_state_rule *rule;
-    uint32_t columns;                        /* queries that aggregate values */
-    uint8_t query_of[PEN_STATE_QUERIES_MAX]; /* of a column */
-    bool is_single;                          /* every event makes a case true by itself */
-    const struct pen_condition *then;        /* of the case that has a THEN, or NULL */
+    uint32_t columns;                              /* queries that aggregate values */
+    uint8_t query_of[PEN_STATE_QUERIES_MAX];       /* of a column */
+    bool is_single;                                /* every event makes a case true by itself */
+    uint16_t step_queries[PEN_SEQUENCE_STEPS_MAX]; /* bits of those that a step's condition names */
+    const struct pen_condition *then;              /* of the case that has a THEN, or NULL */
 };
 struct window_event {
     int64_t time;
     uint16_t queries;    /* that it matched */
     uint16_t has_values; /* bits of columns */
     bool is_further;     /* one more value of the event before it: counts as no event */
+    uint16_t steps;      /* bits of those of a sequence that it completes */
 };
 _Static_assert(sizeof(struct window_event) == 16, "groups are many");
 union window_value {
@@ -285,6 +287,7 @@ struct window {
     union window_value *values;
     uint32_t head, count, cap;
     struct tally tally; /* of all its events */
+    int64_t *reached;   /* of a sequence, by step: when it was last completed; INT64_MIN: never */
 };
 struct window_sum { /* what a window says at a time */
     uint64_t events;
@@ -294,7 +297,7 @@ struct window_sum { /* what a window says at a time */
     /* Of `X THEN Y`: X was true at some event, and this is the sum of those behind the first. */
     bool is_first_true;
     pen_quantity then[PEN_STATE_QUERIES_MAX + 1];
-    bool is_in_order; /* what is_ordered asks */
+    bool is_in_order; /* what is_ordered asks, or a sequence */
 };
 struct window_limits {
     uint32_t events_max, values_max;
@@ -318,8 +321,30 @@ PEN_MUST_USE pen_status pen_window_add(struct window *w, const struct window_sha
  * that of a late one then, do not count. */
 PEN_MUST_USE pen_status pen_window_sum(struct window *w, const struct window_shape *shape,
                                        int64_t time, struct window_sum *sum);
+/* The event at place i of the ring, oldest first. */
+struct window_event *pen_window_event(const struct window *w, uint32_t i);
 /* The first case that is true, or UINT32_MAX; a rule without cases has one that always is. */
 uint32_t pen_window_case(const struct window_shape *shape, const struct window_sum *sum);
+
+/* ---- sequences ---- */
+
+/*
+ * A sequence keeps no state but its window's: which steps an event completes stands with the event,
+ * and is worked out of the events alone.  So what a window says is a function of the events in it,
+ * and one that is made anew of them (of a snapshot) says the same after pen_sequence_mark_all.
+ *
+ * The chain that ends at an event is looked for among the events of the window up to it, in the
+ * order (event time, release): two steps are never completed by one event.  A late event changes
+ * what later ones complete, but no verdict that was told.
+ */
+void pen_sequence_shape(struct window_shape *shape);
+PEN_MUST_USE pen_status pen_sequence_init(struct window *w);
+/* The event at place i was taken in.  At the end of the ring: constant time, or a walk back to
+ * the step before; else a walk over all. */
+void pen_sequence_mark(struct window *w, const struct window_shape *shape, uint32_t i);
+void pen_sequence_mark_all(struct window *w, const struct window_shape *shape);
+/* Whether the event at place i completes the last step. */
+bool pen_sequence_is_complete(const struct window *w, const struct window_shape *shape, uint32_t i);
 
 /* ---- groups: the windows of all rules ---- */
 

@@ -25,13 +25,16 @@ static bool only_grows(const struct pen_condition *condition)
  * none waits. */
 static bool is_single(const struct window_shape *shape)
 {
+    if (shape->rule->step_count > 0) {
+        return false;
+    }
     for (uint32_t i = 0; i < shape->rule->case_count; i++) {
         if (!only_grows(&shape->rule->cases[i].condition)) {
             return false;
         }
     }
     for (uint32_t q = 0; q < shape->rule->query_count; q++) {
-        struct window_sum sum = {.events = 1};
+        struct window_sum sum = {.events = 1, .is_in_order = !shape->rule->is_ordered};
         sum.values[q] = sum.values[shape->rule->query_count] = PEN_QUANTITY_ONE;
         if (shape->rule->queries[q] != PEN_COUNT_EVENTS ||
             pen_window_case(shape, &sum) == UINT32_MAX) {
@@ -63,13 +66,15 @@ void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *r
             shape->columns++;
         }
     }
+    pen_sequence_shape(shape);
     shape->is_single = is_single(shape);
 }
 
 pen_status pen_window_init(struct window *w, const struct window_shape *shape)
 {
     *w = (struct window){.head = 0};
-    return tally_init(&w->tally, shape);
+    PEN_TRY(tally_init(&w->tally, shape));
+    return shape->rule->step_count == 0 ? PEN_OK : pen_sequence_init(w);
 }
 
 void pen_window_fini(struct window *w, const struct window_shape *shape)
@@ -77,13 +82,15 @@ void pen_window_fini(struct window *w, const struct window_shape *shape)
     tally_fini(&w->tally, shape);
     free(w->events);
     free(w->values);
+    free(w->reached);
     *w = (struct window){.head = 0};
 }
 
 size_t pen_window_bytes(const struct window *w, const struct window_shape *shape)
 {
     const size_t each = sizeof(*w->events) + shape->columns * sizeof(*w->values);
-    return w->cap * each + tally_bytes(&w->tally, shape);
+    const size_t reached = w->reached == NULL ? 0 : PEN_SEQUENCE_STEPS_MAX * sizeof(*w->reached);
+    return w->cap * each + tally_bytes(&w->tally, shape) + reached;
 }
 
 void pen_window_clear(struct window *w, const struct window_shape *shape)
@@ -102,6 +109,12 @@ static uint32_t place(const struct window *w, uint32_t i)
 static struct window_event *event_at(const struct window *w, uint32_t i)
 {
     return &w->events[place(w, i)];
+}
+
+struct window_event *pen_window_event(const struct window *w, uint32_t i)
+{
+    PEN_DCHECK(i < w->count);
+    return event_at(w, i);
 }
 
 static union window_value *values_at(const struct window *w, const struct window_shape *shape,
@@ -177,6 +190,9 @@ static pen_status insert(struct window *w, const struct window_shape *shape,
     *event_at(w, at) = *event;
     if (shape->columns > 0) {
         memcpy(values_at(w, shape, at), values, shape->columns * sizeof(*values));
+    }
+    if (shape->rule->step_count > 0) {
+        pen_sequence_mark(w, shape, at);
     }
     return tally_add(&w->tally, shape, event, values, limits->values_max);
 }
@@ -347,7 +363,10 @@ pen_status pen_window_sum(struct window *w, const struct window_shape *shape, in
     } else {
         PEN_TRY(sum_part(w, shape, 0, to, sum));
     }
-    sum->is_in_order = !shape->rule->is_ordered || is_in_order(w, shape->rule->query_count, to);
+    sum->is_in_order =
+        shape->rule->step_count > 0
+            ? pen_sequence_is_complete(w, shape, to - 1)
+            : !shape->rule->is_ordered || is_in_order(w, shape->rule->query_count, to);
     const struct pen_condition *then = shape->then;
     return then == NULL ? PEN_OK : sum_then(w, shape, then, to, sum);
 }
@@ -363,10 +382,10 @@ static bool is_true(const struct pen_condition *condition, const struct window_s
 uint32_t pen_window_case(const struct window_shape *shape, const struct window_sum *sum)
 {
     const struct pen_state_rule *rule = shape->rule;
-    for (uint32_t i = 0; i < rule->case_count && (sum->is_in_order || !rule->is_ordered); i++) {
+    for (uint32_t i = 0; i < rule->case_count && sum->is_in_order; i++) {
         if (is_true(&rule->cases[i].condition, sum)) {
             return i;
         }
     }
-    return rule->case_count == 0 ? 0 : UINT32_MAX;
+    return rule->case_count == 0 && sum->is_in_order ? 0 : UINT32_MAX;
 }

@@ -266,7 +266,64 @@ def new_value_verdicts(rule, events):
         yield event, 0 if is_new else None, [event]
 
 
+def steps_of(rule):
+    """Steps of a sequence from the first on: their condition, window, and longest wait since the one before, in ns."""
+    options = rule["options"].get("sequenceDetectionOptions", {"steps": []})
+    steps = {step["name"]: step for step in options["steps"]}
+    into = {one["child"]: one for one in options.get("stepTransitions", [])}
+    chain = [name for name in steps if name not in into]
+    while len(chain) < len(steps):
+        chain.append(next(child for child, one in into.items() if one["parent"] == chain[-1]))
+    return [{"condition": steps[name]["condition"], "window": steps[name]["evaluationWindow"] * S,
+             "wait": into[name]["evaluationWindow"] * S if name in into else 0} for name in chain]
+
+
+def length_of(rule):
+    """How far back of an event a rule looks, in ns."""
+    steps = steps_of(rule)
+    if not steps:
+        return rule["options"]["evaluationWindow"] * S
+    return sum(step["wait"] for step in steps) + (steps[0]["window"] or 1)
+
+
+def reached_at(rule, steps, events):
+    """For each step the places of the events that complete it; events are in their order."""
+    names = names_of(rule)
+    reached = []
+    for number, step in enumerate(steps):
+        condition = Condition(step["condition"], names)
+        named = {names.index(word) for word in re.findall(r"[a-z]\w*", step["condition"])}
+        places = []
+        for end, event in enumerate(events):
+            starts = [0] if number == 0 else [p + 1 for p in reached[-1]
+                                              if p < end and event["time"] - events[p]["time"] <= step["wait"]]
+            for start in starts if named & event["found"].keys() else []:
+                part = [one for one in events[start:end] if event["time"] - one["time"] < step["window"]] + [event]
+                if condition.parts[0](quantities(rule, part)):
+                    places.append(end)
+                    break
+        reached.append(places)
+    return reached
+
+
+def sequence_verdicts(rule, events):
+    length, steps = length_of(rule), steps_of(rule)
+    window, before = [], None
+    for event in events:
+        if before is not None and event["release"] - before >= length:
+            window = []
+        before = event["release"]
+        window = [one for one in window if one["time"] > event["time"] - length] + [event]
+        seen = sorted((one for one in window if one["time"] <= event["time"]),
+                      key=lambda one: (one["time"], one["release"], one["id"]))
+        is_reached = len(seen) - 1 in reached_at(rule, steps, seen)[-1]
+        yield event, 0 if is_reached else None, seen
+
+
 # ---- signals ----
+
+VERDICTS = {"new_value": new_value_verdicts, "sequence_detection": sequence_verdicts}
+
 
 class Signal:
     def __init__(self, rule, group, event, case, window):
@@ -322,7 +379,7 @@ class Signal:
 
 
 def signals_of_group(rule, group, events):
-    verdicts = new_value_verdicts if rule["options"]["detectionMethod"] == "new_value" else threshold_verdicts
+    verdicts = VERDICTS.get(rule["options"]["detectionMethod"], threshold_verdicts)
     signals = []
     for event, case, window in verdicts(rule, events):
         is_open = bool(signals) and not signals[-1].ended

@@ -12,7 +12,7 @@ import tempfile
 import oracle
 
 LAST, FIRST = 2**63 - 1, -2**63
-METHODS = ["match", "threshold", "new_value"]
+METHODS = ["match", "threshold", "new_value", "sequence_detection"]
 AGGREGATIONS = ["count", "cardinality", "sum", "max"]
 
 
@@ -29,18 +29,23 @@ def encoded_rule(rule):
     options = rule["options"]
     new = options.get("newValueOptions", {})
     by_threshold = new.get("learningMethod") == "threshold"
-    lengths = [options[name] * oracle.S for name in ("evaluationWindow", "keepAlive", "maxSignalDuration")]
+    lengths = [oracle.length_of(rule), *(options[name] * oracle.S for name in ("keepAlive", "maxSignalDuration"))]
     parts = [text(rule["id"]), number(METHODS.index(options["detectionMethod"])), *map(number, lengths),
              number(bool(rule.get("midnight"))), number(len(rule["queries"]))]
     parts += [number(AGGREGATIONS.index(query["aggregation"]) if query["aggregation"] in AGGREGATIONS else 0)
               for query in rule["queries"]]
+    has_conditions = options["detectionMethod"] == "threshold"
     cases = [] if options["detectionMethod"] == "match" else rule["cases"]
     parts.append(number(len(cases)))
     for case in cases:
-        parts += [number(oracle.SEVERITIES.index(case["status"])), text(case["condition"])]
+        parts += [number(oracle.SEVERITIES.index(case["status"])), text(case["condition"] if has_conditions else "")]
     parts += [number(0 if by_threshold else new.get("learningDuration", 0) * oracle.DAY),
               number(new.get("forgetAfter", 0) * oracle.DAY),
               number(new.get("learningThreshold", 0) if by_threshold else 0)]
+    steps = oracle.steps_of(rule)
+    parts.append(number(len(steps)))
+    for step in steps:
+        parts += [text(step["condition"]), number(step["window"]), number(step["wait"])]
     return b"".join(parts)
 
 

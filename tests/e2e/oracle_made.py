@@ -63,16 +63,17 @@ def made_tree(random_, names):
 # ---- rules ----
 
 GROUPS = ["@requestParameters.owner", "@requestParameters.list", "@additionalEventData.owner"]
+AGGREGATIONS = {"threshold": ["count", "count", "count", "cardinality", "sum", "max"], "new_value": ["new_value"],
+                "sequence_detection": ["count"]}
 VALUES = ["@requestParameters.value", "@requestParameters.list", "@requestParameters.size"]
 
 
-def made_query(random_, names, arity, is_new_value):
+def made_query(random_, names, arity, method):
     tree = made_tree(random_, names)
     query = {"judge": tree, "query": text_of(tree), "groupByFields": random_.sample(GROUPS, arity)}
     if arity and random_.random() < 0.3:
         query["hasOptionalGroupByFields"] = True
-    query["aggregation"] = "new_value" if is_new_value else random_.choice(
-        ["count", "count", "count", "cardinality", "sum", "max"])
+    query["aggregation"] = random_.choice(AGGREGATIONS[method])
     if query["aggregation"] == "cardinality":
         query["distinctFields"] = random_.sample(VALUES, random_.choice([1, 1, 2]))
     elif query["aggregation"] == "new_value":
@@ -119,22 +120,44 @@ def made_match(random_, number, names):
             "group_names": ["account", "identity"], "cases": [{"condition": "", "status": "medium", "name": ""}]}
 
 
+def made_sequence(random_, aliases):
+    """Options of a few steps in a row, written in any order; the last one's name."""
+    count = random_.choice([1, 2, 2, 2, 3, 3, 4, 10])
+    names = [f"s{i}" for i in range(count)]
+    random_.shuffle(names)
+    steps = []
+    for name in names:
+        a, b = random_.choice(aliases), random_.choice(aliases)
+        condition = random_.choice([f"{a} > 0"] * 6 + [f"{a} > 1", f"{a} >= 2 || {b} > 0", f"{a} > 0 && {b} < 3",
+                                                       f"{a} > {b}", f"0 < {a}"])
+        steps.append({"name": name, "condition": condition, "evaluationWindow": random_.choice(LENGTHS[:6])})
+    waits = [{"parent": names[i], "child": names[i + 1], "evaluationWindow": random_.choice(LENGTHS[:7])}
+             for i in range(count - 1)]
+    for list_ in (steps, waits):
+        random_.shuffle(list_)
+    return {"steps": steps, "stepTransitions": waits}, names[-1]
+
+
 def made_rule(random_, number, names):
-    is_new_value = random_.random() < 0.25
+    method = random_.choice(["threshold"] * 7 + ["new_value"] * 3 + ["sequence_detection"] * 3)
+    is_new_value = method == "new_value"
     window = random_.choice([0, 60, 60, 300, 300, 600, 900, 3600])
     keep = random_.choice([n for n in LENGTHS[:9] if n >= window])
     options = {"evaluationWindow": window, "keepAlive": keep,
                "maxSignalDuration": random_.choice([n for n in LENGTHS if n >= keep]),
-               "detectionMethod": "new_value" if is_new_value else "threshold"}
+               "detectionMethod": method}
     count = 1 if is_new_value else random_.choice([1, 1, 2, 2, 3, 4])
     arity = random_.choice([0, 1, 1, 1, 2])
-    queries = [made_query(random_, names, min(arity if random_.random() < 0.9 else 1, 2), is_new_value)
+    queries = [made_query(random_, names, min(arity if random_.random() < 0.9 else 1, 2), method)
                for _ in range(count)]
     if is_new_value:
         options["newValueOptions"] = {"forgetAfter": random_.randint(1, 3), **random_.choice([
             {"learningMethod": "duration", "learningDuration": random_.choice([0, 1, 1, 2])},
             {"learningMethod": "threshold", "learningThreshold": random_.choice([0, 1]), "learningDuration": 0}])}
         cases = [{"condition": "", "status": random_.choice(["low", "high"]), "name": "new"}]
+    elif method == "sequence_detection":
+        options["sequenceDetectionOptions"], last = made_sequence(random_, "abcd"[:count])
+        cases = [{"condition": random_.choice(["", f"{last} > 0"]), "status": "medium", "name": "all"}]
     else:
         cases = made_cases(random_, "abcd"[:count])
     return {"id": f"made-{number}", "name": f"Made rule {number}", "message": "A made rule.", "type": "log_detection",
@@ -149,6 +172,8 @@ def made_times(random_, rules, count):
               for name in ("evaluationWindow", "keepAlive", "maxSignalDuration")]
     bounds += [rule["options"]["newValueOptions"].get(name, 0) * DAY for rule in rules
                if "newValueOptions" in rule["options"] for name in ("forgetAfter", "learningDuration")]
+    bounds += [one["evaluationWindow"] * S for rule in rules if "sequenceDetectionOptions" in rule["options"]
+               for list_ in rule["options"]["sequenceDetectionOptions"].values() for one in list_]
     time = BASE + random_.choice([0, DAY // 2, DAY - 60 * S]) + random_.randrange(3600) * S
     times = []
     for _ in range(count):

@@ -41,7 +41,7 @@ def tally(rules, wanted, counts):
 
 
 def is_varied(counts, least, open_least):
-    kinds = dict.fromkeys(("threshold", "new_value", "match", "late", "joined", "then", "optional"), least)
+    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "match", "late", "joined", "then", "optional"), least)
     few = {kind: counts[kind] for kind, wanted in {**kinds, "open": open_least}.items() if counts[kind] < wanted}
     assert not few or len(sys.argv) > 3, f"too few of {few} to say anything"
 

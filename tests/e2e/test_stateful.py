@@ -134,6 +134,42 @@ def case_stateful_values():
                    ("sums", 700, 700, 1), ("top", 30, 30, 4), ("top", 700, 700, 1)], got
 
 
+def sequence(name, queries, steps, waits, **more):
+    """steps: name, condition, window; waits: parent, child, longest time between them."""
+    made_ = rule(name, queries, [("", "high", f"{waits[-1][1] if waits else steps[-1][0]} > 0")], "sequence_detection", **more)
+    made_["options"]["sequenceDetectionOptions"] = {
+        "steps": [dict(zip(("name", "condition", "evaluationWindow"), step)) for step in steps],
+        "stepTransitions": [dict(zip(("parent", "child", "evaluationWindow"), wait)) for wait in waits]}
+    return made_
+
+
+def case_stateful_sequences():
+    """Steps of a sequence one after the other within their times, of one group; whatever order records lie in."""
+    queries = [query("@evt.name:ListUsers", name="look"), query("@evt.name:CreateUser", name="make"),
+               query("@evt.name:AttachUserPolicy", name="give")]
+    steps = [("gave", "give > 0", 0), ("looked", "look > 1", 60), ("made", "make > 0 && look < 3", 300)]
+    taken = sequence("taken", queries, steps, [("looked", "made", 600), ("made", "gave", 60)], window=0,
+                     message="{{events_matched}}: {{events_matched_per_query.look}} {{events_matched_per_query.make}}")
+    single = sequence("single", queries, [("gave", "give > 0", 60)], [], window=0)
+    days = sequence("days", queries, [("a", "look > 0", 60), ("b", "give > 0", 60)], [("a", "b", 43200)], window=0, keep=0)
+    events = [made(10, 0, "ListUsers"), made(11, 60, "ListUsers"), made(12, 61, "CreateUser"), made(13, 62, "AttachUserPolicy"),
+              made(20, 100, "ListUsers"), made(21, 110, "AttachUserPolicy"), made(22, 120, "ListUsers"),
+              made(23, 720, "CreateUser"), made(24, 780, "AttachUserPolicy"),
+              made(30, 100, "ListUsers", BOB), made(31, 101, "ListUsers", BOB), made(32, 702, "CreateUser", BOB),
+              made(33, 703, "AttachUserPolicy", BOB)]
+    rows, summary = run_rules([taken, days], events[::-1])
+    assert not any(summary["state"].values()), summary["state"]
+    got = [(r["first"], r["last"], r["events_matched"], r["events_per_query"], r["group_by"]["@userIdentity.arn"])
+           for r in rows if r["rule_name"] == "taken"]
+    # that of 0 is not in (0, 60], those of 100 and 120 look; of BOB the call at 702 is a second too late
+    assert got == [(780, 780, 7, [2, 2, 3], ALICE)], got
+    assert [r["message"] for r in rows if r["rule_name"] == "taken"] == ["7: 2 2"], rows
+    assert [(r["first"], r["last"]) for r in rows if r["rule_name"] == "days"] == [(62, 62), (110, 110), (703, 703), (780, 780)], rows
+    again, _ = run_rules([single, taken], events, "again")
+    assert [r["id"] for r in again if r["rule_name"] == "taken"] == [r["id"] for r in rows if r["rule_name"] == "taken"]
+    assert [(r["first"], r["last"]) for r in again if r["rule_name"] == "single"] == [(62, 110), (703, 703), (780, 780)], again
+
+
 def case_stateful_shards():
     """On a generated organisation: signals are the same for 1, 2, 3 and 7 shards, and after kills."""
     folder = generate(size="4MiB")

@@ -359,7 +359,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
         {"\"schedulingOptions\":{\"rrule\":\"x\"}", "scheduled rules are not built yet"},
     };
     static const char *const methods[] = {"anomaly_detection", "impossible_travel", "hardcoded",
-                                          "anomaly_threshold", "sequence_detection"};
+                                          "anomaly_threshold"};
     char text[1024];
     char notice[128];
     (void)state;

@@ -6,7 +6,7 @@
  *
  *   S  folder, shards, rules, each: id, method, window, keep-alive, longest duration (ns), whether
  *      it ends at midnight, aggregations, cases (severity, condition; queries are a, b, c, ...),
- *      learning (ns), forgetting (ns), silent values
+ *      learning (ns), forgetting (ns), silent values; steps (condition, window and wait in ns)
  *   O  an observation: epoch, rule, query, event time, promise, record, and eleven texts
  *   C  epoch, watermark, largest event time: what came of the epoch is cut, committed, released
  *   K  shards: all memory is lost, so many shards begin anew with what was committed
@@ -29,6 +29,7 @@
 struct made_rule { /* owns what struct pen_state_rule borrows */
     enum pen_aggregation queries[PEN_STATE_QUERIES_MAX];
     struct pen_state_case cases[PEN_STATE_CASES_MAX];
+    struct pen_sequence_step steps[PEN_SEQUENCE_STEPS_MAX];
 };
 
 static struct pen_arena arena;
@@ -76,34 +77,51 @@ static pen_slice text(struct pen_arena *owner)
     return (pen_slice){bytes, len};
 }
 
-static void read_rule(uint32_t at)
+static void condition(uint32_t query_count, struct pen_condition *out)
 {
     static const pen_slice names[] = {PEN_SLICE_LIT("a"), PEN_SLICE_LIT("b"), PEN_SLICE_LIT("c"),
                                       PEN_SLICE_LIT("d"), PEN_SLICE_LIT("e"), PEN_SLICE_LIT("f")};
     struct pen_err err = {0};
+    need(query_count <= PEN_COUNT(names), "too many queries");
+    need_ok(pen_condition_parse(&arena, text(&arena), names, query_count, out, &err), &err);
+}
+
+static void read_steps(struct made_rule *m, struct pen_state_rule *r)
+{
+    r->steps = m->steps;
+    r->step_count = small(PEN_SEQUENCE_STEPS_MAX);
+    for (uint32_t i = 0; i < r->step_count; i++) {
+        m->steps[i] = (struct pen_sequence_step){.window_ns = 0};
+        condition(r->query_count, &m->steps[i].condition);
+        m->steps[i].window_ns = number();
+        m->steps[i].wait_ns = number();
+    }
+}
+
+static void read_rule(uint32_t at)
+{
     struct made_rule *m = &made[at];
     struct pen_state_rule *r = &rules[at];
-    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_NEW_VALUE)};
+    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_SEQUENCE)};
     r->window_ns = number();
     r->keep_alive_ns = number();
     r->duration_max_ns = number();
     r->ends_at_midnight = small(1);
-    r->query_count = small(PEN_COUNT(names));
+    r->query_count = small(PEN_STATE_QUERIES_MAX);
     for (uint32_t i = 0; i < r->query_count; i++) {
         m->queries[i] = small(PEN_MAX);
     }
     r->case_count = small(PEN_STATE_CASES_MAX);
     for (uint32_t i = 0; i < r->case_count; i++) {
         m->cases[i].severity = small(4);
-        need_ok(pen_condition_parse(&arena, text(&arena), names, r->query_count,
-                                    &m->cases[i].condition, &err),
-                &err);
+        condition(r->query_count, &m->cases[i].condition);
     }
     r->queries = m->queries;
     r->cases = m->cases;
     r->new_value.learning_ns = number();
     r->new_value.forget_ns = number();
     r->new_value.silent = small(1);
+    read_steps(m, r);
 }
 
 static void open_states(uint32_t shards)
