@@ -215,17 +215,17 @@ static void shrink(struct groups *g)
     }
 }
 
-static pen_status group_new(struct groups *g, const struct pen_observation *o, uint64_t hash,
-                            uint32_t partition, struct group **out)
+static pen_status group_new(struct groups *g, const struct state_event *event, struct group **out)
 {
-    struct group_table *table = table_of(g, hash);
+    const struct pen_observation *o = &event->o;
+    struct group_table *table = table_of(g, event->hash);
     struct group *group = calloc(1, sizeof(*group) + o->group.len);
     if (group == NULL) {
         return PEN_E_NOMEM;
     }
-    *group = (struct group){.hash = hash,
+    *group = (struct group){.hash = event->hash,
                             .rule = o->rule,
-                            .partition = partition,
+                            .partition = event->partition,
                             .last_release = pen_state_release_time(o),
                             .key_len = pen_u32(o->group.len)};
     memcpy(group->key, o->group.ptr, o->group.len);
@@ -242,7 +242,7 @@ static pen_status group_new(struct groups *g, const struct pen_observation *o, u
         group_remove(g, list->oldest);
         g->evicted++;
     }
-    *slot_of(table, hash, o->rule, o->group) = group;
+    *slot_of(table, event->hash, o->rule, o->group) = group;
     table->count++;
     link_newest(g, group);
     g->count++;
@@ -250,18 +250,17 @@ static pen_status group_new(struct groups *g, const struct pen_observation *o, u
     return PEN_OK;
 }
 
-static pen_status group_get(struct groups *g, const struct pen_observation *o, struct group **out)
+static pen_status group_get(struct groups *g, const struct state_event *event, struct group **out)
 {
-    const uint32_t partition =
-        pen_observation_partition(o->rule_id, o->group, g->options->hash_key);
-    const uint64_t hash = pen_hash64(o->group, (uint64_t)o->rule + 1);
-    const struct group_table *table = table_of(g, hash);
+    const struct pen_observation *o = &event->o;
+    const struct group_table *table = table_of(g, event->hash);
     const int64_t release = pen_state_release_time(o);
     PEN_TRY(lists_open(g, o->rule));
-    sweep(g, o->rule, partition, release); /* no release time of what comes is before this one */
-    struct group *group = table->slot_count == 0 ? NULL : *slot_of(table, hash, o->rule, o->group);
+    sweep(g, o->rule, event->partition, release); /* no release time of what comes is before it */
+    struct group *group =
+        table->slot_count == 0 ? NULL : *slot_of(table, event->hash, o->rule, o->group);
     if (group == NULL) {
-        return group_new(g, o, hash, partition, out);
+        return group_new(g, event, out);
     }
     group->last_release = release;
     unlink_group(g, group);
@@ -305,7 +304,7 @@ static pen_status sample_keep(struct groups *g, struct group *group,
         PEN_TRY(samples_grow(group, max));
     }
     g->scratch.len = 0;
-    PEN_TRY(pen_observation_encode(&g->scratch, &o));
+    PEN_TRY(pen_state_sample_encode(&g->scratch, &o));
     uint32_t at = (group->sample_at + group->sample_count) % group->sample_cap;
     if (group->sample_count == group->sample_cap) {
         at = group->sample_at;
@@ -412,7 +411,7 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
     if (g->shapes[event->o.rule].rule->window_ns <= 0) {
         return feed_alone(g, event, signals);
     }
-    PEN_TRY(group_get(g, &event->o, &group));
+    PEN_TRY(group_get(g, event, &group));
     PEN_CHECK(group != NULL);
     const size_t before = group->bytes;
     const pen_status st = feed_group(g, group, event, signals);

@@ -13,13 +13,14 @@
 #define RUN_ZSTD_LEVEL (-3)
 
 static const uint8_t run_magic[8] = "PENRUN\r\n";
-#define RUN_VERSION 1U
+#define RUN_VERSION STATE_RUN_VERSION
 
 pen_status pen_state_writer_init(struct run_writer *w)
 {
     *w = (struct run_writer){.fd = -1};
     pen_buf_init(&w->plain, STATE_BLOCK_MAX);
     pen_buf_init(&w->packed, ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX) + sizeof(struct block_head));
+    pack_table_init(&w->table);
     w->zstd = ZSTD_createCCtx();
     return w->zstd == NULL ? PEN_E_NOMEM : PEN_OK;
 }
@@ -28,6 +29,7 @@ void pen_state_writer_fini(struct run_writer *w)
 {
     pen_buf_fini(&w->plain);
     pen_buf_fini(&w->packed);
+    pack_table_fini(&w->table);
     (void)ZSTD_freeCCtx(w->zstd);
     w->zstd = NULL;
 }
@@ -65,6 +67,7 @@ pen_status pen_state_writer_start(struct run_writer *w, int fd, struct pen_err *
     memcpy(w->head.magic, run_magic, sizeof(run_magic));
     w->plain.len = 0;
     w->block_count = 0;
+    pack_table_clear(&w->table);
     w->bytes = sizeof(w->head);
     /* Zeros until the end: a run that was not finished has no magic and is refused. */
     const struct run_head blank = {.version = 0};
@@ -94,29 +97,52 @@ static pen_status seal_block(struct run_writer *w, struct pen_err *err)
     return PEN_OK;
 }
 
-pen_status pen_state_writer_add(struct run_writer *w, pen_slice encoded,
-                                const struct pen_observation *o, uint32_t partition,
-                                struct pen_err *err)
+/* Counts an observation that stands at the end of plain. */
+static pen_status added(struct run_writer *w, int64_t release, int64_t time, uint32_t partition,
+                        struct pen_err *err)
 {
-    const int64_t release = pen_state_release_time(o);
     PEN_DCHECK(w->head.count == 0 || release >= w->head.release_max);
     if (w->head.count == 0) {
         w->head.release_min = release;
     }
     w->head.release_max = release;
-    w->head.time_max = o->time_ns > w->head.time_max ? o->time_ns : w->head.time_max;
+    w->head.time_max = time > w->head.time_max ? time : w->head.time_max;
     w->head.count++;
     w->head.per_partition[partition % PEN_PARTITIONS]++;
-    PEN_TRY(pen_buf_add(&w->plain, encoded));
     w->block_count++;
     return w->plain.len >= STATE_BLOCK_BYTES ? seal_block(w, err) : PEN_OK;
 }
 
-pen_status pen_state_writer_end(struct run_writer *w, struct pen_err *err)
+pen_status pen_state_writer_add(struct run_writer *w, const struct pen_observation *o,
+                                uint32_t partition, struct pen_err *err)
+{
+    const pen_status status = pack_add(&w->plain, &w->table, o, partition);
+    return status == PEN_OK
+               ? added(w, pen_state_release_time(o), o->time_ns, partition, err)
+               : PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit a run");
+}
+
+/* As one more block, which counts its texts. */
+static pen_status write_table(struct run_writer *w, const struct pack_table *table,
+                              struct pen_err *err)
+{
+    w->head.table_texts = table->count;
+    w->head.table_at = w->bytes;
+    if (table->count == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(pack_table_write(table, &w->plain));
+    w->block_count = table->count;
+    return seal_block(w, err);
+}
+
+pen_status pen_state_writer_end(struct run_writer *w, const struct pack_table *table,
+                                struct pen_err *err)
 {
     if (w->block_count > 0) {
         PEN_TRY(seal_block(w, err));
     }
+    PEN_TRY(write_table(w, table != NULL ? table : &w->table, err));
     const pen_slice head = {(const uint8_t *)&w->head, sizeof(w->head)};
     w->head.checksum = pen_hash64(pen_slice_sub(head, 0, offsetof(struct run_head, checksum)), 0);
     return write_at(w->fd, head, 0, err);
@@ -128,11 +154,13 @@ void pen_state_open_init(struct open_run *run)
 {
     *run = (struct open_run){.used = false};
     pen_buf_init(&run->bytes, STATE_OPEN_RUN_MAX);
+    pack_table_init(&run->table);
 }
 
 void pen_state_open_fini(struct open_run *run)
 {
     pen_buf_fini(&run->bytes);
+    pack_table_fini(&run->table);
     free(run->entries);
     run->entries = NULL;
 }
@@ -161,7 +189,7 @@ pen_status pen_state_open_add(struct open_run *run, const struct pen_observation
         run->cap = cap;
     }
     const size_t offset = run->bytes.len;
-    const pen_status status = pen_observation_encode(&run->bytes, o);
+    const pen_status status = pack_add(&run->bytes, &run->table, o, partition);
     if (status != PEN_OK) {
         return PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit the open run");
     }
@@ -178,8 +206,9 @@ static void decode_entry(const struct open_run *run, const struct sort_entry *e,
                          struct pen_observation *o)
 {
     pen_slice in = {run->bytes.ptr + e->offset, e->bytes};
-    const pen_status status = pen_observation_decode(&in, o, NULL);
-    PEN_CHECK(status == PEN_OK); /* we encoded it */
+    uint32_t partition;
+    const pen_status status = pack_take(&in, &run->table, o, &partition, NULL);
+    PEN_CHECK(status == PEN_OK); /* we packed it */
 }
 
 static int by_order(const void *pa, const void *pb, void *ctx)
@@ -209,10 +238,9 @@ pen_status pen_state_open_write(struct open_run *run, struct run_writer *w, int 
     PEN_TRY(pen_state_writer_start(w, fd, err));
     for (size_t i = 0; i < run->count; i++) {
         const struct sort_entry *e = &run->entries[i];
-        const pen_slice encoded = {run->bytes.ptr + e->offset, e->bytes};
-        struct pen_observation o;
-        decode_entry(run, e, &o);
-        PEN_TRY(pen_state_writer_add(w, encoded, &o, e->partition, err));
+        const pen_slice packed = {run->bytes.ptr + e->offset, e->bytes};
+        PEN_TRY(pen_buf_add(&w->plain, packed));
+        PEN_TRY(added(w, e->release, e->time, e->partition, err));
     }
     return PEN_OK;
 }

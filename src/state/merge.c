@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const uint8_t run_magic[8] = "PENRUN\r\n";
-#define RUN_VERSION 1U
+#define RUN_VERSION STATE_RUN_VERSION
 
 pen_status pen_state_merge_init(struct merge *m, const struct pen_state_options *o)
 {
@@ -35,6 +35,7 @@ static void reader_free(struct run_reader *r)
     }
     pen_buf_fini(&r->packed);
     pen_buf_fini(&r->plain);
+    pack_table_fini(&r->table);
     free(r);
 }
 
@@ -92,12 +93,15 @@ static pen_status read_head(struct run_reader *r, struct pen_err *err)
     return PEN_OK;
 }
 
-static pen_status read_block(struct merge *m, struct run_reader *r, struct pen_err *err)
+/* Reads a block into plain.  count_max: what it may count at most. */
+static pen_status read_block(struct merge *m, struct run_reader *r, uint64_t count_max,
+                             uint32_t *count, struct pen_err *err)
 {
     struct block_head head = {.count = 0};
     PEN_TRY(read_at(r, &head, sizeof(head), err));
     const uint64_t at = r->offset;
-    if (head.count == 0 || head.count > r->left || head.plain_bytes > STATE_BLOCK_MAX ||
+    if (head.count == 0 || head.reserved != 0 || head.count > count_max ||
+        head.plain_bytes > STATE_BLOCK_MAX ||
         head.packed_bytes > ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "state run %s: bad head of a block", r->name);
     }
@@ -118,8 +122,36 @@ static pen_status read_block(struct merge *m, struct run_reader *r, struct pen_e
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "state run %s: block does not inflate", r->name);
     }
     r->plain.len = n;
+    *count = head.count;
+    return PEN_OK;
+}
+
+static pen_status next_block(struct merge *m, struct run_reader *r, struct pen_err *err)
+{
+    PEN_TRY(read_block(m, r, r->left, &r->left_in_block, err));
     r->rest = pen_buf_slice(&r->plain);
-    r->left_in_block = head.count;
+    return PEN_OK;
+}
+
+/* The table of texts, which stands behind the blocks; then goes back to the first of these. */
+static pen_status read_table(struct merge *m, struct run_reader *r, struct pen_err *err)
+{
+    const uint64_t first = r->offset;
+    uint32_t count = 0;
+    if (r->head.table_texts == 0) {
+        return PEN_OK;
+    }
+    if (r->head.table_at < first || r->head.table_at > r->size) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "state run %s: offset of its table", r->name);
+    }
+    r->offset = r->head.table_at;
+    PEN_TRY(read_block(m, r, PACK_TEXTS_MAX, &count, err));
+    if (count != r->head.table_texts ||
+        pack_table_read(&r->table, count, pen_buf_slice(&r->plain)) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, r->head.table_at, "state run %s: its table of texts",
+                        r->name);
+    }
+    r->offset = first;
     return PEN_OK;
 }
 
@@ -127,13 +159,12 @@ static pen_status read_block(struct merge *m, struct run_reader *r, struct pen_e
 static pen_status reader_next(struct merge *m, struct run_reader *r, struct pen_err *err)
 {
     while (r->left > 0) {
-        pen_status status = r->left_in_block == 0 ? read_block(m, r, err) : PEN_OK;
-        const pen_slice before = r->rest;
-        status = status == PEN_OK ? pen_observation_decode(&r->rest, &r->o, err) : status;
+        pen_status status = r->left_in_block == 0 ? next_block(m, r, err) : PEN_OK;
+        status =
+            status == PEN_OK ? pack_take(&r->rest, &r->table, &r->o, &r->partition, err) : status;
         if (status != PEN_OK) {
             return status;
         }
-        r->encoded = pen_slice_sub(before, 0, before.len - r->rest.len);
         r->left--;
         r->left_in_block--;
         if (r->left_in_block == 0 && r->rest.len > 0) {
@@ -142,7 +173,6 @@ static pen_status reader_next(struct merge *m, struct run_reader *r, struct pen_
                             "observation of a block",
                             r->name);
         }
-        r->partition = pen_observation_partition(r->o.rule_id, r->o.group, m->hash_key);
         if (!r->owned_only || r->partition % m->shards == m->shard) {
             return PEN_OK;
         }
@@ -219,6 +249,7 @@ static struct run_reader *reader_new(const char *name)
         (void)snprintf(r->name, sizeof(r->name), "%s", name);
         pen_buf_init(&r->packed, ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX));
         pen_buf_init(&r->plain, STATE_BLOCK_MAX);
+        pack_table_init(&r->table);
     }
     return r;
 }
@@ -238,6 +269,7 @@ static pen_status reader_start(struct merge *m, struct run_reader *r, struct run
     if (status == PEN_OK && head != NULL) {
         *head = r->head;
     }
+    status = status == PEN_OK ? read_table(m, r, err) : status;
     if (status == PEN_OK) {
         status = reader_next(m, r, err);
     }
@@ -264,10 +296,10 @@ static pen_status merge_part(struct merge *part, struct run_reader *into, struct
     PEN_TRY(pen_state_writer_start(&part->writer, into->fd, err));
     while (part->count > 0) {
         const struct run_reader *top = part->heap[0];
-        PEN_TRY(pen_state_writer_add(&part->writer, top->encoded, &top->o, top->partition, err));
+        PEN_TRY(pen_state_writer_add(&part->writer, &top->o, top->partition, err));
         PEN_TRY(pen_state_merge_next(part, err));
     }
-    return pen_state_writer_end(&part->writer, err);
+    return pen_state_writer_end(&part->writer, NULL, err);
 }
 
 /* Makes one of the smallest runs.  The file is gone with the process: a restart reads the runs that

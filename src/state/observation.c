@@ -29,7 +29,7 @@ struct wire {
 };
 _Static_assert(sizeof(struct wire) == 64, "the layout is written to disk");
 
-static pen_slice cut(pen_slice s)
+pen_slice pen_state_bounded(pen_slice s)
 {
     size_t len = s.len;
     if (len > PEN_OBSERVATION_BYTES_MAX) {
@@ -50,9 +50,17 @@ uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t 
 pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o)
 {
     const pen_slice texts[TEXT_COUNT] = {
-        o->rule_id,     o->event_id,   o->group,          cut(o->account),
-        cut(o->region), cut(o->actor), cut(o->source_ip), cut(o->index_name),
-        o->object,      o->values,     o->attributes,
+        o->rule_id,
+        o->event_id,
+        o->group,
+        pen_state_bounded(o->account),
+        pen_state_bounded(o->region),
+        pen_state_bounded(o->actor),
+        pen_state_bounded(o->source_ip),
+        pen_state_bounded(o->index_name),
+        o->object,
+        o->values,
+        o->attributes,
     };
     struct wire wire = {.rule = o->rule,
                         .query = o->query,
@@ -87,6 +95,13 @@ pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observat
     }
     out->len += bytes;
     return PEN_OK;
+}
+
+pen_status pen_state_sample_encode(struct pen_buf *out, const struct pen_observation *o)
+{
+    struct pen_observation sample = *o;
+    sample.rule_id = sample.group = sample.values = (pen_slice){0};
+    return pen_observation_encode(out, &sample);
 }
 
 pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, struct pen_err *err)

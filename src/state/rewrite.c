@@ -12,7 +12,7 @@ static pen_status copy_one(struct merge *m, const struct pen_state_rewrite *r, u
 {
     const struct run_reader *top = m->heap[0];
     if (r->keep(r->ctx, &top->o)) {
-        PEN_TRY(pen_state_writer_add(&m->writer, top->encoded, &top->o, top->partition, err));
+        PEN_TRY(pen_state_writer_add(&m->writer, &top->o, top->partition, err));
         (*kept)++;
     }
     return pen_state_merge_next(m, err);
@@ -26,7 +26,7 @@ static pen_status copy_kept(struct merge *m, const struct pen_state_rewrite *r, 
     while (m->count > 0) {
         PEN_TRY(copy_one(m, r, kept, err));
     }
-    PEN_TRY(pen_state_writer_end(&m->writer, err));
+    PEN_TRY(pen_state_writer_end(&m->writer, NULL, err));
     return fsync(fd) == 0 ? PEN_OK
                           : PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET,
                                      "%s: fsync (errno %d)", r->name, errno);

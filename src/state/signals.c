@@ -386,6 +386,13 @@ static pen_status keep_sample(struct signals *s, struct open_signal *sig, pen_sl
     return pen_state_text_set(&sig->samples[at], encoded, &sig->bytes);
 }
 
+/* A sample as it is kept: rule and group are the signal's. */
+static pen_status encode(struct signals *s, const struct pen_observation *o)
+{
+    s->encoded.len = 0;
+    return pen_state_sample_encode(&s->encoded, o);
+}
+
 static pen_status gather(struct signals *s, struct open_signal *sig,
                          const struct pen_observation *o, pen_slice encoded)
 {
@@ -399,14 +406,15 @@ static pen_status gather(struct signals *s, struct open_signal *sig,
 
 /* An event at which the rule is true. */
 static pen_status count_event(struct signals *s, struct open_signal *sig,
-                              const struct pen_observation *o, pen_slice encoded)
+                              const struct pen_observation *o)
 {
     const size_t before = sig->bytes;
     const int64_t release = pen_state_release_time(o);
     sig->last_seen = o->time_ns > sig->last_seen ? o->time_ns : sig->last_seen;
     sig->last_release = release > sig->last_release ? release : sig->last_release;
     sig->events++;
-    PEN_TRY(gather(s, sig, o, encoded));
+    PEN_TRY(encode(s, o));
+    PEN_TRY(gather(s, sig, o, pen_buf_slice(&s->encoded)));
     s->bytes += sig->bytes - before;
     return PEN_OK;
 }
@@ -492,7 +500,7 @@ static pen_status open_signal(struct signals *s, const struct state_event *event
     status = status == PEN_OK && hit != NULL ? take_window(s, sig, hit) : status;
     if (status == PEN_OK) {
         s->bytes += sig->bytes;
-        status = count_event(s, sig, o, event->encoded);
+        status = count_event(s, sig, o);
     }
     if (status != PEN_OK) {
         signal_free(s, sig);
@@ -555,11 +563,6 @@ static bool continues(const struct signals *s, const struct open_signal *sig,
            (!rule->ends_at_midnight || day_of(t) == day_of(sig->first_seen));
 }
 
-static uint64_t hash_of(const struct pen_observation *o)
-{
-    return pen_hash64(o->group, o->rule);
-}
-
 /* The clock for other groups is the event time, never a promise: a promise may lie behind the
  * largest event time of the input, and only the shard that has the late event would know it. */
 static pen_status clock_move(struct signals *s, const struct pen_observation *o)
@@ -584,7 +587,7 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
                         const struct state_hit *hit)
 {
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
-    PEN_TRY(count_event(s, sig, &event->o, event->encoded));
+    PEN_TRY(count_event(s, sig, &event->o));
     PEN_TRY(mark_dirty(s, sig));
     /* A worse case is told at its event, not when the watermark moves next. */
     return sig->case_index == sig->case_told ? PEN_OK : emit(s, PEN_SIGNAL_UPDATED, sig);
@@ -595,7 +598,7 @@ pen_status pen_state_signals_hit(struct signals *s, const struct state_event *ev
 {
     const struct pen_observation *o = &event->o;
     PEN_TRY(clock_move(s, o));
-    const uint64_t hash = hash_of(o);
+    const uint64_t hash = event->hash;
     struct open_signal *sig = table_find(s, hash, o->rule, o->group);
     if (sig != NULL && continues(s, sig, o)) {
         PEN_TRY(go_on(s, sig, event, hit));
@@ -606,14 +609,13 @@ pen_status pen_state_signals_hit(struct signals *s, const struct state_event *ev
     return shrink(s);
 }
 
-pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
-                                  pen_slice encoded)
+pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o)
 {
-    const struct state_event event = {.o = *o, .encoded = encoded, .queries = 1};
+    const struct state_event event = {.o = *o, .queries = 1, .hash = pen_state_group_hash(o)};
     return pen_state_signals_hit(s, &event, NULL);
 }
 
-static pen_status stage(struct signals *s, struct open_signal *sig, pen_slice encoded)
+static pen_status stage(struct signals *s, struct open_signal *sig, const struct pen_observation *o)
 {
     const size_t before = sig->bytes;
     if (s->samples_last == 0) {
@@ -627,7 +629,8 @@ static pen_status stage(struct signals *s, struct open_signal *sig, pen_slice en
         sig->bytes += s->samples_last * sizeof(*sig->staged);
     }
     struct text *to = &sig->staged[sig->staged_total++ % s->samples_last];
-    PEN_TRY(pen_state_text_set(to, encoded, &sig->bytes));
+    PEN_TRY(encode(s, o));
+    PEN_TRY(pen_state_text_set(to, pen_buf_slice(&s->encoded), &sig->bytes));
     s->bytes += sig->bytes - before;
     return PEN_OK;
 }
@@ -636,7 +639,7 @@ pen_status pen_state_signals_miss(struct signals *s, const struct state_event *e
 {
     const struct pen_observation *o = &event->o;
     PEN_TRY(clock_move(s, o));
-    struct open_signal *sig = table_find(s, hash_of(o), o->rule, o->group);
+    struct open_signal *sig = table_find(s, event->hash, o->rule, o->group);
     if (sig == NULL || !continues(s, sig, o)) {
         return PEN_OK;
     }
@@ -644,7 +647,7 @@ pen_status pen_state_signals_miss(struct signals *s, const struct state_event *e
     for (uint32_t q = 0; q < sig->query_count; q++) {
         sig->per_query[sig->query_count + q] += (event->queries >> q) & 1U;
     }
-    PEN_TRY(stage(s, sig, event->encoded));
+    PEN_TRY(stage(s, sig, o));
     return shrink(s);
 }
 
@@ -657,6 +660,7 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
                           .clock = INT64_MIN,
                           .slot_count = SLOTS_FIRST};
     pen_buf_init(&s->scratch, (size_t)4 * (PEN_OBSERVATION_KEY_MAX + 4));
+    pen_buf_init(&s->encoded, STATE_BLOCK_MAX);
     PEN_TRY(pen_buf_reserve(&s->scratch, s->scratch.max));
     s->slots = calloc(SLOTS_FIRST, sizeof(struct open_signal *));
     s->heap = calloc(SLOTS_FIRST, sizeof(struct open_signal *));
@@ -674,4 +678,5 @@ void pen_state_signals_fini(struct signals *s)
     free(s->dirty);
     free(s->views);
     pen_buf_fini(&s->scratch);
+    pen_buf_fini(&s->encoded);
 }

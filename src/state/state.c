@@ -20,7 +20,7 @@ struct pending_run {
 /* An event of a rule with windows while its observations come, side by side in the order. */
 struct gathering {
     bool is_used;
-    uint32_t rule, queries;
+    uint32_t rule, partition, queries;
     struct pen_buf first;  /* encoded */
     struct pen_buf values; /* of all queries */
     size_t values_at[PEN_STATE_QUERIES_MAX], values_len[PEN_STATE_QUERIES_MAX];
@@ -221,7 +221,7 @@ static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, 
     if (status == PEN_OK) {
         s->writer.head.epoch = run->epoch;
         s->writer.head.shard = s->options.shard;
-        status = pen_state_writer_end(&s->writer, err);
+        status = pen_state_writer_end(&s->writer, &run->table, err);
     }
     if (status == PEN_OK) {
         status = sync_fd(fd, name, err);
@@ -267,6 +267,7 @@ pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name
     run->used = false;
     run->count = 0;
     run->bytes.len = 0;
+    pack_table_clear(&run->table);
     return PEN_OK;
 }
 
@@ -317,6 +318,14 @@ static pen_status is_duplicate(struct pen_state *s, const struct pen_observation
 
 /* ---- the observations of an event ---- */
 
+static pen_status event_feed(struct pen_state *s, struct state_event *event)
+{
+    event->hash = pen_state_group_hash(&event->o);
+    return s->options.rules[event->o.rule].method == PEN_METHOD_NEW_VALUE
+               ? pen_new_values_feed(&s->new_values, event, &s->signals)
+               : pen_groups_feed(&s->groups, event, &s->signals);
+}
+
 static pen_status gathered_feed(struct pen_state *s)
 {
     struct gathering *g = &s->gathering;
@@ -324,10 +333,10 @@ static pen_status gathered_feed(struct pen_state *s)
         return PEN_OK;
     }
     g->is_used = false;
-    struct state_event event = {.encoded = pen_buf_slice(&g->first), .queries = g->queries};
-    pen_slice in = event.encoded;
+    struct state_event event = {.queries = g->queries, .partition = g->partition};
+    pen_slice in = pen_buf_slice(&g->first);
     const pen_status st = pen_observation_decode(&in, &event.o, NULL);
-    PEN_CHECK(st == PEN_OK); /* it was decoded when it was released */
+    PEN_CHECK(st == PEN_OK); /* we encoded it */
     event.o.rule = g->rule;
     for (uint32_t q = 0; q < PEN_STATE_QUERIES_MAX; q++) {
         if (((g->queries >> q) & 1U) != 0) {
@@ -335,9 +344,7 @@ static pen_status gathered_feed(struct pen_state *s)
                                             g->values_at[q] + g->values_len[q]);
         }
     }
-    return s->options.rules[g->rule].method == PEN_METHOD_NEW_VALUE
-               ? pen_new_values_feed(&s->new_values, &event, &s->signals)
-               : pen_groups_feed(&s->groups, &event, &s->signals);
+    return event_feed(s, &event);
 }
 
 /* One more observation of the event that is gathered, or the first of a new one. */
@@ -351,14 +358,29 @@ static pen_status gather(struct pen_state *s, const struct pen_observation *o, b
     if (!is_same) {
         g->is_used = true;
         g->rule = o->rule;
+        g->partition = s->merge.heap[0]->partition;
         g->queries = 0;
         g->first.len = g->values.len = 0;
-        PEN_TRY(pen_buf_add(&g->first, s->merge.heap[0]->encoded));
+        PEN_TRY(pen_observation_encode(&g->first, o));
     }
     g->queries |= 1U << o->query;
     g->values_at[o->query] = g->values.len;
     g->values_len[o->query] = o->values.len;
     return pen_buf_add(&g->values, o->values);
+}
+
+/* An event of a rule with one query has one observation: there is nothing to wait for. */
+static pen_status feed_single(struct pen_state *s, const struct pen_observation *o, bool is_same)
+{
+    struct state_event event = {
+        .o = *o, .queries = 1, .partition = s->merge.heap[0]->partition, .values = {o->values}};
+    s->counters.duplicates += is_same;
+    if (is_same) {
+        return PEN_OK;
+    }
+    return s->options.rules[o->rule].method == PEN_METHOD_MATCH
+               ? pen_state_signals_feed(&s->signals, o)
+               : event_feed(s, &event);
 }
 
 static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
@@ -370,15 +392,13 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
     if (!is_same) {
         PEN_TRY(gathered_feed(s));
     }
-    if (rule->method != PEN_METHOD_MATCH) {
-        return o->query < rule->query_count
-                   ? gather(s, o, is_same)
-                   : PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
-                              "the state log names query %u of rule %.*s, which has %u", o->query,
-                              PEN_SLICE_FMT(o->rule_id), rule->query_count);
+    if (rule->method != PEN_METHOD_MATCH && o->query >= rule->query_count) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                        "the state log names query %u of rule %.*s, which has %u", o->query,
+                        PEN_SLICE_FMT(o->rule_id), rule->query_count);
     }
-    s->counters.duplicates += is_same;
-    return is_same ? PEN_OK : pen_state_signals_feed(&s->signals, o, s->merge.heap[0]->encoded);
+    return rule->method == PEN_METHOD_MATCH || rule->query_count == 1 ? feed_single(s, o, is_same)
+                                                                      : gather(s, o, is_same);
 }
 
 static pen_status release_one(struct pen_state *s, struct pen_err *err)

@@ -4,6 +4,8 @@
 
 #include "penstock/state.h"
 
+#include "pack.h"
+
 #include <stdio.h>
 
 #define STATE_RUNS_OPEN_MAX PEN_STATE_FILES_MAX /* above, runs are merged */
@@ -12,6 +14,7 @@
 #define STATE_BLOCK_MAX (24U << 20)   /* plain bytes of a block: one observation of any size */
 #define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30) /* plain bytes of an open run */
 #define STATE_RUN_NAME_MAX 64U
+#define STATE_RUN_VERSION 2U /* 1 had no table of texts */
 #define STATE_SET_MAX 20U
 
 /* ---- observations ---- */
@@ -21,6 +24,12 @@ int64_t pen_state_release_time(const struct pen_observation *o);
  * record). The event time comes before the id so that late observations of one day arrive in their
  * order. */
 int pen_state_order(const struct pen_observation *a, const struct pen_observation *b);
+
+/* An observation as a sample of a group or a signal, which know rule and group; without values. */
+PEN_MUST_USE pen_status pen_state_sample_encode(struct pen_buf *out,
+                                                const struct pen_observation *o);
+/* What an observation holds of a text that only tells where it comes from. */
+pen_slice pen_state_bounded(pen_slice s);
 
 /* A time and a duration; stays at the end of what there is. */
 static inline int64_t pen_state_add(int64_t a, int64_t b)
@@ -39,6 +48,9 @@ struct run_head { /* first bytes of a run, little endian as the machine */
     uint64_t count;
     int64_t release_min, release_max, time_max;
     uint32_t per_partition[PEN_PARTITIONS];
+    uint64_t table_at;    /* offset of the block of the table of texts */
+    uint32_t table_texts; /* how many; 0: no such block */
+    uint32_t reserved;
     uint64_t checksum; /* of all bytes before it */
 };
 
@@ -55,7 +67,8 @@ struct run_writer {
     struct run_head head;
     struct pen_buf plain, packed;
     uint32_t block_count;
-    void *zstd; /* ZSTD_CCtx */
+    struct pack_table table; /* of what pen_state_writer_add was given */
+    void *zstd;              /* ZSTD_CCtx */
     uint64_t bytes;
 };
 
@@ -63,12 +76,12 @@ PEN_MUST_USE pen_status pen_state_writer_init(struct run_writer *w);
 void pen_state_writer_fini(struct run_writer *w);
 /* Starts a run at the beginning of fd, which stays the caller's. */
 PEN_MUST_USE pen_status pen_state_writer_start(struct run_writer *w, int fd, struct pen_err *err);
-/* One observation in encoded form; in the order of release. */
-PEN_MUST_USE pen_status pen_state_writer_add(struct run_writer *w, pen_slice encoded,
-                                             const struct pen_observation *o, uint32_t partition,
+/* One observation; in the order of release. */
+PEN_MUST_USE pen_status pen_state_writer_add(struct run_writer *w, const struct pen_observation *o,
+                                             uint32_t partition, struct pen_err *err);
+/* Last block, table (NULL: the writer's own) and the head.  Does not sync. */
+PEN_MUST_USE pen_status pen_state_writer_end(struct run_writer *w, const struct pack_table *table,
                                              struct pen_err *err);
-/* Last block and the head.  Does not sync. */
-PEN_MUST_USE pen_status pen_state_writer_end(struct run_writer *w, struct pen_err *err);
 
 struct sort_entry {
     int64_t release, time;
@@ -81,7 +94,8 @@ struct sort_entry {
 struct open_run {
     bool used;
     uint64_t epoch;
-    struct pen_buf bytes;
+    struct pen_buf bytes; /* packed */
+    struct pack_table table;
     struct sort_entry *entries;
     size_t count, cap;
 };
@@ -90,7 +104,7 @@ void pen_state_open_init(struct open_run *run);
 void pen_state_open_fini(struct open_run *run);
 PEN_MUST_USE pen_status pen_state_open_add(struct open_run *run, const struct pen_observation *o,
                                            uint32_t partition, struct pen_err *err);
-/* Writes the sorted run to fd. */
+/* Writes the sorted run to fd, all but its end: its table is the run's. */
 PEN_MUST_USE pen_status pen_state_open_write(struct open_run *run, struct run_writer *w, int fd,
                                              struct pen_err *err);
 
@@ -105,9 +119,9 @@ struct run_reader {
     uint64_t left;          /* observations not yet read */
     uint32_t left_in_block; /* and of the block in plain */
     struct pen_buf packed, plain;
-    pen_slice rest;           /* of plain */
-    pen_slice encoded;        /* the current observation */
-    struct pen_observation o; /* borrows plain */
+    pen_slice rest; /* of plain */
+    struct pack_table table;
+    struct pen_observation o; /* the current one; borrows plain and table */
     uint32_t partition;
     bool at_end;
 };
@@ -185,17 +199,23 @@ struct signals {
     struct open_signal **dirty;
     size_t dirty_count, dirty_cap;
     struct pen_buf scratch; /* of the id */
+    struct pen_buf encoded; /* a sample in the making */
     struct pen_signal_sample *views;
     pen_signal_fn *fn;
     void *ctx;
     uint64_t opened, evicted, late;
 };
 
+static inline uint64_t pen_state_group_hash(const struct pen_observation *o)
+{
+    return pen_hash64(o->group, (uint64_t)o->rule + 1);
+}
 /* An event of a rule and group: what all its observations say. */
 struct state_event {
     struct pen_observation o; /* the first of them */
-    pen_slice encoded;        /* it */
-    uint32_t queries;         /* bits of those that it matched */
+    uint32_t partition;
+    uint32_t queries; /* bits of those that it matched */
+    uint64_t hash;    /* of rule and group: pen_state_group_hash */
     pen_slice values[PEN_STATE_QUERIES_MAX];
 };
 /* A case is true at an event. */
@@ -205,7 +225,8 @@ struct state_hit {
     uint64_t events;           /* of the window, this one included */
     const uint64_t *per_query; /* likewise; query_count of them */
     uint32_t query_count;
-    const struct text *before; /* encoded observations of the window before this one, a ring */
+    const struct text
+        *before; /* samples: encoded observations of the window before this one, a ring */
     uint32_t before_at, before_count, before_cap;
     int64_t window_from; /* those of them at or before this time are not of the window */
 };
@@ -214,8 +235,7 @@ PEN_MUST_USE pen_status pen_state_signals_init(struct signals *s,
                                                const struct pen_state_options *o);
 void pen_state_signals_fini(struct signals *s);
 /* Closes what ended before the clock, then feeds one match: an event of one query, always true. */
-PEN_MUST_USE pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o,
-                                               pen_slice encoded);
+PEN_MUST_USE pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o);
 /* The same for an event at which a case is true; hit NULL: it is a match. */
 PEN_MUST_USE pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
                                               const struct state_hit *hit);

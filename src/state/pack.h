@@ -1,0 +1,61 @@
+/* pack.h - observations of a run: texts that many of them share stand in a table, once.
+ *
+ * A packed observation is a fixed part and a tail (README.md, "A run").  Texts of the fixed part
+ * are numbers in the table of its run; what the table does not take, because it is full or the text
+ * is long, stands in the tail.  One thread. */
+#ifndef STATE_PACK_H
+#define STATE_PACK_H
+
+#include "penstock/state.h"
+
+#define PACK_TEXTS_MAX 8192U
+#define PACK_TEXT_BYTES_MAX 512U /* longer ones are never shared */
+#define PACK_TABLE_BYTES_MAX (512U << 10)
+/* Of a table as pack_table_write makes it. */
+#define PACK_WRITTEN_MAX (PACK_TEXTS_MAX * sizeof(uint16_t) + PACK_TABLE_BYTES_MAX)
+
+/* Texts of a kind have a part of the table for themselves: a rule with a million groups takes no
+ * room from objects. */
+enum pack_kind { PACK_FEW, PACK_GROUP, PACK_WHO, PACK_OBJECT, PACK_KINDS };
+enum pack_field { /* in the order of the tail */
+                  PACK_RULE,
+                  PACK_GROUP_BY,
+                  PACK_ACCOUNT,
+                  PACK_REGION,
+                  PACK_ACTOR,
+                  PACK_IP,
+                  PACK_INDEX,
+                  PACK_OBJECT_KEY,
+                  PACK_FIELDS
+};
+
+struct pack_table {
+    struct pen_buf bytes;
+    uint32_t *ends; /* of texts, in bytes */
+    uint32_t count;
+    uint16_t *slots; /* by hash: number + 1; only where texts are added */
+    uint32_t kind_count[PACK_KINDS], kind_bytes[PACK_KINDS];
+    uint32_t last[PACK_FIELDS]; /* the number that a field had last, or PACK_NONE */
+};
+#define PACK_NONE UINT32_MAX
+
+/* For adding or reading; allocates nothing yet. */
+void pack_table_init(struct pack_table *t);
+void pack_table_fini(struct pack_table *t);
+/* Empty again; keeps its memory. */
+void pack_table_clear(struct pack_table *t);
+/* Appends the table to out: lengths, then texts; its count is told apart. */
+PEN_MUST_USE pen_status pack_table_write(const struct pack_table *t, struct pen_buf *out);
+/* Replaces the table by what was written.  PEN_E_CORRUPT: lengths and bytes disagree. */
+PEN_MUST_USE pen_status pack_table_read(struct pack_table *t, uint32_t count, pen_slice in);
+
+/* Appends o, whose partition is told, to out; puts texts into the table.  PEN_E_LIMIT: a text is
+ * longer than an observation may hold. */
+PEN_MUST_USE pen_status pack_add(struct pen_buf *out, struct pack_table *t,
+                                 const struct pen_observation *o, uint32_t partition);
+/* Takes one off in.  o borrows in and the table.  PEN_E_TRUNCATED, PEN_E_CORRUPT: nothing taken. */
+PEN_MUST_USE pen_status pack_take(pen_slice *in, const struct pack_table *t,
+                                  struct pen_observation *o, uint32_t *partition,
+                                  struct pen_err *err);
+
+#endif
