@@ -195,6 +195,18 @@ static inline void pen_copy_short(uint8_t *to, const uint8_t *from, size_t len)
     }
 }
 
+/* Copies len bytes and returns what is behind them.  PEN_COPY_SLACK bytes can be read at from and
+ * written at to, whatever len is: no branch for most texts. */
+#define PEN_COPY_SLACK 32U
+static inline uint8_t *pen_copy_wide(uint8_t *to, const uint8_t *from, size_t len)
+{
+    memcpy(to, from, PEN_COPY_SLACK);
+    if (PEN_UNLIKELY(len > PEN_COPY_SLACK)) {
+        memcpy(to + PEN_COPY_SLACK, from + PEN_COPY_SLACK, len - PEN_COPY_SLACK);
+    }
+    return to + len;
+}
+
 /* pen_buf_add for hot paths and short texts. */
 static inline PEN_MUST_USE pen_status pen_buf_put(struct pen_buf *buf, pen_slice s)
 {

@@ -19,14 +19,15 @@ static bool fragment_add(struct layout *layout, enum nrm_op_kind kind, pen_slice
     if (kind == NRM_CLOSE) {
         return true;
     }
-    uint8_t *text = pen_arena_alloc(&schema->arena, key.len + 4, 1);
+    uint8_t *text = pen_arena_alloc(&schema->arena, key.len + 5 + PEN_COPY_SLACK, 1);
     if (text == NULL) {
         return false;
     }
-    text[0] = '"';
-    memcpy(text + 1, key.ptr, key.len);
-    memcpy(text + 1 + key.len, kind == NRM_OPEN ? "\":{" : "\":", kind == NRM_OPEN ? 3 : 2);
-    op->fragment = (pen_slice){text, key.len + (kind == NRM_OPEN ? 4 : 3)};
+    text[0] = ',';
+    text[1] = '"';
+    memcpy(text + 2, key.ptr, key.len);
+    memcpy(text + 2 + key.len, kind == NRM_OPEN ? "\":{" : "\":", kind == NRM_OPEN ? 3 : 2);
+    op->fragment = (pen_slice){text, key.len + (kind == NRM_OPEN ? 5 : 4)};
     return true;
 }
 
@@ -87,8 +88,8 @@ static void find_prefix(struct pen_schema *schema)
     for (uint32_t i = 0; prefix.len > 0 && i < schema->op_count; i++) {
         const struct nrm_op *op = &schema->ops[i];
         depth -= op->kind == NRM_CLOSE;
-        if (depth == 0 && op->kind == NRM_OPEN && op->fragment.len == prefix.len + 4 &&
-            pen_slice_eq(pen_slice_sub(op->fragment, 1, prefix.len + 1), prefix)) {
+        if (depth == 0 && op->kind == NRM_OPEN && op->fragment.len == prefix.len + 5 &&
+            pen_slice_eq(pen_slice_sub(op->fragment, 2, prefix.len + 2), prefix)) {
             schema->prefix_from = i;
         } else if (depth == 0 && op->kind == NRM_CLOSE && schema->prefix_from < i &&
                    schema->prefix_to == schema->op_count) {
@@ -145,101 +146,137 @@ bool nrm_is_empty(pen_slice text)
            pen_slice_eq(text, PEN_SLICE_LIT("null")) || pen_slice_eq(text, PEN_SLICE_LIT("[]"));
 }
 
-static pen_status write_comma(struct pen_buf *out)
+/* ---- one record ---- */
+
+struct writer {
+    const struct pen_normalizer *n;
+    struct pen_buf *out;
+    bool is_first; /* nothing stands in the open object yet */
+};
+
+/* A fragment, without its comma where nothing stands before it; there is room. */
+static inline void put_fragment(struct writer *w, pen_slice fragment)
 {
-    return out->len > 0 && out->ptr[out->len - 1] != '{' ? pen_buf_add_byte(out, ',') : PEN_OK;
+    const size_t comma = w->is_first;
+    (void)pen_copy_wide(w->out->ptr + w->out->len, fragment.ptr + comma, fragment.len - comma);
+    w->out->len += fragment.len - comma;
+    w->is_first = false;
 }
 
-static pen_status write_text(struct pen_buf *out, pen_slice text)
+static inline void put_text(struct pen_buf *out, pen_slice text, bool is_wide)
 {
-    PEN_TRY(pen_buf_reserve(out, text.len + 2));
-    out->ptr[out->len++] = '"';
-    pen_copy_short(out->ptr + out->len, text.ptr, text.len);
+    uint8_t *to = out->ptr + out->len;
+    if (is_wide) {
+        (void)pen_copy_wide(to, text.ptr, text.len);
+    } else {
+        pen_copy_short(to, text.ptr, text.len);
+    }
     out->len += text.len;
+}
+
+static inline void put_string(struct pen_buf *out, pen_slice text, bool is_wide)
+{
     out->ptr[out->len++] = '"';
+    put_text(out, text, is_wide);
+    out->ptr[out->len++] = '"';
+}
+
+/* Room for a member whose value has so many bytes. */
+static inline pen_status member_reserve(const struct writer *w, const struct nrm_op *op,
+                                        size_t bytes)
+{
+    return pen_buf_reserve(w->out, op->fragment.len + bytes + 2 + PEN_COPY_SLACK);
+}
+
+static pen_status write_list(struct writer *w, const struct nrm_op *op,
+                             const struct nrm_value *value)
+{
+    if (value->item_count == 0) {
+        return PEN_OK;
+    }
+    PEN_TRY(member_reserve(w, op, 0));
+    put_fragment(w, op->fragment);
+    for (uint32_t i = 0; i < value->item_count; i++) {
+        const struct nrm_item *item = &w->n->items[value->item_first + i];
+        PEN_TRY(pen_buf_reserve(w->out, item->text.len + 4 + PEN_COPY_SLACK));
+        w->out->ptr[w->out->len++] = i == 0 ? '[' : ',';
+        put_string(w->out, item->text, item->is_wide);
+    }
+    return pen_buf_add_byte(w->out, ']');
+}
+
+static pen_status write_token(struct writer *w, const struct nrm_op *op, pen_slice json)
+{
+    PEN_TRY(member_reserve(w, op, json.len));
+    put_fragment(w, op->fragment);
+    put_text(w->out, json, false);
     return PEN_OK;
 }
 
-static pen_status write_list(const struct pen_normalizer *n, const struct nrm_value *value,
-                             struct pen_buf *out)
+static pen_status write_text(struct writer *w, const struct nrm_op *op,
+                             const struct nrm_value *value)
 {
-    PEN_TRY(pen_buf_add_byte(out, '['));
-    for (uint32_t i = 0; i < value->item_count; i++) {
-        PEN_TRY(pen_buf_put(out, i > 0 ? PEN_SLICE_LIT(",") : PEN_SLICE_LIT("")));
-        PEN_TRY(write_text(out, n->items[value->item_first + i].text));
-    }
-    return pen_buf_add_byte(out, ']');
-}
-
-static bool is_present(const struct pen_normalizer *n, uint32_t slot)
-{
-    const struct nrm_value *value = &n->slots[slot];
-    switch ((enum nrm_value_kind)value->kind) {
-    case NRM_TEXT:
-        return !nrm_is_empty(value->text);
-    case NRM_JSON:
-        return true;
-    case NRM_LIST:
-        return value->item_count > 0;
-    case NRM_NONE:
-    default:
-        return n->schema->slots[slot].fixed.len > 0;
-    }
-}
-
-static pen_status write_leaf(const struct pen_normalizer *n, const struct nrm_op *op,
-                             struct pen_buf *out)
-{
-    const struct nrm_value *value = &n->slots[op->slot];
-    const struct nrm_slot *slot = &n->schema->slots[op->slot];
-    if (!is_present(n, op->slot)) {
+    if (nrm_is_empty(value->text)) {
         return PEN_OK;
     }
-    PEN_TRY(write_comma(out));
-    PEN_TRY(pen_buf_put(out, op->fragment));
+    PEN_TRY(member_reserve(w, op, value->text.len));
+    put_fragment(w, op->fragment);
+    if (w->n->schema->slots[op->slot].is_number && pen_json_is_number(value->text)) {
+        put_text(w->out, value->text, value->is_wide);
+    } else {
+        put_string(w->out, value->text, value->is_wide);
+    }
+    return PEN_OK;
+}
+
+static inline pen_status write_leaf(struct writer *w, const struct nrm_op *op)
+{
+    const struct nrm_value *value = &w->n->slots[op->slot];
+    const pen_slice fixed = w->n->schema->slots[op->slot].fixed;
     switch ((enum nrm_value_kind)value->kind) {
     case NRM_TEXT:
-        if (slot->is_number && pen_json_is_number(value->text)) {
-            return pen_buf_put(out, value->text);
-        }
-        return write_text(out, value->text);
+        return write_text(w, op, value);
     case NRM_JSON:
-        return pen_buf_put(out, value->text);
+        return write_token(w, op, value->text);
     case NRM_LIST:
-        return write_list(n, value, out);
+        return write_list(w, op, value);
     case NRM_NONE:
     default:
-        return pen_buf_put(out, slot->fixed);
+        return fixed.len == 0 ? PEN_OK : write_token(w, op, fixed);
     }
 }
 
 struct open_object {
-    size_t before, inside;
+    size_t before;
+    bool is_first; /* as it was before */
 };
 
-static pen_status open_object(const struct nrm_op *op, struct pen_buf *out,
-                              struct open_object *open)
+static pen_status open_object(struct writer *w, const struct nrm_op *op, struct open_object *open)
 {
-    open->before = out->len;
-    PEN_TRY(write_comma(out));
-    PEN_TRY(pen_buf_put(out, op->fragment));
-    open->inside = out->len;
+    *open = (struct open_object){w->out->len, w->is_first};
+    PEN_TRY(member_reserve(w, op, 0));
+    put_fragment(w, op->fragment);
+    w->is_first = true;
     return PEN_OK;
 }
 
-static pen_status close_object(struct pen_buf *out, const struct open_object *open)
+/* An object without members is taken back. */
+static pen_status close_object(struct writer *w, const struct open_object *open)
 {
-    if (out->len > open->inside) {
-        return pen_buf_add_byte(out, '}');
+    if (w->is_first) {
+        w->out->len = open->before;
+        w->is_first = open->is_first;
+        return PEN_OK;
     }
-    out->len = open->before;
-    return PEN_OK;
+    return pen_buf_add_byte(w->out, '}');
 }
 
 static pen_status write_ops(const struct pen_normalizer *n, uint32_t from, uint32_t to,
                             struct pen_buf *out)
 {
     const struct pen_schema *schema = n->schema;
+    struct writer w = {
+        .n = n, .out = out, .is_first = out->len == 0 || out->ptr[out->len - 1] == '{'};
     struct open_object open[NRM_STEPS_MAX];
     uint32_t depth = 0;
     pen_status status = PEN_OK;
@@ -247,13 +284,13 @@ static pen_status write_ops(const struct pen_normalizer *n, uint32_t from, uint3
     for (uint32_t i = from; i < to && status == PEN_OK; i++) {
         const struct nrm_op *op = &schema->ops[i];
         if (op->kind == NRM_LEAF) {
-            status = write_leaf(n, op, out);
+            status = write_leaf(&w, op);
         } else if (op->kind == NRM_OPEN) {
             PEN_DCHECK(depth < NRM_STEPS_MAX);
-            status = open_object(op, out, &open[depth++]);
+            status = open_object(&w, op, &open[depth++]);
         } else {
             PEN_CHECK(depth > 0);
-            status = close_object(out, &open[--depth]);
+            status = close_object(&w, &open[--depth]);
         }
     }
     return status;

@@ -32,6 +32,7 @@ enum nrm_value_kind { NRM_NONE, NRM_TEXT, NRM_JSON, NRM_LIST };
 struct nrm_value { /* of a slot in one record */
     uint8_t kind;
     bool is_escaped;
+    bool is_wide;   /* PEN_COPY_SLACK bytes behind text can be read */
     pen_slice text; /* TEXT: inside of a JSON string; JSON: a token as written */
     uint32_t item_first, item_count;
 };
@@ -39,6 +40,7 @@ struct nrm_value { /* of a slot in one record */
 struct nrm_item {
     pen_slice text;
     bool is_escaped;
+    bool is_wide; /* as of a value */
 };
 
 struct nrm_slot {
@@ -63,7 +65,7 @@ struct nrm_map {
 enum nrm_op_kind { NRM_OPEN, NRM_LEAF, NRM_CLOSE };
 struct nrm_op {
     enum nrm_op_kind kind;
-    pen_slice fragment; /* "key": or "key":{ */
+    pen_slice fragment; /* ,"key": or ,"key":{ and PEN_COPY_SLACK behind it */
     uint32_t slot;
 };
 
