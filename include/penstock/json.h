@@ -39,6 +39,21 @@ struct pen_patch {
     pen_slice raw;
 };
 
+/* What stands in a column of a line. */
+struct pen_column {
+    pen_slice text; /* the inside of a JSON string, and PEN_COPY_SLACK bytes behind it can be read;
+                     * ptr NULL: the line has no such column */
+    bool is_escaped;
+};
+/* The columns that the lines of an object have. */
+struct pen_columns {
+    uint64_t stamp; /* of this walker: another one for other columns, never 0 */
+    uint32_t count;
+    const uint32_t *of_field; /* by field: its column, counted from 1; 0: none, or see the values */
+    const pen_slice *keys;    /* ,"name":" of each column; PEN_COPY_SLACK behind, too */
+    size_t key_bytes;         /* of all of them, and a quote behind each value */
+};
+
 struct pen_record {
     pen_slice raw;    /* borrows the window: valid until the next pen_walker_window */
     uint64_t offset;  /* of raw in the plain bytes of the object */
@@ -53,9 +68,14 @@ struct pen_record {
     pen_slice copy; /* members without the outer braces: "a":1,"b":{...}; empty when not wanted */
     const struct pen_patch *patches; /* in order of begin */
     uint32_t patch_count;
-    bool is_flat;        /* a line of text: raw is no JSON */
-    pen_slice diverted;  /* of a flat one: members that were left out of the copy */
-    const char *problem; /* why nothing but raw is known of it; NULL: no problem */
+    bool is_flat;       /* a line of text: raw is no JSON */
+    pen_slice diverted; /* of a flat one: members that were left out of the copy */
+    /* A flat one that is known by its columns has no copy (pen_record_members writes it), and no
+     * values of fields that are told by column.  NULL: it has both. */
+    const struct pen_columns *layout;
+    const struct pen_column *columns; /* layout->count */
+    size_t column_bytes;              /* of all texts */
+    const char *problem;              /* why nothing but raw is known of it; NULL: no problem */
 };
 
 /* First value of a field, or NULL; follow with pen_value_next.  In the order of the record. */
@@ -69,6 +89,13 @@ static inline const struct pen_value *pen_value_next(const struct pen_record *r,
                                                      const struct pen_value *v)
 {
     return v->next == UINT32_MAX ? NULL : &r->values[v->next];
+}
+
+/* What stands in the column of a field; NULL: the record has none, or no columns. */
+static inline const struct pen_column *pen_record_column(const struct pen_record *r, uint32_t field)
+{
+    const uint32_t at = r->layout == NULL ? 0 : r->layout->of_field[field];
+    return at == 0 || r->columns[at - 1].text.ptr == NULL ? NULL : &r->columns[at - 1];
 }
 
 /* ---- plan ---- */
@@ -96,6 +123,9 @@ PEN_MUST_USE pen_status pen_plan_action(struct pen_plan *plan, const pen_slice *
                                         uint32_t step_count, uint32_t action);
 /* A top-level member of this name is left out of the copy and handed over as a value of field. */
 PEN_MUST_USE pen_status pen_plan_divert(struct pen_plan *plan, pen_slice key, uint32_t field);
+/* Values of field are told by column (pen_record_column) where records have columns.
+ * PEN_OK | PEN_E_NOMEM */
+PEN_MUST_USE pen_status pen_plan_by_column(struct pen_plan *plan, uint32_t field);
 void pen_plan_seal(struct pen_plan *plan);
 
 /* ---- walker ---- */
@@ -160,6 +190,17 @@ bool pen_walker_saw_array(const struct pen_walker *walker);
 uint32_t pen_walker_column(struct pen_walker *walker, pen_slice name);
 /* Other columns come, count of them at most. */
 void pen_walker_columns_new(struct pen_walker *walker, uint32_t count);
+/*
+ * pen_walker_columns_set - lines have these columns (numbers of pen_walker_column) from here on.
+ *
+ * Returns  false: values have to be put one by one, since a name is there twice, belongs to a
+ *          member that stands aside, or there are too many columns
+ */
+bool pen_walker_columns_set(struct pen_walker *walker, const uint32_t *columns, uint32_t count);
+/* After true of pen_walker_columns_set: sets all of *record but raw, offset and ordinal.  columns
+ * are borrowed for as long as the record is used.  False: the document would be too large. */
+bool pen_walker_flat_columns(struct pen_walker *walker, const struct pen_column *columns,
+                             struct pen_record *record);
 void pen_walker_flat_begin(struct pen_walker *walker);
 /* The value of a column: the inside of a JSON string.  False: the copy is full. */
 bool pen_walker_flat_put(struct pen_walker *walker, uint32_t column, pen_slice text,
@@ -184,6 +225,8 @@ PEN_MUST_USE pen_status pen_json_compact(struct pen_buf *out, pen_slice value);
  * walk.
  */
 PEN_MUST_USE pen_status pen_json_spaced(struct pen_buf *out, pen_slice value);
+/* Appends the members of the copy, without braces. */
+PEN_MUST_USE pen_status pen_record_members(struct pen_buf *out, const struct pen_record *record);
 /* Appends the record as one JSON object without blanks: of a line of text its columns, or
  * {"message":...} when it could not be taken apart. */
 PEN_MUST_USE pen_status pen_record_compact(struct pen_buf *out, const struct pen_record *record);

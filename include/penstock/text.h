@@ -36,6 +36,7 @@ size_t pen_text_consumed(const struct pen_text *text);
 /*
  * pen_text_one - one message as one record, whatever lines it has: what envelopes hold.
  *
+ * message   PEN_JSON_PADDING bytes behind it can be read
  * Between pen_text_reset and the next one either windows are read or messages.  A type whose
  * objects name their columns in the first line needs columns for messages.
  * Returns  PEN_NEXT_RECORD | PEN_NEXT_BAD (err says why)

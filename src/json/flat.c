@@ -89,21 +89,25 @@ void pen_walker_flat_end(struct pen_walker *w, struct pen_record *record)
                                   .diverted = pen_buf_slice(&w->diverted)};
 }
 
+/* {"a":...,"b":...} */
+static pen_status object_add(struct pen_buf *out, const struct pen_record *record)
+{
+    PEN_TRY(pen_buf_add_byte(out, '{'));
+    const size_t before = out->len;
+    PEN_TRY(pen_record_members(out, record));
+    const bool is_both = out->len > before && record->diverted.len > 0;
+    PEN_TRY(pen_buf_add(out, is_both ? PEN_SLICE_LIT(",") : (pen_slice){0}));
+    PEN_TRY(pen_buf_add(out, record->diverted));
+    return pen_buf_add_byte(out, '}');
+}
+
 pen_status pen_record_compact(struct pen_buf *out, const struct pen_record *record)
 {
     if (!record->is_flat) {
         return pen_json_compact(out, record->raw);
     }
     if (record->problem == NULL) {
-        const bool is_both = record->copy.len > 0 && record->diverted.len > 0;
-        const pen_slice parts[] = {PEN_SLICE_LIT("{"), record->copy,
-                                   is_both ? PEN_SLICE_LIT(",") : (pen_slice){0}, record->diverted,
-                                   PEN_SLICE_LIT("}")};
-        pen_status st = PEN_OK;
-        for (size_t i = 0; i < PEN_COUNT(parts) && st == PEN_OK; i++) {
-            st = pen_buf_add(out, parts[i]);
-        }
-        return st;
+        return object_add(out, record);
     }
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("{\"message\":\"")));
     PEN_TRY(pen_json_escape(out, record->raw));

@@ -32,6 +32,7 @@ void pen_plan_free(struct pen_plan *plan)
             free(plan->nodes[i].fields);
         }
         free(plan->nodes);
+        free(plan->by_column);
         pen_arena_fini(&plan->arena);
         free(plan);
     }
@@ -200,6 +201,23 @@ pen_status pen_plan_divert(struct pen_plan *plan, pen_slice key, uint32_t field)
 {
     PEN_TRY(pen_plan_path(plan, field, &key, 1));
     plan->nodes[plan_child(plan, 0, key)].divert = field;
+    return PEN_OK;
+}
+
+pen_status pen_plan_by_column(struct pen_plan *plan, uint32_t field)
+{
+    PEN_CHECK(!plan->is_sealed && field < plan->field_count);
+    if (field >= plan->by_column_cap) {
+        const uint32_t cap = field < 64 ? 128 : field * 2;
+        uint8_t *bigger = realloc(plan->by_column, cap);
+        if (bigger == NULL) {
+            return PEN_E_NOMEM;
+        }
+        memset(bigger + plan->by_column_cap, 0, cap - plan->by_column_cap);
+        plan->by_column = bigger;
+        plan->by_column_cap = cap;
+    }
+    plan->by_column[field] = 1;
     return PEN_OK;
 }
 

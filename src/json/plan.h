@@ -19,8 +19,15 @@ struct pen_plan {
     struct plan_node *nodes; /* 0 is the root */
     uint32_t node_count, node_cap;
     uint32_t field_count;
+    uint8_t *by_column; /* by field: 1 when its values are told by column */
+    uint32_t by_column_cap;
     bool is_sealed;
 };
+
+static inline bool plan_is_by_column(const struct pen_plan *plan, uint32_t field)
+{
+    return field < plan->by_column_cap && plan->by_column[field] != 0;
+}
 
 /* The child of this key, or 0.  Slow: a walker asks once for each key that it learns. */
 uint32_t plan_child(const struct pen_plan *plan, uint32_t parent, pen_slice key);

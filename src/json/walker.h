@@ -58,6 +58,21 @@ void shapes_clear(struct shapes *shapes);
 /* The shape of key under parent; learned when new; 0 when the table is full or the key too long. */
 uint32_t shapes_find(struct shapes *shapes, uint32_t parent, pen_slice key, bool is_index);
 
+struct wanted_column { /* its text is a value of field */
+    uint32_t column, field;
+};
+/* What lines of text have, where it can be told by column. */
+struct flat {
+    struct pen_columns columns;
+    uint32_t *of_field; /* what columns have of it, by field of the plan */
+    pen_slice *keys;
+    struct wanted_column *wanted;
+    uint32_t wanted_count;
+    struct pen_arena memory; /* all of these */
+};
+uint64_t flat_memory(void); /* bytes of one at most, besides those by field */
+void flat_fini(struct flat *flat);
+
 struct frame {                     /* an open container of the record */
     uint32_t shape;                /* 0: not learned, nothing below is wanted */
     uint32_t key_shape;            /* object: shape of the key before, for the prediction */
@@ -135,6 +150,7 @@ struct pen_walker {
     uint8_t *sub_text;
     struct pen_err bad;
     struct pen_buf diverted; /* of a flat record */
+    struct flat flat;
 };
 
 /* Walks the object at index[at].  BAD: walker->bad says why; at is where it was noticed. */

@@ -75,6 +75,7 @@ static void walker_release(struct pen_walker *w)
         free(w->shadows);
     }
     pen_buf_fini(&w->diverted);
+    flat_fini(&w->flat);
     shapes_fini(&w->shapes);
     free(w->scalar_index);
     free(w->heads);
@@ -288,6 +289,6 @@ uint64_t pen_walker_memory(const struct pen_walker_options *options)
     const uint64_t positions =
         2 * window * sizeof(uint32_t); /* stage 1, and what stands in for it */
     return sizeof(struct pen_walker) + positions + (options->want_copy ? window : 0) +
-           VALUES_MAX * sizeof(struct pen_value) + PATCHES_MAX * sizeof(struct pen_patch) +
-           shadows_memory() + shapes_memory();
+           flat_memory() + VALUES_MAX * sizeof(struct pen_value) +
+           PATCHES_MAX * sizeof(struct pen_patch) + shadows_memory() + shapes_memory();
 }

@@ -154,6 +154,29 @@ struct nrm_name {
     struct nrm_name *next;
 };
 
+/* The maps of a type for lines of certain columns (line.c). */
+struct nrm_line_source {
+    uint32_t column;
+    uint32_t address; /* of the plan's addresses, where only an address counts */
+};
+struct nrm_line_map {
+    uint32_t slot;
+    uint32_t first, count; /* sources */
+    bool is_collected, is_ip;
+};
+struct nrm_line_address { /* a column that may be an address */
+    uint32_t column;
+    bool is_address; /* of the record at hand */
+};
+struct nrm_line {
+    const struct pen_columns *layout; /* these columns, */
+    uint64_t stamp;                   /* as they were then; 0: none yet */
+    struct nrm_line_map *maps;        /* of which a column is there */
+    struct nrm_line_source *sources;
+    struct nrm_line_address *addresses;
+    uint32_t map_count, source_count, address_count;
+};
+
 /* source, destination and the like: slots of its address and of what tables know of it. */
 struct nrm_side {
     uint32_t ip;
@@ -266,6 +289,7 @@ struct pen_normalizer {
     struct pen_buf basics_key; /* bucket and key that basics is for */
     struct pen_buf fallback;   /* account and region of the object as JSON text */
     struct nrm_tree tree;
+    struct nrm_line line;
     struct nrm_period period; /* of the name in index */
     struct pen_buf index, id_buf;
     struct pen_buf
@@ -309,6 +333,17 @@ PEN_MUST_USE pen_status nrm_field_add(struct pen_schema *schema, pen_slice path,
                                       struct pen_err *err);
 /* One more text of a list of texts; once only.  Of lists of addresses, only addresses. */
 void nrm_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
+
+/* line.c: room for the maps of lines; fills slots of a record that has columns. */
+PEN_MUST_USE bool nrm_line_new(struct pen_normalizer *n);
+void nrm_line_free(struct nrm_line *line);
+void nrm_line_fill(struct pen_normalizer *n, const struct pen_record *record);
+
+/* normalize.c: whether an address, of four or of sixteen bytes; the order of a list's texts. */
+bool nrm_is_address(pen_slice text);
+void nrm_items_sort(struct nrm_item *items, uint32_t count);
+/* Whether text is none of the items from `from` on. */
+bool nrm_item_is_new(const struct pen_normalizer *n, uint32_t from, pen_slice text);
 
 /* enrich.c: adds the slots of PEN_ENRICH_ parts to those of the map and script; fills them for a
  * record whose other slots are filled. */

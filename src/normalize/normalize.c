@@ -42,6 +42,11 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     for (size_t i = 0; i < NRM_PLAIN_COUNT; i++) {
         pen_buf_init(&n->unescaped[i], PLAIN_MAX);
     }
+    if (!nrm_line_new(n)) {
+        pen_normalizer_free(n);
+        *out = NULL;
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "normalizer");
+    }
     return PEN_OK;
 }
 
@@ -63,6 +68,7 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
         pen_buf_fini(&normalizer->unescaped[i]);
     }
     nrm_tree_fini(&normalizer->tree);
+    nrm_line_free(&normalizer->line);
     free(normalizer);
 }
 
@@ -84,7 +90,7 @@ static const struct pen_value *first_usable(const struct pen_record *record,
     return value;
 }
 
-static bool is_address(pen_slice text)
+bool nrm_is_address(pen_slice text)
 {
     uint8_t addr[16];
     uint8_t bits;
@@ -102,7 +108,7 @@ static void map_first(struct pen_normalizer *n, const struct pen_record *record,
         }
         struct nrm_value *to = &n->slots[map->slot];
         const bool is_tree = value->kind == PEN_OBJECT || value->kind == PEN_ARRAY;
-        if (slot->is_ip && (is_tree || !is_address(value->text))) {
+        if (slot->is_ip && (is_tree || !nrm_is_address(value->text))) {
             return;
         }
         to->kind = is_tree ? NRM_JSON : NRM_TEXT;
@@ -115,14 +121,14 @@ static void map_first(struct pen_normalizer *n, const struct pen_record *record,
     }
 }
 
-static bool has_item(const struct pen_normalizer *n, uint32_t from, pen_slice text)
+bool nrm_item_is_new(const struct pen_normalizer *n, uint32_t from, pen_slice text)
 {
     for (uint32_t i = from; i < n->item_count; i++) {
         if (pen_slice_eq(n->items[i].text, text)) {
-            return true;
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 static int item_order(const void *a, const void *b)
@@ -135,7 +141,7 @@ static int item_order(const void *a, const void *b)
 }
 
 /* qsort takes memory and calls; most lists have two or three. */
-static void items_sort(struct nrm_item *items, uint32_t count)
+void nrm_items_sort(struct nrm_item *items, uint32_t count)
 {
     if (count > ITEMS_INSERTED_MAX) {
         qsort(items, count, sizeof(items[0]), item_order);
@@ -161,15 +167,15 @@ static void map_collect(struct pen_normalizer *n, const struct pen_record *recor
         for (const struct pen_value *value = pen_record_first(record, map->sources[i].field);
              value != NULL; value = pen_value_next(record, value)) {
             if ((value->kind != PEN_STRING && value->kind != PEN_NUMBER) ||
-                nrm_is_empty(value->text) || has_item(n, from, value->text) ||
-                (is_ip && !is_address(value->text)) || n->item_count == NRM_ITEMS_MAX) {
+                nrm_is_empty(value->text) || !nrm_item_is_new(n, from, value->text) ||
+                (is_ip && !nrm_is_address(value->text)) || n->item_count == NRM_ITEMS_MAX) {
                 continue;
             }
             n->items[n->item_count++] =
                 (struct nrm_item){.text = value->text, .is_escaped = value->is_escaped};
         }
     }
-    items_sort(n->items + from, n->item_count - from);
+    nrm_items_sort(n->items + from, n->item_count - from);
     if (n->item_count > from) {
         n->slots[map->slot] = (struct nrm_value){
             .kind = NRM_LIST, .item_first = from, .item_count = n->item_count - from};
@@ -178,6 +184,10 @@ static void map_collect(struct pen_normalizer *n, const struct pen_record *recor
 
 static void run_maps(struct pen_normalizer *n, const struct pen_record *record)
 {
+    if (record->layout != NULL) {
+        nrm_line_fill(n, record);
+        return;
+    }
     for (uint32_t i = 0; i < n->schema->map_count; i++) {
         const struct nrm_map *map = &n->schema->maps[i];
         if (map->collect) {
@@ -280,19 +290,29 @@ static pen_status id_suffix(struct pen_normalizer *n, const struct pen_record *r
     return PEN_OK;
 }
 
+static pen_status md5_id(struct pen_normalizer *n, pen_slice raw, pen_slice more,
+                         struct pen_doc *doc)
+{
+    const bool is_json = n->schema->type->format == PEN_FORMAT_JSON;
+    pen_slice whole = raw;
+    if (is_json || more.len > 0) {
+        n->text.len = 0;
+        PEN_TRY(is_json ? pen_json_spaced(&n->text, raw) : pen_buf_add(&n->text, raw));
+        PEN_TRY(pen_buf_add(&n->text, more));
+        whole = pen_buf_slice(&n->text);
+    }
+    pen_md5_hex(whole, n->id_text);
+    doc->id = (pen_slice){(const uint8_t *)n->id_text, PEN_MD5_HEX};
+    return PEN_OK;
+}
+
 /* Of a record without an id of its own: a hash of it, and of what tells it apart. */
 static pen_status hash_id(struct pen_normalizer *n, const struct pen_record *record,
                           const struct pen_object_info *object, struct pen_doc *doc)
 {
     const pen_slice more = n->told == NULL ? (pen_slice){0} : n->told->id;
     if (n->schema->type->id_kind == PEN_ID_MD5) {
-        n->text.len = 0;
-        PEN_TRY(n->schema->type->format == PEN_FORMAT_JSON ? pen_json_spaced(&n->text, record->raw)
-                                                           : pen_buf_add(&n->text, record->raw));
-        PEN_TRY(pen_buf_add(&n->text, more));
-        pen_md5_hex(pen_buf_slice(&n->text), n->id_text);
-        doc->id = (pen_slice){(const uint8_t *)n->id_text, PEN_MD5_HEX};
-        return PEN_OK;
+        return md5_id(n, record->raw, more, doc);
     }
     /* The key takes part by its hash: equal records of two objects are two documents. */
     const uint64_t seed = pen_hash64(object->key, more.len == 0 ? 0 : pen_hash64(more, 0));
@@ -665,7 +685,7 @@ static pen_status write_copy(struct pen_normalizer *n, const struct pen_record *
     }
     const size_t inside = out->len;
     if (!n->schema->type->has_no_copy) {
-        PEN_TRY(record->patch_count == 0 ? pen_buf_add(out, record->copy)
+        PEN_TRY(record->patch_count == 0 ? pen_record_members(out, record)
                                          : nrm_copy_patched(n, record, out));
     }
     if (prefix.len == 0) {

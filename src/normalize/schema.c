@@ -175,6 +175,9 @@ static pen_status build_sources(struct pen_schema *schema, const struct pen_map_
     }
     for (uint32_t k = 0; k < entry->source_count; k++) {
         PEN_TRY(path_field(schema, entry->sources[k], &sources[k], err));
+        if (pen_plan_by_column(schema->plan, sources[k].field) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field map");
+        }
     }
     map->sources = sources;
     return PEN_OK;

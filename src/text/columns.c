@@ -1,6 +1,8 @@
 /* tested by tests/unit/text/test_text.c */
 #include "columns.h"
 
+#include "request.h"
+
 #include <emmintrin.h>
 #include <stdlib.h>
 
@@ -9,39 +11,17 @@
 
 /* ---- values ---- */
 
-/* One look at the whole line instead of one at each of its values, most of which are short. */
-static void line_look(struct escaped *escaped, pen_slice line, uint8_t separator)
+bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator, size_t bytes)
 {
-    const uint8_t passed = separator == '\t' ? '\t' : ' '; /* it is in no value */
-    __m128i odd = _mm_setzero_si128();
-    __m128i quotes = _mm_setzero_si128();
-    size_t i = 0;
-    for (; i + sizeof(__m128i) <= line.len; i += sizeof(__m128i)) {
-        const __m128i c = _mm_loadu_si128((const void *)(line.ptr + i));
-        /* As signed bytes what is beyond ASCII lies below the blank too. */
-        const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8((char)passed)),
-                                             _mm_cmplt_epi8(c, _mm_set1_epi8(' ')));
-        odd = _mm_or_si128(odd, _mm_or_si128(low, _mm_cmpeq_epi8(c, _mm_set1_epi8('\\'))));
-        odd = _mm_or_si128(odd, _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f)));
-        quotes = _mm_or_si128(quotes, _mm_cmpeq_epi8(c, _mm_set1_epi8('"')));
+    struct marks *marks = &escaped->marks;
+    if (!marks_take(marks, line, separator == 0 ? ' ' : separator)) {
+        return false;
     }
-    bool has_odd = _mm_movemask_epi8(odd) != 0;
-    bool has_quotes = _mm_movemask_epi8(quotes) != 0;
-    for (; i < line.len; i++) {
-        const uint8_t c = line.ptr[i];
-        has_odd |= (c < 0x20 && c != passed) || c >= 0x7f || c == '\\';
-        has_quotes |= c == '"';
-    }
-    escaped->has_odd = has_odd;
-    escaped->has_quotes = has_quotes;
-}
-
-bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator)
-{
-    line_look(escaped, line, separator);
+    const size_t factor = marks->has_odd ? ESCAPE_FACTOR : marks->quote_count > 0 ? 2 : 0;
     escaped->text.len = 0;
     /* Once more for words that are joined. */
-    return pen_buf_reserve(&escaped->text, line.len * (ESCAPE_FACTOR + 1) + 16) == PEN_OK;
+    return pen_buf_reserve(&escaped->text, bytes * factor + line.len + 16 + PEN_COPY_SLACK) ==
+           PEN_OK;
 }
 
 /* Plain ASCII without quotes, backslashes and controls: most values. */
@@ -57,31 +37,70 @@ static bool is_clean(pen_slice text)
 
 static bool needs_escape(const struct escaped *escaped, pen_slice text)
 {
-    return PEN_UNLIKELY(escaped->has_odd)
+    return PEN_UNLIKELY(escaped->marks.has_odd)
                ? !is_clean(text)
-               : escaped->has_quotes && text.len > 0 && memchr(text.ptr, '"', text.len) != NULL;
+               : text.len > 0 && memchr(text.ptr, '"', text.len) != NULL;
+}
+
+/* Makes of a text what stands inside of a JSON string. */
+static bool value_escape(struct escaped *escaped, struct pen_column *value)
+{
+    const size_t from = escaped->text.len;
+    if (!needs_escape(escaped, value->text)) {
+        return true;
+    }
+    if (pen_json_escape(&escaped->text, value->text) != PEN_OK) {
+        return false;
+    }
+    value->text = pen_slice_sub(pen_buf_slice(&escaped->text), from, escaped->text.len);
+    value->is_escaped = memchr(value->text.ptr, '\\', value->text.len) != NULL;
+    return true;
 }
 
 const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32_t column,
                       pen_slice text)
 {
-    bool is_escaped = false;
-    if (PEN_UNLIKELY(needs_escape(escaped, text))) {
-        const size_t from = escaped->text.len;
-        if (pen_json_escape(&escaped->text, text) != PEN_OK) {
-            return "out of memory";
-        }
-        text = pen_slice_sub(pen_buf_slice(&escaped->text), from, escaped->text.len);
-        is_escaped = memchr(text.ptr, '\\', text.len) != NULL;
+    struct pen_column value = {.text = text};
+    const bool may_escape = escaped->marks.has_odd || escaped->marks.quote_count > 0;
+    if (PEN_UNLIKELY(may_escape) && !value_escape(escaped, &value)) {
+        return "out of memory";
     }
-    return pen_walker_flat_put(walker, column, text, is_escaped) ? NULL
-                                                                 : "the document is too large";
+    return pen_walker_flat_put(walker, column, value.text, value.is_escaped)
+               ? NULL
+               : "the document is too large";
 }
 
 /* ---- what columns there are ---- */
 
-static pen_status part_add(struct column *column, struct pen_walker *walker, pen_slice name,
-                           struct pen_err *err)
+void columns_init(struct columns *columns)
+{
+    pen_buf_init(&columns->escaped.text, SIZE_MAX);
+    pen_buf_init(&columns->names, SIZE_MAX);
+    marks_init(&columns->escaped.marks);
+}
+
+void columns_fini(struct columns *columns)
+{
+    pen_buf_fini(&columns->escaped.text);
+    pen_buf_fini(&columns->names);
+    marks_fini(&columns->escaped.marks);
+    free(columns->values);
+    free(columns->parts);
+}
+
+static bool parts_grow(struct columns *columns)
+{
+    const uint32_t cap = columns->part_cap == 0 ? 64 : columns->part_cap * 2;
+    struct pen_column *values = reallocarray(columns->values, cap, sizeof(*values));
+    columns->values = values != NULL ? values : columns->values;
+    uint32_t *parts = reallocarray(columns->parts, cap, sizeof(*parts));
+    columns->parts = parts != NULL ? parts : columns->parts;
+    columns->part_cap = values != NULL && parts != NULL ? cap : columns->part_cap;
+    return values != NULL && parts != NULL;
+}
+
+static pen_status part_add(struct columns *columns, struct column *column,
+                           struct pen_walker *walker, pen_slice name, struct pen_err *err)
 {
     if (name.len == 0 || name.len > NAME_BYTES_MAX || column->part_count == COLUMN_PARTS_MAX ||
         !is_clean(name)) {
@@ -92,27 +111,32 @@ static pen_status part_add(struct column *column, struct pen_walker *walker, pen
     if (at == 0) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many columns");
     }
-    column->parts[column->part_count++] = at;
+    if (columns->part_count == columns->part_cap && !parts_grow(columns)) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "columns: out of memory");
+    }
+    columns->parts[columns->part_count++] = at;
+    column->part_count++;
     return PEN_OK;
 }
 
-static pen_status parts_add(struct column *column, struct pen_walker *walker, pen_slice names,
-                            uint8_t separator, struct pen_err *err)
+static pen_status parts_add(struct columns *columns, struct column *column,
+                            struct pen_walker *walker, pen_slice names, uint8_t separator,
+                            struct pen_err *err)
 {
     pen_slice name;
     while (pen_slice_split(&names, separator, &name)) {
-        PEN_TRY(part_add(column, walker, name, err));
+        PEN_TRY(part_add(columns, column, walker, name, err));
     }
     return PEN_OK;
 }
 
-static pen_status column_set(struct column *column, struct pen_walker *walker, pen_slice name,
-                             struct pen_err *err)
+static pen_status column_set(struct columns *columns, struct column *column,
+                             struct pen_walker *walker, pen_slice name, struct pen_err *err)
 {
     static const char http[] =
         "http_method http_protocol http_host http_port http_path http_query http_version";
     const pen_slice request = PEN_SLICE_LIT(" http");
-    *column = (struct column){.kind = COLUMN_PLAIN};
+    *column = (struct column){.kind = COLUMN_PLAIN, .first = columns->part_count};
     if (name.len > 0 && name.ptr[name.len - 1] == '?') {
         column->is_optional = true;
         name.len--;
@@ -124,23 +148,24 @@ static pen_status column_set(struct column *column, struct pen_walker *walker, p
     if (name.len > request.len &&
         pen_slice_eq(pen_slice_sub(name, name.len - request.len, name.len), request)) {
         column->kind = COLUMN_REQUEST;
-        PEN_TRY(part_add(column, walker, pen_slice_sub(name, 0, name.len - request.len), err));
-        return parts_add(column, walker, pen_slice_str(http), ' ', err);
+        name = pen_slice_sub(name, 0, name.len - request.len);
+        PEN_TRY(part_add(columns, column, walker, name, err));
+        return parts_add(columns, column, walker, pen_slice_str(http), ' ', err);
     }
     if (name.len > 0 && memchr(name.ptr, ' ', name.len) != NULL) {
         column->kind = COLUMN_WORDS;
-        return parts_add(column, walker, name, ' ', err);
+        return parts_add(columns, column, walker, name, ' ', err);
     }
     if (name.len > 0 && memchr(name.ptr, ':', name.len) != NULL) {
         column->kind = COLUMN_PORT;
-        PEN_TRY(parts_add(column, walker, name, ':', err));
+        PEN_TRY(parts_add(columns, column, walker, name, ':', err));
         return column->part_count == 2
                    ? PEN_OK
                    : PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
                               "a column of address and port is named a:b, not %.*s",
                               PEN_SLICE_FMT(name));
     }
-    return part_add(column, walker, name, err);
+    return part_add(columns, column, walker, name, err);
 }
 
 pen_status columns_set(struct columns *columns, struct pen_walker *walker, const pen_slice *names,
@@ -153,18 +178,22 @@ pen_status columns_set(struct columns *columns, struct pen_walker *walker, const
     pen_walker_columns_new(walker, count * COLUMN_PARTS_MAX);
     columns->count = 0;
     columns->required = 0;
+    columns->part_count = 0;
+    columns->names.len = 0;
     for (uint32_t i = 0; i < count; i++) {
-        PEN_TRY(column_set(&columns->items[i], walker, names[i], err));
+        PEN_TRY(column_set(columns, &columns->items[i], walker, names[i], err));
         columns->count++;
         if (!columns->items[i].is_optional && columns->required == i) {
             columns->required++;
         }
     }
+    columns->is_direct = pen_walker_columns_set(walker, columns->parts, columns->part_count);
     return PEN_OK;
 }
 
-pen_status columns_from_line(struct columns *columns, struct pen_walker *walker, pen_slice line,
-                             struct pen_err *err)
+/* Names as they are written, cut into names as they are known. */
+static pen_status names_set(struct columns *columns, struct pen_walker *walker, pen_slice line,
+                            struct pen_err *err)
 {
     uint8_t clean[PEN_TEXT_COLUMNS_MAX * 64];
     pen_slice names[PEN_TEXT_COLUMNS_MAX];
@@ -194,7 +223,25 @@ pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
     return columns_set(columns, walker, names, count, err);
 }
 
+pen_status columns_from_line(struct columns *columns, struct pen_walker *walker, pen_slice line,
+                             struct pen_err *err)
+{
+    if (columns->names.len > 0 && pen_slice_eq(line, pen_buf_slice(&columns->names))) {
+        return PEN_OK;
+    }
+    PEN_TRY(names_set(columns, walker, line, err));
+    return pen_buf_add(&columns->names, line);
+}
+
 /* ---- a line ---- */
+
+struct cursor { /* over the words of a line */
+    pen_slice line;
+    size_t at;
+    uint64_t quotes; /* around words so far */
+    const char *problem;
+    bool is_over;
+};
 
 /* The first such byte, or end: within the first 16 bytes most of the time. */
 static inline const uint8_t *byte_find(const uint8_t *p, const uint8_t *end, uint8_t byte)
@@ -211,196 +258,106 @@ static inline const uint8_t *byte_find(const uint8_t *p, const uint8_t *end, uin
     return at == NULL ? end : at;
 }
 
-/* The quote or bracket that a blank or the end of the line follows, or end. */
-static const uint8_t *closer_find(const struct escaped *escaped, const uint8_t *p,
-                                  const uint8_t *end, uint8_t closer)
+/* The bracket that a blank or the end of the line follows, or its length. */
+static size_t bracket_end(pen_slice line, size_t at)
 {
-    const bool may_escape = closer == '"' && escaped->has_odd;
-    while (p < end && !(*p == closer && (p + 1 == end || p[1] == ' '))) {
-        if (may_escape) {
-            p += *p == '\\' && p + 1 < end ? 2 : 1;
-        } else {
-            p = byte_find(p + 1, end, closer);
-        }
+    const uint8_t *end = line.ptr + line.len;
+    const uint8_t *p = byte_find(line.ptr + at, end, ']');
+    while (p < end && p + 1 < end && p[1] != ' ') {
+        p = byte_find(p + 1, end, ']');
     }
-    return p;
+    return (size_t)(p - line.ptr);
 }
 
-/* The word at the front of rest, without its quotes or brackets; rest goes behind it. */
-static const char *word_next(const struct escaped *escaped, pen_slice *rest, pen_slice *word)
+/* Likewise the quote, where a backslash may stand before those that end nothing. */
+static PEN_COLD size_t escaped_quote_end(pen_slice line, size_t at)
 {
-    const uint8_t *p = rest->ptr;
-    const uint8_t *end = p + rest->len;
-    const uint8_t closer = *p == '"' ? '"' : *p == '[' ? ']' : ' ';
-    if (closer == ' ') {
-        const uint8_t *to = byte_find(p, end, ' ');
-        *word = (pen_slice){p, (size_t)(to - p)};
-        p = to;
-    } else {
-        const uint8_t *from = ++p;
-        p = closer_find(escaped, p, end, closer);
-        if (p >= end) {
-            return closer == '"' ? "a quote without its end" : "a bracket without its end";
-        }
-        *word = (pen_slice){from, (size_t)(p - from)};
-        p++;
+    while (at < line.len &&
+           !(line.ptr[at] == '"' && (at + 1 == line.len || line.ptr[at + 1] == ' '))) {
+        at += line.ptr[at] == '\\' && at + 1 < line.len ? 2 : 1;
     }
-    while (p < end && *p == ' ') {
-        p++;
-    }
-    *rest = (pen_slice){p, (size_t)(end - p)};
-    return NULL;
+    return at < line.len ? at : line.len;
 }
 
-static const char *port_put(struct columns *columns, struct pen_walker *walker,
-                            const struct column *column, pen_slice text)
+static size_t quote_end(const struct marks *marks, pen_slice line, size_t at)
 {
-    size_t at = text.len;
-    while (at > 0 && text.ptr[at - 1] != ':') {
-        at--;
+    if (PEN_UNLIKELY(marks->has_odd)) {
+        return escaped_quote_end(line, at);
     }
-    if (at == 0) { /* "-": neither */
-        return value_put(&columns->escaped, walker, column->parts[0], text);
+    size_t end = marks_next(marks->quotes, at, line.len);
+    while (end + 1 < line.len && line.ptr[end + 1] != ' ') {
+        end = marks_next(marks->quotes, end + 1, line.len);
     }
-    const char *problem =
-        value_put(&columns->escaped, walker, column->parts[0], pen_slice_sub(text, 0, at - 1));
-    return problem != NULL ? problem
-                           : value_put(&columns->escaped, walker, column->parts[1],
-                                       pen_slice_sub(text, at, text.len));
+    return end;
 }
 
-static const char *words_put(struct columns *columns, struct pen_walker *walker,
-                             const struct column *column, pen_slice text)
+/* The word in quotes or brackets at the cursor. */
+static bool word_wrapped(const struct marks *marks, struct cursor *c, pen_slice *word)
 {
-    const char *problem = NULL;
-    pen_slice word;
-    for (uint32_t i = 0; i < column->part_count && problem == NULL; i++) {
-        if (i + 1 == column->part_count) {
-            word = text; /* the last one has the rest */
-        } else if (!pen_slice_split(&text, ' ', &word)) {
-            break;
-        }
-        problem = value_put(&columns->escaped, walker, column->parts[i], word);
-    }
-    return problem;
-}
-
-enum {
-    PART_REQUEST,
-    PART_METHOD,
-    PART_PROTOCOL,
-    PART_HOST,
-    PART_PORT,
-    PART_PATH,
-    PART_QUERY,
-    PART_VERSION
-};
-
-/* protocol://host:port/path?query */
-static void url_split(pen_slice url, pen_slice parts[COLUMN_PARTS_MAX])
-{
-    const size_t scheme = pen_slice_find(url, PEN_SLICE_LIT("://"));
-    if (scheme == SIZE_MAX) {
-        return;
-    }
-    parts[PART_PROTOCOL] = pen_slice_sub(url, 0, scheme);
-    pen_slice rest = pen_slice_sub(url, scheme + 3, url.len);
-    size_t slash = 0;
-    while (slash < rest.len && rest.ptr[slash] != '/' && rest.ptr[slash] != '-') {
-        slash++;
-    }
-    while (slash < rest.len && rest.ptr[slash] != '/' &&
-           !(rest.ptr[slash] == '-' && slash + 1 == rest.len)) {
-        slash++;
-    }
-    pen_slice host = pen_slice_sub(rest, 0, slash);
-    size_t colon = host.len;
-    while (colon > 0 && host.ptr[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon > 0) {
-        parts[PART_PORT] = pen_slice_sub(host, colon, host.len);
-        host = pen_slice_sub(host, 0, colon - 1);
-    }
-    if (host.len > 1 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
-        host = pen_slice_sub(host, 1, host.len - 1);
-    }
-    parts[PART_HOST] = host;
-    rest = pen_slice_sub(rest, slash, rest.len);
-    const uint8_t *mark = rest.len > 0 ? memchr(rest.ptr, '?', rest.len) : NULL;
-    const size_t path = mark == NULL ? rest.len : (size_t)(mark - rest.ptr);
-    parts[PART_PATH] = pen_slice_sub(rest, 0, path);
-    parts[PART_QUERY] = pen_slice_sub(rest, path + 1, rest.len);
-}
-
-/* "GET https://host:443/path?query HTTP/1.1" */
-static const char *request_put(struct columns *columns, struct pen_walker *walker,
-                               const struct column *column, pen_slice text)
-{
-    pen_slice parts[COLUMN_PARTS_MAX] = {{0}};
-    pen_slice rest = text;
-    pen_slice url = {0};
-    parts[PART_REQUEST] = text;
-    (void)pen_slice_split(&rest, ' ', &parts[PART_METHOD]);
-    size_t at = rest.len; /* an address may have blanks: the version is behind the last one */
-    while (at > 0 && rest.ptr[at - 1] != ' ') {
-        at--;
-    }
-    url = at == 0 ? rest : pen_slice_sub(rest, 0, at - 1);
-    const pen_slice version = at == 0 ? (pen_slice){0} : pen_slice_sub(rest, at, rest.len);
-    const size_t slash = pen_slice_find(version, PEN_SLICE_LIT("/"));
-    if (slash != SIZE_MAX) {
-        parts[PART_VERSION] = pen_slice_sub(version, slash + 1, version.len);
-    }
-    url_split(url, parts);
-    const char *problem = NULL;
-    for (uint32_t i = 0; i < column->part_count && problem == NULL; i++) {
-        if (parts[i].len > 0) {
-            problem = value_put(&columns->escaped, walker, column->parts[i], parts[i]);
-        }
-    }
-    return problem;
-}
-
-static const char *column_put(struct columns *columns, struct pen_walker *walker,
-                              const struct column *column, pen_slice text)
-{
-    switch (column->kind) {
-    case COLUMN_PORT:
-        return port_put(columns, walker, column, text);
-    case COLUMN_WORDS:
-        return words_put(columns, walker, column, text);
-    case COLUMN_REQUEST:
-        return request_put(columns, walker, column, text);
-    case COLUMN_PLAIN:
-        break;
-    }
-    return value_put(&columns->escaped, walker, column->parts[0], text);
-}
-
-/* The next word of line; false: there is none.  *problem is set when it makes no sense. */
-static bool split_next(const struct columns *columns, pen_slice *line, pen_slice *word,
-                       const char **problem)
-{
-    if (columns->separator != 0) {
-        return pen_slice_split(line, columns->separator, word);
-    }
-    if (line->len == 0) {
+    const bool is_quote = c->line.ptr[c->at] == '"';
+    const size_t from = c->at + 1;
+    const size_t to = is_quote ? quote_end(marks, c->line, from) : bracket_end(c->line, from);
+    if (to >= c->line.len) {
+        c->problem = is_quote ? "a quote without its end" : "a bracket without its end";
         return false;
     }
-    *problem = word_next(&columns->escaped, line, word);
-    return *problem == NULL;
+    c->quotes += is_quote ? 2 : 0;
+    *word = (pen_slice){c->line.ptr + from, to - from};
+    c->at = to + 1;
+    return true;
+}
+
+/* The next word between blanks, without its quotes or brackets.  False: there is none, or it makes
+ * no sense. */
+static inline bool word_blank(const struct marks *marks, struct cursor *c, pen_slice *word)
+{
+    const pen_slice line = c->line;
+    if (c->at >= line.len) {
+        return false;
+    }
+    const uint8_t first = line.ptr[c->at];
+    if (first == '"' || first == '[') {
+        if (!word_wrapped(marks, c, word)) {
+            return false;
+        }
+    } else {
+        const size_t end = marks_next(marks->separators, c->at, line.len);
+        *word = (pen_slice){line.ptr + c->at, end - c->at};
+        c->at = end;
+    }
+    while (c->at < line.len && line.ptr[c->at] == ' ') {
+        c->at++;
+    }
+    return true;
+}
+
+/* The next word between separators. */
+static inline bool word_separated(const struct marks *marks, struct cursor *c, pen_slice *word)
+{
+    if (c->is_over) {
+        return false;
+    }
+    const size_t end = marks_next(marks->separators, c->at, c->line.len);
+    *word = (pen_slice){c->line.ptr + c->at, end - c->at};
+    c->is_over = end == c->line.len;
+    c->at = end + 1;
+    return true;
+}
+
+static inline bool word_next(const struct columns *columns, struct cursor *c, pen_slice *word)
+{
+    const struct marks *marks = &columns->escaped.marks;
+    return columns->separator == 0 ? word_blank(marks, c, word) : word_separated(marks, c, word);
 }
 
 /* word gets the next one too. */
-static const char *word_join(struct columns *columns, pen_slice *line, pen_slice *word)
+static const char *word_join(struct columns *columns, struct cursor *c, pen_slice *word)
 {
     struct pen_buf *buf = &columns->escaped.text;
-    const char *problem = NULL;
     const size_t from = buf->len;
     pen_slice second;
-    if (!split_next(columns, line, &second, &problem)) {
-        return problem != NULL ? problem : "fewer columns than its type has";
+    if (!word_next(columns, c, &second)) {
+        return c->problem != NULL ? c->problem : "fewer columns than its type has";
     }
     if (pen_buf_add(buf, *word) != PEN_OK || pen_buf_add_byte(buf, ' ') != PEN_OK ||
         pen_buf_add(buf, second) != PEN_OK) {
@@ -410,24 +367,138 @@ static const char *word_join(struct columns *columns, pen_slice *line, pen_slice
     return NULL;
 }
 
-const char *columns_split(struct columns *columns, struct pen_walker *walker, pen_slice line)
+/* ---- values of a line ---- */
+
+static void port_take(struct pen_column *values, pen_slice text)
 {
-    uint32_t at = 0;
-    const char *problem = NULL;
+    size_t at = text.len;
+    while (at > 0 && text.ptr[at - 1] != ':') {
+        at--;
+    }
+    if (at == 0) { /* "-": neither */
+        values[0] = (struct pen_column){.text = text};
+        values[1] = (struct pen_column){.text = {NULL, 0}};
+        return;
+    }
+    values[0] = (struct pen_column){.text = {text.ptr, at - 1}};
+    values[1] = (struct pen_column){.text = {text.ptr + at, text.len - at}};
+}
+
+static void words_take(struct pen_column *values, uint32_t count, pen_slice text)
+{
     pen_slice word;
-    if (!escaped_begin(&columns->escaped, line, columns->separator)) {
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = (struct pen_column){.text = {NULL, 0}};
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + 1 == count) {
+            word = text; /* the last one has the rest */
+        } else if (!pen_slice_split(&text, ' ', &word)) {
+            break;
+        }
+        values[i].text = word;
+    }
+}
+
+static void request_take(struct pen_column *values, pen_slice text)
+{
+    pen_slice parts[PART_COUNT];
+    request_split(text, parts);
+    for (uint32_t i = 0; i < PART_COUNT; i++) {
+        values[i] = (struct pen_column){.text = parts[i].len > 0 ? parts[i] : (pen_slice){NULL, 0}};
+    }
+}
+
+static inline void column_take(const struct columns *columns, const struct column *column,
+                               pen_slice text)
+{
+    struct pen_column *values = &columns->values[column->first];
+    switch (column->kind) {
+    case COLUMN_PORT:
+        port_take(values, text);
+        break;
+    case COLUMN_WORDS:
+        words_take(values, column->part_count, text);
+        break;
+    case COLUMN_REQUEST:
+        request_take(values, text);
+        break;
+    case COLUMN_PLAIN:
+        values[0] = (struct pen_column){.text = text};
+        break;
+    }
+}
+
+static bool values_escape(struct columns *columns)
+{
+    for (uint32_t i = 0; i < columns->part_count; i++) {
+        if (columns->values[i].text.ptr != NULL &&
+            !value_escape(&columns->escaped, &columns->values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the line has of each part. */
+static const char *columns_split(struct columns *columns, pen_slice line)
+{
+    const struct marks *marks = &columns->escaped.marks;
+    struct cursor c = {.line = line};
+    uint32_t at = 0;
+    pen_slice word; /* in parts of a request each byte stands twice */
+    if (!escaped_begin(&columns->escaped, line, columns->separator, 2 * line.len)) {
         return "out of memory";
     }
-    for (; problem == NULL && split_next(columns, &line, &word, &problem); at++) {
-        if (at >= columns->count) {
+    for (; word_next(columns, &c, &word); at++) {
+        if (PEN_UNLIKELY(at >= columns->count)) {
             continue;
         }
         const struct column *column = &columns->items[at];
-        problem = column->is_joined ? word_join(columns, &line, &word) : NULL;
-        problem = problem == NULL ? column_put(columns, walker, column, word) : problem;
+        if (PEN_UNLIKELY(column->is_joined)) {
+            c.problem = word_join(columns, &c, &word);
+            if (c.problem != NULL) {
+                break;
+            }
+        }
+        column_take(columns, column, word);
     }
+    if (c.problem != NULL || at < columns->required) {
+        return c.problem != NULL ? c.problem : "fewer columns than its type has";
+    }
+    for (; at < columns->count; at++) {
+        for (uint32_t i = 0; i < columns->items[at].part_count; i++) {
+            columns->values[columns->items[at].first + i] = (struct pen_column){.text = {NULL, 0}};
+        }
+    }
+    const bool may_escape = marks->has_odd || marks->quote_count != c.quotes;
+    return may_escape && !values_escape(columns) ? "out of memory" : NULL;
+}
+
+/* Values one by one, for records that cannot be told by their columns. */
+static const char *values_put(const struct columns *columns, struct pen_walker *walker,
+                              struct pen_record *record)
+{
+    pen_walker_flat_begin(walker);
+    for (uint32_t i = 0; i < columns->part_count; i++) {
+        const struct pen_column *value = &columns->values[i];
+        if (value->text.ptr != NULL &&
+            !pen_walker_flat_put(walker, columns->parts[i], value->text, value->is_escaped)) {
+            return "the document is too large";
+        }
+    }
+    pen_walker_flat_end(walker, record);
+    return NULL;
+}
+
+const char *columns_take(struct columns *columns, struct pen_walker *walker, pen_slice line,
+                         struct pen_record *record)
+{
+    const char *problem = columns_split(columns, line);
     if (problem != NULL) {
         return problem;
     }
-    return at < columns->required ? "fewer columns than its type has" : NULL;
+    return columns->is_direct && pen_walker_flat_columns(walker, columns->values, record)
+               ? NULL
+               : values_put(columns, walker, record);
 }

@@ -4,12 +4,13 @@
 
 #include "penstock/text.h"
 
+#include "marks.h"
+
 #define COLUMN_PARTS_MAX 8U
 
 struct escaped {
     struct pen_buf text; /* of a line, what JSON writes otherwise; sized before use */
-    bool has_odd;        /* the line has bytes that JSON may write otherwise, other than quotes */
-    bool has_quotes;
+    struct marks marks;  /* of the line */
 };
 
 enum column_kind {
@@ -21,16 +22,23 @@ enum column_kind {
 struct column {
     enum column_kind kind;
     bool is_optional;
-    bool is_joined;                   /* the next word belongs to it too, behind a blank */
-    uint32_t parts[COLUMN_PARTS_MAX]; /* columns of the walker */
+    bool is_joined; /* the next word belongs to it too, behind a blank */
+    uint32_t first; /* of its parts in the values, */
     uint32_t part_count;
 };
 struct columns {
     struct column items[PEN_TEXT_COLUMNS_MAX];
     uint32_t count, required;
-    uint8_t separator; /* 0: blanks, with quotes and brackets */
+    uint8_t separator;         /* 0: blanks, with quotes and brackets */
+    struct pen_column *values; /* of a line, by part: what it has */
+    uint32_t *parts;           /* by part: column of the walker */
+    uint32_t part_count, part_cap;
+    bool is_direct;       /* the walker takes values as they are */
+    struct pen_buf names; /* the line of names that these are from; empty: none */
     struct escaped escaped;
 };
+void columns_init(struct columns *columns);
+void columns_fini(struct columns *columns);
 /*
  * columns_set - how lines are taken apart from here on.
  *
@@ -38,20 +46,24 @@ struct columns {
  * address and the port behind its last colon.  "a+" takes two words, with a blank between them.  "a
  * b c" is a column of words.  "request http" is the line of an HTTP request: itself, and as
  * http_method, http_protocol, http_host, http_port, http_path, http_query and http_version its
- * parts. Returns  PEN_OK | PEN_E_CONFIG (err names the column)
+ * parts. Returns  PEN_OK | PEN_E_CONFIG (err names the column) | PEN_E_LIMIT | PEN_E_NOMEM
  */
 PEN_MUST_USE pen_status columns_set(struct columns *columns, struct pen_walker *walker,
                                     const pen_slice *names, uint32_t count, struct pen_err *err);
-/* From a line of names; '-' becomes '_', and so does what JSON would write otherwise. */
+/* From a line of names; '-' becomes '_', and so does what JSON would write otherwise.  Costs little
+ * when it is the same line as before. */
 PEN_MUST_USE pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
                                           pen_slice line, struct pen_err *err);
-/* NULL, or what is wrong with the line; then no value of it counts. */
-const char *columns_split(struct columns *columns, struct pen_walker *walker, pen_slice line);
+/* Takes the line, which has PEN_JSON_PADDING bytes behind it, as record, whose raw, offset and
+ * ordinal are set.  NULL, or what is wrong with the line; then no value of it counts. */
+const char *columns_take(struct columns *columns, struct pen_walker *walker, pen_slice line,
+                         struct pen_record *record);
 /* One value, escaped when JSON needs it.  NULL, or what is wrong. */
 const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32_t column,
                       pen_slice text);
 /* A look at the line whose parts are put next (separator: parts them, and 0 is blanks), and room
- * for what of them is escaped.  False: out of memory. */
-PEN_MUST_USE bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator);
+ * for bytes of them to be escaped.  False: out of memory. */
+PEN_MUST_USE bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator,
+                                size_t bytes);
 
 #endif

@@ -101,7 +101,7 @@ pen_status pen_text_new(const struct pen_type *type, struct pen_walker *walker,
     t->type = type;
     t->walker = walker;
     t->record_bytes_max = record_bytes_max;
-    pen_buf_init(&t->columns.escaped.text, SIZE_MAX);
+    columns_init(&t->columns);
     pen_buf_init(&t->json, SIZE_MAX);
     struct pen_err why = {0};
     const pen_status st = text_fill(t, &why);
@@ -119,7 +119,7 @@ void pen_text_free(struct pen_text *t)
     if (t != NULL) {
         pen_groups_free(t->pattern);
         pen_groups_free(t->first_line);
-        pen_buf_fini(&t->columns.escaped.text);
+        columns_fini(&t->columns);
         pen_buf_fini(&t->json);
         if (t->event != NULL) {
             winevent_free(t->event);
@@ -246,20 +246,27 @@ static bool begin(struct pen_text *t, struct pen_err *err)
 
 /* ---- records ---- */
 
-static const char *groups_put(struct pen_text *t, pen_slice line)
+static const char *groups_put(struct pen_text *t, pen_slice line, struct pen_record *record)
 {
+    const uint32_t count = pen_groups_count(t->pattern);
     const char *problem = NULL;
+    size_t bytes = 0;
     if (!pen_groups_match(t->pattern, line, t->groups)) {
         return "the line does not fit the pattern of its type";
     }
-    if (!escaped_begin(&t->columns.escaped, line, 0)) {
+    for (uint32_t i = 0; i < count; i++) { /* one may stand in another */
+        bytes += t->groups[i].ptr != NULL ? t->groups[i].len : 0;
+    }
+    if (!escaped_begin(&t->columns.escaped, line, 0, bytes)) {
         return "out of memory";
     }
-    for (uint32_t i = 0; i < pen_groups_count(t->pattern) && problem == NULL; i++) {
+    pen_walker_flat_begin(t->walker);
+    for (uint32_t i = 0; i < count && problem == NULL; i++) {
         if (t->groups[i].ptr != NULL) {
             problem = value_put(&t->columns.escaped, t->walker, t->group_columns[i], t->groups[i]);
         }
     }
+    pen_walker_flat_end(t->walker, record);
     return problem;
 }
 
@@ -320,14 +327,11 @@ static void record_make(struct pen_text *t, pen_slice line, struct pen_record *r
         }
         return;
     }
-    pen_walker_flat_begin(t->walker);
-    const char *problem =
-        t->pattern != NULL ? groups_put(t, line) : columns_split(&t->columns, t->walker, line);
+    const char *problem = t->pattern != NULL ? groups_put(t, line, record)
+                                             : columns_take(&t->columns, t->walker, line, record);
     if (problem != NULL) {
         record_spoil(t, problem, record);
-        return;
     }
-    pen_walker_flat_end(t->walker, record);
 }
 
 /* Whether lines are more of a record that was too large, which was told. */
@@ -478,8 +482,10 @@ static pen_status message_columns_check(const struct pen_type *type, struct pen_
     if (columns == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "text: out of memory");
     }
+    columns_init(columns);
     const pen_status st =
         columns_set(columns, walker, type->message_columns, type->message_column_count, err);
+    columns_fini(columns);
     free(columns);
     return st;
 }

@@ -51,13 +51,17 @@ static size_t told(enum pen_next next, const struct pen_record *record, const st
                    char *out, size_t cap)
 {
     int len = 0;
+    struct pen_buf members;
+    pen_buf_init(&members, RECORD_MAX * 20);
+    assert_int_equal(pen_record_members(&members, record), PEN_OK);
     if (next == PEN_NEXT_BAD) {
         len = snprintf(out, cap, "BAD %s\n", err->text);
     } else if (record->problem != NULL) {
         len = snprintf(out, cap, "! %s\n", record->problem);
     } else {
-        len = snprintf(out, cap, "%.*s\n", (int)record->copy.len, (const char *)record->copy.ptr);
+        len = snprintf(out, cap, "%.*s\n", (int)members.len, (const char *)members.ptr);
     }
+    pen_buf_fini(&members);
     assert_true(len > 0 && (size_t)len < cap);
     return (size_t)len;
 }
@@ -324,6 +328,163 @@ static void a_wrong_type_is_told(void **state)
     assert_int_equal(pen_text_check(&words, &err), PEN_OK);
 }
 
+/* text and the bytes behind it that are read. */
+static pen_slice padded(const char *text)
+{
+    static uint8_t bytes[RECORD_MAX + PEN_JSON_PADDING];
+    const size_t len = strlen(text);
+    assert_true(len <= RECORD_MAX);
+    memset(bytes, 'z', sizeof(bytes));
+    memcpy(bytes, text, len);
+    return (pen_slice){bytes, len};
+}
+
+/* Blanks part words, quotes and brackets keep them; one byte after the other.  0: not a line. */
+static uint32_t words_slowly(const char *line, size_t len, char out[][RECORD_MAX], bool has_odd)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at < len;) {
+        const char closer = line[at] == '"' ? '"' : line[at] == '[' ? ']' : ' ';
+        size_t end = at + (closer != ' ');
+        const size_t from = end;
+        while (end < len && !(line[end] == closer &&
+                              (closer == ' ' || end + 1 == len || line[end + 1] == ' '))) {
+            end += has_odd && closer == '"' && line[end] == '\\' && end + 1 < len ? 2 : 1;
+        }
+        if (closer != ' ' && end >= len) {
+            return 0;
+        }
+        memcpy(out[count], line + from, end - from);
+        out[count++][end - from] = '\0';
+        at = end + (closer != ' ');
+        while (at < len && line[at] == ' ') {
+            at++;
+        }
+    }
+    return count;
+}
+
+static void text_plain(pen_slice text, bool is_escaped, char *out)
+{
+    memcpy(out, text.ptr, text.len);
+    const size_t len = is_escaped ? pen_json_unescape(text, (uint8_t *)out) : text.len;
+    out[len] = '\0';
+}
+
+#define WIDE 8U /* columns of lines of any bytes */
+static void any_line_is_cut_as_one_byte_after_the_other_would(void **state)
+{
+    (void)state;
+    static const pen_slice names[] = {S("a"), S("b?"), S("c"), S("d"),
+                                      S("e"), S("f"),  S("g"), S("h")};
+    static const struct pen_type type = {
+        .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = names, .column_count = WIDE};
+    static const char bytes[] = "abcdefgh    \"\"[]\\\t";
+    static char wanted[RECORD_MAX][RECORD_MAX];
+    struct fixture f;
+    uint64_t x = 88172645463325252U;
+    setup(&f, &type);
+    for (uint32_t round = 0; round < 20000; round++) {
+        char line[300];
+        /* Few kinds of bytes in most rounds: lines without quotes, or without odd bytes. */
+        const uint64_t kinds = round % 3 == 0 ? 12 : round % 3 == 1 ? 16 : sizeof(bytes) - 1;
+        x = x * 6364136223846793005U + 1442695040888963407U;
+        const size_t len = 1 + (x >> 33) % (sizeof(line) - 2);
+        for (size_t i = 0; i < len; i++) {
+            x = x * 6364136223846793005U + 1442695040888963407U;
+            line[i] = bytes[(x >> 33) % kinds];
+        }
+        line[len - 1] = 'a'; /* blanks at the end are none of the line's */
+        line[len] = '\0';
+        const bool has_odd = strpbrk(line, "\\\t") != NULL;
+        const uint32_t count = words_slowly(line, len, wanted, has_odd);
+        struct pen_record record;
+        struct pen_err err;
+        pen_text_reset(f.text);
+        pen_text_window(f.text, padded(line), true);
+        assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
+        assert_int_equal(record.problem == NULL, count > 0);
+        for (uint32_t i = 0; i < WIDE && record.problem == NULL; i++) {
+            char got[sizeof(line) * 6];
+            assert_int_equal(record.columns[i].text.ptr != NULL, i < count);
+            if (i < count) {
+                text_plain(record.columns[i].text, record.columns[i].is_escaped, got);
+                assert_string_equal(got, wanted[i]);
+            }
+        }
+    }
+    teardown(&f);
+}
+
+/* A text may stand in a request, and in a part of it again: all of it may have to be escaped. */
+static void what_is_escaped_twice_stays_where_it_is(void **state)
+{
+    (void)state;
+    static const pen_slice names[] = {S("r http")};
+    const struct pen_type type = {
+        .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = names, .column_count = 1};
+    struct fixture f;
+    struct pen_record record;
+    struct pen_err err;
+    char line[RECORD_MAX + 1];
+    (void)snprintf(line, sizeof(line), "\"GET http://h/%0500d HTTP/1.1\"", 0);
+    for (char *p = strstr(line, "/0"); *p != ' '; p++) {
+        *p = *p == '0' ? '\x01' : *p;
+    }
+    setup(&f, &type);
+    pen_text_reset(f.text);
+    pen_text_window(f.text, padded(line), true);
+    assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
+    assert_non_null(record.columns);
+    const pen_slice all = record.columns[0].text;
+    const pen_slice path = record.columns[5].text;
+    assert_int_equal(path.len, 1 + 500 * 6);
+    assert_true(pen_slice_find(all, path) != SIZE_MAX);
+    teardown(&f);
+}
+
+/* A name that is there twice: the last one is the member, both are values. */
+static void a_column_may_be_there_twice(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct pen_record record;
+    struct pen_err err;
+    CHECK(&named, "a b a\n1 2 3\n", "\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"\n");
+    setup(&f, &named);
+    pen_text_reset(f.text);
+    pen_text_window(f.text, padded("a b a\n1 2 3\n"), true);
+    assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
+    assert_null(record.layout);
+    const struct pen_value *first = pen_record_first(&record, f.a);
+    assert_true(pen_slice_eq(first->text, S("1")));
+    assert_true(pen_slice_eq(pen_value_next(&record, first)->text, S("3")));
+    teardown(&f);
+}
+
+/* Objects with the same line of names share what was made of it. */
+static void columns_are_kept_for_the_next_object(void **state)
+{
+    (void)state;
+    static const char *const objects[] = {"a b\n1 2\n", "a b\n3 4\n", "b a\n5 6\n"};
+    uint64_t stamps[PEN_COUNT(objects)];
+    struct fixture f;
+    setup(&f, &named);
+    for (size_t i = 0; i < PEN_COUNT(objects); i++) {
+        struct pen_record record;
+        struct pen_err err;
+        pen_text_reset(f.text);
+        pen_text_window(f.text, padded(objects[i]), true);
+        assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
+        stamps[i] = record.layout->stamp;
+        assert_true(pen_slice_eq(pen_record_first(&record, f.a)->text, i == 0   ? S("1")
+                                                                       : i == 1 ? S("3")
+                                                                                : S("6")));
+    }
+    assert_true(stamps[0] == stamps[1] && stamps[1] != stamps[2]);
+    teardown(&f);
+}
+
 static void values_of_columns_are_found(void **state)
 {
     (void)state;
@@ -332,7 +493,7 @@ static void values_of_columns_are_found(void **state)
     struct pen_err err;
     setup(&f, &words);
     pen_text_reset(f.text);
-    pen_text_window(f.text, S("x \"q\\\"\"\n"), true);
+    pen_text_window(f.text, padded("x \"q\\\"\"\n"), true);
     assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
     assert_true(pen_slice_eq(record.raw, S("x \"q\\\"\"")));
     assert_true(pen_slice_eq(pen_record_first(&record, f.a)->text, S("x")));
@@ -359,6 +520,10 @@ int main(void)
         cmocka_unit_test(a_large_record_of_several_lines_is_told_once),
         cmocka_unit_test(marks_of_encodings_are_known),
         cmocka_unit_test(a_wrong_type_is_told),
+        cmocka_unit_test(any_line_is_cut_as_one_byte_after_the_other_would),
+        cmocka_unit_test(what_is_escaped_twice_stays_where_it_is),
+        cmocka_unit_test(a_column_may_be_there_twice),
+        cmocka_unit_test(columns_are_kept_for_the_next_object),
         cmocka_unit_test(values_of_columns_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
