@@ -58,6 +58,11 @@ struct pen_rule { /* slices are owned by the set */
     uint32_t tag_count, tactic_count, technique_count, falsepositive_count;
     struct pen_logsource logsource;
     uint32_t line;
+    bool is_shadow;            /* it runs, and its signals are kept apart */
+    const pen_slice *group_by; /* of a Sigma rule in place of sigma.group_by; NULL: as that says */
+    uint32_t group_by_count;
+    bool has_keep_alive; /* of its own, in place of sigma.keep_alive */
+    int64_t keep_alive_ns;
     struct pen_rule_impl *impl; /* the parsed detection */
 };
 
@@ -98,7 +103,8 @@ struct pen_rules_options {
 
 struct pen_rules;
 /*
- * pen_rules_load - every rule of the paths and texts, with the filters among them applied.
+ * pen_rules_load - every rule of the paths and texts, with the filters and overlays among them
+ * applied.
  *
  * options  borrowed until return
  * Returns  PEN_OK, also when some rules were rejected: see the notices.  PEN_E_IO when a path
@@ -112,7 +118,7 @@ const struct pen_rule *pen_rules_at(const struct pen_rules *rules, uint32_t inde
 uint32_t pen_rules_rejected(const struct pen_rules *rules); /* documents, not notices */
 uint32_t pen_rules_notice_count(const struct pen_rules *rules);
 const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_t index);
-/* Hash over every loaded rule, filter and placeholder: part of the job. */
+/* Hash over every loaded rule, filter, overlay and placeholder: part of the job. */
 struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
 /* True when the rule's logsource is a subset of one that the type answers to. */
 bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type);

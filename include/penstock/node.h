@@ -52,7 +52,9 @@ struct pen_program_type {
     struct pen_query *queries;
     uint32_t query_count;
     uint32_t group_fields[PEN_GROUP_NAMES_MAX]; /* by name of the group; of fields of records */
-    struct pen_program_query *counted;          /* ascending by tag */
+    const uint32_t **own_group_fields; /* likewise by rule, of those with names of their own; NULL:
+                                        * no rule has any */
+    struct pen_program_query *counted; /* ascending by tag */
     uint32_t counted_count;
 };
 struct pen_program {
@@ -468,6 +470,7 @@ struct pen_replay_result {
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */
     uint64_t signals_opened, signals_by_severity[5];
+    uint64_t signals_shadow; /* opened by rules in shadow mode; in neither of the above */
     struct pen_gap gaps[PEN_GAPS_MAX];
     uint32_t gap_count;
     uint64_t records_before, plain_before; /* of the totals: what earlier runs of the job read */
@@ -549,6 +552,15 @@ enum pen_signals_sort {
 };
 const char *pen_signals_sort_name(enum pen_signals_sort sort);
 
+enum pen_signals_mode {
+    PEN_MODE_ALL,
+    PEN_MODE_ACTIVE, /* neither of the others */
+    PEN_MODE_SHADOW,
+    PEN_MODE_SUPPRESSED,
+    PEN_MODE_COUNT
+};
+const char *pen_signals_mode_name(enum pen_signals_mode mode);
+
 struct pen_signals_filter { /* all zero but the times: every signal */
     uint32_t states;        /* bits 1 << enum pen_triage_state; 0: all */
     uint32_t severities;    /* bits 1 << enum pen_severity; 0: all */
@@ -557,6 +569,7 @@ struct pen_signals_filter { /* all zero but the times: every signal */
     const char *account; /* one of the signal's accounts, or NULL */
     int64_t from_ns, to_ns; /* of first_seen, half-open; INT64_MIN, INT64_MAX: any */
     uint64_t limit;         /* 0: none */
+    enum pen_signals_mode mode;
     enum pen_signals_sort sort;
     bool reversed;
 };

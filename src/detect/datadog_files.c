@@ -65,9 +65,7 @@ static void add_rule(struct file *f, struct json_node *root, bool is_terraform)
     }
     struct pen_datadog *made = pen_unconst(rule.datadog);
     made->state.id = rule.id;
-    if (rules_is_selected(&f->rules->options, &rule)) {
-        rules_keep(f->rules, &rule, f->hash, index);
-    }
+    rules_keep(f->rules, &rule, f->hash, index);
 }
 
 /* ---- forms ---- */

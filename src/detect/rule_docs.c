@@ -1,6 +1,7 @@
 /* tested by tests/unit/detect/test_documents.c */
 #include "datadog.h"
 #include "files.h"
+#include "overlay.h"
 
 #include <stdio.h>
 
@@ -62,7 +63,7 @@ static bool is_off(const struct pen_rule *rule)
 
 bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule *rule)
 {
-    const bool is_old = is_off(rule);
+    const bool is_old = rule->impl->is_switched ? !rule->impl->is_on : is_off(rule);
     if (rule->severity < o->level_min || (is_old && !o->load_deprecated)) {
         return false;
     }
@@ -134,8 +135,7 @@ static pen_status claim(struct file *f, const struct pen_yaml *root, struct pen_
 
 /* ---- documents ---- */
 
-/* What was loaded decides what a run may be continued with. */
-static void add_hash(struct pen_rules *rules, struct pen_hash128 text, uint64_t index)
+void rules_hash_add(struct pen_rules *rules, struct pen_hash128 text, uint64_t index)
 {
     const struct {
         struct pen_hash128 text;
@@ -149,8 +149,9 @@ void rules_keep(struct pen_rules *rules, const struct pen_rule *rule, struct pen
                 uint64_t index)
 {
     rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
+    rule->impl->text = text;
+    rule->impl->index = index;
     rules->items[rules->count++] = *rule;
-    add_hash(rules, text, index);
 }
 
 static pen_status add_rule(struct file *f, const struct pen_yaml *root)
@@ -163,9 +164,7 @@ static pen_status add_rule(struct file *f, const struct pen_yaml *root)
         return st;
     }
     PEN_TRY(claim(f, root, &rule, rule.impl->name));
-    if (rules_is_selected(&rules->options, &rule)) {
-        rules_keep(rules, &rule, f->hash, f->index);
-    }
+    rules_keep(rules, &rule, f->hash, f->index);
     return PEN_OK;
 }
 
@@ -181,7 +180,7 @@ static pen_status add_filter(struct file *f, const struct pen_yaml *root)
     rules->filters = rules_grow(rules->filters, rules->filter_count, &rules->filter_cap,
                                 sizeof(*rules->filters));
     rules->filters[rules->filter_count++] = filter;
-    add_hash(rules, f->hash, f->index);
+    rules_hash_add(rules, f->hash, f->index);
     return PEN_OK;
 }
 
@@ -309,19 +308,17 @@ static pen_status add_document(struct file *f, const struct pen_yaml *root)
     return action != NULL ? take_action(f, root, action) : add_plain(f, root);
 }
 
-/* The place of what YAML refuses stands in front of the reason: "line:column: reason". */
-static void reject_text(struct file *f)
+void rules_yaml_place(struct builder *b)
 {
-    char *text = f->b.err->text;
+    char *text = b->err->text;
     unsigned line = 1;
     unsigned column = 1;
     int skip = 0;
     if (sscanf(text, "%u:%u: %n", &line, &column, &skip) >= 2) { // NOLINT(cert-err34-c)
         memmove(text, text + skip, strlen(text + skip) + 1);
     }
-    f->b.line = line;
-    f->b.column = column;
-    rules_reject(f->rules, f->name, &f->b);
+    b->line = line;
+    b->column = column;
 }
 
 static void add_yaml(struct pen_rules *rules, const char *name, pen_slice text)
@@ -340,7 +337,8 @@ static void add_yaml(struct pen_rules *rules, const char *name, pen_slice text)
                            .err = &err};
     PEN_CHECK(f.name.ptr != NULL);
     if (pen_yaml_parse(&rules->arena, text, NULL, &docs, &err) != PEN_OK) {
-        reject_text(&f);
+        rules_yaml_place(&f.b);
+        rules_reject(rules, f.name, &f.b);
         return;
     }
     if (docs.count == 0) {
@@ -368,6 +366,8 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
 {
     if (rule_name_ends(name, ".json")) {
         datadog_add_text(rules, name, text);
+    } else if (overlay_is_file(name)) {
+        overlay_add_text(rules, name, text);
     } else {
         add_yaml(rules, name, text);
     }

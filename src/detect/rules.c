@@ -3,6 +3,7 @@
 #include "penstock/query.h"
 
 #include "files.h"
+#include "overlay.h"
 #include "source_fold.h"
 
 #include <stdlib.h>
@@ -54,6 +55,25 @@ void rules_reject(struct pen_rules *rules, pen_slice file, const struct builder 
 {
     rules->rejected++;
     rules_notice(rules, PEN_NOTICE_ERROR, file, b, b->err->text);
+}
+
+pen_status rules_query_check(struct builder *b, const struct pen_yaml *node, const char *name)
+{
+    const struct pen_query_options options = {.field = rules_no_field, .as_rule = true};
+    struct pen_arena scratch;
+    struct pen_expr *tree = NULL;
+    struct pen_err err = {0};
+    pen_arena_init(&scratch, (size_t)64 << 20);
+    const bool is_empty = pen_slice_trim(node->text).len == 0;
+    pen_status st = pen_query_parse(&scratch, node->text, &options, &tree, &err);
+    st = st == PEN_OK && !is_empty ? pen_expr_check(tree, &err) : st;
+    pen_arena_fini(&scratch);
+    if (is_empty) {
+        return sigma_fail(b, node, "`%s` is empty: it would match everything", name);
+    }
+    return st == PEN_OK ? PEN_OK
+                        : sigma_fail(b, node, "`%s`, byte %llu: %s", name,
+                                     (unsigned long long)err.offset, err.text);
 }
 
 pen_status rules_no_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
@@ -118,8 +138,7 @@ static bool is_rule_file(const char *name)
 {
     return (rule_name_ends(name, ".yml") || rule_name_ends(name, ".yaml") ||
             rule_name_ends(name, ".json")) &&
-           !rule_name_ends(name, ".test.yml") && !rule_name_ends(name, ".test.json") &&
-           strcmp(name, "overlay.yml") != 0;
+           !rule_name_ends(name, ".test.yml") && !rule_name_ends(name, ".test.json");
 }
 
 static pen_status each_file(void *ctx, const char *path, pen_slice text, struct pen_err *err)
@@ -160,6 +179,21 @@ static void copy_placeholders(struct pen_rules *rules)
     o->placeholders = copies;
 }
 
+/* Leaves what the options do not want, as the overlays made it. */
+static void rules_select(struct pen_rules *rules)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < rules->count; i++) {
+        struct pen_rule *rule = &rules->items[i];
+        overlay_apply(rules, rule);
+        if (rules_is_selected(&rules->options, rule)) {
+            rules_hash_add(rules, rule->impl->text, rule->impl->index);
+            rules->items[kept++] = *rule;
+        }
+    }
+    rules->count = kept;
+}
+
 pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_rules **out,
                           struct pen_err *err)
 {
@@ -182,8 +216,10 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     for (uint32_t i = 0; i < options->text_count; i++) {
         rules_add_text(rules, options->texts[i].name, options->texts[i].text);
     }
+    rules_select(rules);
     sigma_filters_apply(rules);
     sigma_correlations_link(rules);
+    overlay_warn_unused(rules);
     /* Borrowed until now. */
     rules->options.paths = NULL;
     rules->options.texts = NULL;
@@ -199,6 +235,7 @@ void pen_rules_free(struct pen_rules *rules)
         pen_buf_fini(&rules->hashed);
         free(rules->items);
         free(rules->filters);
+        free(rules->overlays);
         free(rules->correlations);
         free(rules->notices);
         free(rules->known);
@@ -322,6 +359,38 @@ static pen_status search_field(void *ctx, pen_slice name, uint32_t *field, struc
     return n->names->query_field(n->names->query_ctx, name, field, err);
 }
 
+/* What overlays exclude of a rule is no match of *tree any more. */
+static pen_status exclude(const struct pen_rule *rule, struct search_names *search,
+                          struct builder *b, const struct pen_expr **tree)
+{
+    const struct pen_query_options options = {
+        .field = search_field, .field_ctx = search, .as_rule = true};
+    const uint32_t count = rule->impl->exclude_count;
+    if (count == 0) {
+        return PEN_OK;
+    }
+    struct pen_expr *both = expr_new(b, PEN_EXPR_AND, count + 1);
+    both->kids[0] = pen_unconst(*tree);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pen_expr *no = expr_new(b, PEN_EXPR_NOT, 1);
+        PEN_TRY(pen_query_parse(b->arena, rule->impl->excludes[i], &options, &no->kids[0], b->err));
+        source_fold(no->kids[0], search->type);
+        both->kids[i + 1] = no;
+    }
+    *tree = both;
+    return PEN_OK;
+}
+
+static pen_status exclude_all(const struct pen_rule *rule, struct search_names *search,
+                              struct builder *b, struct query_list *list, uint32_t first)
+{
+    pen_status st = PEN_OK;
+    for (uint32_t i = first; i < list->count && st == PEN_OK; i++) {
+        st = exclude(rule, search, b, &list->items[i].expr);
+    }
+    return st;
+}
+
 /* False when the rule was left out: its queries up to then are taken back. */
 static bool build_datadog(const struct pen_rules *rules, uint32_t index,
                           struct search_names *search, struct builder *b, struct query_list *list)
@@ -350,7 +419,7 @@ static bool build_datadog(const struct pen_rules *rules, uint32_t index,
 
 /* Conditions of all rules that a query names and that apply to the type; *out NULL: none does. */
 static pen_status correlated_tree(const struct pen_rules *rules, const struct rule_refs *refs,
-                                  const struct pen_type *type, struct builder *b,
+                                  struct search_names *search, struct builder *b,
                                   struct pen_expr **out)
 {
     struct pen_expr *kids[PEN_RULE_QUERIES_MAX * PEN_STATE_QUERIES_MAX];
@@ -360,7 +429,13 @@ static pen_status correlated_tree(const struct pen_rules *rules, const struct ru
     for (uint32_t i = 0; i < refs->count && st == PEN_OK; i++) {
         const struct pen_rule *rule = &rules->items[refs->items[i]];
         uint32_t n = 0;
-        st = pen_rule_applies(rule, type) ? sigma_rule_build(b, rule, kids + count, &n) : PEN_OK;
+        st = pen_rule_applies(rule, search->type) ? sigma_rule_build(b, rule, kids + count, &n)
+                                                  : PEN_OK;
+        for (uint32_t k = 0; k < n && st == PEN_OK; k++) {
+            const struct pen_expr *tree = kids[count + k];
+            st = exclude(rule, search, b, &tree);
+            kids[count + k] = pen_unconst(tree);
+        }
         count += n;
     }
     if (st != PEN_OK) {
@@ -374,13 +449,13 @@ static pen_status correlated_tree(const struct pen_rules *rules, const struct ru
 }
 
 static bool build_correlation(const struct pen_rules *rules, uint32_t index,
-                              const struct pen_type *type, struct builder *b,
+                              struct search_names *search, struct builder *b,
                               struct query_list *list)
 {
     const struct pen_rule *rule = &rules->items[index];
     for (uint32_t q = 0; q < rule->datadog->query_count; q++) {
         struct pen_expr *tree = NULL;
-        if (correlated_tree(rules, &rule->impl->refs[q], type, b, &tree) != PEN_OK) {
+        if (correlated_tree(rules, &rule->impl->refs[q], search, b, &tree) != PEN_OK) {
             return false;
         }
         if (tree != NULL) {
@@ -414,7 +489,7 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct search_na
         return true;
     }
     if (rule->impl->refs != NULL) {
-        return build_correlation(rules, index, search->type, b, list);
+        return build_correlation(rules, index, search, b, list);
     }
     if (rule->datadog != NULL) {
         return build_datadog(rules, index, search, b, list);
@@ -444,7 +519,11 @@ pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *typ
                         .err = err};
     for (uint32_t i = 0; i < rules->count; i++) {
         const struct pen_rule *rule = &rules->items[i];
-        if (pen_rule_applies(rule, type) && !build_rule(rules, i, &search, &b, &list)) {
+        const uint32_t first = list.count;
+        if (pen_rule_applies(rule, type) &&
+            (!build_rule(rules, i, &search, &b, &list) ||
+             exclude_all(rule, &search, &b, &list, first) != PEN_OK)) {
+            list.count = first;
             reject_for_type(rules, rule, &b);
         }
     }

@@ -21,6 +21,11 @@ struct pen_rule_impl {
     uint32_t source_count;
     bool is_part, is_generated; /* a correlation names it; and one lets it report by itself */
     bool is_silent;             /* it reports nothing by itself */
+    struct pen_hash128 text;    /* of its file, and its place there */
+    uint64_t index;
+    bool is_switched, is_on; /* an overlay says whether it runs */
+    pen_slice *excludes;     /* queries: their events are no matches */
+    uint32_t exclude_count;
 };
 
 struct sigma_correlation {
@@ -50,6 +55,8 @@ struct pen_rules {
     uint32_t count, cap;
     struct sigma_filter *filters;
     uint32_t filter_count, filter_cap;
+    struct overlay_entry *overlays;
+    uint32_t overlay_count, overlay_cap;
     struct sigma_correlation *correlations;
     uint32_t correlation_count, correlation_cap;
     struct pen_notice *notices;
@@ -72,6 +79,13 @@ void rules_reject(struct pen_rules *rules, pen_slice file, const struct builder 
 /* NULL when nobody has it. */
 const struct known *rules_known(const struct pen_rules *rules, pen_slice text, bool is_id);
 void rules_know(struct pen_rules *rules, pen_slice text, bool is_id, pen_slice file);
+/* Takes the place that stands in front of what YAML refuses, "line:column: reason", into b. */
+void rules_yaml_place(struct builder *b);
+/* The text of a node is a query in log search syntax, called by that name when it is not. */
+PEN_MUST_USE pen_status rules_query_check(struct builder *b, const struct pen_yaml *node,
+                                          const char *name);
+/* What was loaded decides what a run may be continued with. */
+void rules_hash_add(struct pen_rules *rules, struct pen_hash128 text, uint64_t index);
 pen_status rules_no_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err);
 
 /* ---- rule_docs.c ---- */
@@ -81,7 +95,8 @@ bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule 
 /* rule->id from its title, of at most 1,024 bytes; with a number behind it when others have it.
  * False when too many have it. */
 bool rules_id_of_title(struct pen_rules *rules, struct pen_rule *rule);
-/* Adds a rule to the set: the one at index of the text with that hash. */
+/* Adds a rule to the set, whatever the options leave out: the one at index of the text with that
+ * hash. */
 void rules_keep(struct pen_rules *rules, const struct pen_rule *rule, struct pen_hash128 text,
                 uint64_t index);
 

@@ -1,5 +1,5 @@
 /* tested by tests/e2e/test_stateful.py */
-#include "rules.h"
+#include "overlay.h"
 
 #include <stdio.h>
 
@@ -451,8 +451,12 @@ void sigma_correlations_link(struct pen_rules *rules)
         struct sigma_correlation *c = &rules->correlations[i];
         if (link_one(rules, c, &b) != PEN_OK) {
             rules_reject(rules, c->rule.file, &b);
-        } else if (rules_is_selected(&rules->options, &c->rule)) {
+            continue;
+        }
+        overlay_apply(rules, &c->rule);
+        if (rules_is_selected(&rules->options, &c->rule)) {
             rules_keep(rules, &c->rule, c->hash, c->index);
+            rules_hash_add(rules, c->hash, c->index);
         }
     }
     for (uint32_t i = 0; i < plain; i++) {

@@ -82,16 +82,35 @@ static pen_status add_member(struct pen_buf *out, pen_slice name, uint32_t field
     return pen_buf_add_byte(out, '"');
 }
 
-pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
-                         const struct observed *of)
+static pen_status add_group(struct pen_buf *out, const pen_slice *names, const uint32_t *fields,
+                            uint32_t count, const struct observed *of)
 {
     out->len = 0;
     pen_status st = pen_buf_add_byte(out, '{');
-    for (uint32_t i = 0; i < program->group_count && st == PEN_OK; i++) {
-        st = add_member(out, program->group_names[i], program->by_type[of->type].group_fields[i],
-                        of);
+    for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
+        st = add_member(out, names[i], fields[i], of);
     }
     return st == PEN_OK ? pen_buf_add_byte(out, '}') : st;
+}
+
+pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
+                         const struct observed *of)
+{
+    return add_group(out, program->group_names, program->by_type[of->type].group_fields,
+                     program->group_count, of);
+}
+
+pen_status observe_own_group(struct pen_buf *out, const struct pen_program *program,
+                             uint32_t rule_index, const struct observed *of, pen_slice *group)
+{
+    const struct pen_rule *rule = pen_rules_at(program->rules, rule_index);
+    const uint32_t **own = program->by_type[of->type].own_group_fields;
+    if (own == NULL || own[rule_index] == NULL) {
+        return PEN_OK;
+    }
+    PEN_TRY(add_group(out, rule->group_by, own[rule_index], rule->group_by_count, of));
+    *group = pen_buf_slice(out);
+    return PEN_OK;
 }
 
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns)
@@ -99,7 +118,7 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
     if (rule->datadog != NULL) {
         struct pen_state_rule state = rule->datadog->state;
         state.id = rule->id;
-        const bool is_short = state.keep_alive_ns < keep_alive_ns;
+        const bool is_short = !rule->has_keep_alive && state.keep_alive_ns < keep_alive_ns;
         if (is_short && strcmp(rule->language, "sigma") == 0) {
             state.keep_alive_ns = keep_alive_ns;
         }
@@ -107,7 +126,8 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
         return state;
     }
     return (struct pen_state_rule){.id = rule->id,
-                                   .keep_alive_ns = keep_alive_ns,
+                                   .keep_alive_ns =
+                                       rule->has_keep_alive ? rule->keep_alive_ns : keep_alive_ns,
                                    .duration_max_ns = PEN_NS_PER_DAY,
                                    .ends_at_midnight = true,
                                    .keeps_event = true};

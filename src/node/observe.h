@@ -12,6 +12,11 @@ struct observed {
 };
 PEN_MUST_USE pen_status observe_group(struct pen_buf *out, const struct pen_program *program,
                                       const struct observed *of);
+/* The same for one rule when it has names of its own; else *group stays what it is.  out holds what
+ * *group then borrows. */
+PEN_MUST_USE pen_status observe_own_group(struct pen_buf *out, const struct pen_program *program,
+                                          uint32_t rule_index, const struct observed *of,
+                                          pen_slice *group);
 
 /* ---- matches of Datadog rules ---- */
 

@@ -128,16 +128,45 @@ static pen_status group_names(struct pen_program *program, const char *list, str
     return PEN_OK;
 }
 
-static pen_status group_fields(const struct pen_program *program, struct pen_program_type *entry,
-                               struct pen_err *err)
+static pen_status names_fields(struct pen_program_type *entry, const pen_slice *names,
+                               uint32_t count, uint32_t *fields, struct pen_err *err)
 {
     pen_status st = PEN_OK;
-    for (uint32_t i = 0; i < program->group_count && st == PEN_OK; i++) {
-        const pen_slice name = program->group_names[i];
-        entry->group_fields[i] = PEN_FIELD_NONE;
-        st = is_group_own(name)
-                 ? PEN_OK
-                 : pen_schema_field(entry->schema, name, &entry->group_fields[i], err);
+    for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
+        fields[i] = PEN_FIELD_NONE;
+        st = is_group_own(names[i]) ? PEN_OK
+                                    : pen_schema_field(entry->schema, names[i], &fields[i], err);
+    }
+    return st;
+}
+
+/* Of a rule whose matches an overlay groups by names of their own. */
+static pen_status own_fields(struct pen_program *program, struct pen_program_type *entry,
+                             uint32_t index, struct pen_err *err)
+{
+    const struct pen_rule *rule = pen_rules_at(program->rules, index);
+    const uint32_t count = pen_rules_count(program->rules);
+    if (rule->group_by_count == 0 || !pen_rule_applies(rule, entry->type)) {
+        return PEN_OK;
+    }
+    uint32_t *fields = PEN_NEW_N(&program->arena, uint32_t, rule->group_by_count);
+    if (entry->own_group_fields == NULL) {
+        entry->own_group_fields = PEN_NEW_N(&program->arena, const uint32_t *, count);
+    }
+    if (fields == NULL || entry->own_group_fields == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    entry->own_group_fields[index] = fields;
+    return names_fields(entry, rule->group_by, rule->group_by_count, fields, err);
+}
+
+static pen_status group_fields(struct pen_program *program, struct pen_program_type *entry,
+                               struct pen_err *err)
+{
+    pen_status st =
+        names_fields(entry, program->group_names, program->group_count, entry->group_fields, err);
+    for (uint32_t i = 0; i < pen_rules_count(program->rules) && st == PEN_OK; i++) {
+        st = own_fields(program, entry, i, err);
     }
     return st;
 }

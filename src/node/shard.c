@@ -443,6 +443,7 @@ static void shard_edges(struct shard *shard)
     }
     shard->epoch = shard->shared->first_epoch;
     pen_buf_init(&shard->group, (size_t)16 << 20);
+    pen_buf_init(&shard->own_group, (size_t)16 << 20);
     observer_init(&shard->observer, shard->shared->program,
                   pen_u32(shard->shared->options->observed_groups_max));
     pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
@@ -462,6 +463,7 @@ static void shard_fini(struct shard *shard)
     origins_fini(&shard->origins);
     free(shard->excluded);
     pen_buf_fini(&shard->group);
+    pen_buf_fini(&shard->own_group);
     pen_buf_fini(&shard->damage);
     pen_buf_fini(&shard->compact);
     free(shard->batches);

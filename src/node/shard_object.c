@@ -105,16 +105,19 @@ static pen_status event_text(struct shard *shard, const struct pen_scan_item *it
     return PEN_OK;
 }
 
-/* Likewise the group of Sigma matches, which all have the same. */
-static pen_status match_group(struct shard *shard, const struct pen_scan_item *item, pen_slice *out)
+/* Likewise the group of Sigma matches, which all have the same; an overlay may have names of its
+ * own for a rule. */
+static pen_status match_group(struct shard *shard, const struct pen_scan_item *item,
+                              uint32_t rule_index, pen_slice *out)
 {
     const struct observed of = {
         .doc = &item->doc, .record = &item->record, .type = pen_scan_type(shard->scan)->id};
+    const struct pen_program *program = shard->shared->program;
     if (shard->group.len == 0) {
-        PEN_TRY(observe_group(&shard->group, shard->shared->program, &of));
+        PEN_TRY(observe_group(&shard->group, program, &of));
     }
     *out = pen_buf_slice(&shard->group);
-    return PEN_OK;
+    return observe_own_group(&shard->own_group, program, rule_index, &of, out);
 }
 
 static pen_status observe(struct shard *shard, const struct pen_scan_item *item, uint32_t tag)
@@ -142,7 +145,7 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
         PEN_TRY(event_text(shard, item, &o.event));
     }
     if (rule->datadog == NULL) {
-        PEN_TRY(match_group(shard, item, &o.group));
+        PEN_TRY(match_group(shard, item, rule_index, &o.group));
         return observation_send(shard, &o);
     }
     const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];

@@ -29,7 +29,7 @@ struct shard {
     struct pen_mailbox **in; /* [j] */
     struct pen_mailbox *from_control;
     struct batch *batches; /* [j] */
-    struct pen_buf group;
+    struct pen_buf group, own_group;
     struct pen_buf compact;
     struct observer observer;
     struct pen_err observe_err; /* why an observation could not be appended */

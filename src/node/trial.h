@@ -23,7 +23,7 @@ struct trial_signals { /* of one test */
     char run_name[64];      /* the file in it */
     struct pen_state_rule *rules;
     struct pen_state *state;
-    struct pen_buf group;
+    struct pen_buf group, own_group;
     struct observer observer;
     struct trial_signal found[TRIAL_SIGNALS_MAX];
     uint32_t count;

@@ -34,6 +34,7 @@ pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, s
     t->count = 0;
     pen_arena_init(&t->arena, TEXT_BYTES_MAX);
     pen_buf_init(&t->group, TEXT_BYTES_MAX);
+    pen_buf_init(&t->own_group, TEXT_BYTES_MAX);
     t->rules = calloc((size_t)count + 1, sizeof(*t->rules));
     if (t->rules == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
@@ -89,6 +90,7 @@ pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
                                 .object = object,
                                 .record = record};
     if (rule->datadog == NULL) {
+        PEN_TRY(observe_own_group(&t->own_group, t->program, index, of, &o.group));
         return pen_state_append(t->state, 1, &o, err);
     }
     const struct pen_program_type *type = &t->program->by_type[of->type];
@@ -164,6 +166,7 @@ void trial_signals_fini(struct trial_signals *t)
         (void)rmdir(t->folder);
     }
     pen_buf_fini(&t->group);
+    pen_buf_fini(&t->own_group);
     pen_arena_fini(&t->arena);
     free(t->rules);
     t->state = NULL;
