@@ -34,6 +34,7 @@ enum signals_option {
     OPT_TO,
     OPT_LIMIT,
     OPT_SORT,
+    OPT_MODE,
     OPT_REASON,
     OPT_ASSIGNEE,
     OPT_NOTE,
@@ -56,6 +57,7 @@ static const struct cli_option list_options[] = {{"--state", OPT_STATE, true},
                                                  {"--to", OPT_TO, true},
                                                  {"--limit", OPT_LIMIT, true},
                                                  {"--sort", OPT_SORT, true},
+                                                 {"--mode", OPT_MODE, true},
                                                  COMMON_OPTIONS};
 static const struct cli_option show_options[] = {COMMON_OPTIONS};
 static const struct cli_option events_options[] = {{"--limit", OPT_LIMIT, true}, COMMON_OPTIONS};
@@ -172,6 +174,17 @@ static int take_sort(struct args *args, const char *value)
                          "severity, first_seen, last_seen, events or rule, or one with a - before");
 }
 
+static int take_mode(struct args *args, const char *value)
+{
+    for (uint32_t i = 0; i < PEN_MODE_COUNT; i++) {
+        if (strcmp(value, pen_signals_mode_name((enum pen_signals_mode)i)) == 0) {
+            args->filter.mode = (enum pen_signals_mode)i;
+            return 0;
+        }
+    }
+    return cli_bad_value(&args->parser, value, "active, shadow, suppressed or all");
+}
+
 static int take_reason(struct args *args, const char *value)
 {
     for (size_t i = 0; i < PEN_COUNT(reasons); i++) {
@@ -205,6 +218,8 @@ static int take_filter(struct args *args, int option, const char *value)
                    : cli_bad_value(&args->parser, value, "a number from 1");
     case OPT_SORT:
         return take_sort(args, value);
+    case OPT_MODE:
+        return take_mode(args, value);
     default:
         return take_severities(args, option, value);
     }
@@ -476,15 +491,16 @@ int cmd_signals(int argc, char **argv)
     if (verb == NULL) {
         return unknown_verb(argv[1]);
     }
-    struct args args = {.verb = verb,
-                        .out_dir = OUT_DEFAULT,
-                        .filter = {.from_ns = INT64_MIN, .to_ns = INT64_MAX},
-                        .parser = {.command = verb->command,
-                                   .tables = {verb->options},
-                                   .argc = argc,
-                                   .argv = argv,
-                                   .at = 2},
-                        .words = calloc((size_t)argc, sizeof(*args.words))};
+    struct args args = {
+        .verb = verb,
+        .out_dir = OUT_DEFAULT,
+        .filter = {.mode = PEN_MODE_ACTIVE, .from_ns = INT64_MIN, .to_ns = INT64_MAX},
+        .parser = {.command = verb->command,
+                   .tables = {verb->options},
+                   .argc = argc,
+                   .argv = argv,
+                   .at = 2},
+        .words = calloc((size_t)argc, sizeof(*args.words))};
     if (args.words == NULL) {
         (void)fputs("penstock: out of memory\n", stderr);
         return pen_status_exit(PEN_E_NOMEM);

@@ -21,6 +21,7 @@ static const char help_list[] =
     "  --rule TEXT          a rule id, or a part of the rule's name\n"
     "  --account ID         signals that concern this account\n"
     "  --from T, --to T     of first_seen: 2025-01-31, RFC 3339, -7d, now, today\n"
+    "  --mode MODE          active (the default), shadow, suppressed, all\n"
     "  --limit N            at most N signals\n"
     "  --sort KEY           severity (worst first), first_seen (oldest first), last_seen,\n"
     "                       events (most first), rule; -KEY the other way round\n"

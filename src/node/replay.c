@@ -297,6 +297,7 @@ static pen_status signals_open(struct control *c, struct pen_err *err)
                                                .job_id = c->job.id,
                                                .rules = c->program->rules,
                                                .has_sink = c->sink != NULL,
+                                               .has_sink_apart = c->options->sink_apart != 0,
                                                .is_new_job = !c->job.is_resumed};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
     return sink_signals_open(c, err);
@@ -429,6 +430,7 @@ static void result_fill(struct control *c, bool is_good)
     pen_hash128_hex(pen_rules_hash(c->program->rules), r->rules_hash);
     const struct signals_db_totals signals = signals_db_totals_get(c->signals);
     r->signals_opened = signals.opened;
+    r->signals_shadow = signals.shadow;
     memcpy(r->signals_by_severity, signals.by_severity, sizeof(r->signals_by_severity));
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);

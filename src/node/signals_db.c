@@ -36,7 +36,7 @@ static const char *const statement_text[SQL_COUNT] = {
         " message, tags, accounts, regions, actors, source_ips, tactics, techniques, job_id,"
         " closed, late, cold, shadow, suppressed_by, run)"
         " VALUES(?1,?2,?3,?4,?5,?6,?24,"
-        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,0,NULL,?23)"
+        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,?26,NULL,?23)"
         " ON CONFLICT(id) DO UPDATE SET rule_version=excluded.rule_version,"
         " rule_name=excluded.rule_name, severity=excluded.severity,"
         " case_name=excluded.case_name,"
@@ -46,7 +46,7 @@ static const char *const statement_text[SQL_COUNT] = {
         " message=excluded.message, tags=excluded.tags, accounts=excluded.accounts,"
         " regions=excluded.regions, actors=excluded.actors, source_ips=excluded.source_ips,"
         " tactics=excluded.tactics, techniques=excluded.techniques, job_id=excluded.job_id,"
-        " closed=excluded.closed, late=excluded.late, run=excluded.run",
+        " closed=excluded.closed, late=excluded.late, shadow=excluded.shadow, run=excluded.run",
     [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
                   " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [SQL_EVENTS_CLEAR] = "DELETE FROM signal_events WHERE signal_id = ?1",
@@ -313,6 +313,7 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
     bind_i64(db, SQL_UPSERT, 21, signal->closed);
     bind_i64(db, SQL_UPSERT, 22, signal->late);
     bind_i64(db, SQL_UPSERT, 23, db->run);
+    bind_i64(db, SQL_UPSERT, 26, rule->is_shadow);
     return db_run(db, SQL_UPSERT, err);
 }
 
@@ -399,7 +400,20 @@ static pen_status line_build(struct signals_db *db, enum pen_signal_change chang
     PEN_TRY(pen_buf_printf(&db->text, ",\"group_by\":%.*s", (int)s->group.len,
                            (const char *)s->group.ptr));
     PEN_TRY(is_opening ? PEN_OK : line_gathered(db, s));
-    return pen_buf_add(&db->text, PEN_SLICE_LIT("}\n"));
+    return pen_buf_printf(&db->text, "%s}\n", rule->is_shadow ? ",\"shadow\":true" : "");
+}
+
+static void count(struct signals_db_totals *totals, enum pen_signal_change change,
+                  const struct pen_signal *signal, const struct pen_rule *rule)
+{
+    const bool is_opening = change == PEN_SIGNAL_OPENED;
+    if (rule->is_shadow) {
+        totals->shadow += is_opening;
+        return;
+    }
+    totals->opened += is_opening;
+    totals->by_severity[pen_rule_severity(rule, signal->case_index)]++;
+    totals->by_severity[pen_rule_severity(rule, signal->case_before)] -= !is_opening;
 }
 
 pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
@@ -410,12 +424,7 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
         PEN_TRY(db_run(db, SQL_BEGIN, err));
         db->in_transaction = true;
     }
-    db->totals.by_severity[pen_rule_severity(rule, signal->case_index)]++;
-    if (change == PEN_SIGNAL_OPENED) {
-        db->totals.opened++;
-    } else {
-        db->totals.by_severity[pen_rule_severity(rule, signal->case_before)]--;
-    }
+    count(&db->totals, change, signal, rule);
     if (change != PEN_SIGNAL_UPDATED || signal->case_before != signal->case_index) {
         if (line_build(db, change, signal, rule) != PEN_OK) {
             return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long",
@@ -427,7 +436,7 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
         }
     }
     PEN_TRY(upsert(db, signal, rule, err));
-    if (db->options.has_sink) {
+    if (db->options.has_sink && (!rule->is_shadow || db->options.has_sink_apart)) {
         bind_slice(db, SQL_QUEUE, 1, pen_slice_str(signal->id));
         bind_i64(db, SQL_QUEUE, 2, ++db->seq);
         PEN_TRY(db_run(db, SQL_QUEUE, err));

@@ -9,9 +9,10 @@ struct signals_db_options {
     const char *dir;
     const char *job_id;
     const struct pen_rules *rules;
-    int64_t created_ns; /* of the run: what texts of signals call their timestamp */
-    bool has_sink;      /* every change is noted in signal_sink, for signal_sink.h */
-    bool is_new_job;    /* what is there is of another job, or of one that begins anew */
+    int64_t created_ns;  /* of the run: what texts of signals call their timestamp */
+    bool has_sink;       /* every change is noted in signal_sink, for signal_sink.h */
+    bool has_sink_apart; /* also changes of signals that are kept apart: in shadow mode */
+    bool is_new_job;     /* what is there is of another job, or of one that begins anew */
 };
 /* Opens or creates; begins signals.ndjson anew, because the run releases every observation of the
  * log again (the log is the truth, signals are what follows from it). */
@@ -28,7 +29,8 @@ PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *
  * that somebody triaged. */
 PEN_MUST_USE pen_status signals_db_finish(struct signals_db *db, struct pen_err *err);
 struct signals_db_totals {
-    uint64_t opened, by_severity[5];
+    uint64_t opened, by_severity[5]; /* but those kept apart */
+    uint64_t shadow;
 };
 struct signals_db_totals signals_db_totals_get(const struct signals_db *db);
 /* The jobs table: one row a run. */

@@ -27,6 +27,13 @@ const char *pen_signals_sort_name(enum pen_signals_sort sort)
     return names[sort];
 }
 
+const char *pen_signals_mode_name(enum pen_signals_mode mode)
+{
+    static const char *const names[] = {"all", "active", "shadow", "suppressed"};
+    PEN_CHECK(mode < PEN_COUNT(names));
+    return names[mode];
+}
+
 /* ---- connection ---- */
 
 pen_status signals_fail(struct pen_signals *signals, struct pen_err *err)
@@ -320,11 +327,17 @@ static pen_status where_names(struct pen_buf *sql, const char *column, uint32_t 
     return st == PEN_OK ? pen_buf_add_byte(sql, ')') : st;
 }
 
+static const char *const mode_text[PEN_MODE_COUNT] = {
+    [PEN_MODE_ACTIVE] = " AND coalesce(shadow, 0) = 0 AND suppressed_by IS NULL",
+    [PEN_MODE_SHADOW] = " AND shadow",
+    [PEN_MODE_SUPPRESSED] = " AND suppressed_by IS NOT NULL"};
+
 static pen_status list_sql(const struct pen_signals_filter *f, struct pen_buf *sql)
 {
     PEN_TRY(select_columns(sql));
     PEN_TRY(where_names(sql, "state", f->states, state_of));
     PEN_TRY(where_names(sql, "severity", f->severities, severity_of));
+    PEN_TRY(mode_text[f->mode] == NULL ? PEN_OK : pen_buf_printf(sql, "%s", mode_text[f->mode]));
     const struct {
         bool is_wanted;
         const char *text;
