@@ -308,6 +308,29 @@ struct pen_totals;
 PEN_MUST_USE pen_status pen_pass(const struct pen_pass_options *options, struct pen_totals *totals,
                                  struct pen_err *err);
 
+/* ---- back-test: what the rules of a program tell of a pass ---- */
+
+struct pen_backtest_options {
+    const struct pen_program *program; /* with rules; borrowed, as is limits */
+    /* Of it state.*, observation.groups_max, sigma.keep_alive and replay.slack count. */
+    const struct pen_replay_options *limits;
+    const char *temp_dir; /* of the observation log; NULL: /tmp */
+};
+struct pen_backtest;
+PEN_MUST_USE pen_status pen_backtest_new(const struct pen_backtest_options *options,
+                                         struct pen_backtest **out, struct pen_err *err);
+void pen_backtest_free(struct pen_backtest *backtest); /* removes what it wrote; NULL is fine */
+/* In on_record of the pass, on any thread: appends what the matches of a record are to state. */
+PEN_MUST_USE pen_status pen_backtest_observe(const struct pen_backtest *backtest,
+                                             const struct pen_pass_record *record,
+                                             struct pen_buf *out, struct pen_err *err);
+/* In on_output, on the calling thread: takes those bytes.  Writes a run each 64 MiB. */
+PEN_MUST_USE pen_status pen_backtest_take(struct pen_backtest *backtest, pen_slice bytes,
+                                          struct pen_err *err);
+/* After the pass, once: hands out every change of every signal, as pen_state_release does. */
+PEN_MUST_USE pen_status pen_backtest_end(struct pen_backtest *backtest, pen_signal_fn *fn,
+                                         void *ctx, struct pen_err *err);
+
 /* ---- trial: the tests beside rules ---- */
 
 struct pen_trial_options {

@@ -2,6 +2,7 @@
 #include "penstock/query.h"
 
 #include "config.h"
+#include "hunt.h"
 #include "replay_args.h"
 #include "search.h"
 #include "search_groups.h"
@@ -37,6 +38,10 @@ enum search_id {
     OPT_DISTINCT,
     OPT_EVERY,
     OPT_SET,
+    OPT_TO_RULE,
+    OPT_GROUP_BY,
+    OPT_VALUE,
+    OPT_OUT,
     OPT_HELP
 };
 static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
@@ -61,6 +66,10 @@ static const struct cli_option options[] = {{"-q", OPT_QUERY, true},
                                             {"--distinct", OPT_DISTINCT, true},
                                             {"--every", OPT_EVERY, true},
                                             {"--set", OPT_SET, true},
+                                            {"--to-rule", OPT_TO_RULE, true},
+                                            {"--group-by", OPT_GROUP_BY, true},
+                                            {"--value", OPT_VALUE, true},
+                                            {"--out", OPT_OUT, true},
                                             {NULL, 0, false}};
 
 struct line { /* one that waits to be sorted */
@@ -82,6 +91,8 @@ struct run {
     struct pen_replay_options reads; /* of buckets */
     uint64_t limit, printed, top;
     struct search_groups groups;
+    struct hunt_rule rule; /* of --to-rule */
+    const char *out;
     uint64_t workers;
     bool by_time, json, strict, allow_gaps, wants_help;
     bool is_terminal;
@@ -132,6 +143,38 @@ static bool by_take(struct run *run, int id, const char *value)
     return form_take(run, SEARCH_BY);
 }
 
+static bool group_take(struct hunt_rule *rule, const char *value)
+{
+    pen_slice rest = pen_slice_str(value);
+    pen_slice name;
+    while (pen_slice_split(&rest, ',', &name)) {
+        name = pen_slice_trim(name);
+        if (name.len == 0 || rule->group_count == HUNT_GROUP_MAX) {
+            return wrong("--group-by takes 1 to 8 names: a,b,c");
+        }
+        rule->group_by[rule->group_count++] = name;
+    }
+    return true;
+}
+
+/* --to-rule and what goes with it. */
+static bool rule_take(struct run *run, int id, const char *value)
+{
+    switch (id) {
+    case OPT_TO_RULE:
+        return hunt_form_take(value, &run->rule.form) ||
+               wrong("--to-rule takes threshold, new_value or sigma");
+    case OPT_GROUP_BY:
+        return group_take(&run->rule, value);
+    case OPT_VALUE:
+        run->rule.value = pen_slice_trim(pen_slice_str(value));
+        return run->rule.value.len > 0 || wrong("--value takes the name of a field");
+    default:
+        run->out = value;
+        return value[0] != '\0' || wrong("--out takes a folder");
+    }
+}
+
 static bool take(void *ctx, int id, char *value)
 {
     struct run *run = ctx;
@@ -140,6 +183,11 @@ static bool take(void *ctx, int id, char *value)
     case OPT_DISTINCT:
     case OPT_EVERY:
         return by_take(run, id, value);
+    case OPT_TO_RULE:
+    case OPT_GROUP_BY:
+    case OPT_VALUE:
+    case OPT_OUT:
+        return rule_take(run, id, value);
     case OPT_TOP:
         return cli_number("--top", value, UINT64_MAX, &run->top);
     case OPT_SET:
@@ -195,6 +243,32 @@ static bool take(void *ctx, int id, char *value)
     }
 }
 
+/* What does not go together; false after words. */
+static bool check_args(const struct run *run)
+{
+    const bool is_by = run->search.form == SEARCH_BY;
+    const struct hunt_rule *rule = &run->rule;
+    if (is_by ? run->limit > 0 || run->by_time : run->top > 0) {
+        return wrong(is_by ? "--limit and --sort are of records, --top is of groups"
+                           : "--top is of groups: give --by, --distinct or --every");
+    }
+    if (rule->form == HUNT_NONE) {
+        return (rule->group_count == 0 && rule->value.len == 0 && run->out == NULL) ||
+               wrong("--group-by, --value and --out go with --to-rule");
+    }
+    if (run->search.form != SEARCH_JSON || run->limit > 0 || run->by_time || run->list_count > 0 ||
+        run->search.is_json) {
+        return wrong("--to-rule writes a rule: no --count, --fields, --raw, --by, --limit, --sort, "
+                     "--ioc, or --as json with it");
+    }
+    if (rule->form == HUNT_SIGMA && (rule->group_count > 0 || rule->value.len > 0)) {
+        return wrong("a Sigma rule has no --group-by and no --value: sigma.group_by groups the "
+                     "matches of all; --to-rule threshold takes both");
+    }
+    return rule->form != HUNT_NEW_VALUE || rule->value.len > 0 ||
+           wrong("--to-rule new_value wants the field with --value");
+}
+
 static bool read_args(struct run *run, int argc, char **argv)
 {
     struct cli_parser parser = {.command = "search",
@@ -217,10 +291,8 @@ static bool read_args(struct run *run, int argc, char **argv)
                     stderr);
         return false;
     }
-    const bool is_by = run->search.form == SEARCH_BY;
-    if (is_by ? run->limit > 0 || run->by_time : run->top > 0) {
-        return wrong(is_by ? "--limit and --sort are of records, --top is of groups"
-                           : "--top is of groups: give --by, --distinct or --every");
+    if (!check_args(run)) {
+        return false;
     }
     const bool has_lists = run->list_count > 0;
     if (run->query == NULL && run->source_count > 0 && !has_lists) {
@@ -393,6 +465,26 @@ static void by_prepare(struct run *run)
                        run->reads.search_distinct_max);
 }
 
+static int hunt(struct run *run)
+{
+    struct hunt_options made = {.rule = run->rule,
+                                .dir = run->out == NULL ? "." : run->out,
+                                .types_dir = run->types_dir,
+                                .limits = &run->reads,
+                                .pass = {.sources = run->sources,
+                                         .source_count = run->source_count,
+                                         .as_type = run->search.as_type,
+                                         .workers = (uint32_t)run->workers,
+                                         .reads = &run->reads},
+                                .told = &run->told,
+                                .is_json = run->json,
+                                .is_strict = run->strict,
+                                .allow_gaps = run->allow_gaps};
+    made.rule.query = pen_slice_str(run->query);
+    cli_pick_apply(&run->pick, &made.pass);
+    return hunt_run(&made);
+}
+
 static int search(struct run *run)
 {
     struct pen_err err = {0};
@@ -448,7 +540,7 @@ int cmd_search(int argc, char **argv)
         if (run->wants_help) {
             (void)fputs(help, stdout);
         } else {
-            code = search(run);
+            code = run->rule.form == HUNT_NONE ? search(run) : hunt(run);
         }
     }
     cli_pick_fini(&run->pick);

@@ -89,6 +89,84 @@ def case_hunt_by_values():
         assert told in run("search", "*", path, *wrong, code=2).stderr.decode(), wrong
 
 
+QUERIES = (
+    "@errorCode:* -@eventName:(Get* OR Describe*)",
+    "@eventName:(\"Console Login\" OR A*e OR L?st*) @userIdentity.type:(Root OR AssumedRole)",
+    "CIDR(@sourceIPAddress, 10.0.0.0/8, 198.51.100.0/24) -(@readOnly:true OR -@awsRegion:eu-*)",
+    "@evt.name:Put* OR @additionalEventData.bytesTransferredOut:>1000 OR (NOT @readOnly:true -@errorCode:*)",
+    "@event.action:[1 TO 5] OR @userIdentity.arn:*role\\\\/*",
+)
+
+
+def hunt(data, query, form, *more, out, code=0):
+    out.mkdir(exist_ok=True)
+    done = run("search", "-q", query, data, "--to-rule", form, *more, "--out", out, "--json", code=code)
+    return json.loads(done.stdout) if code == 0 else done.stderr.decode()
+
+
+def replayed(data, path, name):
+    """Signals of a replay with the rule: how many, and of how many groups."""
+    out = WORK / name
+    run("replay", data, "--rules", path, "--out", out, "--signals-only", "--no-progress")
+    rows = [json.loads(line) for line in run("signals", "list", "--out", out, "--json").stdout.splitlines()]
+    return len(rows), len({json.dumps(row["group_by"], sort_keys=True) for row in rows}), rows
+
+
+def case_hunt_rule():
+    """A written rule is good, passes its test, matches what the search found, and fires as it was told."""
+    data = generate("data", "6MiB")
+    forms = (("threshold",), ("threshold", "--group-by", "userIdentity.arn,@awsRegion"),
+             ("threshold", "--group-by", "@usr.id", "--value", "eventName"), ("new_value", "--value", "eventName"),
+             ("new_value", "--value", "awsRegion", "--group-by", "account"), ("sigma",))
+    fired = 0
+    for i, query in enumerate(QUERIES):
+        wanted = int(run("search", "-q", query, data, "--count", code=None).stdout)
+        for k, (form, *more) in enumerate(forms):
+            folder = WORK / f"rule-{i}-{k}"
+            if wanted == 0:
+                assert "no record matches" in hunt(data, query, form, *more, out=folder, code=1)
+                continue
+            told = hunt(data, query, form, *more, out=folder)
+            files = sorted(path.name for path in folder.iterdir())
+            assert files == sorted(path.rsplit("/", 1)[1] for path in (told["rule"], told["test"])), files
+            assert (told["tests"], told["matches"]) == (2, wanted), (query, told, wanted)
+            run("rules", "check", folder)
+            assert run("rules", "test", folder).stdout == b"2 passed, 0 failed\n"
+            matched = run("rules", "match", "--rules", folder, data, "--count").stdout
+            assert int(matched) == wanted, (query, form, matched, wanted)
+            signals, groups, _ = replayed(data, told["rule"], f"out-{i}-{k}")
+            assert (told["signals"], told["groups"]) == (signals, groups), (query, form, more, told, signals)
+            fired += signals
+    assert fired > 1000, fired
+
+
+def case_hunt_rule_wrong():
+    """What cannot be a rule says why and writes nothing; files that are there stay."""
+    path = write("made.json", event(1), event(2, eventName="PutObject", text="a\x7f\u0085\u2028\U0001f600'\"\\"))
+    out = WORK / "rules"
+    told = hunt(path, "@eventName:PutObject", "sigma", out=out)
+    assert run("rules", "test", out).stdout == b"2 passed, 0 failed\n" and told["signals"] == 1, told
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    assert "is there already" in hunt(path, "@eventName:PutObject", "sigma", out=out, code=1)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    every = run("search", "*", path, "--to-rule", "threshold", "--out", out)
+    assert b"was met that does not match" in every.stderr and b"1 passed" in every.stdout, every
+    for query, form, more, code, words in (
+            ("*", "sigma", (), 2, "true of every record"), ("env:prod", "sigma", (), 2, "is a tag"),
+            ("@a:(", "threshold", (), 2, "^"), ("@a:b", "new_value", (), 2, "--value"),
+            ("@a:b", "sigma", ("--value", "x"), 2, "a Sigma rule has no"), ("@a:b", "x", (), 2, "threshold, new_value"),
+            ("@a:b", "threshold", ("--count",), 2, "--to-rule writes a rule"),
+            ("GetObject", "threshold", (), 1, "ask `message` alone"), ("@a:b", "threshold", (), 1, "no record matches")):
+        given = ["search", "-q", query, path, "--to-rule", form, *more, "--out", WORK / "none"]
+        assert words in run(*given, code=code).stderr.decode(), (given, words)
+        assert not (WORK / "none").exists()
+    assert b"--to-rule" in run("search", "*", path, "--group-by", "a", code=2).stderr
+    assert b"No such file" in run("search", "@eventName:*", path, "--to-rule", "sigma", "--out", WORK / "no/where",
+                                  code=1).stderr
+    # A free word is a keyword of Sigma.
+    assert hunt(path, "putobject", "sigma", out=WORK / "word")["matches"] == 1
+
+
 try:
     globals()[f"case_{CASE}"]()
 finally:
