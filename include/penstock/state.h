@@ -136,6 +136,7 @@ struct pen_sequence_step {
 /* Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;
+    uint64_t definition; /* hash of what its observations come from: queries, group-by, fields */
     enum pen_method method;
     int64_t window_ns; /* 0: each event alone; of SEQUENCE the longest that one may take */
     int64_t keep_alive_ns;
@@ -168,6 +169,9 @@ struct pen_state_options {
     uint32_t window_events_max; /* of a group; the oldest goes */
     uint32_t values_max;        /* distinct values of a group and query; more are not counted */
     uint32_t new_values_max;    /* learned by a rule on this shard */
+    /* What the log no longer holds: observations of a smaller release time are released at this one
+     * and are late.  INT64_MIN: the log is whole. */
+    int64_t log_from_ns;
 };
 
 struct pen_state;
@@ -237,6 +241,7 @@ struct pen_state_counters {
     uint64_t window_events_evicted;  /* of window_events_max */
     uint64_t values_limited;         /* of values_max */
     uint64_t new_values, new_values_evicted;
+    uint64_t behind_log; /* came when the log of their time was gone, of log_from_ns */
 };
 /*
  * Tells the largest event time of the whole replay so far, matched or not, over all shards.  Call
@@ -245,6 +250,60 @@ struct pen_state_counters {
  */
 void pen_state_seen(struct pen_state *state, int64_t event_time_ns);
 struct pen_state_counters pen_state_counters_get(const struct pen_state *state);
+
+/* ---- snapshots: what was released, so that a restart need not read its log again ---- */
+
+struct pen_snapshot_info {
+    char name[64]; /* in dir: snapshot-<epoch>-<shard>.zst */
+    uint64_t bytes;
+    uint64_t epoch; /* the last commit that it knows of */
+    uint32_t shard, shards;
+    int64_t position_ns; /* every observation with a smaller release time is in it */
+    int64_t time_max_ns; /* the largest event time that was seen */
+};
+/*
+ * pen_state_snapshot - writes and fsyncs what was released so far.
+ *
+ * After a release that told no more, and before the next.  epoch names the file.  Its signals must
+ * be durable before anything names the snapshot: a state that was loaded does not tell them again.
+ * Blocking file I/O of what the state holds; on the caller's thread.
+ */
+PEN_MUST_USE pen_status pen_state_snapshot(struct pen_state *state, uint64_t epoch,
+                                           struct pen_snapshot_info *out, struct pen_err *err);
+/*
+ * pen_state_load - takes the partitions that this state owns out of a snapshot.
+ *
+ * Before the first pen_state_adopt; of all files of one snapshot.  A rule that has changed since,
+ * or was not there, begins anew with what the log still holds.  Observations that the snapshot
+ * holds are passed over in runs.  After an error the state can only be reset or freed. Returns
+ * PEN_OK | PEN_E_CORRUPT, PEN_E_TRUNCATED, PEN_E_NOT_FOUND (err has file, offset, reason) |
+ *          PEN_E_CONFIG (a newer format) | PEN_E_IO | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_state_load(struct pen_state *state, pen_slice name,
+                                       struct pen_err *err);
+/* Whether an observation came that belongs before the position of what was loaded.  The next
+ * release would pass it over: reset, load an older snapshot or none, and adopt the runs again. */
+bool pen_state_is_behind(const struct pen_state *state);
+/* As after pen_state_new, but for what is not committed yet: open runs and those that await their
+ * commit stay.  Committed runs of this process are read again; others are adopted again. */
+PEN_MUST_USE pen_status pen_state_reset(struct pen_state *state, struct pen_err *err);
+
+enum pen_snapshot_rule { PEN_SNAPSHOT_CHANGED, PEN_SNAPSHOT_GONE };
+struct pen_snapshot_check {
+    const char *dir; /* DIR/state */
+    uint64_t hash_key;
+    const struct pen_state_rule *rules;
+    uint32_t rule_count;
+    /* Of each rule that the snapshot holds and the set has not, or not so; may be NULL. */
+    void (*rule)(void *ctx, enum pen_snapshot_rule what, pen_slice id);
+    void *ctx;
+};
+/* Reads a snapshot through, its checksums and format, without what its records say. */
+PEN_MUST_USE pen_status pen_snapshot_check(const struct pen_snapshot_check *check, const char *name,
+                                           struct pen_snapshot_info *out, struct pen_err *err);
+/* The largest release time of a run. */
+PEN_MUST_USE pen_status pen_state_run_last(const char *dir, const char *name, int64_t *release_ns,
+                                           struct pen_err *err);
 
 /* ---- runs without some of their observations ---- */
 

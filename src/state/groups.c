@@ -228,7 +228,9 @@ static pen_status group_new(struct groups *g, const struct state_event *event, s
                             .partition = event->partition,
                             .last_release = pen_state_release_time(o),
                             .key_len = pen_u32(o->group.len)};
-    memcpy(group->key, o->group.ptr, o->group.len);
+    if (o->group.len > 0) {
+        memcpy(group->key, o->group.ptr, o->group.len);
+    }
     pen_status st = pen_window_init(&group->window, &g->shapes[o->rule]);
     if (st == PEN_OK && table->count + 1 > table->slot_count / 4 * 3) {
         st = table_grow(g, table);
@@ -289,22 +291,15 @@ static pen_status samples_grow(struct group *group, uint32_t max)
     return PEN_OK;
 }
 
-/* Of what came before a case was true an observation is kept, but not its event: windows are many.
- */
-static pen_status sample_keep(struct groups *g, struct group *group,
-                              const struct state_event *event)
+pen_status pen_group_sample(const struct groups *g, struct group *group, pen_slice encoded)
 {
     const uint32_t max = g->options->samples_first;
-    struct pen_observation o = event->o;
-    o.event = (pen_slice){0};
-    if (max == 0 || g->shapes[group->rule].is_single) {
+    if (max == 0) {
         return PEN_OK;
     }
     if (group->sample_count == group->sample_cap && group->sample_cap < max) {
         PEN_TRY(samples_grow(group, max));
     }
-    g->scratch.len = 0;
-    PEN_TRY(pen_state_sample_encode(&g->scratch, &o));
     uint32_t at = (group->sample_at + group->sample_count) % group->sample_cap;
     if (group->sample_count == group->sample_cap) {
         at = group->sample_at;
@@ -313,7 +308,22 @@ static pen_status sample_keep(struct groups *g, struct group *group,
         group->sample_count++;
     }
     size_t unused = 0;
-    return pen_state_text_set(&group->samples[at], pen_buf_slice(&g->scratch), &unused);
+    return pen_state_text_set(&group->samples[at], encoded, &unused);
+}
+
+/* Of what came before a case was true an observation is kept, but not its event: windows are many.
+ */
+static pen_status sample_keep(struct groups *g, struct group *group,
+                              const struct state_event *event)
+{
+    struct pen_observation o = event->o;
+    o.event = (pen_slice){0};
+    if (g->options->samples_first == 0 || g->shapes[group->rule].is_single) {
+        return PEN_OK;
+    }
+    g->scratch.len = 0;
+    PEN_TRY(pen_state_sample_encode(&g->scratch, &o));
+    return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
 }
 
 static int64_t sample_time(const struct text *sample)
@@ -403,6 +413,38 @@ static pen_status feed_group(struct groups *g, struct group *group, const struct
     return sample_keep(g, group, event);
 }
 
+static void account(struct groups *g, struct group *group)
+{
+    const size_t before = group->bytes;
+    group->bytes = group_bytes(g, group);
+    g->bytes += group->bytes - before;
+}
+
+pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_slice text, int64_t last_release,
+                              struct group **out)
+{
+    struct state_event event = {.o = {.rule = rule,
+                                      .rule_id = g->options->rules[rule].id,
+                                      .group = text,
+                                      .time_ns = last_release,
+                                      .promise_ns = INT64_MIN}};
+    event.partition = pen_observation_partition(event.o.rule_id, text, g->options->hash_key);
+    event.hash = pen_state_group_hash(&event.o);
+    const bool is_owned = event.partition % g->options->shards == g->options->shard;
+    const struct group_table *table = table_of(g, event.hash);
+    PEN_TRY(lists_open(g, rule));
+    return !is_owned || (table->slot_count > 0 && *slot_of(table, event.hash, rule, text) != NULL)
+               ? PEN_E_CORRUPT
+               : group_new(g, &event, out);
+}
+
+void pen_groups_restored(struct groups *g, struct group *group)
+{
+    account(g, group);
+    g->current = group;
+    shrink(g);
+}
+
 pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
                            struct signals *signals)
 {
@@ -413,10 +455,8 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
     }
     PEN_TRY(group_get(g, event, &group));
     PEN_CHECK(group != NULL);
-    const size_t before = group->bytes;
     const pen_status st = feed_group(g, group, event, signals);
-    group->bytes = group_bytes(g, group);
-    g->bytes += group->bytes - before;
+    account(g, group);
     g->current = group;
     shrink(g);
     return st;

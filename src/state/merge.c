@@ -255,8 +255,8 @@ static struct run_reader *reader_new(const char *name)
 }
 
 /* Reads head and first observation of the file that r->fd is; frees or keeps r. */
-static pen_status reader_start(struct merge *m, struct run_reader *r, struct run_head *head,
-                               struct pen_err *err)
+static pen_status reader_start(struct merge *m, struct run_reader *r, int64_t from,
+                               struct run_head *head, struct pen_err *err)
 {
     struct stat st;
     pen_status status = PEN_OK;
@@ -270,7 +270,9 @@ static pen_status reader_start(struct merge *m, struct run_reader *r, struct run
         *head = r->head;
     }
     status = status == PEN_OK ? read_table(m, r, err) : status;
-    if (status == PEN_OK) {
+    if (status == PEN_OK && r->head.release_max < from) {
+        r->at_end = true;
+    } else if (status == PEN_OK) {
         status = reader_next(m, r, err);
     }
     if (status != PEN_OK || r->at_end) {
@@ -333,10 +335,25 @@ static pen_status shrink(struct merge *m, struct pen_err *err)
     for (size_t i = STATE_RUNS_MERGE; i < count; i++) {
         push(m, all[i]); /* also after a failure: fini frees what is in the heap */
     }
-    return status == PEN_OK ? reader_start(m, into, NULL, err) : status;
+    return status == PEN_OK ? reader_start(m, into, INT64_MIN, NULL, err) : status;
 }
 
-pen_status pen_state_merge_add(struct merge *m, const char *name, bool owned_only,
+/* Opens the run; nothing of it is read. */
+static pen_status reader_open(struct run_reader *r, const char *dir_name, const char *name,
+                              struct pen_err *err)
+{
+    const int dir = open(dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    r->fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC);
+    const int os = errno;
+    if (dir >= 0) {
+        (void)close(dir);
+    }
+    return r->fd >= 0 ? PEN_OK
+                      : PEN_FAIL(err, os == ENOENT ? PEN_E_NOT_FOUND : PEN_E_IO, 0,
+                                 "state run %s/%s: errno %d", dir_name, name, os);
+}
+
+pen_status pen_state_merge_add(struct merge *m, const char *name, bool owned_only, int64_t from,
                                struct run_head *head, struct pen_err *err)
 {
     struct run_reader *r = reader_new(name);
@@ -344,17 +361,27 @@ pen_status pen_state_merge_add(struct merge *m, const char *name, bool owned_onl
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "state run %s", name);
     }
     r->owned_only = owned_only;
-    const int dir = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    r->fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC);
-    const int os = errno;
-    if (dir >= 0) {
-        (void)close(dir);
-    }
-    if (r->fd < 0) {
+    const pen_status st = reader_open(r, m->dir, name, err);
+    if (st != PEN_OK) {
         reader_free(r);
-        return PEN_FAIL(err, os == ENOENT ? PEN_E_NOT_FOUND : PEN_E_IO, 0,
-                        "state run %s/%s: errno %d", m->dir, name, os);
+        return st;
     }
-    PEN_TRY(reader_start(m, r, head, err));
+    PEN_TRY(reader_start(m, r, from, head, err));
     return m->count > STATE_RUNS_OPEN_MAX ? shrink(m, err) : PEN_OK;
+}
+
+pen_status pen_state_run_last(const char *dir, const char *name, int64_t *release_ns,
+                              struct pen_err *err)
+{
+    struct stat info;
+    struct run_reader *r = reader_new(name);
+    if (r == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "state run %s", name);
+    }
+    pen_status st = reader_open(r, dir, name, err);
+    r->size = st == PEN_OK && fstat(r->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
+    st = st == PEN_OK ? read_head(r, err) : st;
+    *release_ns = r->head.release_max;
+    reader_free(r);
+    return st;
 }

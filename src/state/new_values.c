@@ -1,25 +1,24 @@
 /* tested by tests/unit/state/test_window.c */
 #include "penstock/state.h"
 
-#include "state_internal.h"
+#include "snapshot.h"
 
 #include <stdlib.h>
 
 /*
- * One slot for each value of each group, and one for each group: 96 bits of a keyed hash and the
- * time it was last seen (of a group: when its learning began).  Two of n entries of a rule share a
- * hash with a probability of n^2 / 2^97: of 10 million one in 10^15.
+ * One slot for each value of each group, and one for each group: 88 bits of a keyed hash, the
+ * partition of the group, and the time it was last seen (of a group: when its learning began).  Two
+ * of n entries of a rule are one with a probability of n^2 / 2^97, and of n^2 / 2^89 when all are
+ * of one group: of 10 million one in 10^12.
  */
 #define SEGMENT_SLOTS 4096U
 #define SEGMENT_FULL (SEGMENT_SLOTS / 100U * 85U)
 #define DEPTH_MAX 24U /* 2^24 segments of 3,481 entries */
-#define VALUE_MARK 0x1fU
-#define GROUP_MARK 0x1eU
 
 struct __attribute__((packed)) value_slot {
     uint64_t hash_low;
-    uint32_t hash_high;
-    int64_t seen; /* INT64_MIN: free */
+    uint32_t hash_high; /* its last 8 bits are the partition */
+    int64_t seen;       /* INT64_MIN: free */
 };
 _Static_assert(sizeof(struct value_slot) == 20, "there are millions of them");
 struct value_segment {
@@ -191,35 +190,37 @@ static pen_status make_room(struct new_values *v, struct value_table *t, struct 
     return PEN_OK;
 }
 
-static pen_status hash_of(struct new_values *v, pen_slice group, uint8_t mark, pen_slice value,
-                          struct pen_hash128 *out)
+pen_status pen_new_value_hash(struct pen_buf *scratch, const struct new_value_of *of,
+                              pen_slice value, struct new_value_hash *out)
 {
-    v->scratch.len = 0;
-    PEN_TRY(pen_buf_add(&v->scratch, group));
-    PEN_TRY(pen_buf_add_byte(&v->scratch, mark));
-    PEN_TRY(pen_buf_add(&v->scratch, value));
-    *out = pen_hash128(pen_buf_slice(&v->scratch), v->options->hash_key);
+    scratch->len = 0;
+    PEN_TRY(pen_buf_add(scratch, of->group));
+    PEN_TRY(pen_buf_add_byte(scratch, of->mark));
+    PEN_TRY(pen_buf_add(scratch, value));
+    const struct pen_hash128 hash = pen_hash128(pen_buf_slice(scratch), of->hash_key);
+    const uint32_t partition = of->partition;
+    out->low = hash.lo;
+    out->high = ((uint32_t)(hash.hi >> 32) & ~(PEN_PARTITIONS - 1U)) | partition;
     return PEN_OK;
 }
 
 /* The slot of a hash in the table; *is_new: it was not there, and the caller says when it was seen.
  */
-static pen_status entry(struct new_values *v, struct value_table *t, struct pen_hash128 hash,
+static pen_status entry(struct new_values *v, struct value_table *t, struct new_value_hash hash,
                         struct value_slot **out, bool *is_new)
 {
-    const uint32_t high = (uint32_t)(hash.hi >> 32);
     PEN_TRY(table_start(t));
-    struct value_segment *s = t->directory[directory_place(t, high)];
-    struct value_slot *slot = slot_of(s, hash.lo, high);
+    struct value_segment *s = t->directory[directory_place(t, hash.high)];
+    struct value_slot *slot = slot_of(s, hash.low, hash.high);
     *is_new = slot->seen == INT64_MIN;
     while (*is_new && s->count >= SEGMENT_FULL) {
         PEN_TRY(make_room(v, t, s));
-        s = t->directory[directory_place(t, high)];
-        slot = slot_of(s, hash.lo, high);
+        s = t->directory[directory_place(t, hash.high)];
+        slot = slot_of(s, hash.low, hash.high);
     }
     if (*is_new) {
-        slot->hash_low = hash.lo;
-        slot->hash_high = high;
+        slot->hash_low = hash.low;
+        slot->hash_high = hash.high;
         s->count++;
         t->count++;
         v->count++;
@@ -229,14 +230,14 @@ static pen_status entry(struct new_values *v, struct value_table *t, struct pen_
 }
 
 /* Learns a value; *is_news: it was unknown, or forgotten. */
-static pen_status learn(struct new_values *v, const struct pen_observation *o, pen_slice value,
-                        bool *is_news)
+static pen_status learn(struct new_values *v, const struct pen_observation *o,
+                        const struct new_value_of *of, pen_slice value, bool *is_news)
 {
     const int64_t forget = v->options->rules[o->rule].new_value.forget_ns;
-    struct pen_hash128 hash;
+    struct new_value_hash hash;
     struct value_slot *slot = NULL;
     bool is_new = false;
-    PEN_TRY(hash_of(v, o->group, VALUE_MARK, value, &hash));
+    PEN_TRY(pen_new_value_hash(&v->scratch, of, value, &hash));
     PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
     const int64_t before = is_new ? INT64_MIN : slot->seen;
     *is_news = is_new || o->time_ns > pen_state_add(before, forget);
@@ -245,14 +246,15 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o, p
 }
 
 /* Whether this is the group's first event with a value, and whether it learns by duration. */
-static pen_status clock_of(struct new_values *v, const struct pen_observation *o, bool *is_first,
-                           bool *is_learning)
+static pen_status clock_of(struct new_values *v, const struct pen_observation *o,
+                           struct new_value_of of, bool *is_first, bool *is_learning)
 {
     const struct pen_new_value *rule = &v->options->rules[o->rule].new_value;
-    struct pen_hash128 hash;
+    struct new_value_hash hash;
     struct value_slot *slot = NULL;
     bool is_new = false;
-    PEN_TRY(hash_of(v, o->group, GROUP_MARK, (pen_slice){0}, &hash));
+    of.mark = NEW_VALUE_GROUP;
+    PEN_TRY(pen_new_value_hash(&v->scratch, &of, (pen_slice){0}, &hash));
     PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
     if (is_new) {
         slot->seen = o->time_ns;
@@ -275,11 +277,15 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
     if (rest.len == 0) {
         return PEN_OK; /* without a value there is nothing to learn, and no clock to start */
     }
-    PEN_TRY(clock_of(v, &event->o, &is_first, &is_learning));
+    const struct new_value_of of = {.group = event->o.group,
+                                    .partition = event->partition,
+                                    .mark = NEW_VALUE,
+                                    .hash_key = v->options->hash_key};
+    PEN_TRY(clock_of(v, &event->o, of, &is_first, &is_learning));
     uint32_t silent = is_first ? rule->new_value.silent : 0; /* values that may yet be learned so */
     while (rest.len > 0 && pen_slice_split(&rest, '\n', &value)) {
         bool is_news = false;
-        PEN_TRY(learn(v, &event->o, value, &is_news));
+        PEN_TRY(learn(v, &event->o, &of, value, &is_news));
         is_hit |= is_news && silent == 0 && !is_learning;
         silent -= silent > 0;
     }
@@ -292,4 +298,67 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
                                   .per_query = &one,
                                   .query_count = 1};
     return pen_state_signals_hit(signals, event, &hit);
+}
+
+/* ---- in a snapshot ---- */
+
+static void save_segment(const struct value_segment *s, uint32_t rule, struct snapshot_writer *w)
+{
+    if (s->count == 0) {
+        return;
+    }
+    snapshot_begin(w, SNAPSHOT_VALUES, rule, SNAPSHOT_MIXED);
+    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
+        if (s->slots[i].seen != INT64_MIN) {
+            snapshot_add(w, &s->slots[i], sizeof(s->slots[i]));
+        }
+    }
+    snapshot_end(w);
+}
+
+void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w)
+{
+    for (uint32_t r = 0; r < v->options->rule_count; r++) {
+        const struct value_table *t = &v->tables[r];
+        const size_t count = t->directory == NULL ? 0 : (size_t)1 << t->depth;
+        for (size_t i = 0; i < count; i++) {
+            if (i + 1 == count || t->directory[i] != t->directory[i + 1]) {
+                save_segment(t->directory[i], r, w);
+            }
+        }
+    }
+}
+
+pen_status pen_new_values_load(struct new_values *v, struct snapshot_record *r)
+{
+    struct new_value_saved saved;
+    if (v->options->rules[r->rule].method != PEN_METHOD_NEW_VALUE ||
+        r->partition != SNAPSHOT_MIXED) {
+        return PEN_E_CORRUPT;
+    }
+    while (pen_new_value_get(r, &saved)) {
+        struct value_slot *slot = NULL;
+        bool is_new = false;
+        if (saved.partition % v->options->shards != v->options->shard) {
+            continue;
+        }
+        PEN_TRY(entry(v, &v->tables[r->rule], saved.hash, &slot, &is_new));
+        if (!is_new || saved.seen_ns == INT64_MIN) {
+            return PEN_E_CORRUPT;
+        }
+        slot->seen = saved.seen_ns;
+    }
+    return r->rest.len == 0 ? PEN_OK : PEN_E_CORRUPT;
+}
+
+bool pen_new_value_get(struct snapshot_record *r, struct new_value_saved *out)
+{
+    struct value_slot slot;
+    if (!snapshot_get(r, &slot, sizeof(slot))) {
+        return false;
+    }
+    *out = (struct new_value_saved){.hash = {.low = slot.hash_low, .high = slot.hash_high},
+                                    .partition = slot.hash_high % PEN_PARTITIONS,
+                                    .seen_ns = slot.seen};
+    return true;
 }

@@ -66,7 +66,7 @@ pen_status pen_state_rewrite(struct pen_state_rewrite *r, struct pen_err *err)
         st = PEN_FAIL(err, st, PEN_NO_OFFSET, "rewriting state runs");
     }
     for (uint32_t i = 0; st == PEN_OK && i < r->run_count; i++) {
-        st = pen_state_merge_add(&m, r->runs[i], false, NULL, err);
+        st = pen_state_merge_add(&m, r->runs[i], false, INT64_MIN, NULL, err);
     }
     if (st == PEN_OK) {
         const int dir = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -50,7 +50,7 @@ pen_slice pen_state_text(const struct text *t)
     return (pen_slice){t->ptr, t->len};
 }
 
-static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
+pen_status pen_state_set_add(struct text_set *set, pen_slice s, size_t *bytes)
 {
     if (s.len == 0 || (set->count > 0 && pen_slice_eq(pen_state_text(&set->items[set->last]), s))) {
         return PEN_OK;
@@ -82,7 +82,7 @@ static pen_status set_add(struct text_set *set, pen_slice s, size_t *bytes)
     return PEN_OK;
 }
 
-static void signal_free(struct signals *s, struct open_signal *sig)
+void pen_state_signal_free(struct signals *s, struct open_signal *sig)
 {
     for (uint32_t i = 0; sig->staged != NULL && i < s->samples_last; i++) {
         free(sig->staged[i].ptr);
@@ -164,8 +164,8 @@ static pen_status table_grow(struct signals *s)
     return PEN_OK;
 }
 
-static struct open_signal *table_find(const struct signals *s, uint64_t hash, uint32_t rule,
-                                      pen_slice group)
+struct open_signal *pen_state_signal_find(const struct signals *s, uint64_t hash, uint32_t rule,
+                                          pen_slice group)
 {
     size_t at = (size_t)hash & (s->slot_count - 1);
     for (; s->slots[at] != NULL; at = (at + 1) & (s->slot_count - 1)) {
@@ -293,7 +293,7 @@ static pen_status close_signal(struct signals *s, struct open_signal *sig)
     }
     s->bytes -= sig->bytes;
     const pen_status status = emit(s, PEN_SIGNAL_CLOSED, sig);
-    signal_free(s, sig);
+    pen_state_signal_free(s, sig);
     return status;
 }
 
@@ -360,7 +360,7 @@ static void make_id(struct signals *s, pen_slice rule_id, const struct pen_obser
     pen_hash128_hex(pen_hash128(pen_buf_slice(&s->scratch), ID_SEED), out);
 }
 
-static pen_status keep_sample(struct signals *s, struct open_signal *sig, pen_slice encoded)
+pen_status pen_state_signal_sample(struct signals *s, struct open_signal *sig, pen_slice encoded)
 {
     const uint32_t max = s->samples_first + s->samples_last;
     const uint32_t n = sig->sample_total;
@@ -397,11 +397,11 @@ static pen_status gather(struct signals *s, struct open_signal *sig,
                          const struct pen_observation *o, pen_slice encoded)
 {
     sig->late = sig->late || o->time_ns < o->promise_ns;
-    PEN_TRY(keep_sample(s, sig, encoded));
-    PEN_TRY(set_add(&sig->sets[0], o->account, &sig->bytes));
-    PEN_TRY(set_add(&sig->sets[1], o->region, &sig->bytes));
-    PEN_TRY(set_add(&sig->sets[2], o->actor, &sig->bytes));
-    return set_add(&sig->sets[3], o->source_ip, &sig->bytes);
+    PEN_TRY(pen_state_signal_sample(s, sig, encoded));
+    PEN_TRY(pen_state_set_add(&sig->sets[0], o->account, &sig->bytes));
+    PEN_TRY(pen_state_set_add(&sig->sets[1], o->region, &sig->bytes));
+    PEN_TRY(pen_state_set_add(&sig->sets[2], o->actor, &sig->bytes));
+    return pen_state_set_add(&sig->sets[3], o->source_ip, &sig->bytes);
 }
 
 /* An event at which the rule is true. */
@@ -477,24 +477,40 @@ static pen_status take_waiting(struct signals *s, struct open_signal *sig,
     return PEN_OK;
 }
 
+struct open_signal *pen_state_signal_new(struct signals *s, uint32_t rule, uint64_t hash)
+{
+    if (s->count + 1 > s->slot_count / 4 * 3 && table_grow(s) != PEN_OK) {
+        return NULL;
+    }
+    struct open_signal *sig = calloc(1, sizeof(*sig));
+    if (sig != NULL) {
+        sig->hash = hash;
+        sig->rule = rule;
+        sig->bytes = sizeof(*sig);
+        sig->case_index = UINT32_MAX;
+        sig->dirty_at = NOT_DIRTY;
+    }
+    return sig;
+}
+
+void pen_state_signal_insert(struct signals *s, struct open_signal *sig)
+{
+    slot_put(s->slots, s->slot_count, sig);
+    sig->deadline = true_deadline(s, sig);
+    sig->heap_at = s->count++;
+    heap_fix(s, sig);
+}
+
 static pen_status open_signal(struct signals *s, const struct state_event *event, uint64_t hash,
                               const struct state_hit *hit)
 {
     const struct pen_observation *o = &event->o;
-    if (s->count + 1 > s->slot_count / 4 * 3) {
-        PEN_TRY(table_grow(s));
-    }
-    struct open_signal *sig = calloc(1, sizeof(*sig));
+    struct open_signal *sig = pen_state_signal_new(s, o->rule, hash);
     if (sig == NULL) {
         return PEN_E_NOMEM;
     }
-    sig->hash = hash;
-    sig->rule = o->rule;
-    sig->bytes = sizeof(*sig);
-    sig->case_index = UINT32_MAX;
     sig->first_seen = sig->last_seen = o->time_ns;
     sig->first_release = sig->last_release = pen_state_release_time(o);
-    sig->dirty_at = NOT_DIRTY;
     make_id(s, s->rules[o->rule].id, o, sig->id);
     pen_status status = pen_state_text_set(&sig->group, o->group, &sig->bytes);
     status = status == PEN_OK && hit != NULL ? take_window(s, sig, hit) : status;
@@ -503,13 +519,10 @@ static pen_status open_signal(struct signals *s, const struct state_event *event
         status = count_event(s, sig, o);
     }
     if (status != PEN_OK) {
-        signal_free(s, sig);
+        pen_state_signal_free(s, sig);
         return status;
     }
-    slot_put(s->slots, s->slot_count, sig);
-    sig->deadline = true_deadline(s, sig);
-    sig->heap_at = s->count++;
-    heap_fix(s, sig);
+    pen_state_signal_insert(s, sig);
     s->opened++;
     PEN_TRY(emit(s, PEN_SIGNAL_OPENED, sig));
     return s->rules[o->rule].keep_alive_ns <= 0 ? close_signal(s, sig) : PEN_OK;
@@ -599,7 +612,7 @@ pen_status pen_state_signals_hit(struct signals *s, const struct state_event *ev
     const struct pen_observation *o = &event->o;
     PEN_TRY(clock_move(s, o));
     const uint64_t hash = event->hash;
-    struct open_signal *sig = table_find(s, hash, o->rule, o->group);
+    struct open_signal *sig = pen_state_signal_find(s, hash, o->rule, o->group);
     if (sig != NULL && continues(s, sig, o)) {
         PEN_TRY(go_on(s, sig, event, hit));
         return shrink(s);
@@ -615,7 +628,7 @@ pen_status pen_state_signals_feed(struct signals *s, const struct pen_observatio
     return pen_state_signals_hit(s, &event, NULL);
 }
 
-static pen_status stage(struct signals *s, struct open_signal *sig, const struct pen_observation *o)
+pen_status pen_state_signal_stage(struct signals *s, struct open_signal *sig, pen_slice encoded)
 {
     const size_t before = sig->bytes;
     if (s->samples_last == 0) {
@@ -629,8 +642,7 @@ static pen_status stage(struct signals *s, struct open_signal *sig, const struct
         sig->bytes += s->samples_last * sizeof(*sig->staged);
     }
     struct text *to = &sig->staged[sig->staged_total++ % s->samples_last];
-    PEN_TRY(encode(s, o));
-    PEN_TRY(pen_state_text_set(to, pen_buf_slice(&s->encoded), &sig->bytes));
+    PEN_TRY(pen_state_text_set(to, encoded, &sig->bytes));
     s->bytes += sig->bytes - before;
     return PEN_OK;
 }
@@ -639,7 +651,7 @@ pen_status pen_state_signals_miss(struct signals *s, const struct state_event *e
 {
     const struct pen_observation *o = &event->o;
     PEN_TRY(clock_move(s, o));
-    struct open_signal *sig = table_find(s, event->hash, o->rule, o->group);
+    struct open_signal *sig = pen_state_signal_find(s, event->hash, o->rule, o->group);
     if (sig == NULL || !continues(s, sig, o)) {
         return PEN_OK;
     }
@@ -647,7 +659,8 @@ pen_status pen_state_signals_miss(struct signals *s, const struct state_event *e
     for (uint32_t q = 0; q < sig->query_count; q++) {
         sig->per_query[sig->query_count + q] += (event->queries >> q) & 1U;
     }
-    PEN_TRY(stage(s, sig, o));
+    PEN_TRY(encode(s, o));
+    PEN_TRY(pen_state_signal_stage(s, sig, pen_buf_slice(&s->encoded)));
     return shrink(s);
 }
 
@@ -671,7 +684,7 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
 void pen_state_signals_fini(struct signals *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        signal_free(s, s->heap[i]);
+        pen_state_signal_free(s, s->heap[i]);
     }
     free(s->slots);
     free(s->heap);

@@ -1,51 +1,12 @@
 #include "penstock/state.h"
 
-#include "state_internal.h"
+#include "state_whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define OPEN_RUNS 2U    /* the current epoch and the next */
-#define PENDING_MAX 64U /* runs that were cut and whose commit is not durable yet */
-
-struct pending_run {
-    char name[STATE_RUN_NAME_MAX];
-    uint64_t epoch;
-    bool committed;
-};
-
-/* An event of a rule with windows while its observations come, side by side in the order. */
-struct gathering {
-    bool is_used;
-    uint32_t rule, partition, queries;
-    struct pen_buf first;  /* encoded */
-    struct pen_buf values; /* of all queries */
-    size_t values_at[PEN_STATE_QUERIES_MAX], values_len[PEN_STATE_QUERIES_MAX];
-};
-
-struct pen_state {
-    struct pen_state_options options;
-    char *dir;
-    struct open_run open[OPEN_RUNS];
-    struct run_writer writer;
-    struct pending_run pending[PENDING_MAX];
-    uint32_t pending_count;
-    struct merge merge;
-    struct signals signals;
-    struct groups groups;
-    struct new_values new_values;
-    struct gathering gathering;
-    uint32_t *rule_slots; /* rule id to index + 1, open addressing */
-    uint32_t rule_slot_count;
-    bool released;
-    int64_t time_max; /* largest event time seen */
-    /* Of the observation released last: duplicates are adjacent. */
-    struct pen_buf last_key;
-    struct pen_state_counters counters;
-};
 
 static pen_slice rule_id_at(const struct pen_state *s, uint32_t rule)
 {
@@ -72,6 +33,18 @@ static pen_status index_rules(struct pen_state *s)
     return PEN_OK;
 }
 
+bool pen_state_find_rule(const struct pen_state *s, pen_slice id, uint32_t *rule)
+{
+    uint32_t at = (uint32_t)pen_hash64(id, 0) & (s->rule_slot_count - 1);
+    for (; s->rule_slots[at] != 0; at = (at + 1) & (s->rule_slot_count - 1)) {
+        if (pen_slice_eq(rule_id_at(s, s->rule_slots[at] - 1), id)) {
+            *rule = s->rule_slots[at] - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A run of an earlier process names rules by id; their places may have moved. */
 static bool find_rule(const struct pen_state *s, const struct pen_observation *o, uint32_t *rule)
 {
@@ -79,14 +52,52 @@ static bool find_rule(const struct pen_state *s, const struct pen_observation *o
         *rule = o->rule;
         return true;
     }
-    uint32_t at = (uint32_t)pen_hash64(o->rule_id, 0) & (s->rule_slot_count - 1);
-    for (; s->rule_slots[at] != 0; at = (at + 1) & (s->rule_slot_count - 1)) {
-        if (pen_slice_eq(rule_id_at(s, s->rule_slots[at] - 1), o->rule_id)) {
-            *rule = s->rule_slots[at] - 1;
-            return true;
-        }
+    return pen_state_find_rule(s, o->rule_id, rule);
+}
+
+/* The parts that are made of released observations. */
+static pen_status released_init(struct pen_state *s)
+{
+    s->is_behind = s->has_snapshot = false;
+    s->released = false;
+    s->released_to = s->release_max = INT64_MIN;
+    s->last_key.len = 0;
+    s->gathering.is_used = false;
+    s->own_opened = 0;
+    for (uint32_t p = 0; p < PEN_PARTITIONS; p++) {
+        s->position[p] = INT64_MIN;
     }
-    return false;
+    const struct pen_state_counters before = s->counters;
+    s->counters = (struct pen_state_counters){.appended = before.appended,
+                                              .log_bytes = before.log_bytes,
+                                              .behind_log = before.behind_log - s->behind_loaded};
+    s->behind_loaded = 0;
+    const pen_status parts[] = {pen_state_merge_init(&s->merge, &s->options),
+                                pen_state_signals_init(&s->signals, &s->options),
+                                pen_groups_init(&s->groups, &s->options),
+                                pen_new_values_init(&s->new_values, &s->options)};
+    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+        PEN_TRY(parts[i]);
+    }
+    s->is_anew = calloc((size_t)s->options.rule_count + 1, sizeof(*s->is_anew));
+    return s->is_anew == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
+static void released_fini(struct pen_state *s)
+{
+    pen_state_merge_fini(&s->merge);
+    pen_groups_fini(&s->groups);
+    pen_new_values_fini(&s->new_values);
+    pen_state_signals_fini(&s->signals);
+    free(s->is_anew);
+    s->is_anew = NULL;
+}
+
+pen_status pen_state_reset(struct pen_state *state, struct pen_err *err)
+{
+    released_fini(state);
+    const pen_status st = released_init(state);
+    return st == PEN_OK ? st : PEN_FAIL(err, st, PEN_NO_OFFSET, "state: out of memory");
 }
 
 pen_status pen_state_new(const struct pen_state_options *options, struct pen_state **out,
@@ -112,11 +123,7 @@ pen_status pen_state_new(const struct pen_state_options *options, struct pen_sta
     }
     s->dir = strdup(options->dir);
     s->options.dir = s->dir;
-    const pen_status parts[] = {pen_state_writer_init(&s->writer),
-                                pen_state_merge_init(&s->merge, &s->options),
-                                pen_state_signals_init(&s->signals, &s->options),
-                                pen_groups_init(&s->groups, &s->options),
-                                pen_new_values_init(&s->new_values, &s->options),
+    const pen_status parts[] = {pen_state_writer_init(&s->writer), released_init(s),
                                 index_rules(s)};
     for (size_t i = 0; i < PEN_COUNT(parts); i++) {
         if (parts[i] != PEN_OK || s->dir == NULL) {
@@ -137,10 +144,8 @@ void pen_state_free(struct pen_state *state)
         pen_state_open_fini(&state->open[i]);
     }
     pen_state_writer_fini(&state->writer);
-    pen_state_merge_fini(&state->merge);
-    pen_groups_fini(&state->groups);
-    pen_new_values_fini(&state->new_values);
-    pen_state_signals_fini(&state->signals);
+    released_fini(state);
+    free(state->own);
     pen_buf_fini(&state->gathering.first);
     pen_buf_fini(&state->gathering.values);
     pen_buf_fini(&state->last_key);
@@ -154,19 +159,26 @@ void pen_state_seen(struct pen_state *state, int64_t event_time_ns)
     state->time_max = event_time_ns > state->time_max ? event_time_ns : state->time_max;
 }
 
+pen_status pen_state_file_name(pen_slice name, char out[STATE_RUN_NAME_MAX], struct pen_err *err)
+{
+    if (name.len == 0 || name.len >= STATE_RUN_NAME_MAX ||
+        memchr(name.ptr, '/', name.len) != NULL) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "not the name of a state run: %.*s",
+                        PEN_SLICE_FMT(name));
+    }
+    memcpy(out, name.ptr, name.len);
+    out[name.len] = '\0';
+    return PEN_OK;
+}
+
 pen_status pen_state_adopt(struct pen_state *state, pen_slice run_name, struct pen_err *err)
 {
     PEN_CHECK(!state->released);
     char name[STATE_RUN_NAME_MAX];
-    if (run_name.len == 0 || run_name.len >= sizeof(name) ||
-        memchr(run_name.ptr, '/', run_name.len) != NULL) {
-        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "not the name of a state run: %.*s",
-                        PEN_SLICE_FMT(run_name));
-    }
-    memcpy(name, run_name.ptr, run_name.len);
-    name[run_name.len] = '\0';
+    PEN_TRY(pen_state_file_name(run_name, name, err));
     struct run_head head;
-    PEN_TRY(pen_state_merge_add(&state->merge, name, true, &head, err));
+    const int64_t from = pen_state_log_from(state);
+    PEN_TRY(pen_state_merge_add(&state->merge, name, true, from, &head, err));
     pen_state_seen(state, head.time_max);
     return PEN_OK;
 }
@@ -189,15 +201,27 @@ static struct open_run *find_open(struct pen_state *s, uint64_t epoch, bool make
     return NULL;
 }
 
-pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
-                            const struct pen_observation *o, struct pen_err *err)
+/* Whether the state is already past the observation: a snapshot holds what came before. */
+static bool is_past(const struct pen_state *s, const struct pen_observation *o, uint32_t partition)
 {
-    PEN_DCHECK(o->rule < state->options.rule_count);
+    return pen_state_release_time(o) < s->position[partition] && !s->is_anew[o->rule];
+}
+
+pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
+                            const struct pen_observation *observation, struct pen_err *err)
+{
+    struct pen_observation o = *observation;
+    PEN_DCHECK(o.rule < state->options.rule_count);
     const uint32_t partition =
-        pen_observation_partition(o->rule_id, o->group, state->options.hash_key);
+        pen_observation_partition(o.rule_id, o.group, state->options.hash_key);
     PEN_DCHECK(partition % state->options.shards == state->options.shard);
-    PEN_TRY(pen_state_open_add(find_open(state, epoch, true), o, partition, err));
-    pen_state_seen(state, o->time_ns);
+    if (pen_state_release_time(&o) < state->options.log_from_ns) {
+        o.promise_ns = state->options.log_from_ns; /* the log of its time is gone: it is late */
+        state->counters.behind_log++;
+    }
+    state->is_behind |= is_past(state, &o, partition);
+    PEN_TRY(pen_state_open_add(find_open(state, epoch, true), &o, partition, err));
+    pen_state_seen(state, o.time_ns);
     state->counters.appended++;
     return PEN_OK;
 }
@@ -280,19 +304,39 @@ void pen_state_committed(struct pen_state *state, uint64_t epoch)
     }
 }
 
+/* Committed runs of this process, for a state that is reset. */
+static pen_status own_add(struct pen_state *s, const struct pending_run *run)
+{
+    if (s->own_count == s->own_cap) {
+        const uint32_t cap = s->own_cap == 0 ? 16 : s->own_cap * 2;
+        struct pending_run *bigger = reallocarray(s->own, cap, sizeof(*bigger));
+        if (bigger == NULL) {
+            return PEN_E_NOMEM;
+        }
+        s->own = bigger;
+        s->own_cap = cap;
+    }
+    s->own[s->own_count++] = *run;
+    return PEN_OK;
+}
+
 static pen_status open_committed(struct pen_state *s, struct pen_err *err)
 {
-    pen_status status = PEN_OK;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < s->pending_count; i++) {
-        if (status == PEN_OK && s->pending[i].committed) {
-            status = pen_state_merge_add(&s->merge, s->pending[i].name, false, NULL, err);
-        } else {
+        if (!s->pending[i].committed) {
             s->pending[kept++] = s->pending[i];
+        } else if (own_add(s, &s->pending[i]) != PEN_OK) {
+            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "state runs: out of memory");
         }
     }
     s->pending_count = kept;
-    return status;
+    const int64_t from = pen_state_log_from(s);
+    while (s->own_opened < s->own_count) {
+        PEN_TRY(pen_state_merge_add(&s->merge, s->own[s->own_opened].name, false, from, NULL, err));
+        s->own_opened++;
+    }
+    return PEN_OK;
 }
 
 /* True when the observation has the rule, group and event id of the one before it. */
@@ -408,6 +452,11 @@ static pen_status release_one(struct pen_state *s, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
                         "the state log names an unknown rule %.*s", PEN_SLICE_FMT(o.rule_id));
     }
+    if (is_past(s, &o, s->merge.heap[0]->partition)) {
+        return pen_state_merge_next(&s->merge, err);
+    }
+    const int64_t release = pen_state_release_time(&o);
+    s->release_max = release > s->release_max ? release : s->release_max;
     s->counters.released++;
     PEN_TRY(feed_one(s, &o, err));
     return pen_state_merge_next(&s->merge, err);
@@ -430,6 +479,7 @@ static pen_status release_due(struct pen_state *s, int64_t watermark_ns, uint32_
     }
     PEN_TRY(gathered_feed(s)); /* all of an event have one release time: no more of it come */
     s->last_key.len = 0;
+    s->released_to = watermark_ns > s->released_to ? watermark_ns : s->released_to;
     if (watermark_ns == INT64_MAX) {
         return pen_state_signals_end(&s->signals, s->time_max);
     }

@@ -4,15 +4,14 @@
 
 #include "penstock/state.h"
 
+#include "blocks.h"
 #include "pack.h"
 
 #include <stdio.h>
 
 #define STATE_RUNS_OPEN_MAX PEN_STATE_FILES_MAX /* above, runs are merged */
 #define STATE_RUNS_MERGE 48U                    /* how many of the smallest become one then */
-#define STATE_BLOCK_BYTES (64U << 10) /* plain bytes after which a block of a run is sealed */
-#define STATE_BLOCK_MAX (24U << 20)   /* plain bytes of a block: one observation of any size */
-#define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30) /* plain bytes of an open run */
+#define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30)  /* plain bytes of an open run */
 #define STATE_RUN_NAME_MAX 64U
 #define STATE_RUN_VERSION 2U /* 1 had no table of texts */
 #define STATE_SET_MAX 20U
@@ -52,14 +51,6 @@ struct run_head { /* first bytes of a run, little endian as the machine */
     uint32_t table_texts; /* how many; 0: no such block */
     uint32_t reserved;
     uint64_t checksum; /* of all bytes before it */
-};
-
-struct block_head {
-    uint32_t count;
-    uint32_t plain_bytes;
-    uint32_t packed_bytes;
-    uint32_t reserved;
-    uint64_t checksum; /* of the packed bytes */
 };
 
 struct run_writer {
@@ -138,9 +129,11 @@ struct merge {
 
 PEN_MUST_USE pen_status pen_state_merge_init(struct merge *m, const struct pen_state_options *o);
 void pen_state_merge_fini(struct merge *m);
-/* Opens a run in the folder, checks its head and adds it. */
+/* Opens a run in the folder, checks its head and adds it, unless all of it is released before
+ * from. */
 PEN_MUST_USE pen_status pen_state_merge_add(struct merge *m, const char *name, bool owned_only,
-                                            struct run_head *head, struct pen_err *err);
+                                            int64_t from, struct run_head *head,
+                                            struct pen_err *err);
 /* The least observation; NULL when there is none.  Valid until pen_state_merge_next. */
 const struct pen_observation *pen_state_merge_top(const struct merge *m);
 PEN_MUST_USE pen_status pen_state_merge_next(struct merge *m, struct pen_err *err);
@@ -204,6 +197,7 @@ struct signals {
     pen_signal_fn *fn;
     void *ctx;
     uint64_t opened, evicted, late;
+    struct open_signal *loading; /* the one that a snapshot gave last */
 };
 
 static inline uint64_t pen_state_group_hash(const struct pen_observation *o)
@@ -247,6 +241,20 @@ PEN_MUST_USE pen_status pen_state_signals_expire(struct signals *s, int64_t cloc
 PEN_MUST_USE pen_status pen_state_signals_end(struct signals *s, int64_t end);
 /* One UPDATED for each signal that got events since the last call. */
 PEN_MUST_USE pen_status pen_state_signals_flush(struct signals *s);
+
+/* What a signal is made of, for a snapshot that makes it again.  new: without times, not in the
+ * table; NULL: out of memory.  What is added counts in sig->bytes, of sample and set, or in both
+ * sig->bytes and s->bytes, of stage. */
+struct open_signal *pen_state_signal_find(const struct signals *s, uint64_t hash, uint32_t rule,
+                                          pen_slice group);
+struct open_signal *pen_state_signal_new(struct signals *s, uint32_t rule, uint64_t hash);
+void pen_state_signal_free(struct signals *s, struct open_signal *sig);
+void pen_state_signal_insert(struct signals *s, struct open_signal *sig);
+PEN_MUST_USE pen_status pen_state_signal_sample(struct signals *s, struct open_signal *sig,
+                                                pen_slice encoded);
+PEN_MUST_USE pen_status pen_state_signal_stage(struct signals *s, struct open_signal *sig,
+                                               pen_slice encoded);
+PEN_MUST_USE pen_status pen_state_set_add(struct text_set *set, pen_slice s, size_t *bytes);
 
 /* ---- windows ---- */
 
@@ -337,6 +345,14 @@ PEN_MUST_USE pen_status pen_window_add(struct window *w, const struct window_sha
                                        const struct state_event *event,
                                        const struct window_limits *limits,
                                        struct window_counters *counters);
+/* The values of the event at place i of the ring, oldest first; NULL without columns. */
+union window_value *pen_window_values_at(const struct window *w, const struct window_shape *shape,
+                                         uint32_t i);
+/* One event with its values, behind all of its time and before; nothing leaves the window. */
+PEN_MUST_USE pen_status pen_window_insert(struct window *w, const struct window_shape *shape,
+                                          const struct window_event *event,
+                                          const union window_value *values,
+                                          const struct window_limits *limits);
 /* What the window that ends at time (of the event added last) says.  Events behind time, which is
  * that of a late one then, do not count. */
 PEN_MUST_USE pen_status pen_window_sum(struct window *w, const struct window_shape *shape,
@@ -401,6 +417,7 @@ struct groups {
     uint64_t evicted;
     uint64_t cursor;       /* of the lists, for sweeping */
     struct group *current; /* that got the last event */
+    struct group *loading; /* the one that a snapshot gave last */
     struct pen_buf scratch;
 };
 PEN_MUST_USE pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o);
@@ -409,7 +426,29 @@ void pen_groups_fini(struct groups *g);
 PEN_MUST_USE pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
                                         struct signals *signals);
 
+/* A group of a snapshot, newer than all of its list: PEN_E_CORRUPT when there is such a one, or it
+ * is not this state's.  Its window and samples are filled then, and restored says that they are. */
+PEN_MUST_USE pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_slice text,
+                                           int64_t last_release, struct group **out);
+PEN_MUST_USE pen_status pen_group_sample(const struct groups *g, struct group *group,
+                                         pen_slice encoded);
+void pen_groups_restored(struct groups *g, struct group *group);
+
 /* ---- new values ---- */
+
+enum { NEW_VALUE = 0x1f, NEW_VALUE_GROUP = 0x1e }; /* a value; when the learning of a group began */
+struct new_value_of {
+    pen_slice group;
+    uint32_t partition;
+    uint8_t mark;
+    uint64_t hash_key;
+};
+struct new_value_hash {
+    uint64_t low;
+    uint32_t high; /* its last 8 bits are the partition */
+};
+PEN_MUST_USE pen_status pen_new_value_hash(struct pen_buf *scratch, const struct new_value_of *of,
+                                           pen_slice value, struct new_value_hash *out);
 
 struct value_segment;
 struct value_table { /* extendible hashing: directory of segments */

@@ -117,8 +117,8 @@ struct window_event *pen_window_event(const struct window *w, uint32_t i)
     return event_at(w, i);
 }
 
-static union window_value *values_at(const struct window *w, const struct window_shape *shape,
-                                     uint32_t i)
+union window_value *pen_window_values_at(const struct window *w, const struct window_shape *shape,
+                                         uint32_t i)
 {
     return shape->columns == 0 ? NULL : &w->values[(size_t)place(w, i) * shape->columns];
 }
@@ -137,7 +137,7 @@ static pen_status grow(struct window *w, const struct window_shape *shape)
     for (uint32_t i = 0; i < w->count; i++) {
         events[i] = *event_at(w, i);
         if (shape->columns > 0) {
-            memcpy(&values[(size_t)i * shape->columns], values_at(w, shape, i),
+            memcpy(&values[(size_t)i * shape->columns], pen_window_values_at(w, shape, i),
                    shape->columns * sizeof(*values));
         }
     }
@@ -152,7 +152,7 @@ static pen_status grow(struct window *w, const struct window_shape *shape)
 
 static void drop_oldest(struct window *w, const struct window_shape *shape)
 {
-    tally_remove(&w->tally, shape, event_at(w, 0), values_at(w, shape, 0));
+    tally_remove(&w->tally, shape, event_at(w, 0), pen_window_values_at(w, shape, 0));
     w->head = place(w, 1);
     w->count--;
 }
@@ -170,15 +170,15 @@ static void move(struct window *w, const struct window_shape *shape, uint32_t fr
 {
     *event_at(w, to) = *event_at(w, from);
     if (shape->columns > 0) {
-        memcpy(values_at(w, shape, to), values_at(w, shape, from),
+        memcpy(pen_window_values_at(w, shape, to), pen_window_values_at(w, shape, from),
                shape->columns * sizeof(*w->values));
     }
 }
 
 /* Behind all events of its time and before. */
-static pen_status insert(struct window *w, const struct window_shape *shape,
-                         const struct window_event *event, const union window_value *values,
-                         const struct window_limits *limits)
+pen_status pen_window_insert(struct window *w, const struct window_shape *shape,
+                             const struct window_event *event, const union window_value *values,
+                             const struct window_limits *limits)
 {
     if (w->count == w->cap) {
         PEN_TRY(grow(w, shape));
@@ -189,7 +189,7 @@ static pen_status insert(struct window *w, const struct window_shape *shape,
     }
     *event_at(w, at) = *event;
     if (shape->columns > 0) {
-        memcpy(values_at(w, shape, at), values, shape->columns * sizeof(*values));
+        memcpy(pen_window_values_at(w, shape, at), values, shape->columns * sizeof(*values));
     }
     if (shape->rule->step_count > 0) {
         pen_sequence_mark(w, shape, at);
@@ -252,10 +252,10 @@ pen_status pen_window_add(struct window *w, const struct window_shape *shape,
         drop_event(w, shape);
     }
     (void)take_values(shape, rests, &row, values);
-    PEN_TRY(insert(w, shape, &row, values, limits));
+    PEN_TRY(pen_window_insert(w, shape, &row, values, limits));
     row.is_further = true;
     while (shape->columns > 0 && take_values(shape, rests, &row, values)) {
-        PEN_TRY(insert(w, shape, &row, values, limits));
+        PEN_TRY(pen_window_insert(w, shape, &row, values, limits));
     }
     while (w->count > limits->events_max && w->tally.events > 1) {
         drop_event(w, shape);
@@ -277,7 +277,7 @@ static void refresh(struct window *w, const struct window_shape *shape)
         }
         bool is_first = true;
         for (uint32_t i = 0; i < w->count; i++) {
-            const pen_quantity q = values_at(w, shape, i)[c].quantity;
+            const pen_quantity q = pen_window_values_at(w, shape, i)[c].quantity;
             if ((((uint32_t)event_at(w, i)->has_values >> c) & 1U) != 0 &&
                 (is_first || q > column->quantity)) {
                 column->quantity = q;
@@ -296,7 +296,8 @@ static pen_status sum_part(const struct window *w, const struct window_shape *sh
     PEN_TRY(tally_init(&tally, shape));
     pen_status st = PEN_OK;
     for (uint32_t i = from; i < to && st == PEN_OK; i++) {
-        st = tally_add(&tally, shape, event_at(w, i), values_at(w, shape, i), UINT32_MAX);
+        st =
+            tally_add(&tally, shape, event_at(w, i), pen_window_values_at(w, shape, i), UINT32_MAX);
     }
     tally_read(&tally, shape, sum);
     sum->is_limited = w->tally.is_limited;
@@ -315,7 +316,8 @@ static pen_status sum_then(const struct window *w, const struct window_shape *sh
     uint32_t at = 0;
     sum->is_first_true = false;
     while (st == PEN_OK && at < to && !sum->is_first_true) {
-        st = tally_add(&tally, shape, event_at(w, at), values_at(w, shape, at), UINT32_MAX);
+        st = tally_add(&tally, shape, event_at(w, at), pen_window_values_at(w, shape, at),
+                       UINT32_MAX);
         at++;
         if (at == to || !event_at(w, at)->is_further) {
             tally_read(&tally, shape, &first);

@@ -83,8 +83,8 @@ def observations(rules, events):
                                                  values, "", "")])
 
 
-def fed(rules, events, shards, random_, folder, kills=0):
-    """The commands of a run in a random order of arrival, killed and resumed here and there."""
+def fed(rules, events, shards, random_, folder, kills=0, snapshots=False):
+    """The commands of a run in a random order of arrival, killed and resumed here and there, from snapshots or not."""
     all_of = list(observations(rules, events))
     random_.shuffle(all_of)
     epochs = random_.randint(1, 5)
@@ -102,6 +102,8 @@ def fed(rules, events, shards, random_, folder, kills=0):
             seen = max(seen, event["time"])
         rest = min((oracle.release_of(event) for event, _ in all_of[end:]), default=LAST - 1)
         parts += [b"C", number(epoch + 1), number(min(rest, random_.choice([rest, rest, FIRST]))), number(seen)]
+        if snapshots and random_.random() < 0.8:
+            parts += [b"P", number(epoch + 1)]
         begin = end
     parts += [b"E", number(max((event["time"] for event in events), default=0))]
     return b"".join(parts)
@@ -137,12 +139,12 @@ def split(list_):
     return list_.split(",") if list_ else []
 
 
-def run(driver, rules, events, shards, seed, kills=0):
+def run(driver, rules, events, shards, seed, kills=0, snapshots=False):
     """Signals as the state tells them last, by id."""
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
     folder = pathlib.Path(tempfile.mkdtemp(prefix="penstock-oracle-", dir=memory))
     try:
-        given = fed(rules, events, shards, random.Random(f"order {seed}"), folder, kills)
+        given = fed(rules, events, shards, random.Random(f"order {seed}"), folder, kills, snapshots)
         done = subprocess.run([driver], input=given, capture_output=True, check=False, timeout=600)
     finally:
         shutil.rmtree(folder)

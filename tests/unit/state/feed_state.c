@@ -9,6 +9,7 @@
  *      learning (ns), forgetting (ns), silent values; steps (condition, window and wait in ns)
  *   O  an observation: epoch, rule, query, event time, promise, record, and eleven texts
  *   C  epoch, watermark, largest event time: what came of the epoch is cut, committed, released
+ *   P  epoch: a snapshot of all shards; runs that it holds whole, and the snapshot before it, go
  *   K  shards: all memory is lost, so many shards begin anew with what was committed
  *   E  largest event time: the end; everything is released, the states are freed
  *
@@ -20,6 +21,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SHARDS_MAX 64U
 #define RUNS_MAX 4096U
@@ -39,6 +41,8 @@ static struct pen_state_options options;
 static struct pen_state *states[SHARDS_MAX];
 static char runs[RUNS_MAX][64];
 static uint32_t run_count;
+static char snapshots[SHARDS_MAX][64];
+static uint32_t snapshot_count;
 static char dir[4096];
 
 static void need(bool is_true, const char *what)
@@ -131,6 +135,9 @@ static void open_states(uint32_t shards)
     for (uint32_t i = 0; i < shards; i++) {
         options.shard = i;
         need_ok(pen_state_new(&options, &states[i], &err), &err);
+        for (uint32_t at = 0; at < snapshot_count; at++) {
+            need_ok(pen_state_load(states[i], pen_slice_str(snapshots[at]), &err), &err);
+        }
         for (uint32_t run = 0; run < run_count; run++) {
             need_ok(pen_state_adopt(states[i], pen_slice_str(runs[run]), &err), &err);
         }
@@ -153,7 +160,7 @@ static void start(void)
     need(folder.len < sizeof(dir), "the folder's name is too long");
     memcpy(dir, folder.ptr, folder.len);
     dir[folder.len] = '\0';
-    run_count = 0;
+    run_count = snapshot_count = 0;
     options = (struct pen_state_options){.dir = dir,
                                          .hash_key = 12345,
                                          .rules = rules,
@@ -163,7 +170,8 @@ static void start(void)
                                          .groups_max = 65536,
                                          .window_events_max = 65536,
                                          .values_max = 65536,
-                                         .new_values_max = 1 << 20};
+                                         .new_values_max = 1 << 20,
+                                         .log_from_ns = INT64_MIN};
     const uint32_t shards = small(SHARDS_MAX);
     options.rule_count = small(RULES_MAX);
     for (uint32_t i = 0; i < options.rule_count; i++) {
@@ -262,6 +270,42 @@ static void commit(void)
     release(watermark, seen);
 }
 
+static void forget(const char *name)
+{
+    char path[sizeof(dir) + 80];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    need(unlink(path) == 0, "a file cannot be removed");
+}
+
+/* What a snapshot holds needs no log any more. */
+static void snapshot(void)
+{
+    struct pen_err err = {0};
+    const uint64_t epoch = (uint64_t)number();
+    int64_t position = INT64_MAX;
+    for (uint32_t i = 0; i < snapshot_count; i++) {
+        forget(snapshots[i]);
+    }
+    snapshot_count = options.shards;
+    for (uint32_t i = 0; i < options.shards; i++) {
+        struct pen_snapshot_info info;
+        need_ok(pen_state_snapshot(states[i], epoch, &info, &err), &err);
+        memcpy(snapshots[i], info.name, sizeof(info.name));
+        position = info.position_ns < position ? info.position_ns : position;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < run_count; i++) {
+        int64_t last = 0;
+        need_ok(pen_state_run_last(dir, runs[i], &last, &err), &err);
+        if (last < position) {
+            forget(runs[i]);
+        } else {
+            memmove(runs[kept++], runs[i], sizeof(runs[0]));
+        }
+    }
+    run_count = kept;
+}
+
 int main(void)
 {
     pen_arena_init(&arena, TEXT_BYTES_MAX);
@@ -272,6 +316,8 @@ int main(void)
             observe();
         } else if (command == 'C') {
             commit();
+        } else if (command == 'P') {
+            snapshot();
         } else if (command == 'K') {
             close_states();
             open_states(small(SHARDS_MAX));

@@ -1,0 +1,165 @@
+/* tested by tests/unit/state/test_snapshot.c */
+#include "snapshot.h"
+
+#define EVENTS_OF_RECORD 4096U /* of a window, in one record */
+
+/* The fixed part of a group; its key follows, then records of its events and samples. */
+struct saved_group {
+    int64_t last_release;
+    uint8_t is_limited, reserved[7];
+};
+struct saved_event {
+    int64_t time;
+    uint16_t queries, has_values;
+    uint32_t is_further;
+};
+_Static_assert(sizeof(struct saved_group) == 16 && sizeof(struct saved_event) == 16,
+               "the layouts are written to disk");
+
+static void save_event(const struct window *window, const struct window_shape *shape, uint32_t i,
+                       struct snapshot_writer *w)
+{
+    const struct window_event *event = pen_window_event(window, i);
+    const struct saved_event saved = {.time = event->time,
+                                      .queries = event->queries,
+                                      .has_values = event->has_values,
+                                      .is_further = event->is_further};
+    snapshot_add(w, &saved, sizeof(saved));
+    snapshot_add(w, pen_window_values_at(window, shape, i),
+                 shape->columns * sizeof(union window_value));
+}
+
+static void save_events(const struct group *group, const struct window_shape *shape,
+                        struct snapshot_writer *w)
+{
+    const struct window *window = &group->window;
+    for (uint32_t i = 0; i < window->count;) {
+        snapshot_begin(w, SNAPSHOT_GROUP_EVENTS, group->rule, group->partition);
+        const uint32_t left = window->count - i;
+        const uint32_t end = i + (left < EVENTS_OF_RECORD ? left : EVENTS_OF_RECORD);
+        for (; i < end; i++) {
+            save_event(window, shape, i, w);
+        }
+        snapshot_end(w);
+    }
+}
+
+static void save_group(const struct groups *g, const struct group *group, struct snapshot_writer *w)
+{
+    const struct saved_group saved = {.last_release = group->last_release,
+                                      .is_limited = group->window.tally.is_limited};
+    snapshot_begin(w, SNAPSHOT_GROUP, group->rule, group->partition);
+    snapshot_add(w, &saved, sizeof(saved));
+    snapshot_add_text(w, (pen_slice){group->key, group->key_len});
+    snapshot_end(w);
+    save_events(group, &g->shapes[group->rule], w);
+    const struct record_head head = {
+        .kind = SNAPSHOT_GROUP_SAMPLE, .rule = group->rule, .partition = group->partition};
+    for (uint32_t i = 0; i < group->sample_count; i++) {
+        const uint32_t at = (group->sample_at + i) % group->sample_cap;
+        snapshot_put(w, &head, pen_state_text(&group->samples[at]));
+    }
+}
+
+/* Each list from its oldest, so that its order is there again. */
+void pen_groups_save(const struct groups *g, struct snapshot_writer *w)
+{
+    const uint32_t lists = PEN_PARTITIONS / g->options->shards + 1;
+    for (uint64_t i = 0; i < (uint64_t)lists * g->listed_count; i++) {
+        const struct group *group = g->lists[g->listed[i / lists]][i % lists].oldest;
+        for (; group != NULL && w->status == PEN_OK; group = group->newer) {
+            save_group(g, group, w);
+        }
+    }
+}
+
+/* ---- and back ---- */
+
+static pen_status load_group(struct groups *g, struct snapshot_record *r)
+{
+    struct saved_group saved;
+    pen_slice key;
+    const struct window_shape *shape = &g->shapes[r->rule];
+    g->loading = NULL;
+    if (shape->rule == NULL || shape->rule->window_ns <= 0 ||
+        !snapshot_get(r, &saved, sizeof(saved)) || !snapshot_get_text(r, &key) ||
+        key.len > PEN_OBSERVATION_KEY_MAX || r->rest.len > 0) {
+        return PEN_E_CORRUPT;
+    }
+    PEN_TRY(pen_groups_restore(g, r->rule, key, saved.last_release, &g->loading));
+    g->loading->window.tally.is_limited = saved.is_limited != 0;
+    pen_groups_restored(g, g->loading);
+    return g->loading->partition == r->partition ? PEN_OK : PEN_E_CORRUPT;
+}
+
+static bool is_value(enum pen_aggregation kind, const union window_value *value)
+{
+    return kind == PEN_CARDINALITY ||
+           (value->quantity <= WINDOW_QUANTITY_MAX && value->quantity >= -WINDOW_QUANTITY_MAX);
+}
+
+/* The next event of the record; its numbers can be those of the rule. */
+static bool get_event(const struct window_shape *shape, struct snapshot_record *r,
+                      struct window_event *event, union window_value *values)
+{
+    struct saved_event saved;
+    if (!snapshot_get(r, &saved, sizeof(saved)) ||
+        !snapshot_get(r, values, shape->columns * sizeof(*values))) {
+        return false;
+    }
+    *event = (struct window_event){.time = saved.time,
+                                   .queries = saved.queries,
+                                   .has_values = saved.has_values,
+                                   .is_further = saved.is_further != 0};
+    bool is_sound = saved.queries >> shape->rule->query_count == 0 &&
+                    saved.has_values >> shape->columns == 0 && saved.is_further <= 1;
+    for (uint32_t i = 0; i < shape->columns; i++) {
+        is_sound = is_sound && is_value(shape->rule->queries[shape->query_of[i]], &values[i]);
+    }
+    return is_sound;
+}
+
+static pen_status load_events(struct groups *g, struct group *group, struct snapshot_record *r)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    struct window *window = &group->window;
+    const struct window_limits limits = {.events_max = UINT32_MAX,
+                                         .values_max = g->options->values_max};
+    struct window_event event;
+    union window_value values[PEN_STATE_QUERIES_MAX] = {{.quantity = 0}};
+    while (r->rest.len > 0) {
+        if (!get_event(shape, r, &event, values)) {
+            return PEN_E_CORRUPT;
+        }
+        const bool is_next = window->count == 0
+                                 ? !event.is_further
+                                 : event.time >= pen_window_event(window, window->count - 1)->time;
+        if (!is_next || window->count >= (1U << 30)) {
+            return PEN_E_CORRUPT;
+        }
+        PEN_TRY(pen_window_insert(window, shape, &event, values, &limits));
+    }
+    return PEN_OK;
+}
+
+pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
+{
+    struct pen_observation o;
+    if (r->kind == SNAPSHOT_GROUP) {
+        return load_group(g, r);
+    }
+    struct group *group = g->loading;
+    if (group == NULL || group->rule != r->rule || group->partition != r->partition) {
+        return PEN_E_CORRUPT;
+    }
+    pen_status st = PEN_OK;
+    if (r->kind == SNAPSHOT_GROUP_EVENTS) {
+        st = load_events(g, group, r);
+    } else {
+        pen_slice rest = r->rest;
+        const bool is_sound = pen_observation_decode(&rest, &o, NULL) == PEN_OK && rest.len == 0;
+        st = is_sound ? pen_group_sample(g, group, r->rest) : PEN_E_CORRUPT;
+    }
+    pen_groups_restored(g, group);
+    return st;
+}

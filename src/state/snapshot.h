@@ -1,0 +1,134 @@
+/*
+ * snapshot.h - private to src/state: what a structure of the state needs to be in a snapshot.
+ *
+ * A snapshot is a row of records, each of a kind, a rule and a partition.  A structure writes its
+ * own kinds between snapshot_begin and snapshot_end, appending the payload to the writer's plain
+ * buffer; when a snapshot is read its load function gets each of its records back, for the rules
+ * that are unchanged and the partitions that this state owns.  Payloads are read with the
+ * snapshot_get functions and trusted in nothing: a load says PEN_E_CORRUPT for what it would never
+ * have written.  Format: README.md.
+ */
+#ifndef STATE_SNAPSHOT_H
+#define STATE_SNAPSHOT_H
+
+#include "state_internal.h"
+
+#define SNAPSHOT_VERSION 1U
+#define SNAPSHOT_MIXED UINT32_MAX /* partition of a record whose entries tell their own */
+
+enum snapshot_kind { /* on disk: never given another number */
+                     SNAPSHOT_RULE = 1,
+                     SNAPSHOT_COUNTERS = 2,
+                     SNAPSHOT_SIGNAL = 3,
+                     SNAPSHOT_SIGNAL_SAMPLE = 4, /* of the signal before it, as are those waiting */
+                     SNAPSHOT_SIGNAL_STAGED = 5,
+                     SNAPSHOT_GROUP = 6,
+                     SNAPSHOT_GROUP_EVENTS = 7, /* of the group before it, as are samples */
+                     SNAPSHOT_GROUP_SAMPLE = 8,
+                     SNAPSHOT_VALUES = 9,
+};
+
+struct snapshot_head { /* first bytes of a snapshot, little endian as the machine */
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t shard, shards;
+    uint32_t rules; /* records of rules, which come first */
+    uint64_t epoch; /* the last commit that it knows of */
+    uint64_t records;
+    int64_t time_max;
+    uint64_t hash_key;
+    int64_t position[PEN_PARTITIONS];       /* everything with a smaller release time is in it */
+    uint32_t per_partition[PEN_PARTITIONS]; /* records; those of mixed ones count nowhere */
+    uint64_t mixed;
+    uint64_t checksum; /* of all bytes before it */
+};
+struct record_head {
+    uint32_t bytes; /* of the payload */
+    uint32_t kind;
+    uint32_t rule; /* by its place in the snapshot */
+    uint32_t partition;
+};
+
+/* The first failure stays in status, what is written behind it goes nowhere, and finish tells it.
+ */
+struct snapshot_writer {
+    struct snapshot_head head;
+    struct block_writer blocks;
+    size_t record_at; /* in blocks.plain */
+    pen_status status;
+    struct pen_err err;
+};
+/* Starts a snapshot at the beginning of fd, which stays the caller's; head is filled before finish,
+ * but for what the writer counts.  fini in every case. */
+void snapshot_start(struct snapshot_writer *w, int fd);
+PEN_MUST_USE pen_status snapshot_finish(struct snapshot_writer *w, struct pen_err *err);
+void snapshot_writer_fini(struct snapshot_writer *w);
+/* Begins a record; the payload follows. */
+void snapshot_begin(struct snapshot_writer *w, enum snapshot_kind kind, uint32_t rule,
+                    uint32_t partition);
+void snapshot_end(struct snapshot_writer *w);
+/* A record with this payload. */
+void snapshot_put(struct snapshot_writer *w, const struct record_head *head, pen_slice payload);
+/* Plain data, and a text behind its length. */
+void snapshot_add(struct snapshot_writer *w, const void *data, size_t bytes);
+void snapshot_add_text(struct snapshot_writer *w, pen_slice text);
+
+struct snapshot_record {
+    enum snapshot_kind kind;
+    uint32_t rule; /* by its place in the rule set of now */
+    uint32_t partition;
+    pen_slice rest; /* of the payload */
+};
+/* False, and no change, when the payload has no more so many bytes. */
+PEN_MUST_USE bool snapshot_get(struct snapshot_record *r, void *data, size_t bytes);
+/* Borrows the payload. */
+PEN_MUST_USE bool snapshot_get_text(struct snapshot_record *r, pen_slice *text);
+
+/* ---- reading a file, record by record ---- */
+
+struct snapshot_reader {
+    struct block_reader blocks;
+    struct snapshot_head head;
+    uint64_t left; /* records */
+    void *zstd;    /* ZSTD_DCtx */
+};
+/* Opens a snapshot and checks its head. */
+PEN_MUST_USE pen_status snapshot_reader_open(struct snapshot_reader *r, const char *dir,
+                                             const char *name, struct pen_err *err);
+void snapshot_reader_fini(struct snapshot_reader *r);
+/* The least position of a partition that the snapshot has. */
+int64_t snapshot_position(const struct snapshot_head *head);
+/* The next record, rule by its place in the snapshot; *more false: there is none. */
+PEN_MUST_USE pen_status snapshot_reader_next(struct snapshot_reader *r, struct snapshot_record *out,
+                                             bool *more, struct pen_err *err);
+/* What a record of a rule says. */
+struct snapshot_rule {
+    pen_slice id;
+    uint64_t hash;
+};
+PEN_MUST_USE bool snapshot_get_rule(struct snapshot_record *r, struct snapshot_rule *out);
+
+/* Of everything in a rule that its state depends on: what is new in struct pen_state_rule belongs
+ * in it. */
+#define STATE_RULE_BYTES_MAX ((size_t)1 << 20)
+PEN_MUST_USE pen_status pen_state_rule_hash(struct pen_buf *scratch,
+                                            const struct pen_state_rule *rule, uint64_t *out);
+
+/* ---- what each structure has ---- */
+
+void pen_state_signals_save(const struct signals *s, uint64_t hash_key, struct snapshot_writer *w);
+PEN_MUST_USE pen_status pen_state_signals_load(struct signals *s, struct snapshot_record *r);
+void pen_groups_save(const struct groups *g, struct snapshot_writer *w);
+PEN_MUST_USE pen_status pen_groups_load(struct groups *g, struct snapshot_record *r);
+void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w);
+/* The next entry of a record of values; false at its end. */
+struct new_value_saved {
+    struct new_value_hash hash;
+    uint32_t partition;
+    int64_t seen_ns;
+};
+bool pen_new_value_get(struct snapshot_record *r, struct new_value_saved *out);
+/* Takes those of partitions that this state owns. */
+PEN_MUST_USE pen_status pen_new_values_load(struct new_values *v, struct snapshot_record *r);
+
+#endif
