@@ -186,6 +186,8 @@ PEN_MUST_USE pen_status pen_state_adopt(struct pen_state *state, pen_slice run_n
 /* Copies the observation into the open run of epoch (the current one or the next). */
 PEN_MUST_USE pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
                                          const struct pen_observation *o, struct pen_err *err);
+/* Memory of observations that wait for their cut. */
+uint64_t pen_state_open_bytes(const struct pen_state *state);
 /*
  * pen_state_cut - writes and fsyncs the run of epoch.
  *

@@ -13,6 +13,7 @@
 #define SHARD_FILES 8U    /* its ring and mailboxes, the run that it writes, folders to sync */
 /* The document in the making, its parts, and the record as text for a signal. */
 #define DOCUMENT_COPIES 2U
+#define OPEN_COPIES 2U                   /* an array that grows has twice what it needs */
 #define THREAD_BYTES (UINT64_C(2) << 20) /* stack, ring, and what the allocator keeps */
 
 uint64_t shard_files_max(const struct pen_replay_options *o)
@@ -92,7 +93,9 @@ void pen_budget_plan(const struct pen_replay_options *options, const struct pen_
 {
     const uint32_t shards = options->shards == 0 ? pen_host_cores() : pen_u32(options->shards);
     const uint64_t edges = (uint64_t)shards * shards + shards;
-    *budget = (struct pen_budget){.shards = shards, .state_bytes = options->state_bytes_max};
+    *budget = (struct pen_budget){.shards = shards,
+                                  .state_bytes = options->state_bytes_max +
+                                                 OPEN_COPIES * options->open_bytes_max};
     shard_rows(options, program, budget);
     for (uint32_t i = 0; i < budget->shard_rows; i++) {
         budget->shard_bytes += budget->shard[i].bytes;

@@ -14,6 +14,7 @@ void commit_begin(struct control *c)
 {
     PEN_CHECK(!c->is_committing);
     c->is_committing = true;
+    c->is_full = false;
     for (uint32_t i = 0; i < c->shards; i++) {
         c->slots[i].is_cut = false;
         c->slots[i].is_ready = false;

@@ -352,6 +352,9 @@ static void on_message(struct control *c, struct message *message)
     case MSG_STATE:
         sink_message(c, message);
         break;
+    case MSG_FULL:
+        c->is_full = c->is_dirty = true;
+        break;
     case MSG_CUT:
         PEN_CHECK(message->epoch == c->epoch && slot->cut == NULL);
         slot->cut = message;
@@ -489,11 +492,11 @@ static bool is_parked(const struct control *c)
     return false;
 }
 
-/* Dead letters wait in memory for the commit: many of them call for it. */
+/* Dead letters and observations wait in memory for the commit: many of them call for it. */
 static bool is_commit_due(const struct control *c)
 {
     return pen_clock_mono_ns() - c->committed_at_ns >= c->options->commit_ns ||
-           c->now.dead.len >= DEAD_BYTES_MAX;
+           c->now.dead.len >= DEAD_BYTES_MAX || c->is_full;
 }
 
 /* Credentials that expire are renewed ahead of that, and told to the shards. */

@@ -84,6 +84,7 @@ struct control {
     int64_t watermark_ns;
     char reason[256]; /* why the run drains */
     bool is_dirty;    /* something happened since the last commit */
+    bool is_full;     /* a shard wants one now */
 
     struct pen_err failure;
     uint64_t records_before, plain_before; /* of earlier runs: they are not this run's speed */

@@ -116,6 +116,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
         return;
     }
     kill_point(shard->shared->options, "cut", epoch);
+    shard->is_full = false;
     if (pen_ship_cut(shard->ship, &files, &count, &err) != PEN_OK) {
         shard_fail(shard, &err);
         return;
@@ -255,6 +256,7 @@ static void from_control(struct shard *shard, struct message *message)
     case MSG_DEAD:
     case MSG_REFUSED:
     case MSG_STATE:
+    case MSG_FULL:
     case MSG_CUT:
     case MSG_READY:
     case MSG_SIGNAL:
@@ -343,6 +345,17 @@ static void shard_sleep(struct shard *shard, int64_t most_ns, bool is_parked)
     }
 }
 
+/* Observations wait in memory for the next commit: before they are too many it is asked for. */
+static void full_tell(struct shard *shard)
+{
+    if (shard->is_full ||
+        pen_state_open_bytes(shard->state) < shard->shared->options->open_bytes_max) {
+        return;
+    }
+    shard->is_full = true;
+    send_control(shard, message_new(MSG_FULL));
+}
+
 static void shard_loop(struct shard *shard)
 {
     shard->begun_ns = pen_clock_mono_ns();
@@ -359,6 +372,7 @@ static void shard_loop(struct shard *shard)
                 busy |= step_scan(shard);
             }
         }
+        full_tell(shard);
         news_tell(shard, busy);
         /* Who takes from a full mailbox does not wake its producer: a parked shard looks again. */
         const bool is_parked = !flush_outboxes(shard);

@@ -50,6 +50,7 @@ struct shard {
     int64_t begun_ns, slept_ns, starved_ns; /* of the loop; starved: the sleep that is storage's */
     int64_t full_ns;                        /* and that of a sink that takes no more for now */
     struct origins origins;                 /* of what was delivered; each cut takes the new ones */
+    bool is_full;                           /* it asked for a commit */
     bool is_damaged;
     bool is_draining;
     bool is_stopped;

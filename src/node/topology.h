@@ -33,6 +33,7 @@ enum message_kind {
     MSG_DEAD,         /* shard: a dead letter */
     MSG_REFUSED,      /* shard: the sink refused a document of epoch; a dead letter and its key */
     MSG_STATE,        /* shard: why nothing moves in its sink, or that it does again */
+    MSG_FULL,         /* shard: many observations wait for a commit */
     MSG_CUT,          /* shard: all before belongs to epoch */
     MSG_READY,        /* shard: documents and run of epoch are durable */
     MSG_SIGNAL,       /* shard: a signal changed */

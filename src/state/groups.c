@@ -326,19 +326,11 @@ static pen_status sample_keep(struct groups *g, struct group *group,
     return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
 }
 
-static int64_t sample_time(const struct text *sample)
-{
-    struct pen_observation o;
-    pen_slice in = pen_state_text(sample);
-    const pen_status st = pen_observation_decode(&in, &o, NULL);
-    PEN_CHECK(st == PEN_OK); /* we encoded it */
-    return o.time_ns;
-}
-
 /* Those that left the window go. */
 static void samples_trim(struct group *group, int64_t from)
 {
-    while (group->sample_count > 0 && sample_time(&group->samples[group->sample_at]) <= from) {
+    while (group->sample_count > 0 &&
+           pen_state_sample_time(&group->samples[group->sample_at]) <= from) {
         group->sample_at = (group->sample_at + 1) % group->sample_cap;
         group->sample_count--;
     }

@@ -104,6 +104,13 @@ pen_status pen_state_sample_encode(struct pen_buf *out, const struct pen_observa
     return pen_observation_encode(out, &sample);
 }
 
+int64_t pen_state_sample_time(const struct text *sample)
+{
+    int64_t time;
+    memcpy(&time, sample->ptr + offsetof(struct wire, time), sizeof(time));
+    return time;
+}
+
 pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, struct pen_err *err)
 {
     struct wire wire;

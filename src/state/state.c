@@ -226,6 +226,15 @@ pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
     return PEN_OK;
 }
 
+uint64_t pen_state_open_bytes(const struct pen_state *state)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < OPEN_RUNS; i++) {
+        bytes += state->open[i].bytes.len + state->open[i].count * sizeof(struct sort_entry);
+    }
+    return bytes;
+}
+
 static pen_status sync_fd(int fd, const char *what, struct pen_err *err)
 {
     return fsync(fd) == 0 ? PEN_OK

@@ -148,6 +148,9 @@ struct text { /* owned bytes */
 PEN_MUST_USE pen_status pen_state_text_set(struct text *t, pen_slice s, size_t *bytes);
 pen_slice pen_state_text(const struct text *t);
 
+/* Event time of a sample: an encoded observation. */
+int64_t pen_state_sample_time(const struct text *sample);
+
 /* ---- signals ---- */
 
 struct text_set {

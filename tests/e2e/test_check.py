@@ -64,7 +64,7 @@ def case_check_values():
     value = {row["key"]: row["value"] for row in told["settings"]}
     assert (value["shards"], value["files.level"], value["commit.interval"]) == ("3", "7", "1500ms"), value
     assert (value["document.ingested"], value["state.bytes_max"]) == ("2025-04-01T00:00:00Z", "2GiB"), value
-    assert told["memory"]["shards"] == 3 and told["memory"]["state_bytes"] == 2 << 30, told["memory"]
+    assert told["memory"]["shards"] == 3 and told["memory"]["state_bytes"] == (2 << 30) + 2 * (32 << 20), told["memory"]
     config = WORK / "c.yaml"
     config.write_text("shards: 2\nsources: [a, b]\nrules: [none.yml]\n")
     run("check", "--config", config, code=1)

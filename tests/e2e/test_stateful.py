@@ -170,6 +170,19 @@ def case_stateful_sequences():
     assert [(r["first"], r["last"]) for r in again if r["rule_name"] == "single"] == [(62, 110), (703, 703), (780, 780)], again
 
 
+def case_stateful_full():
+    """Many observations bring the commit forward: memory holds them until then."""
+    folder = generate(size="32MiB")
+    path = WORK / "rules.json"
+    path.write_text(json.dumps([rule("all", [query("source:cloudtrail", ["@eventID"])], [("", "low", "a > 5")])]))
+    epochs = {}
+    for name, size in (("one", "1GiB"), ("many", "64KiB")):
+        summary = replay(folder, WORK / name, "--rules", path, "--shards", 2, "--set", "commit.interval=1h", "--set", f"state.open_bytes_max={size}")
+        assert summary["matches"] == summary["records"]["in"] and summary["state_kept"]["groups"] > 0, summary
+        epochs[name] = {p.name.split("-")[1] for p in (WORK / name / "state").glob("run-*")}
+    assert len(epochs["one"]) == 1 and len(epochs["many"]) > 1, epochs
+
+
 def case_stateful_shards():
     """On a generated organisation: signals are the same for 1, 2, 3 and 7 shards, and after kills."""
     folder = generate(size="4MiB")
