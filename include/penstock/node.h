@@ -456,6 +456,14 @@ struct pen_gap {
     uint64_t count;
 };
 #define PEN_IOC_STATE_NAME 64U
+#define PEN_RULE_COST_ID 128U /* bytes of a rule's id, cut, with a NUL */
+struct pen_rule_cost {        /* what a rule made this run do, over all shards */
+    char id[PEN_RULE_COST_ID];
+    uint64_t matches;      /* of its queries with records */
+    uint64_t observations; /* that were appended to the log: by group */
+    uint64_t bytes;        /* of them, before compression */
+    uint64_t cpu_ns;       /* to make and send them: each sixteenth match is measured */
+};
 struct pen_replay_result {
     const char *status; /* "done", "stopped" or "failed" */
     char reason[256];   /* why it stopped */
@@ -503,6 +511,10 @@ struct pen_replay_result {
     double work_s; /* of wall_s: from the first object dealt to the last commit */
     uint64_t rss_bytes_max;
     char rules_hash[33];
+    /* Of signals_only, when the run is done: rules that matched, in the order of the rule set.  The
+     * caller frees them. */
+    struct pen_rule_cost *costs;
+    uint32_t cost_count;
 };
 /* Runs the job; words go to stderr.  The caller prints the summary.  PEN_OK also for a run that was
  * stopped (result->status). */

@@ -52,6 +52,29 @@ char *replay_command_line(int argc, char **argv)
     return line;
 }
 
+static void summary(const struct replay_args *args, const struct pen_replay_result *result)
+{
+    const struct pen_replay_options *o = &args->options;
+    struct pen_err err = {0};
+    struct backtest_report report;
+    struct backtest_report *told = NULL;
+    const bool is_backtest = o->signals_only && !result->is_unbegun;
+    if (is_backtest &&
+        backtest_report_read(&report, o->out_dir, result, o->search_groups_max, &err) == PEN_OK) {
+        told = &report;
+    } else if (is_backtest) {
+        (void)cli_fail(&err);
+    }
+    if (args->json) {
+        replay_summary_json(result, told);
+    } else if (!result->is_unbegun) { /* else the words say it all */
+        replay_summary_table(result, o->out_dir, told);
+    }
+    if (is_backtest) {
+        backtest_report_fini(&report);
+    }
+}
+
 int replay_run(struct replay_args *args)
 {
     struct pen_err err = {0};
@@ -67,11 +90,8 @@ int replay_run(struct replay_args *args)
     if (st != PEN_OK) {
         return cli_fail(&err);
     }
-    if (args->json) {
-        replay_summary_json(&result);
-    } else if (!result.is_unbegun) { /* else the words say it all */
-        replay_summary_table(&result, args->options.out_dir);
-    }
+    summary(args, &result);
+    free(result.costs);
     return exit_code(args, &result);
 }
 

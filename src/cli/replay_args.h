@@ -2,6 +2,7 @@
 #ifndef PEN_CLI_REPLAY_ARGS_H
 #define PEN_CLI_REPLAY_ARGS_H
 
+#include "backtest_report.h"
 #include "config.h"
 #include "rules.h"
 
@@ -46,8 +47,10 @@ int replay_plan(const struct replay_args *args);
 int replay_run(struct replay_args *args);
 /* "penstock replay --out x ...": malloc'd, NULL when out of memory. */
 char *replay_command_line(int argc, char **argv);
-/* The summary of a run on standard output: one line of JSON, or a table. */
-void replay_summary_json(const struct pen_replay_result *result);
-void replay_summary_table(const struct pen_replay_result *result, const char *out_dir);
+/* The summary of a run on standard output: one line of JSON, or a table.  backtest: of a run
+ * without documents what its rules told, or NULL. */
+void replay_summary_json(const struct pen_replay_result *result, struct backtest_report *backtest);
+void replay_summary_table(const struct pen_replay_result *result, const char *out_dir,
+                          struct backtest_report *backtest);
 
 #endif

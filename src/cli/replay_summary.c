@@ -152,7 +152,7 @@ static void print_promise_json(const struct pen_replay_result *r)
     (void)printf("]},");
 }
 
-void replay_summary_json(const struct pen_replay_result *r)
+void replay_summary_json(const struct pen_replay_result *r, struct backtest_report *backtest)
 {
     const struct pen_totals *t = &r->totals;
     char first[PEN_TIME_MAX];
@@ -207,6 +207,9 @@ void replay_summary_json(const struct pen_replay_result *r)
                      r->retried, r->retry_left, r->retry_refused);
     }
     print_promise_json(r);
+    if (backtest != NULL) {
+        backtest_report_json(backtest);
+    }
     const char *bound = bound_by(r);
     const char *quote = bound == NULL ? "" : "\"";
     (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f,"
@@ -300,7 +303,8 @@ static void print_promise(const struct pen_replay_result *r)
                  r->aliases.text);
 }
 
-void replay_summary_table(const struct pen_replay_result *r, const char *out)
+void replay_summary_table(const struct pen_replay_result *r, const char *out,
+                          struct backtest_report *backtest)
 {
     const struct pen_totals *t = &r->totals;
     const char *bound = bound_by(r);
@@ -319,8 +323,11 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out)
     print_exclusions(r);
     print_iocs(r);
     print_gaps(r);
+    if (backtest != NULL) {
+        backtest_report_table(backtest);
+    }
     (void)printf("\nlook further:\n  penstock signals list --out %s\n", out);
-    if (!r->is_cluster) {
+    if (!r->is_cluster && backtest == NULL) {
         (void)printf("  zstd -dc %s/documents/*.zst | head -n 1\n", out);
     }
     if (t->objects_damaged + t->objects_unknown + t->objects_unreadable + t->records_dead > 0) {

@@ -194,8 +194,8 @@ static void group_count(struct search_group *group, int64_t time_ns)
     }
 }
 
-static pen_status group_take(struct search_groups *g, pen_slice key, pen_slice values,
-                             int64_t time_ns)
+pen_status search_groups_count(struct search_groups *g, pen_slice key, pen_slice values,
+                               int64_t time_ns)
 {
     uint32_t index = 0;
     PEN_TRY(group_find(g, key, span_of(g, time_ns), &index));
@@ -225,7 +225,7 @@ pen_status search_groups_add(struct search_groups *g, const struct pen_pass_outp
         PEN_CHECK(is_whole); /* search_by_write wrote it */
         g->cut += is_first && head.is_cut;
         is_first = false;
-        PEN_TRY(group_take(g, key, values, output->time_ns));
+        PEN_TRY(search_groups_count(g, key, values, output->time_ns));
     }
     return PEN_OK;
 }

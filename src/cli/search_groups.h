@@ -31,11 +31,18 @@ struct search_groups { /* one thread */
 void search_groups_init(struct search_groups *groups, const struct search_by *by,
                         uint64_t groups_max, uint64_t distinct_max);
 void search_groups_fini(struct search_groups *groups);
+/* One more in a group: key is a compact JSON object, values are struct pen_hash128; either may be
+ * anything else that tells groups apart.  PEN_OK | PEN_E_NOMEM. */
+PEN_MUST_USE pen_status search_groups_count(struct search_groups *groups, pen_slice key,
+                                            pen_slice values, int64_t time_ns);
 /* What search_by_write appended for one record.  PEN_OK | PEN_E_NOMEM. */
 PEN_MUST_USE pen_status search_groups_add(struct search_groups *groups,
                                           const struct pen_pass_output *output);
 /* A compact JSON object; borrows groups until the next record. */
 pen_slice search_group_key(const struct search_groups *groups, const struct search_group *group);
+/* Sorts the groups: by span, then most records first, then by key; keeps the first `top` of each
+ * span (0: all) and returns how many that are. */
+uint32_t search_groups_sort(struct search_groups *groups, uint64_t top);
 /*
  * search_groups_print - to standard output: NDJSON or a table; most records first, with --every the
  * spans in their order.

@@ -28,7 +28,7 @@ static int by_count(const void *a, const void *b, void *ctx)
 }
 
 /* Sorts, and keeps the first of each span: how many are shown. */
-static uint32_t shown_pick(struct search_groups *g, uint64_t top)
+uint32_t search_groups_sort(struct search_groups *g, uint64_t top)
 {
     uint32_t shown = 0;
     uint64_t of_span = 0;
@@ -265,7 +265,7 @@ static void limits_tell(const struct search_groups *g, uint32_t shown)
 pen_status search_groups_print(struct search_groups *g, uint64_t top, bool is_json)
 {
     const uint32_t all = g->count;
-    const uint32_t shown = shown_pick(g, top);
+    const uint32_t shown = search_groups_sort(g, top);
     PEN_CHECK(shown <= all);
     if (is_json) {
         PEN_TRY(print_json(g, shown));

@@ -56,6 +56,8 @@ struct control {
     uint32_t shards;
     struct pen_ring *ring;
     struct pen_state_rule *state_rules;
+    struct rule_count *costs[SHARDS_MAX]; /* of signals_only; else NULL */
+    const char **types_needed;            /* names, of signals_only: own.types */
 
     struct object_list round; /* being dealt */
     struct object_list ahead; /* the next round, listed while this one is read */

@@ -106,6 +106,10 @@ static pen_status threads_start(struct control *c, struct pen_err *err)
     for (uint32_t i = 0; i < c->shards; i++) {
         c->slots[i].start =
             (struct shard_start){.shared = &c->shared, .index = i, .control_ring = c->ring};
+        if (c->options->signals_only) {
+            c->costs[i] = costs_new(c->program->rules);
+            c->slots[i].start.costs = c->costs[i];
+        }
         char name[32];
         (void)snprintf(name, sizeof(name), "shard-%u", i);
         PEN_TRY(
@@ -255,8 +259,47 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
     return control_resume(c, err);
 }
 
+/* Whether a record of the type can match a rule. */
+static bool has_rules(const struct pen_program_type *entry)
+{
+    return entry->query_count > 0 && entry->queries[0].tag < PEN_EXCLUDE_TAG;
+}
+
+/*
+ * Without documents, objects of types that no rule is for need not be read: the run goes on as if
+ * --types named the others.  Objects whose keys tell no type are read.
+ */
+static pen_status types_narrow(struct control *c, struct pen_err *err)
+{
+    const struct pen_replay_options *o = c->options;
+    uint32_t count = 0;
+    if (!o->signals_only || o->as_type != NULL) {
+        return PEN_OK;
+    }
+    c->types_needed = calloc((size_t)c->program->type_count + 1, sizeof(char *));
+    if (c->types_needed == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "types: out of memory");
+    }
+    for (uint32_t i = 0; i < c->program->type_count; i++) {
+        const pen_slice name = c->program->by_type[i].type->name;
+        if (has_rules(&c->program->by_type[i]) &&
+            planner_name_wanted(o->types, o->type_count, o->not_types, o->not_type_count, name)) {
+            const pen_slice copy = pen_arena_dup(&c->program->arena, name);
+            PEN_CHECK(copy.ptr != NULL);
+            c->types_needed[count++] = (const char *)copy.ptr;
+        }
+    }
+    if (count == 0) { /* no name at all would mean every type */
+        c->types_needed[count++] = "unknown";
+    }
+    c->own.types = c->types_needed;
+    c->own.type_count = count;
+    return PEN_OK;
+}
+
 static pen_status plan_open(struct control *c, struct pen_err *err)
 {
+    PEN_TRY(types_narrow(c, err));
     PEN_TRY(planner_init(&c->planner, c->options, c->program->types, on_folder_gap, c, err));
     again_name_units(&c->planner, &c->job);
     PEN_TRY(closed_mark(&c->planner, &c->job, err));
@@ -440,6 +483,9 @@ static void result_fill(struct control *c, bool is_good)
     r->storage_s = (double)c->listing_ns / 1e9;
     shards_fill(c, r);
     limits_tell(c, r);
+    if (is_good && !c->is_draining && c->costs[0] != NULL) { /* all shards said their last word */
+        costs_fill(c->program->rules, c->costs, c->shards, r);
+    }
     r->rss_bytes_max = pen_host_rss_max();
 }
 
@@ -497,6 +543,10 @@ static void control_close(struct control *c)
     ledger_fini(&c->next);
     refusals_fini(&c->refusals);
     ledger_fini(&c->open);
+    for (uint32_t i = 0; i < c->shards; i++) {
+        free(c->costs[i]);
+    }
+    free((void *)c->types_needed);
     free(c->state_rules);
     pen_program_free(c->program);
 }

@@ -510,6 +510,7 @@ void shard_main(void *ctx)
     struct shard shard = {
         .shared = start->shared, .index = start->index, .shards = start->shared->topology->shards};
     struct pen_err err = {0};
+    shard.costs = start->costs;
     shard_edges(&shard);
     const pen_status st = shard_stages(&shard, &err);
     /* Only a ring can wake another; control looks into its mailboxes from time to time as well. */

@@ -3,6 +3,7 @@
 #define PEN_NODE_SHARD_H
 
 #include "bucket_share.h"
+#include "costs.h"
 #include "topology.h"
 
 /* Written before the threads start, constant then; shared by all shards. */
@@ -28,6 +29,7 @@ struct shard_start {
     const struct shard_shared *shared;
     uint32_t index;
     const struct pen_ring *control_ring;
+    struct rule_count *costs; /* of this shard; NULL: they are not counted */
 };
 #define SHARD_READ_SLOTS 48u
 /* Files that a run may have open at once, all of its shards and the control thread. */

@@ -80,6 +80,9 @@ static int64_t object_promise(const struct shard *shard)
 static pen_status observation_send(void *ctx, const struct pen_observation *o)
 {
     struct shard *shard = ctx;
+    if (shard->costs != NULL) {
+        costs_observation(shard->costs, o);
+    }
     const uint32_t owner =
         pen_observation_partition(o->rule_id, o->group, shard->shared->hash_key) % shard->shards;
     if (owner == shard->index) {
@@ -155,12 +158,28 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     return PEN_OK;
 }
 
+/* Likewise, and what it takes is counted when somebody wants to know. */
+static pen_status observe_counted(struct shard *shard, const struct pen_scan_item *item,
+                                  uint32_t tag)
+{
+    struct rule_count *count = &shard->costs[tag / PEN_RULE_QUERIES_MAX];
+    if (count->matches++ % COSTS_MEASURED != 0) {
+        return observe(shard, item, tag);
+    }
+    const int64_t begin = pen_clock_mono_ns();
+    const pen_status st = observe(shard, item, tag);
+    count->measured++;
+    count->measured_ns += (uint64_t)(pen_clock_mono_ns() - begin);
+    return st;
+}
+
 static pen_status observe_tags(struct shard *shard, const struct pen_scan_item *item)
 {
     shard->compact.len = 0;
     shard->group.len = 0;
     for (uint32_t i = 0; i < item->tag_count; i++) {
-        PEN_TRY(observe(shard, item, item->tags[i]));
+        PEN_TRY(shard->costs == NULL ? observe(shard, item, item->tags[i])
+                                     : observe_counted(shard, item, item->tags[i]));
     }
     return PEN_OK;
 }

@@ -32,6 +32,7 @@ struct shard {
     struct pen_buf group, own_group;
     struct pen_buf compact;
     struct observer observer;
+    struct rule_count *costs;   /* by rule, or NULL */
     struct pen_err observe_err; /* why an observation could not be appended */
     uint64_t epoch;             /* of what is made now */
     uint64_t *peer_epoch;       /* [j]: of what arrives from j */
