@@ -25,13 +25,16 @@ struct pen_rule_query {
     bool has_optional_group_by; /* a missing one is "N/A"; else such an event is ignored */
     const pen_slice *values;    /* distinct fields, or metrics: names as in group_by */
     uint32_t value_count;
+    uint32_t counted_as; /* the query of the rule's state that it counts for: its own number, but
+                            for third_party, which counts a case whatever the grouping */
 };
 struct pen_rule_case {
     pen_slice name, condition;
     enum pen_severity severity;
 };
 struct pen_datadog {
-    const struct pen_rule_query *queries; /* at most PEN_STATE_QUERIES_MAX */
+    const struct pen_rule_query *queries; /* at most PEN_RULE_QUERIES_MAX; of those that are counted
+                                             as one the first has its number and name */
     uint32_t query_count;
     const struct pen_rule_case *cases; /* at most PEN_STATE_CASES_MAX */
     uint32_t case_count;

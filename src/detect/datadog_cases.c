@@ -22,6 +22,16 @@ const pen_slice *datadog_aliases(const struct datadog *d, const struct pen_datad
     return names;
 }
 
+/* How many queries the state counts. */
+static uint32_t counted(const struct pen_datadog *from)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < from->query_count; i++) {
+        count = from->queries[i].counted_as + 1 > count ? from->queries[i].counted_as + 1 : count;
+    }
+    return count;
+}
+
 static void read_condition(struct datadog *d, const struct json_node *at,
                            const struct pen_datadog *from, uint32_t index, const pen_slice *names,
                            struct pen_condition *out)
@@ -31,7 +41,7 @@ static void read_condition(struct datadog *d, const struct json_node *at,
     if (pen_slice_trim(text).len == 0) {
         return; /* always true */
     }
-    const pen_status st = pen_condition_parse(d->arena, text, names, from->query_count, out, &err);
+    const pen_status st = pen_condition_parse(d->arena, text, names, counted(from), out, &err);
     if (st != PEN_OK) {
         datadog_error_in(d, at, err.offset > text.len ? 0 : (size_t)err.offset, err.text);
     } else if (out->then_count > 0 && from->case_count > 1) {
@@ -61,7 +71,7 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
     out->state.cases = cases;
     out->state.case_count = out->case_count;
     out->state.queries = aggregations;
-    out->state.query_count = out->query_count;
+    out->state.query_count = counted(out);
 }
 
 /* A rule of several queries must say of which one a case speaks; new values need nothing said, nor
@@ -106,7 +116,7 @@ void datadog_cases(struct datadog *d, struct pen_datadog *out)
         }
     }
     if (has_one && out->case_count > 1) {
-        datadog_warn(d, list->child->next,
+        datadog_warn(d, at[1],
                      "the first case of %.*s is always true: no other one is ever reached",
                      PEN_SLICE_FMT(datadog_method(d->root)));
     }

@@ -252,6 +252,7 @@ void datadog_queries(struct datadog *d, struct pen_datadog *out)
     for (const struct json_node *kid = list == NULL ? NULL : list->child;
          kid != NULL && out->query_count < DATADOG_QUERIES_MAX; kid = kid->next) {
         struct pen_rule_query *query = &queries[out->query_count];
+        query->counted_as = out->query_count;
         const struct aggregation *aggregation = aggregation_of(d, kid, out->state.method);
         query->name = read_name(d, kid, out->query_count, out);
         query->text = read_text(d, kid);

@@ -8,12 +8,12 @@
 #define ROOTS_MAX 64U
 #define ROLL_UP_S 86400
 #define NAME_BYTES 32U
-#define CONDITION_BYTES_MAX ((size_t)PEN_STATE_QUERIES_MAX * 48)
 
 /*
  * An event belongs to the first root query that it matches, and its severity is that of the first
  * case that it matches, else the default.  Root queries that group by the same fields are one
- * grouping; each grouping with each case is a query of its own, true of single events.
+ * grouping; each grouping with each case is a query of its own, true of single events, and counts
+ * for its case.
  */
 struct grouping {
     const struct json_node *root; /* the first of its root queries */
@@ -142,7 +142,7 @@ static pen_slice name_made(struct third_party *t, uint32_t grouping, uint32_t in
     int len = is_default ? snprintf(text, sizeof(text), "default")
                          : snprintf(text, sizeof(text), "case_%u", index + 1);
     PEN_CHECK(len > 0);
-    if (t->grouping_count > 1) {
+    if (grouping > 0) {
         len += snprintf(text + len, sizeof(text) - (size_t)len, "_group_%u", grouping + 1);
     }
     return pen_arena_dup(t->d->arena, (pen_slice){(uint8_t *)text, (size_t)len});
@@ -161,22 +161,16 @@ static void add_query(struct third_party *t, uint32_t grouping, uint32_t index)
                                 .text = datadog_query_text(t->d, at, parts, PEN_COUNT(parts)),
                                 .aggregation = PEN_COUNT_EVENTS,
                                 .group_by = g->fields,
-                                .group_by_count = g->field_count};
+                                .group_by_count = g->field_count,
+                                .counted_as = index};
 }
 
-/* True when the event is counted by the case's query of any grouping. */
 static pen_slice condition_made(struct third_party *t, uint32_t index)
 {
-    char text[CONDITION_BYTES_MAX];
-    size_t len = 0;
-    for (uint32_t g = 0; g < t->grouping_count; g++) {
-        const pen_slice name = name_made(t, g, index);
-        const int n = snprintf(text + len, sizeof(text) - len, "%s%.*s > 0", g == 0 ? "" : " || ",
-                               PEN_SLICE_FMT(name));
-        PEN_CHECK(n > 0 && (size_t)n < sizeof(text) - len);
-        len += (size_t)n;
-    }
-    return pen_arena_dup(t->d->arena, (pen_slice){(uint8_t *)text, len});
+    char text[NAME_BYTES + 8];
+    const int len = snprintf(text, sizeof(text), "%.*s > 0", PEN_SLICE_FMT(t->queries[index].name));
+    PEN_CHECK(len > 0 && (size_t)len < sizeof(text));
+    return pen_arena_dup(t->d->arena, (pen_slice){(uint8_t *)text, (size_t)len});
 }
 
 static void add_case(struct third_party *t, uint32_t index, pen_slice default_status)
@@ -229,7 +223,7 @@ void datadog_third_party(struct datadog *d, struct pen_datadog *out)
     PEN_CHECK(t != NULL);
     t->d = d;
     t->out = out;
-    t->queries = PEN_NEW_N(d->arena, struct pen_rule_query, PEN_STATE_QUERIES_MAX);
+    t->queries = PEN_NEW_N(d->arena, struct pen_rule_query, PEN_RULE_QUERIES_MAX);
     t->made = PEN_NEW_N(d->arena, struct pen_rule_case, PEN_STATE_CASES_MAX);
     PEN_CHECK(t->queries != NULL && t->made != NULL);
     out->queries = t->queries;
@@ -242,11 +236,11 @@ void datadog_third_party(struct datadog *d, struct pen_datadog *out)
         datadog_error(d, options == NULL ? d->root : options, "third_party needs `defaultStatus`");
     }
     const uint32_t queries = t->grouping_count * (t->case_count + 1);
-    if (queries > PEN_STATE_QUERIES_MAX) {
+    if (queries > PEN_RULE_QUERIES_MAX) {
         datadog_error(d, options,
                       "third_party is not built for so many parts: %u groupings of root queries "
-                      "with %u cases and the default are %u queries, at most %u are counted",
-                      t->grouping_count, t->case_count, queries, PEN_STATE_QUERIES_MAX);
+                      "with %u cases and the default are %u queries, %u is the most",
+                      t->grouping_count, t->case_count, queries, PEN_RULE_QUERIES_MAX);
     }
     if (d->errors == 0) {
         put_together(t, default_status);

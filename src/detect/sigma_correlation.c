@@ -241,6 +241,7 @@ static pen_status make_queries(struct reading *r)
                                              .values = field,
                                              .value_count = r->field.len > 0};
         PEN_TRY(query_fields(r, i, &queries[i].group_by));
+        queries[i].counted_as = i;
         kinds[i] = queries[i].aggregation;
     }
     const bool is_merged = !is_temporal && !r->has_own_fields;

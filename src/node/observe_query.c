@@ -329,6 +329,7 @@ pen_status observe_query(struct observer *ob, const struct pen_program_query *qu
     if (is_none) {
         return PEN_OK;
     }
+    o->query = query->query->counted_as;
     o->values = pen_buf_slice(&ob->values);
     o->attributes = pen_buf_slice(&ob->attributes);
     return each_group(ob, query, o, fn, ctx);

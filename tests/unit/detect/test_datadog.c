@@ -165,11 +165,11 @@ static void third_party_asks_roots_then_cases(void **state)
         const char *event;
         const char *names; /* of the queries that match, in their order */
     } rows[] = {
-        {"{\"r\":1,\"c\":1}", "case_1_group_1 default_group_1"},
+        {"{\"r\":1,\"c\":1}", "case_1 default"},
         {"{\"r\":2}", "default_group_2"},
         {"{\"r\":2,\"c\":2}", "case_2_group_2 default_group_2"},
-        {"{\"r\":3,\"c\":[1,2]}", "case_1_group_1 case_2_group_1 default_group_1"},
-        {"{\"r\":[1,2]}", "default_group_1"}, /* the first root */
+        {"{\"r\":3,\"c\":[1,2]}", "case_1 case_2 default"},
+        {"{\"r\":[1,2]}", "default"}, /* the first root */
         {"{\"r\":4,\"c\":1}", ""},
     };
     (void)state;
@@ -184,7 +184,7 @@ static void third_party_asks_roots_then_cases(void **state)
     assert_true(got->cases[0].severity == PEN_HIGH && got->cases[1].severity == PEN_LOW &&
                 got->cases[2].severity == PEN_INFO);
     is_text(got->cases[0].name, "bad");
-    is_text(got->cases[2].condition, "default_group_1 > 0 || default_group_2 > 0");
+    is_text(got->cases[2].condition, "default > 0");
     is_text(got->title, "t {{@x}}");
     is_text(got->attributes[0], "@x");
     assert_int_equal(got->state.window_ns, 0);
@@ -404,17 +404,25 @@ static void data_sources_and_indexes_are_refused(void **state)
 
 static void third_party_of_too_many_parts_is_refused(void **state)
 {
-    char text[4096];
+    char text[8192];
     size_t len = 0;
-    char roots[2048] = "";
+    char roots[4096] = "";
     (void)state;
-    for (int i = 0; i < 17; i++) {
+    for (int i = 0; i < 63; i++) {
         len += (size_t)snprintf(roots + len, sizeof(roots) - len,
                                 "%s{\"query\":\"@a:%d\",\"groupByFields\":[\"@g%d\"]}",
                                 i == 0 ? "" : ",", i, i);
     }
+    /* 63 groupings, each with the default and, in the second, one case */
     (void)snprintf(text, sizeof(text), THIRD("%s", "", DEFAULT), roots);
     struct pen_rules *rules = load_json(text, false);
+    const struct pen_datadog *got = only(rules);
+    assert_int_equal(got->query_count, 63);
+    assert_int_equal(got->state.query_count, 1);
+    pen_rules_free(rules);
+    (void)snprintf(text, sizeof(text),
+                   THIRD("%s", "{\"query\":\"@c:1\",\"status\":\"high\"}", DEFAULT), roots);
+    rules = load_json(text, false);
     assert_int_equal(pen_rules_rejected(rules), 1);
     assert_int_equal(pen_rules_notice_count(rules), 1);
     pen_rules_free(rules);
