@@ -25,8 +25,8 @@ struct pen_observation { /* slices are copied by pen_state_append */
     int64_t time_ns;    /* event time */
     int64_t promise_ns; /* the object's promise, INT64_MIN when its key has no day */
     pen_slice event_id;
-    pen_slice group; /* compact JSON object of the group-by values */
-    pen_slice account, region, actor, source_ip;
+    pen_slice group;                             /* compact JSON object of the group-by values */
+    pen_slice account, region, actor, source_ip; /* of a signal several, with U+001F between them */
     pen_slice index_name, object;
     uint64_t record;
     /* What the query aggregates: JSON strings with a tab between those of one tuple and a line feed
@@ -101,6 +101,7 @@ enum pen_method {
     PEN_METHOD_THRESHOLD, /* cases over the window */
     PEN_METHOD_NEW_VALUE, /* the case is true when a tuple of values is new to its group */
     PEN_METHOD_SEQUENCE,  /* the case is true at the event that completes the last step */
+    PEN_METHOD_PASS,      /* handed on in the order of release: another state counts them */
 };
 enum pen_aggregation {
     PEN_COUNT_EVENTS,
@@ -157,6 +158,7 @@ struct pen_state_rule {
  * observations refer to the record (object and ordinal), where it can be read again. */
 bool pen_state_keeps_event(const struct pen_state_rule *rule);
 
+typedef pen_status pen_pass_fn(void *ctx, const struct pen_observation *o);
 struct pen_state_options {
     const char *dir;                    /* DIR/state */
     uint32_t shard, shards;             /* owns partitions p with p % shards == shard */
@@ -172,6 +174,8 @@ struct pen_state_options {
     /* What the log no longer holds: observations of a smaller release time are released at this one
      * and are late.  INT64_MIN: the log is whole. */
     int64_t log_from_ns;
+    pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
+    void *pass_ctx;
 };
 
 struct pen_state;
@@ -200,11 +204,21 @@ PEN_MUST_USE pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, c
 /* The commit of epoch is durable: its run may be released. */
 void pen_state_committed(struct pen_state *state, uint64_t epoch);
 
+/*
+ * pen_state_spill - what was appended to epoch may be released at once.
+ *
+ * It goes to a file without a name, which is gone with the process: for observations that can be
+ * made again, as those of signals.  A state takes either this or cut and committed.
+ */
+PEN_MUST_USE pen_status pen_state_spill(struct pen_state *state, uint64_t epoch,
+                                        struct pen_err *err);
+
 enum pen_signal_change { PEN_SIGNAL_OPENED, PEN_SIGNAL_UPDATED, PEN_SIGNAL_CLOSED };
 struct pen_signal { /* borrowed during the callback */
     char id[33];
     uint32_t rule;
     int64_t first_seen_ns, last_seen_ns;
+    int64_t opened_ns; /* release time of the event that opened it */
     pen_slice group;
     uint64_t events_matched;          /* distinct events */
     const uint64_t *events_per_query; /* query_count of them */

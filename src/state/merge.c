@@ -385,3 +385,15 @@ pen_status pen_state_run_last(const char *dir, const char *name, int64_t *releas
     reader_free(r);
     return st;
 }
+
+pen_status pen_state_merge_take(struct merge *m, int fd, struct pen_err *err)
+{
+    struct run_reader *r = reader_new("(spilled)");
+    if (r == NULL) {
+        (void)close(fd);
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "a spilled state run");
+    }
+    r->fd = fd;
+    PEN_TRY(reader_start(m, r, INT64_MIN, NULL, err));
+    return m->count > STATE_RUNS_OPEN_MAX ? shrink(m, err) : PEN_OK;
+}

@@ -82,6 +82,21 @@ pen_status pen_state_set_add(struct text_set *set, pen_slice s, size_t *bytes)
     return PEN_OK;
 }
 
+/* Each of the texts that U+001F stands between. */
+static pen_status set_add_all(struct text_set *set, pen_slice s, size_t *bytes)
+{
+    pen_slice rest = s;
+    pen_slice one;
+    pen_status st = PEN_OK;
+    if (s.len == 0 || memchr(s.ptr, 0x1f, s.len) == NULL) {
+        return pen_state_set_add(set, s, bytes);
+    }
+    while (st == PEN_OK && pen_slice_split(&rest, 0x1f, &one)) {
+        st = pen_state_set_add(set, one, bytes);
+    }
+    return st;
+}
+
 void pen_state_signal_free(struct signals *s, struct open_signal *sig)
 {
     for (uint32_t i = 0; sig->staged != NULL && i < s->samples_last; i++) {
@@ -231,6 +246,7 @@ static pen_status emit(struct signals *s, enum pen_signal_change change, struct 
     struct pen_signal out = {.rule = sig->rule,
                              .first_seen_ns = sig->first_seen,
                              .last_seen_ns = sig->last_seen,
+                             .opened_ns = sig->first_release,
                              .group = pen_state_text(&sig->group),
                              .events_matched = sig->events,
                              .events_per_query =
@@ -398,10 +414,10 @@ static pen_status gather(struct signals *s, struct open_signal *sig,
 {
     sig->late = sig->late || o->time_ns < o->promise_ns;
     PEN_TRY(pen_state_signal_sample(s, sig, encoded));
-    PEN_TRY(pen_state_set_add(&sig->sets[0], o->account, &sig->bytes));
-    PEN_TRY(pen_state_set_add(&sig->sets[1], o->region, &sig->bytes));
-    PEN_TRY(pen_state_set_add(&sig->sets[2], o->actor, &sig->bytes));
-    return pen_state_set_add(&sig->sets[3], o->source_ip, &sig->bytes);
+    PEN_TRY(set_add_all(&sig->sets[0], o->account, &sig->bytes));
+    PEN_TRY(set_add_all(&sig->sets[1], o->region, &sig->bytes));
+    PEN_TRY(set_add_all(&sig->sets[2], o->actor, &sig->bytes));
+    return set_add_all(&sig->sets[3], o->source_ip, &sig->bytes);
 }
 
 /* An event at which the rule is true. */

@@ -263,6 +263,14 @@ static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, 
     return status == PEN_OK ? sync_fd(dir, s->dir, err) : status;
 }
 
+static void open_reset(struct open_run *run)
+{
+    run->used = false;
+    run->count = 0;
+    run->bytes.len = 0;
+    pack_table_clear(&run->table);
+}
+
 pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name,
                          size_t run_name_cap, uint64_t *run_bytes, struct pen_err *err)
 {
@@ -297,11 +305,28 @@ pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name
     *run_bytes = state->writer.bytes;
     state->counters.log_bytes += state->writer.bytes;
     (void)snprintf(run_name, run_name_cap, "%s", pending->name);
-    run->used = false;
-    run->count = 0;
-    run->bytes.len = 0;
-    pack_table_clear(&run->table);
+    open_reset(run);
     return PEN_OK;
+}
+
+pen_status pen_state_spill(struct pen_state *state, uint64_t epoch, struct pen_err *err)
+{
+    struct open_run *run = find_open(state, epoch, false);
+    if (run == NULL || run->count == 0) {
+        return PEN_OK;
+    }
+    const int fd = open(state->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return PEN_FAIL(err, PEN_E_IO, 0, "%s: no temporary file (errno %d)", state->dir, errno);
+    }
+    pen_status st = pen_state_open_write(run, &state->writer, fd, err);
+    st = st == PEN_OK ? pen_state_writer_end(&state->writer, &run->table, err) : st;
+    if (st != PEN_OK) {
+        (void)close(fd);
+        return st;
+    }
+    open_reset(run);
+    return pen_state_merge_take(&state->merge, fd, err);
 }
 
 void pen_state_committed(struct pen_state *state, uint64_t epoch)
@@ -449,6 +474,10 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
                         "the state log names query %u of rule %.*s, which has %u", o->query,
                         PEN_SLICE_FMT(o->rule_id), rule->query_count);
+    }
+    if (rule->method == PEN_METHOD_PASS) {
+        PEN_CHECK(s->options.pass != NULL);
+        return s->options.pass(s->options.pass_ctx, o);
     }
     return rule->method == PEN_METHOD_MATCH || rule->query_count == 1 ? feed_single(s, o, is_same)
                                                                       : gather(s, o, is_same);

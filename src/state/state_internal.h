@@ -134,6 +134,8 @@ void pen_state_merge_fini(struct merge *m);
 PEN_MUST_USE pen_status pen_state_merge_add(struct merge *m, const char *name, bool owned_only,
                                             int64_t from, struct run_head *head,
                                             struct pen_err *err);
+/* Adds the run that a file without a name is; takes fd, also when it fails. */
+PEN_MUST_USE pen_status pen_state_merge_take(struct merge *m, int fd, struct pen_err *err);
 /* The least observation; NULL when there is none.  Valid until pen_state_merge_next. */
 const struct pen_observation *pen_state_merge_top(const struct merge *m);
 PEN_MUST_USE pen_status pen_state_merge_next(struct merge *m, struct pen_err *err);
