@@ -16,6 +16,15 @@ const char *pen_severity_name(enum pen_severity severity);
 
 /* ---- Datadog rules: reference/datadog.md section 4 ---- */
 
+#define PEN_STAGES_MAX 4U       /* of rules over signals of rules over signals */
+struct pen_signal_value {       /* where a signal has a value */
+    pen_slice attribute;        /* of its events; empty: a member of its group */
+    uint32_t position, members; /* this one of a group that has so many */
+};
+struct pen_rule_part { /* a rule of whose signals a query hears when they open */
+    uint32_t rule;     /* index in the set */
+    const struct pen_signal_value *group_by, *values; /* as many as the query's */
+};
 struct pen_rule_query {
     pen_slice name; /* alias; without one a, b, c by position */
     pen_slice text; /* log search syntax, custom extension and required filters included */
@@ -27,6 +36,8 @@ struct pen_rule_query {
     uint32_t value_count;
     uint32_t counted_as; /* the query of the rule's state that it counts for: its own number, but
                             for third_party, which counts a case whatever the grouping */
+    const struct pen_rule_part *parts; /* of a rule of a stage */
+    uint32_t part_count;
 };
 struct pen_rule_case {
     pen_slice name, condition;
@@ -46,7 +57,8 @@ struct pen_datadog {
     pen_slice message; /* template, markdown */
     pen_slice title;   /* template; empty: the rule's title, and the name of the case */
     bool has_extended_title, lowers_by_env;
-    bool is_third_party;         /* queries are those of each grouping in turn, one for each case */
+    uint32_t stage;      /* 0: it is about events; else also about signals of lower stages */
+    bool is_third_party; /* queries are those of each grouping in turn, one for each case */
     struct pen_state_rule state; /* ready for pen_state_options.rules */
 };
 
@@ -61,6 +73,7 @@ struct pen_rule { /* slices are owned by the set */
     uint32_t tag_count, tactic_count, technique_count, falsepositive_count;
     struct pen_logsource logsource;
     uint32_t line;
+    bool is_silent;            /* nobody is told of its matches but the rules that name it */
     bool is_shadow;            /* it runs, and its signals are kept apart */
     const pen_slice *group_by; /* of a Sigma rule in place of sigma.group_by; NULL: as that says */
     uint32_t group_by_count;
@@ -118,6 +131,8 @@ PEN_MUST_USE pen_status pen_rules_load(const struct pen_rules_options *options,
 void pen_rules_free(struct pen_rules *rules);
 uint32_t pen_rules_count(const struct pen_rules *rules);
 const struct pen_rule *pen_rules_at(const struct pen_rules *rules, uint32_t index);
+/* The highest stage of any rule. */
+uint32_t pen_rules_stages(const struct pen_rules *rules);
 uint32_t pen_rules_rejected(const struct pen_rules *rules); /* documents, not notices */
 uint32_t pen_rules_notice_count(const struct pen_rules *rules);
 const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_t index);

@@ -73,6 +73,26 @@ void datadog_filters_check(struct datadog *d);
 /* Queries of threshold and new_value. */
 void datadog_queries(struct datadog *d, struct pen_datadog *out);
 
+/* The alias of a query of the rule, which has those of out before it: its name, else a letter. */
+pen_slice datadog_query_name(struct datadog *d, const struct json_node *node, uint32_t index,
+                             const struct pen_datadog *out);
+
+/* ---- datadog_correlation.c: rules over signals of rules (type signal_correlation) ---- */
+
+bool datadog_is_over_signals(const struct json_node *root);
+/* Queries of such a rule, but for what is known when all rules are read. */
+void datadog_signal_queries(struct datadog *d, struct pen_datadog *out);
+/* Keeps the rule for datadog_correlations_link. */
+void datadog_correlation_wait(struct datadog *d, const struct pen_rule *rule,
+                              struct pen_hash128 text, uint64_t index);
+
+/* ---- datadog_parts.c: a rule over signals, once the rules that it names are there ---- */
+
+/* Parts of each query and the stage.  part[i] is the rule of query i. */
+void datadog_parts(struct datadog *d, const struct pen_rule *rule, const uint32_t *part);
+/* What rules over signals tell of events has to be told by the rules that they name. */
+void datadog_attributes_spread(struct pen_rules *rules);
+
 /* ---- datadog_third_party.c ---- */
 
 /* Queries and cases: each grouping of root queries with each case. */

@@ -11,7 +11,7 @@ static const struct built {
     {"rule type", "api_security", false},
     {"rule type", "workload_activity", false},
     {"rule type", "workload_security", false},
-    {"rule type", "signal_correlation", false},
+    {"rule type", "signal_correlation", true},
     {"rule type", "cloud_configuration", false},
     {"rule type", "infrastructure_configuration", false},
     {"detection method", "threshold", true},
@@ -85,7 +85,10 @@ static bool are_queries_built(struct datadog *d)
     const struct json_node *queries = datadog_get(d->root, "queries", PEN_ARRAY);
     for (const struct json_node *kid = queries == NULL ? NULL : queries->child; kid != NULL;
          kid = kid->next) {
-        if (!is_word_built(d, kid, "data source", datadog_text(kid, "dataSource")) ||
+        const pen_slice source = datadog_text(kid, "dataSource");
+        const bool is_own = datadog_is_over_signals(d->root) &&
+                            pen_slice_eq(source, PEN_SLICE_LIT("security_signals"));
+        if ((!is_own && !is_word_built(d, kid, "data source", source)) ||
             !are_members_built(d, kid, true)) {
             return false;
         }

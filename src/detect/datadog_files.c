@@ -65,7 +65,11 @@ static void add_rule(struct file *f, struct json_node *root, bool is_terraform)
     }
     struct pen_datadog *made = pen_unconst(rule.datadog);
     made->state.id = rule.id;
-    rules_keep(f->rules, &rule, f->hash, index);
+    if (datadog_is_over_signals(root)) {
+        datadog_correlation_wait(&d, &rule, f->hash, index);
+    } else {
+        rules_keep(f->rules, &rule, f->hash, index);
+    }
 }
 
 /* ---- forms ---- */

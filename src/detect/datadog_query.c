@@ -174,8 +174,8 @@ bool datadog_is_alias(pen_slice name)
     return name.len > 0;
 }
 
-static pen_slice read_name(struct datadog *d, const struct json_node *node, uint32_t index,
-                           const struct pen_datadog *out)
+pen_slice datadog_query_name(struct datadog *d, const struct json_node *node, uint32_t index,
+                             const struct pen_datadog *out)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
     const struct json_node *at = datadog_get(node, "name", PEN_STRING);
@@ -254,7 +254,7 @@ void datadog_queries(struct datadog *d, struct pen_datadog *out)
         struct pen_rule_query *query = &queries[out->query_count];
         query->counted_as = out->query_count;
         const struct aggregation *aggregation = aggregation_of(d, kid, out->state.method);
-        query->name = read_name(d, kid, out->query_count, out);
+        query->name = datadog_query_name(d, kid, out->query_count, out);
         query->text = read_text(d, kid);
         read_group_by(d, kid, query);
         if (aggregation != NULL) {

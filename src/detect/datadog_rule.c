@@ -195,17 +195,26 @@ static void set_severity(struct pen_rule *rule)
     }
 }
 
+static void read_queries(struct datadog *d, struct pen_datadog *out)
+{
+    if (datadog_is_over_signals(d->root)) {
+        datadog_signal_queries(d, out);
+    } else {
+        datadog_queries(d, out);
+    }
+    if (out->state.method == PEN_METHOD_SEQUENCE) {
+        datadog_sequence(d, out);
+    }
+    datadog_cases(d, out);
+}
+
 static void read_parts(struct datadog *d, struct pen_datadog *out)
 {
     datadog_options(d, out);
     if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("third_party"))) {
         datadog_third_party(d, out);
     } else {
-        datadog_queries(d, out);
-        if (out->state.method == PEN_METHOD_SEQUENCE) {
-            datadog_sequence(d, out);
-        }
-        datadog_cases(d, out);
+        read_queries(d, out);
     }
     check_signal_groups(d, out);
     name_groups(out);
@@ -235,7 +244,9 @@ bool datadog_rule(struct datadog *d, struct json_node *root, struct pen_rule *ru
     read_parts(d, out);
     read_templates(d, rule, out);
     if (d->errors == 0) {
-        make_trees(d, out, rule->impl);
+        if (!datadog_is_over_signals(root)) {
+            make_trees(d, out, rule->impl);
+        }
         set_severity(rule);
     }
     return d->errors == 0;

@@ -126,8 +126,8 @@ static const struct schema_member query_members[] = {
     TEXT("query"),
     {.name = "correlatedByFields", .kind = SCHEMA_TEXTS, .items_most = CORRELATED_MAX},
     RANGE("correlatedQueryIndex", 0, 9),
-    SERVER("ruleId"),
-    SERVER("defaultRuleId"),
+    TEXT("ruleId"),
+    TEXT("defaultRuleId"),
     SERVER("additionalFilters"),
     SERVER("queryLanguage"),
 };

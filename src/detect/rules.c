@@ -194,6 +194,22 @@ static void rules_select(struct pen_rules *rules)
     rules->count = kept;
 }
 
+void rules_keep_linked(struct pen_rules *rules, struct pen_rule *rule, struct pen_hash128 text,
+                       uint64_t index)
+{
+    overlay_apply(rules, rule);
+    if (rule->datadog->stage > 0 && rule->impl->exclude_count > 0) {
+        const struct builder at = {.line = rule->line, .column = 1};
+        rules_notice(rules, PEN_NOTICE_WARNING, rule->file, &at,
+                     "an overlay excludes events, and this rule is about signals: exclude them for "
+                     "the rules that it names");
+    }
+    if (rules_is_selected(&rules->options, rule)) {
+        rules_keep(rules, rule, text, index);
+        rules_hash_add(rules, text, index);
+    }
+}
+
 pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_rules **out,
                           struct pen_err *err)
 {
@@ -219,6 +235,7 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     rules_select(rules);
     sigma_filters_apply(rules);
     sigma_correlations_link(rules);
+    datadog_correlations_link(rules);
     overlay_warn_unused(rules);
     /* Borrowed until now. */
     rules->options.paths = NULL;
@@ -237,6 +254,7 @@ void pen_rules_free(struct pen_rules *rules)
         free(rules->filters);
         free(rules->overlays);
         free(rules->correlations);
+        free(rules->over_signals);
         free(rules->notices);
         free(rules->known);
         free(rules);
@@ -259,6 +277,16 @@ const struct pen_rule *pen_rules_at(const struct pen_rules *rules, uint32_t inde
 uint32_t pen_rules_rejected(const struct pen_rules *rules)
 {
     return rules->rejected;
+}
+
+uint32_t pen_rules_stages(const struct pen_rules *rules)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < rules->count; i++) {
+        const struct pen_datadog *datadog = rules->items[i].datadog;
+        most = datadog != NULL && datadog->stage > most ? datadog->stage : most;
+    }
+    return most;
 }
 
 uint32_t pen_rules_notice_count(const struct pen_rules *rules)
@@ -453,6 +481,7 @@ static bool build_correlation(const struct pen_rules *rules, uint32_t index,
                               struct query_list *list)
 {
     const struct pen_rule *rule = &rules->items[index];
+    PEN_CHECK(rule->datadog != NULL);
     for (uint32_t q = 0; q < rule->datadog->query_count; q++) {
         struct pen_expr *tree = NULL;
         if (correlated_tree(rules, &rule->impl->refs[q], search, b, &tree) != PEN_OK) {
@@ -485,7 +514,8 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct search_na
     uint32_t n = 0;
     b->line = rule->line;
     b->column = 1;
-    if (rule->impl->is_silent) {
+    const bool is_over_signals = rule->datadog != NULL && rule->datadog->stage > 0;
+    if (rule->impl->refs == NULL && (rule->is_silent || is_over_signals)) {
         return true;
     }
     if (rule->impl->refs != NULL) {

@@ -20,7 +20,6 @@ struct pen_rule_impl {
     const struct pen_logsource *sources; /* of all of them */
     uint32_t source_count;
     bool is_part, is_generated; /* a correlation names it; and one lets it report by itself */
-    bool is_silent;             /* it reports nothing by itself */
     struct pen_hash128 text;    /* of its file, and its place there */
     uint64_t index;
     bool is_switched, is_on; /* an overlay says whether it runs */
@@ -32,6 +31,15 @@ struct sigma_correlation {
     struct pen_rule rule;
     const struct pen_yaml *root;
     pen_slice name;
+    struct pen_hash128 hash;
+    uint64_t index;
+};
+
+/* A Datadog rule over signals, until the rules that it names are there. */
+struct datadog_correlation {
+    struct pen_rule rule;
+    const struct json_node *root;
+    bool is_terraform;
     struct pen_hash128 hash;
     uint64_t index;
 };
@@ -59,6 +67,8 @@ struct pen_rules {
     uint32_t overlay_count, overlay_cap;
     struct sigma_correlation *correlations;
     uint32_t correlation_count, correlation_cap;
+    struct datadog_correlation *over_signals;
+    uint32_t over_signal_count, over_signal_cap;
     struct pen_notice *notices;
     uint32_t notice_count, notice_cap;
     struct known *known; /* open addressing; cap is a power of two */
@@ -74,6 +84,9 @@ struct pen_rules {
 void *rules_grow(void *items, uint32_t count, uint32_t *cap, size_t size);
 void rules_notice(struct pen_rules *rules, enum pen_notice_level level, pen_slice file,
                   const struct builder *b, const char *text);
+/* Adds a rule that names others, when it is wanted: what overlays say of it included. */
+void rules_keep_linked(struct pen_rules *rules, struct pen_rule *rule, struct pen_hash128 text,
+                       uint64_t index);
 /* The document is left out: b->err says why. */
 void rules_reject(struct pen_rules *rules, pen_slice file, const struct builder *b);
 /* NULL when nobody has it. */
@@ -146,6 +159,11 @@ PEN_MUST_USE pen_status sigma_rule_check(struct builder *b, const struct pen_rul
 
 /* Makes rules of the correlations, once all rules that they may name are there. */
 void sigma_correlations_link(struct pen_rules *rules);
+
+/* ---- datadog_correlation.c ---- */
+
+/* Keeps the rules over signals, once all rules that they may name are there. */
+void datadog_correlations_link(struct pen_rules *rules);
 
 /* ---- sigma_filter.c ---- */
 

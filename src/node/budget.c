@@ -24,7 +24,8 @@ uint64_t shard_files_max(const struct pen_replay_options *o)
         is_remote |= pen_slice_starts(pen_slice_str(o->sources[i]), PEN_SLICE_LIT("s3:"));
     }
     const uint64_t reads = is_remote ? o->fetch_window_max : SHARD_READ_SLOTS;
-    return CONTROL_FILES + shards * (reads + o->bodies_max + PEN_STATE_FILES_MAX + SHARD_FILES);
+    return CONTROL_FILES + (uint64_t)PEN_STAGES_MAX * PEN_STATE_FILES_MAX +
+           shards * (reads + o->bodies_max + PEN_STATE_FILES_MAX + SHARD_FILES);
 }
 
 struct pen_reader_options shard_reader_options(const struct pen_replay_options *o)
@@ -104,6 +105,11 @@ void pen_budget_plan(const struct pen_replay_options *options, const struct pen_
     if (program != NULL && program->enrich != NULL) { /* those of now are of the program */
         row(budget->once, &budget->once_rows, "the next tables of addresses",
             pen_enrich_bytes(program->enrich));
+    }
+    const uint32_t stages = program == NULL ? 0 : pen_rules_stages(program->rules);
+    if (stages > 0) {
+        row(budget->once, &budget->once_rows, "rules over signals",
+            stages * options->stage_bytes_max);
     }
     row(budget->once, &budget->once_rows, "listing, commits, databases", CONTROL_BYTES);
     row(budget->once, &budget->once_rows, "mailboxes",

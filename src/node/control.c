@@ -331,7 +331,6 @@ struct ledger *ledger_of(struct control *c, uint32_t shard)
 
 static void on_message(struct control *c, struct message *message)
 {
-    struct pen_err err = {0};
     struct shard_slot *slot = &c->slots[message->from];
     switch (message->kind) {
     case MSG_DONE:
@@ -374,13 +373,12 @@ static void on_message(struct control *c, struct message *message)
         slot->is_ready = true;
         break;
     case MSG_SIGNAL:
-        if (signals_db_put(c->signals, message->change, message->signal, &err) != PEN_OK) {
-            c->failure = err;
-        }
-        signal_sink_news(c->signal_sink);
+    case MSG_PASSED:
+        stages_message(c, message);
         break;
     case MSG_RELEASED:
         slot->released = message->epoch;
+        slot->watermark_ns = message->watermark_ns;
         slot->state = message->state;
         break;
     case MSG_FAIL:
@@ -589,6 +587,7 @@ bool loop_turn(struct control *c)
 {
     listing_time(c);
     bool busy = drain(c);
+    busy |= stages_turn(c);
     interrupts(c);
     log_limit(c);
     spending_end(c);
@@ -623,7 +622,7 @@ bool loop_turn(struct control *c)
     }
     if (!c->is_committing) {
         const bool wants_end = c->is_draining || all_read(c);
-        if (c->is_final && all_slots(c, slot_released)) {
+        if (c->is_final && all_slots(c, slot_released) && !stages_turn(c)) {
             return true;
         }
         if (wants_end && !c->is_final) {

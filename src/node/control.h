@@ -29,7 +29,8 @@ struct shard_slot {
     uint64_t regex_limits;           /* by its last cut */
     struct pen_state_counters state; /* by its last release */
     bool is_cut, is_ready;
-    uint64_t released;               /* epoch up to which its release is done */
+    uint64_t released;               /* epoch up to which its release is done, */
+    int64_t watermark_ns;            /* and that is up to here */
     char sink_state[SINK_STATE_MAX]; /* why its sink stands still; "": it does not */
 };
 
@@ -58,6 +59,9 @@ struct control {
     struct pen_state_rule *state_rules;
     struct rule_count *costs[SHARDS_MAX]; /* of signals_only; else NULL */
     const char **types_needed;            /* names, of signals_only: own.types */
+    struct stages *stages;                /* of rules over signals; NULL: there are none */
+    int64_t stages_ns;                    /* watermark of the release of the stages */
+    bool has_stages_left;                 /* it is under way */
 
     struct object_list round; /* being dealt */
     struct object_list ahead; /* the next round, listed while this one is read */
@@ -125,6 +129,12 @@ void sink_message(struct control *c, const struct message *message);
 const char *sink_state(const struct control *c);
 /* The run drains, and the cluster has not taken the rest in sink.drain_timeout. */
 bool sink_gives_up(struct control *c);
+/* control_stages.c: signals of shards, and those of rules over them.  Opens before the shards
+ * start; SIGNAL and PASSED, without taking the message. */
+PEN_MUST_USE pen_status stages_open(struct control *c, struct pen_err *err);
+void stages_message(struct control *c, const struct message *message);
+/* Lets the stages catch up with the shards.  True when something was done. */
+bool stages_turn(struct control *c);
 /* From here on nothing new is begun: the run ends as stopped. */
 void stop(struct control *c, const char *reason);
 /* One message of this kind to every shard. */

@@ -31,7 +31,7 @@ struct observer { /* buffers of one thread */
         size_t *ends;
         uint32_t count, cap;
     } names[OBSERVER_NAMES_MAX];
-    struct pen_buf plain, group, values, attributes;
+    struct pen_buf plain, group, values, attributes, event;
 };
 void observer_init(struct observer *ob, const struct pen_program *program, uint32_t elements_max);
 void observer_fini(struct observer *ob);
@@ -49,6 +49,46 @@ PEN_MUST_USE pen_status observe_query(struct observer *ob, const struct pen_prog
                                       const struct pen_datadog *rule,
                                       const struct pen_record *record, struct pen_observation *o,
                                       observe_fn *fn, void *ctx);
+
+/* ---- their parts, for observe_signal.c ---- */
+
+void observer_text_reset(struct observer_texts *t);
+/* Adds the inside of a JSON string unless it is there, or elements_max are. */
+PEN_MUST_USE pen_status observer_text_add(struct observer *ob, struct observer_texts *t,
+                                          pen_slice inside);
+/* Appends to values: tuples of the texts of the first count names; the first number of the first
+ * name. */
+PEN_MUST_USE pen_status observer_tuples(struct observer *ob, uint32_t count);
+PEN_MUST_USE pen_status observer_number(struct observer *ob);
+/* Appends a member to attributes, if it fits. */
+PEN_MUST_USE pen_status observer_attribute(struct observer *ob, pen_slice name,
+                                           const struct observer_texts *t);
+/* One call of fn for each choice of the texts of the names that query groups by. */
+PEN_MUST_USE pen_status observer_groups(struct observer *ob, const struct pen_program_query *query,
+                                        struct pen_observation *o, observe_fn *fn, void *ctx);
+
+/* ---- signals as events of rules over signals ---- */
+
+struct observed_signal {
+    const struct pen_signal *signal;
+    struct pen_observation o; /* but for rule, query, group, values and attributes */
+    char index[64];
+};
+/* What is the same for all rules that hear of the signal of rule; borrows ob until the next. */
+void observer_signal_begin(struct observer *ob, const struct pen_rule *rule,
+                           const struct pen_signal *signal, struct observed_signal *out);
+/*
+ * observer_signal - hands the observation of an opening to fn, for each group that it joins.
+ *
+ * It joins none when a field has no value: a member that its group has not, or an attribute that no
+ * event kept with it tells.
+ * over     the rule that hears of it, at over_index of the set, by part of query
+ * Returns  what fn fails with | PEN_E_NOMEM | PEN_E_LIMIT
+ */
+PEN_MUST_USE pen_status observer_signal(struct observer *ob, const struct pen_rule *over,
+                                        uint32_t over_index, uint32_t query,
+                                        const struct pen_rule_part *part,
+                                        struct observed_signal *of, observe_fn *fn, void *ctx);
 
 /* What the state needs to know of a rule; keep_alive_ns is that of Sigma rules. */
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns);

@@ -17,6 +17,7 @@ void observer_init(struct observer *ob, const struct pen_program *program, uint3
     pen_buf_init(&ob->group, BYTES_MAX);
     pen_buf_init(&ob->values, BYTES_MAX);
     pen_buf_init(&ob->attributes, BYTES_MAX);
+    pen_buf_init(&ob->event, BYTES_MAX);
 }
 
 void observer_fini(struct observer *ob)
@@ -29,6 +30,7 @@ void observer_fini(struct observer *ob)
     pen_buf_fini(&ob->group);
     pen_buf_fini(&ob->values);
     pen_buf_fini(&ob->attributes);
+    pen_buf_fini(&ob->event);
 }
 
 static pen_slice element(const struct observer_texts *t, uint32_t i)
@@ -84,6 +86,24 @@ static void text_take(struct observer_texts *t)
     t->ends[t->count++] = t->bytes.len;
 }
 
+void observer_text_reset(struct observer_texts *t)
+{
+    t->bytes.len = 0;
+    t->count = 0;
+}
+
+pen_status observer_text_add(struct observer *ob, struct observer_texts *t, pen_slice inside)
+{
+    if (t->count == ob->elements_max) {
+        ob->is_cut = true;
+        return PEN_OK;
+    }
+    PEN_TRY(texts_grow(t));
+    PEN_TRY(pen_buf_add(&t->bytes, inside));
+    text_take(t);
+    return PEN_OK;
+}
+
 /* The scalars of a field: several when lists are on its path. */
 static pen_status field_texts(struct observer *ob, const struct pen_record *record, uint32_t field,
                               struct observer_texts *t)
@@ -107,8 +127,7 @@ static pen_status field_texts(struct observer *ob, const struct pen_record *reco
 static pen_status name_texts(struct observer *ob, const struct pen_record *record,
                              const struct pen_program_name *name, struct observer_texts *t)
 {
-    t->bytes.len = 0;
-    t->count = 0;
+    observer_text_reset(t);
     for (uint32_t i = 0; i < name->count && t->count == 0; i++) {
         PEN_TRY(field_texts(ob, record, name->fields[i], t));
     }
@@ -151,19 +170,10 @@ static pen_status tuple_add(struct observer *ob, uint32_t count, const uint32_t 
     return PEN_OK;
 }
 
-/* Tuples of the names' texts; none when a name has none. */
-static pen_status tuples(struct observer *ob, const struct pen_program_query *query,
-                         const struct pen_record *record)
+pen_status observer_tuples(struct observer *ob, uint32_t count)
 {
-    const uint32_t count = query->query->value_count;
     uint32_t choice[OBSERVER_NAMES_MAX] = {0};
     uint32_t made = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
-        if (ob->names[i].count == 0) {
-            return PEN_OK;
-        }
-    }
     bool has_more = count > 0;
     while (has_more) {
         const size_t before = ob->values.len;
@@ -179,21 +189,32 @@ static pen_status tuples(struct observer *ob, const struct pen_program_query *qu
     return PEN_OK;
 }
 
-/* The first number of the metric: of a text that is one, too. */
-static pen_status number(struct observer *ob, const struct pen_program_query *query,
-                         const struct pen_record *record)
+pen_status observer_number(struct observer *ob)
 {
-    if (query->query->value_count == 0) {
-        return PEN_OK;
-    }
-    struct observer_texts *t = &ob->names[0];
-    PEN_TRY(name_texts(ob, record, &query->values[0], t));
+    const struct observer_texts *t = &ob->names[0];
     for (uint32_t i = 0; i < t->count; i++) {
         if (pen_json_is_number(element(t, i))) {
             return pen_buf_add(&ob->values, element(t, i));
         }
     }
     return PEN_OK;
+}
+
+/* None when a name has none. */
+static pen_status values_make(struct observer *ob, const struct pen_program_query *query,
+                              const struct pen_record *record)
+{
+    const enum pen_aggregation kind = query->query->aggregation;
+    const uint32_t count = query->query->value_count;
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
+        if (ob->names[i].count == 0) {
+            return PEN_OK;
+        }
+    }
+    return count == 0                           ? PEN_OK
+           : kind == PEN_SUM || kind == PEN_MAX ? observer_number(ob)
+                                                : observer_tuples(ob, count);
 }
 
 /* ---- attributes of templates ---- */
@@ -231,7 +252,7 @@ static pen_status put_list(struct pen_buf *out, const struct observer_texts *t)
     return st == PEN_OK ? pen_buf_add_byte(out, ']') : st;
 }
 
-static pen_status attribute_add(struct observer *ob, pen_slice name, const struct observer_texts *t)
+pen_status observer_attribute(struct observer *ob, pen_slice name, const struct observer_texts *t)
 {
     struct pen_buf *out = &ob->attributes;
     const size_t before = out->len;
@@ -254,7 +275,7 @@ static pen_status attributes(struct observer *ob, const struct pen_program_query
     for (uint32_t i = 0; i < rule->attribute_count && st == PEN_OK; i++) {
         st = name_texts(ob, record, &query->attributes[i], &ob->names[0]);
         if (st == PEN_OK && ob->names[0].count > 0) {
-            st = attribute_add(ob, rule->attributes[i], &ob->names[0]);
+            st = observer_attribute(ob, rule->attributes[i], &ob->names[0]);
         }
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->attributes, '}') : st;
@@ -292,8 +313,8 @@ static pen_status group_texts(struct observer *ob, const struct pen_program_quer
 }
 
 /* A group that no observation holds is left out, and counted. */
-static pen_status each_group(struct observer *ob, const struct pen_program_query *query,
-                             struct pen_observation *o, observe_fn *fn, void *ctx)
+pen_status observer_groups(struct observer *ob, const struct pen_program_query *query,
+                           struct pen_observation *o, observe_fn *fn, void *ctx)
 {
     uint32_t choice[OBSERVER_NAMES_MAX] = {0};
     uint32_t made = 0;
@@ -318,12 +339,10 @@ pen_status observe_query(struct observer *ob, const struct pen_program_query *qu
                          const struct pen_datadog *rule, const struct pen_record *record,
                          struct pen_observation *o, observe_fn *fn, void *ctx)
 {
-    const enum pen_aggregation kind = query->query->aggregation;
     bool is_none = false;
     ob->is_cut = false;
     ob->values.len = 0;
-    PEN_TRY(kind == PEN_SUM || kind == PEN_MAX ? number(ob, query, record)
-                                               : tuples(ob, query, record));
+    PEN_TRY(values_make(ob, query, record));
     PEN_TRY(attributes(ob, query, rule, record));
     PEN_TRY(group_texts(ob, query, record, &is_none));
     if (is_none) {
@@ -332,5 +351,5 @@ pen_status observe_query(struct observer *ob, const struct pen_program_query *qu
     o->query = query->query->counted_as;
     o->values = pen_buf_slice(&ob->values);
     o->attributes = pen_buf_slice(&ob->attributes);
-    return each_group(ob, query, o, fn, ctx);
+    return observer_groups(ob, query, o, fn, ctx);
 }

@@ -5,8 +5,8 @@
 #include "control.h"
 #include "exclude.h"
 #include "killpoint.h"
-#include "observe.h"
 #include "spool.h"
+#include "stages.h"
 #include "wanted.h"
 #include "withdraw.h"
 
@@ -56,7 +56,7 @@ static pen_status state_rules(struct control *c, struct pen_err *err)
     }
     for (uint32_t i = 0; i < count; i++) {
         c->state_rules[i] =
-            observe_rule(pen_rules_at(c->program->rules, i), c->options->keep_alive_ns);
+            stages_shard_rule(pen_rules_at(c->program->rules, i), c->options->keep_alive_ns);
     }
     return PEN_OK;
 }
@@ -343,6 +343,7 @@ static pen_status signals_open(struct control *c, struct pen_err *err)
                                                .has_sink_apart = c->options->sink_apart != 0,
                                                .is_new_job = !c->job.is_resumed};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
+    PEN_TRY(stages_open(c, err));
     return sink_signals_open(c, err);
 }
 
@@ -355,8 +356,8 @@ static pen_status control_open(struct control *c, struct pen_err *err)
     PEN_TRY(state_rules(c, err));
     PEN_TRY(plan_open(c, err));
     PEN_TRY(pen_ring_new(RING_ENTRIES, &c->ring, err));
-    PEN_TRY(signals_open(c, err));
     shards_plan(c);
+    PEN_TRY(signals_open(c, err));
     return topology_init(&c->topology, c->shards, pen_u32(c->options->mailbox_capacity), err);
 }
 
@@ -482,6 +483,7 @@ static void result_fill(struct control *c, bool is_good)
     r->wall_s = (double)(pen_clock_mono_ns() - c->started_ns) / 1e9;
     r->storage_s = (double)c->listing_ns / 1e9;
     shards_fill(c, r);
+    stages_counters(c->stages, &r->state);
     limits_tell(c, r);
     if (is_good && !c->is_draining && c->costs[0] != NULL) { /* all shards said their last word */
         costs_fill(c->program->rules, c->costs, c->shards, r);
@@ -547,6 +549,7 @@ static void control_close(struct control *c)
         free(c->costs[i]);
     }
     free((void *)c->types_needed);
+    stages_free(c->stages);
     free(c->state_rules);
     pen_program_free(c->program);
 }

@@ -167,6 +167,28 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
     return PEN_OK;
 }
 
+static pen_status on_passed(void *ctx, const struct pen_observation *o)
+{
+    struct shard *shard = ctx;
+    shard->passed_count++;
+    return pen_observation_encode(&shard->passed, o);
+}
+
+/* Before what tells control that they were released. */
+static void passed_send(struct shard *shard)
+{
+    if (shard->passed_count == 0) {
+        return;
+    }
+    struct message *message = message_new(MSG_PASSED);
+    message->bytes = shard->passed.ptr;
+    message->byte_count = shard->passed.len;
+    message->item_count = shard->passed_count;
+    pen_buf_init(&shard->passed, SIZE_MAX);
+    shard->passed_count = 0;
+    send_control(shard, message);
+}
+
 /* A part of the release that the last commit allowed.  True when something was done. */
 static bool step_release(struct shard *shard)
 {
@@ -181,10 +203,12 @@ static bool step_release(struct shard *shard)
         shard->release_epoch = 0;
         return true;
     }
+    passed_send(shard);
     kill_point(shard->shared->options, "release", shard->release_epoch);
     if (!more) {
         struct message *message = message_new(MSG_RELEASED);
         message->epoch = shard->release_epoch;
+        message->watermark_ns = shard->watermark_ns;
         message->state = pen_state_counters_get(shard->state);
         shard->release_epoch = 0;
         send_control(shard, message);
@@ -260,6 +284,7 @@ static void from_control(struct shard *shard, struct message *message)
     case MSG_CUT:
     case MSG_READY:
     case MSG_SIGNAL:
+    case MSG_PASSED:
     case MSG_RELEASED:
     case MSG_FAIL:
     case MSG_OBSERVATIONS:
@@ -432,7 +457,9 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
         .groups_max = pen_u32((o->groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
         .window_events_max = pen_u32(o->window_events_max),
         .values_max = pen_u32(o->values_max),
-        .new_values_max = pen_u32(o->new_values_max)};
+        .new_values_max = pen_u32(o->new_values_max),
+        .pass = on_passed,
+        .pass_ctx = shard};
     PEN_TRY(pen_state_new(&state, &shard->state, err));
     for (uint32_t i = 0; i < shared->adopted_count; i++) {
         PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
@@ -462,6 +489,7 @@ static void shard_edges(struct shard *shard)
                   pen_u32(shard->shared->options->observed_groups_max));
     pen_buf_init(&shard->damage, DAMAGE_BYTES_MAX);
     pen_buf_init(&shard->compact, (size_t)16 << 20);
+    pen_buf_init(&shard->passed, SIZE_MAX);
 }
 
 static void shard_fini(struct shard *shard)
@@ -480,6 +508,7 @@ static void shard_fini(struct shard *shard)
     pen_buf_fini(&shard->own_group);
     pen_buf_fini(&shard->damage);
     pen_buf_fini(&shard->compact);
+    pen_buf_fini(&shard->passed);
     free(shard->batches);
     free(shard->in);
     free(shard->peer_epoch);

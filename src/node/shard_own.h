@@ -31,6 +31,8 @@ struct shard {
     struct batch *batches; /* [j] */
     struct pen_buf group, own_group;
     struct pen_buf compact;
+    struct pen_buf passed; /* encoded observations of this step of a release */
+    uint32_t passed_count;
     struct observer observer;
     struct rule_count *costs;   /* by rule, or NULL */
     struct pen_err observe_err; /* why an observation could not be appended */

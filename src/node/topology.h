@@ -37,6 +37,7 @@ enum message_kind {
     MSG_CUT,          /* shard: all before belongs to epoch */
     MSG_READY,        /* shard: documents and run of epoch are durable */
     MSG_SIGNAL,       /* shard: a signal changed */
+    MSG_PASSED,       /* shard: encoded observations that rules over signals count */
     MSG_RELEASED,     /* shard: everything below the watermark of epoch is released */
     MSG_FAIL,         /* shard: cannot go on: err */
     MSG_OBSERVATIONS, /* shard to shard: encoded observations */

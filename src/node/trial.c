@@ -22,9 +22,10 @@ pen_status pen_trial_new(const struct pen_trial_options *options, struct pen_tri
     trial->signals.program = options->program;
     trial->signals.temp_dir = options->temp_dir;
     const struct pen_scan_options scan = {.program = options->program};
-    const pen_status st = pen_scan_new(&scan, &trial->scan, err);
+    pen_status st = trial_signals_new(&trial->signals, err);
+    st = st == PEN_OK ? pen_scan_new(&scan, &trial->scan, err) : st;
     if (st != PEN_OK) {
-        free(trial);
+        pen_trial_free(trial);
         return st;
     }
     *out = trial;
@@ -35,6 +36,7 @@ void pen_trial_free(struct pen_trial *trial)
 {
     if (trial != NULL) {
         pen_scan_free(trial->scan);
+        trial_signals_free(&trial->signals);
         free(trial);
     }
 }
@@ -46,7 +48,7 @@ static bool is_tested(const struct pen_rule_test *test, const struct pen_rule *r
 }
 
 /* A test that no rule can pass or fail would say nothing. */
-static pen_status rules_check(const struct pen_trial *trial, const struct pen_rule_test *test,
+static pen_status rules_check(struct pen_trial *trial, const struct pen_rule_test *test,
                               const struct pen_type *type, struct pen_buf *why)
 {
     const struct pen_rules *rules = trial->options.program->rules;
@@ -54,7 +56,8 @@ static pen_status rules_check(const struct pen_trial *trial, const struct pen_ru
     uint32_t applying = 0;
     for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
         const struct pen_rule *rule = pen_rules_at(rules, i);
-        if (is_tested(test, rule)) {
+        trial->signals.is_tested[i] = is_tested(test, rule);
+        if (trial->signals.is_tested[i]) {
             tested++;
             applying += type != NULL && pen_rule_applies(rule, type);
         }
@@ -84,6 +87,14 @@ static bool is_asked(const struct pen_trial *trial, const struct pen_rule_test *
     return is_tested(test, rule) && (!test->has_query || test->query == query);
 }
 
+/* Or of a rule that such a rule hears of. */
+static bool is_heard(const struct pen_trial *trial, const struct pen_rule_test *test, uint32_t tag)
+{
+    const struct trial_signals *s = &trial->signals;
+    const uint32_t rule = tag / PEN_RULE_QUERIES_MAX;
+    return is_asked(trial, test, tag) || (s->is_needed[rule] && !s->is_tested[rule]);
+}
+
 /* The verdict on one event: *is_match, and a match becomes an observation when signals are wanted.
  */
 static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test *test,
@@ -95,11 +106,8 @@ static pen_status event_run(struct pen_trial *trial, const struct pen_rule_test 
     pen_status st = PEN_OK;
     *is_match = false;
     for (uint32_t i = 0; st == PEN_OK && i < item->tag_count; i++) {
-        if (!is_asked(trial, test, item->tags[i])) {
-            continue;
-        }
-        *is_match = true;
-        st = test->expect == PEN_EXPECT_SIGNALS
+        *is_match |= is_asked(trial, test, item->tags[i]);
+        st = test->expect == PEN_EXPECT_SIGNALS && is_heard(trial, test, item->tags[i])
                  ? trial_signals_add(&trial->signals, &of, item->tags[i], test->file, index, err)
                  : PEN_OK;
     }

@@ -3,6 +3,7 @@
 #define PEN_NODE_TRIAL_H
 
 #include "observe.h"
+#include "stages.h"
 
 #define TRIAL_SIGNALS_MAX 256U
 #define TRIAL_GROUPS_MAX 1000U   /* of an event */
@@ -22,14 +23,20 @@ struct trial_signals { /* of one test */
     char folder[4096];      /* of the state */
     char run_name[64];      /* the file in it */
     struct pen_state_rule *rules;
+    bool *is_tested, *is_needed; /* by rule; needed: or a rule that is tested hears of it */
     struct pen_state *state;
+    struct stages *stages;
+    int64_t time_max_ns; /* of the events so far */
+    struct pen_err *err; /* of the call under way */
     struct pen_buf group, own_group;
     struct observer observer;
     struct trial_signal found[TRIAL_SIGNALS_MAX];
     uint32_t count;
 };
-/* Begin, add for each match, then end: fills found, and removes the folder.  fini also after a
- * failure. */
+/* Begin, with is_tested filled, add for each match of a rule that is needed, then end: fills found
+ * with signals of the rules that are tested, and removes the folder.  fini also after a failure. */
+PEN_MUST_USE pen_status trial_signals_new(struct trial_signals *t, struct pen_err *err);
+void trial_signals_free(struct trial_signals *t);
 PEN_MUST_USE pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns,
                                             struct pen_err *err);
 struct observed;

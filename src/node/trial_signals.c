@@ -10,6 +10,7 @@
 #define RELEASE_STEPS 4096U
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
 #define LISTED_MAX 5U
+#define TRIAL_SAMPLES 10U /* as signal.events_first and _last */
 #define NONE UINT32_MAX
 
 /* ---- the state of one test ---- */
@@ -28,10 +29,85 @@ static pen_status folder_make(struct trial_signals *t, struct pen_err *err)
     return PEN_OK;
 }
 
+pen_status trial_signals_new(struct trial_signals *t, struct pen_err *err)
+{
+    const size_t count = pen_rules_count(t->program->rules);
+    t->is_tested = calloc(count + 1, sizeof(*t->is_tested));
+    t->is_needed = calloc(count + 1, sizeof(*t->is_needed));
+    return t->is_tested != NULL && t->is_needed != NULL
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
+}
+
+void trial_signals_free(struct trial_signals *t)
+{
+    free(t->is_tested);
+    free(t->is_needed);
+}
+
+/* Parts stand before what names them. */
+static void needed_fill(struct trial_signals *t)
+{
+    const struct pen_rules *rules = t->program->rules;
+    const uint32_t count = pen_rules_count(rules);
+    memcpy(t->is_needed, t->is_tested, count * sizeof(*t->is_needed));
+    for (uint32_t i = count; i-- > 0;) {
+        const struct pen_datadog *rule = pen_rules_at(rules, i)->datadog;
+        for (uint32_t q = 0; t->is_needed[i] && rule != NULL && q < rule->query_count; q++) {
+            for (uint32_t p = 0; p < rule->queries[q].part_count; p++) {
+                t->is_needed[rule->queries[q].parts[p].rule] = true;
+            }
+        }
+    }
+}
+
+static pen_status on_signal(void *ctx, enum pen_signal_change change,
+                            const struct pen_signal *signal);
+
+static pen_status on_shard_signal(void *ctx, enum pen_signal_change change,
+                                  const struct pen_signal *signal)
+{
+    struct trial_signals *t = ctx;
+    PEN_TRY(on_signal(t, change, signal));
+    return stages_signal(t->stages, change, signal, t->err);
+}
+
+static pen_status on_passed(void *ctx, const struct pen_observation *o)
+{
+    struct trial_signals *t = ctx;
+    return stages_passed(t->stages, o, t->err);
+}
+
+static pen_status states_open(struct trial_signals *t, int64_t keep_alive_ns, struct pen_err *err)
+{
+    const struct pen_state_options options = {.dir = t->folder,
+                                              .shards = 1,
+                                              .rules = t->rules,
+                                              .rule_count = pen_rules_count(t->program->rules),
+                                              .samples_first = TRIAL_SAMPLES,
+                                              .samples_last = TRIAL_SAMPLES,
+                                              .memory_bytes_max = (uint64_t)64 << 20,
+                                              .groups_max = TRIAL_GROUPS_MAX,
+                                              .window_events_max = TRIAL_EVENTS_MAX,
+                                              .values_max = TRIAL_EVENTS_MAX,
+                                              .new_values_max = TRIAL_EVENTS_MAX,
+                                              .pass = on_passed,
+                                              .pass_ctx = t};
+    const struct stages_options stages = {.program = t->program,
+                                          .state = options,
+                                          .keep_alive_ns = keep_alive_ns,
+                                          .elements_max = TRIAL_GROUPS_MAX,
+                                          .fn = on_signal,
+                                          .ctx = t};
+    PEN_TRY(stages_new(&stages, &t->stages, err));
+    return pen_state_new(&options, &t->state, err);
+}
+
 pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, struct pen_err *err)
 {
     const uint32_t count = pen_rules_count(t->program->rules);
     t->count = 0;
+    t->time_max_ns = INT64_MIN;
     pen_arena_init(&t->arena, TEXT_BYTES_MAX);
     pen_buf_init(&t->group, TEXT_BYTES_MAX);
     pen_buf_init(&t->own_group, TEXT_BYTES_MAX);
@@ -40,22 +116,12 @@ pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, s
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
     }
     for (uint32_t i = 0; i < count; i++) {
-        t->rules[i] = observe_rule(pen_rules_at(t->program->rules, i), keep_alive_ns);
+        t->rules[i] = stages_shard_rule(pen_rules_at(t->program->rules, i), keep_alive_ns);
     }
+    needed_fill(t);
     PEN_TRY(folder_make(t, err));
     observer_init(&t->observer, t->program, TRIAL_GROUPS_MAX);
-    const struct pen_state_options options = {.dir = t->folder,
-                                              .shards = 1,
-                                              .rules = t->rules,
-                                              .rule_count = count,
-                                              .samples_first = 1,
-                                              .samples_last = 1,
-                                              .memory_bytes_max = (uint64_t)64 << 20,
-                                              .groups_max = TRIAL_GROUPS_MAX,
-                                              .window_events_max = TRIAL_EVENTS_MAX,
-                                              .values_max = TRIAL_EVENTS_MAX,
-                                              .new_values_max = TRIAL_EVENTS_MAX};
-    return pen_state_new(&options, &t->state, err);
+    return states_open(t, keep_alive_ns, err);
 }
 
 static pen_status observation_append(void *ctx, const struct pen_observation *o)
@@ -72,6 +138,7 @@ pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
     char id[PEN_EVENT_ID_MAX];
     const struct pen_rule *rule = pen_program_rule(t->program, tag, &index, &query);
     const struct pen_doc *doc = of->doc;
+    t->time_max_ns = doc->time_ns > t->time_max_ns ? doc->time_ns : t->time_max_ns;
     if (observe_group(&t->group, t->program, of) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
     }
@@ -118,6 +185,9 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
                             const struct pen_signal *signal)
 {
     struct trial_signals *t = ctx;
+    if (!t->is_tested[signal->rule]) {
+        return PEN_OK;
+    }
     if (change != PEN_SIGNAL_OPENED) {
         severity_raise(t, signal);
         return PEN_OK;
@@ -145,8 +215,14 @@ pen_status trial_signals_end(struct trial_signals *t, struct pen_err *err)
     if (st == PEN_OK) {
         pen_state_committed(t->state, 1);
     }
+    t->err = err;
     while (st == PEN_OK && has_more) {
-        st = pen_state_release(t->state, INT64_MAX, RELEASE_STEPS, on_signal, t, &has_more, err);
+        st = pen_state_release(t->state, INT64_MAX, RELEASE_STEPS, on_shard_signal, t, &has_more,
+                               err);
+    }
+    has_more = true;
+    while (st == PEN_OK && has_more) {
+        st = stages_release(t->stages, INT64_MAX, t->time_max_ns, RELEASE_STEPS, &has_more, err);
     }
     return st == PEN_OK || err->status != PEN_OK
                ? st
@@ -157,6 +233,7 @@ pen_status trial_signals_end(struct trial_signals *t, struct pen_err *err)
 void trial_signals_fini(struct trial_signals *t)
 {
     pen_state_free(t->state);
+    stages_free(t->stages);
     observer_fini(&t->observer);
     if (t->folder[0] != '\0') {
         char path[sizeof(t->folder) + sizeof(t->run_name) + 1];
@@ -170,6 +247,7 @@ void trial_signals_fini(struct trial_signals *t)
     pen_arena_fini(&t->arena);
     free(t->rules);
     t->state = NULL;
+    t->stages = NULL;
     t->rules = NULL;
     t->folder[0] = '\0';
     t->run_name[0] = '\0';

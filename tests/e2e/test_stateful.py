@@ -306,7 +306,7 @@ def case_stateful_correlations_bad():
     """What is wrong with a correlation, or not built, is refused with its place and a clear word."""
     head = ["type: event_count", "rules: denied", "group-by: [userIdentity.arn]", "timespan: 5m", "condition: {gte: 3}"]
     for change, words in ((("event_count", "value_avg"), "averages and percentiles are not built"),
-                          (("rules: denied", "rules: nobody"), "no plain rule of this set has the id or name `nobody`"),
+                          (("rules: denied", "rules: nobody"), "no rule of this set has the id or name `nobody`"),
                           (("5m", "5"), "a whole number and one of s m h d w"), (("5m", "0m"), "a whole number and one of"),
                           (("5m", "99d"), "31 days at most"), (("gte", "lt"), "is known only when a window is over"),
                           (("gte: 3", "gte: x"), "a whole number is wanted"), (("gte: 3", "gte: 3, gt: 4"), "one of gt and gte"),

@@ -350,7 +350,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
     static const struct {
         const char *member, *what;
     } rows[] = {
-        {"\"type\":\"signal_correlation\"", "the rule type signal_correlation is not built yet"},
         {"\"type\":\"workload_security\"", "the rule type workload_security is not built yet"},
         {"\"referenceTables\":[{\"tableName\":\"t\"}]",
          "rules with reference tables are not built"},
@@ -371,7 +370,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
                                     "},\n%s}",
                        method, is_member ? rows[i].member : "\"tags\":[]");
         (void)snprintf(notice, sizeof(notice), "f.json:%s%s%s",
-                       is_member && i >= 2 ? "2:" : "1:1: ",
+                       is_member && i >= 1 ? "2:" : "1:1: ",
                        is_member ? "" : "the detection method ", is_member ? "" : method);
         struct pen_rules *rules = load_json(text, false);
         assert_int_equal(pen_rules_rejected(rules), 1);

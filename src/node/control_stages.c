@@ -1,0 +1,101 @@
+/* tested by tests/e2e/test_chains.py */
+#include "penstock/node.h"
+
+#include "control.h"
+#include "killpoint.h"
+#include "observe.h"
+#include "stages.h"
+
+#include <stdlib.h>
+
+#define STEPS 4096U /* observations of a stage between looks at the mailboxes */
+
+static pen_status signal_put(void *ctx, enum pen_signal_change change,
+                             const struct pen_signal *signal)
+{
+    struct control *c = ctx;
+    struct pen_err err = {0};
+    if (pen_rules_at(c->program->rules, signal->rule)->is_silent) {
+        return PEN_OK;
+    }
+    const pen_status st = signals_db_put(c->signals, change, signal, &err);
+    if (st != PEN_OK) {
+        c->failure = err;
+    }
+    signal_sink_news(c->signal_sink);
+    return st;
+}
+
+pen_status stages_open(struct control *c, struct pen_err *err)
+{
+    const struct pen_replay_options *o = c->options;
+    const struct stages_options options = {
+        .program = c->program,
+        .state = {.dir = c->job.state_dir,
+                  .hash_key = c->job.hash_key,
+                  .samples_first = pen_u32(o->events_first),
+                  .samples_last = pen_u32(o->events_last),
+                  .memory_bytes_max = o->stage_bytes_max,
+                  .groups_max = pen_u32((o->groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
+                  .window_events_max = pen_u32(o->window_events_max),
+                  .values_max = pen_u32(o->values_max),
+                  .new_values_max = pen_u32(o->new_values_max)},
+        .keep_alive_ns = o->keep_alive_ns,
+        .elements_max = pen_u32(o->observed_groups_max),
+        .fn = signal_put,
+        .ctx = c};
+    for (uint32_t i = 0; i < c->shards; i++) {
+        c->slots[i].watermark_ns = INT64_MIN;
+    }
+    c->stages_ns = INT64_MIN;
+    return stages_new(&options, &c->stages, err);
+}
+
+static pen_status passed(struct control *c, const struct message *message, struct pen_err *err)
+{
+    pen_slice in = {message->bytes, message->byte_count};
+    for (uint32_t i = 0; i < message->item_count; i++) {
+        struct pen_observation o;
+        PEN_TRY(pen_observation_decode(&in, &o, err));
+        PEN_TRY(stages_passed(c->stages, &o, err));
+    }
+    return PEN_OK;
+}
+
+void stages_message(struct control *c, const struct message *message)
+{
+    struct pen_err err = {0};
+    pen_status st = PEN_OK;
+    if (message->kind == MSG_PASSED) {
+        st = passed(c, message, &err);
+    } else {
+        st = signal_put(c, message->change, message->signal);
+        st = st == PEN_OK ? stages_signal(c->stages, message->change, message->signal, &err) : st;
+    }
+    if (st != PEN_OK && c->failure.status == PEN_OK) {
+        c->failure = err;
+    }
+}
+
+bool stages_turn(struct control *c)
+{
+    struct pen_err err = {0};
+    int64_t low = INT64_MAX;
+    bool has_more = false;
+    for (uint32_t i = 0; i < c->shards; i++) {
+        low = c->slots[i].watermark_ns < low ? c->slots[i].watermark_ns : low;
+    }
+    if (c->stages == NULL || c->failure.status != PEN_OK ||
+        (low <= c->stages_ns && !c->has_stages_left)) {
+        return false;
+    }
+    kill_point(c->options, "stages", c->epoch - 1);
+    c->stages_ns = low;
+    if (stages_release(c->stages, low, c->committed.totals.time_last_ns, STEPS, &has_more, &err) !=
+            PEN_OK &&
+        c->failure.status == PEN_OK) {
+        c->failure = err;
+    }
+    c->has_stages_left = has_more;
+    return true;
+}

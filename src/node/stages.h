@@ -1,0 +1,50 @@
+/*
+ * stages.h - rules over signals of other rules: the states behind those of the shards.
+ *
+ * A rule of stage n counts signals of lower stages, and perhaps events.  Each stage has one state
+ * with all partitions.  What it counts comes in any order, with the release time of the event that
+ * opened the signal, and is fed in the order of release once the stage before it is through: a pure
+ * function of what the shards release, whatever their number.  Nothing of it is durable: a run that
+ * resumes releases its log again, so that the same signals come again.  One thread; one
+ * observation, the text of a signal and `bytes_max` of each stage in memory, the rest in files
+ * without names.
+ */
+#ifndef PEN_NODE_STAGES_H
+#define PEN_NODE_STAGES_H
+
+#include "penstock/node.h"
+
+struct stages; /* NULL where no rule is over signals: every function takes it */
+struct stages_options {
+    const struct pen_program *program;
+    struct pen_state_options state; /* but for rules, shard, shards and pass */
+    int64_t keep_alive_ns;          /* of Sigma rules */
+    uint32_t elements_max;          /* groups that a signal joins for a query */
+    pen_signal_fn *fn;              /* gets the signals of all stages */
+    void *ctx;
+};
+PEN_MUST_USE pen_status stages_new(const struct stages_options *options, struct stages **out,
+                                   struct pen_err *err);
+void stages_free(struct stages *stages);
+/* A change of a signal of any rule: openings count for the rules that name it. */
+PEN_MUST_USE pen_status stages_signal(struct stages *stages, enum pen_signal_change change,
+                                      const struct pen_signal *signal, struct pen_err *err);
+/* An observation that a state of a shard passed on. */
+PEN_MUST_USE pen_status stages_passed(struct stages *stages, const struct pen_observation *o,
+                                      struct pen_err *err);
+/*
+ * stages_release - all of which the release time is below watermark_ns, stage after stage.
+ *
+ * Every signal and observation with such a release time has to have been told.  As
+ * pen_state_release: INT64_MAX is the end, time_max_ns the largest event time so far, steps bound
+ * a call, *more asks for another one.
+ */
+PEN_MUST_USE pen_status stages_release(struct stages *stages, int64_t watermark_ns,
+                                       int64_t time_max_ns, uint32_t steps, bool *more,
+                                       struct pen_err *err);
+/* Adds what the stages count to sum. */
+void stages_counters(const struct stages *stages, struct pen_state_counters *sum);
+/* What shards make of the rules: those over signals are passed on. */
+struct pen_state_rule stages_shard_rule(const struct pen_rule *rule, int64_t keep_alive_ns);
+
+#endif

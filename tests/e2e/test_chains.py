@@ -1,0 +1,78 @@
+"""Rules over signals of other rules: Datadog's signal_correlation and chains of Sigma correlations, alike for any shards
+and kills, and against the oracle."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from kit import *  # noqa: E402,F403
+import test_stateful as stateful
+from test_stateful import ALICE, BOB, DENIED, WORKED, correlation, made, query, rule, run_rules, run_sigma
+
+
+def over(name, queries, cases, **more):
+    made_rule = rule(name, queries, cases, **more)
+    return {**made_rule, "type": "signal_correlation"}
+
+
+def of(id_, by=("@userIdentity.arn",), **more):
+    return {"ruleId": id_, "aggregation": "event_count", "correlatedByFields": list(by), **more}
+
+
+def seen(rows):
+    return [(r["rule_name"], r["first"], r["last"], r["events_matched"], r["group_by"]) for r in rows]
+
+
+def case_chains_datadog():
+    """Openings count as events of the rules that name the rule: by a field of the group, or one that events tell."""
+    create = rule("create", [query("@evt.name:CreateUser")], [("", "low", "a > 0")], keep=300, id="r-create",
+                  message="{{@requestParameters.userName}}")
+    keys = rule("keys", [query("@evt.name:CreateAccessKey", ["@requestParameters.by"])], [("", "low", "a > 1")], id="r-keys")
+    both = over("both", [of("r-create", name="made"), of("r-keys", ["@requestParameters.by"], name="keys")],
+                [("", "critical", "made > 0 && keys > 0"), ("twice", "high", "made > 1")], window=900, keep=3600, id="r-both",
+                message="{{@requestParameters.userName}} {{events_matched_per_query.made}}", hasExtendedTitle=True)
+    last = over("last", [of("r-both"), of("r-create", name="b")], [("", "critical", "a > 0 && b > 1")], window=3600, keep=3600)
+    by_ip = over("ip", [of("r-create", ["@network.client.ip"])], [("", "medium", "a > 1")], window=7200, keep=7200, longest=7200)
+    events = [made(1, 0, "CreateUser", requestParameters={"userName": "u1"}, sourceIPAddress="198.51.100.7"),
+              made(2, 10, "CreateUser", requestParameters={"userName": "u2"}, sourceIPAddress="198.51.100.8"),  # the same signal
+              made(3, 400, "CreateUser", requestParameters={"userName": "u3"}, sourceIPAddress="198.51.100.9"),
+              made(4, 500, "CreateAccessKey", requestParameters={"by": ALICE}), made(5, 510, "CreateAccessKey", requestParameters={"by": ALICE}),
+              made(6, 400, "CreateUser", BOB, sourceIPAddress="198.51.100.7", awsRegion="us-east-1")]
+    rows, summary = run_rules([last, by_ip, both, create, keys], events)  # in any order in the file
+    alice, ip = {"@userIdentity.arn": ALICE}, {"@network.client.ip": "198.51.100.7"}
+    assert seen(rows) == [
+        ("both", 400, 510, 3, alice), ("create", 0, 10, 2, alice), ("create", 400, 400, 1, alice),
+        ("create", 400, 400, 1, {"@userIdentity.arn": BOB}), ("ip", 400, 400, 2, ip),
+        ("keys", 510, 510, 2, {"@requestParameters.by": ALICE}), ("last", 400, 400, 3, alice)], seen(rows)
+    got = {r["rule_name"]: r for r in rows}
+    assert got["both"]["severity"] == "critical" and got["both"]["events_per_query"] == [2, 1], got["both"]
+    assert got["both"]["message"] == "u1, u3 2" and got["both"]["title"].endswith(f" - {ALICE}"), got["both"]
+    assert json.loads(got["ip"]["regions"]) == ["eu-west-1", "us-east-1"], got["ip"]
+    ids = {r["id"] for r in rows}
+    assert all(event_id in ids for name in ("both", "ip", "last") for _, event_id in got[name]["queries"]), got
+    assert summary["signals"]["opened"] == len(rows), summary["signals"]
+
+
+def case_chains_sigma():
+    """A correlation's signals are what the next one counts; without generate none of the parts reports by itself."""
+    many = correlation("Many", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01",
+                       ["type: event_count", "rules: denied", "group-by: [userIdentity.arn]", "timespan: 5m", "condition: {gte: 2}"]
+                       ).replace("title: Many", "title: Many\nname: many")
+    chain = correlation("Chain", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b02",
+                        ["type: temporal_ordered", "rules: [many, worked]", "group-by: [who]", "timespan: 10m",
+                         "aliases: {who: {many: userIdentity.arn, worked: requestParameters.by}}"], "critical")
+    wide = correlation("Wide", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b03",
+                       ["type: value_count", "rules: [many]", "timespan: 1h", "condition: {gte: 2, field: userIdentity.arn}"])
+    deny = {"errorCode": "AccessDenied"}
+    events = [made(1, 0, "A", **deny), made(2, 60, "A", **deny), made(3, 90, "A", **deny), made(4, 200, "A", BOB, **deny),
+              made(5, 300, "B", BOB, **deny), made(6, 100, "CreateUser", BOB, requestParameters={"by": ALICE}),
+              made(7, 50, "CreateUser", BOB, requestParameters={"by": BOB})]
+    texts = [wide, chain, many, DENIED, WORKED]  # in any order
+    rows = run_sigma(texts, events, "out")
+    assert seen(rows) == [("Chain", 100, 100, 2, {"who": ALICE}), ("Wide", 300, 300, 2, {})], seen(rows)
+    rows = run_sigma([wide, chain.replace("  type", "  generate: true\n  type"), many, DENIED, WORKED], events, "loud")
+    assert {r["rule_name"] for r in rows} == {"Chain", "Wide", "Many", "Worked"}, seen(rows)
+
+
+if __name__ == "__main__":
+    main(globals())
