@@ -52,6 +52,7 @@ struct pen_type {
     pen_slice name;
     uint32_t id; /* index in the table */
     pen_slice key_pattern;
+    pen_slice ignore_pattern; /* objects of the type whose key it is found in are not read; or "" */
     enum pen_type_format format;
     pen_slice pattern;     /* TEXT: regular expression, its named groups are the fields */
     pen_slice first_line;  /* TEXT: what the first line of a record looks like; "": one line each */
@@ -140,6 +141,7 @@ struct pen_key_info {
     pen_slice organization;      /* o-xxxx or empty */
     int64_t day_ns;              /* start of the day in the key, or INT64_MIN */
     bool is_digest;              /* a CloudTrail digest by its key */
+    bool is_ignored;             /* the type passes over it */
 };
 struct pen_classifier; /* one per thread: Hyperscan scratch */
 PEN_MUST_USE pen_status pen_classifier_new(const struct pen_types *types,

@@ -480,6 +480,7 @@ struct pen_replay_result {
     uint64_t retry_left;    /* refused ones that cannot be read now and keep what they gave */
     uint64_t retry_refused; /* those of the retry that are refused at its end */
     struct pen_state_counters state; /* of all shards, by what they released */
+    uint64_t ignored; /* of the pruned objects: by patterns of their types, by this run's listing */
     uint64_t skipped; /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
         char name[PEN_TYPE_NAME_MAX + 1];

@@ -17,7 +17,11 @@ pen_status pen_classifier_new(const struct pen_types *types, struct pen_classifi
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "classifier: out of memory");
     }
     classifier->types = types;
-    if (types->keys != NULL && hs_alloc_scratch(types->keys, &classifier->scratch) != HS_SUCCESS) {
+    if ((types->keys != NULL &&
+         hs_alloc_scratch(types->keys, &classifier->scratch) != HS_SUCCESS) ||
+        (types->ignored != NULL &&
+         hs_alloc_scratch(types->ignored, &classifier->scratch) != HS_SUCCESS)) {
+        (void)hs_free_scratch(classifier->scratch);
         free(classifier);
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "classifier: out of memory");
     }
@@ -43,6 +47,36 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
     unsigned *best = ctx;
     *best = id < *best ? id : *best;
     return 0;
+}
+
+struct ignored {
+    unsigned type;
+    bool is_found;
+};
+
+static int on_ignored(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                      void *ctx)
+{
+    (void)from;
+    (void)to;
+    (void)flags;
+    struct ignored *ignored = ctx;
+    ignored->is_found |= id == ignored->type;
+    return 0;
+}
+
+/* Whether the type that the key tells passes over it. */
+static bool is_ignored(struct pen_classifier *classifier, pen_slice key, unsigned type)
+{
+    const struct pen_types *types = classifier->types;
+    struct ignored found = {.type = type};
+    if (types->ignored == NULL || type == UINT32_MAX) {
+        return false;
+    }
+    const hs_error_t got = hs_scan(types->ignored, (const char *)key.ptr, (unsigned)key.len, 0,
+                                   classifier->scratch, on_ignored, &found);
+    PEN_CHECK(got == HS_SUCCESS);
+    return found.is_found;
 }
 
 static bool is_digit(uint8_t c)
@@ -216,5 +250,6 @@ void pen_classify_key(struct pen_classifier *classifier, pen_slice key, struct p
         .region = find_region(key),
         .organization = find_organization(key),
         .day_ns = find_day(key),
-        .is_digest = pen_slice_find(key, PEN_SLICE_LIT("CloudTrail-Digest/")) != SIZE_MAX};
+        .is_digest = pen_slice_find(key, PEN_SLICE_LIT("CloudTrail-Digest/")) != SIZE_MAX,
+        .is_ignored = is_ignored(classifier, key, best)};
 }

@@ -55,7 +55,7 @@ static const struct key_note notes[] = {
     {"loggroup", NULL, NULL},
     {"renamed_newfields", NULL, "fields get their new names, the old ones stay beside them"},
     {"script_ecs", "", "its Python script is not run; what the script adds is missing"},
-    {"s3_key_ignored", "", "there is no pattern of keys to pass over"},
+    {"s3_key_ignored", NULL, NULL},
     {"index_rotation", NULL, NULL},
     {"index_time", "@timestamp", months},
     {"index_tz", "+00:00", months},
@@ -266,6 +266,7 @@ static void section_add(struct import *im)
     raw(im, im->yaml->len > 0 ? "---\n" : "");
     pair(im, "name", im->section);
     pair(im, "key", value(im, "s3_key"));
+    pair(im, "ignore", value(im, "s3_key_ignored"));
     add_framing(im, format_of(value(im, "file_format")));
     add_time(im);
     add_names(im);

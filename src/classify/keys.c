@@ -10,8 +10,8 @@
 /* What is built on one machine runs on others: nothing but what Hyperscan needs itself. */
 static const hs_platform_info_t any_cpu = {.tune = HS_TUNE_FAMILY_GENERIC, .cpu_features = 0};
 
-pen_status keys_compile(const struct pen_type *items, uint32_t count, struct hs_database **out,
-                        struct pen_err *err)
+pen_status keys_compile(const struct pen_type *items, uint32_t count, bool is_ignore,
+                        struct hs_database **out, struct pen_err *err)
 {
     const char **patterns = calloc(count, sizeof(char *));
     unsigned *flags = calloc(count, sizeof(*flags));
@@ -24,8 +24,9 @@ pen_status keys_compile(const struct pen_type *items, uint32_t count, struct hs_
         count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (items[i].key_pattern.len > 0) {
-            patterns[used] = (const char *)items[i].key_pattern.ptr;
+        const pen_slice pattern = is_ignore ? items[i].ignore_pattern : items[i].key_pattern;
+        if (pattern.len > 0) {
+            patterns[used] = (const char *)pattern.ptr;
             flags[used] = KEY_FLAGS;
             ids[used++] = i;
         }

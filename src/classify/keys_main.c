@@ -39,7 +39,7 @@ static pen_status write_keys(const struct pen_type *items, uint32_t count, const
     hs_database_t *database = NULL;
     char *bytes = NULL;
     size_t len = 0;
-    PEN_TRY(keys_compile(items, count, &database, err));
+    PEN_TRY(keys_compile(items, count, false, &database, err));
     pen_status st = PEN_OK;
     FILE *file = fopen(path, "wbe");
     if (file == NULL || hs_serialize_database(database, &bytes, &len) != HS_SUCCESS ||

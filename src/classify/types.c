@@ -138,7 +138,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "forwarded",  "map",          "fixed",           "text",
         "attributes", "columns",      "separator",       "prefix",
         "copy",       "envelopes",    "message_columns", "ignore_container_stderr",
-        "sources"};
+        "sources",    "ignore"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -147,7 +147,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         if (!is_known) {
             return fail_at(
                 l, kid->key,
-                "no key of a log type; known: name key format pattern first_line "
+                "no key of a log type; known: name key ignore format pattern first_line "
                 "header_lines columns message_columns envelopes ignore_container_stderr separator "
                 "array time time_form id "
                 "id_suffix index rotation prefix copy script logsources sources identity forwarded "
@@ -348,8 +348,10 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     }
     PEN_TRY(check_keys(l, root));
     PEN_TRY(check_pattern(l, pen_yaml_get(root, "key")));
+    PEN_TRY(check_pattern(l, pen_yaml_get(root, "ignore")));
     *type = (struct pen_type){.name = pen_yaml_text(root, "name"),
                               .key_pattern = pen_yaml_text(root, "key"),
+                              .ignore_pattern = pen_yaml_text(root, "ignore"),
                               .index_name = pen_yaml_text(root, "index"),
                               .prefix = pen_yaml_text(root, "prefix"),
                               .script = pen_yaml_text(root, "script")};
@@ -464,9 +466,10 @@ static pen_status load(struct loader *l, const char *dir)
     PEN_CHECK(unknown != NULL);
     l->types->unknown = unknown->id;
     l->types->keys = dir == NULL ? keys_built_in() : NULL;
+    PEN_TRY(keys_compile(l->types->items, l->types->count, true, &l->types->ignored, l->err));
     return l->types->keys != NULL
                ? PEN_OK
-               : keys_compile(l->types->items, l->types->count, &l->types->keys, l->err);
+               : keys_compile(l->types->items, l->types->count, false, &l->types->keys, l->err);
 }
 
 pen_status pen_types_load(const char *dir, struct pen_types **out, struct pen_err *err)
@@ -490,6 +493,7 @@ void pen_types_free(struct pen_types *types)
 {
     if (types != NULL) {
         keys_free(types->keys);
+        keys_free(types->ignored);
         free(types->items);
         pen_arena_fini(&types->arena);
         free(types);

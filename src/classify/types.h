@@ -10,8 +10,9 @@ struct pen_types {
     struct pen_arena arena;
     struct pen_type *items;
     uint32_t count;
-    uint32_t unknown;         /* index of the fallback */
-    struct hs_database *keys; /* NULL: no type has a key pattern */
+    uint32_t unknown;            /* index of the fallback */
+    struct hs_database *keys;    /* NULL: no type has a key pattern */
+    struct hs_database *ignored; /* NULL: none passes over any */
 };
 
 #endif

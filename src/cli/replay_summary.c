@@ -164,10 +164,11 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
     (void)printf("\"job\":\"%s\",\"shards\":%u,\"objects\":{\"listed\":%" PRIu64
                  ",\"pruned\":%" PRIu64 ",\"read\":%" PRIu64 ",\"empty\":%" PRIu64
                  ",\"damaged\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"unreadable\":%" PRIu64
-                 ",\"digest\":%" PRIu64 ",\"by_content\":%" PRIu64 ",\"skipped\":%" PRIu64 "},",
+                 ",\"digest\":%" PRIu64 ",\"by_content\":%" PRIu64 ",\"skipped\":%" PRIu64
+                 ",\"ignored\":%" PRIu64 "},",
                  r->job, r->shards, t->objects_listed, t->objects_pruned, t->objects_read,
                  t->objects_empty, t->objects_damaged, t->objects_unknown, t->objects_unreadable,
-                 t->objects_digest, t->objects_by_content, r->skipped);
+                 t->objects_digest, t->objects_by_content, r->skipped, r->ignored);
     (void)printf("\"bytes\":{\"read\":%" PRIu64 ",\"plain\":%" PRIu64 ",\"shipped\":%" PRIu64
                  "},\"records\":{\"in\":%" PRIu64 ",\"delivered\":%" PRIu64
                  ",\"duplicate\":%" PRIu64 ",\"excluded\":%" PRIu64 ",\"filtered\":%" PRIu64
@@ -229,13 +230,14 @@ static void more(const char *before, uint64_t count, const char *what)
     }
 }
 
-static void print_counts(const struct pen_totals *t, uint64_t skipped)
+static void print_counts(const struct pen_totals *t, uint64_t ignored, uint64_t skipped)
 {
     (void)printf("%-10s %" PRIu64 " read, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64
                  " unknown, %" PRIu64 " unreadable",
                  "objects", t->objects_read, t->objects_empty, t->objects_damaged,
                  t->objects_unknown, t->objects_unreadable);
     more(", ", t->objects_pruned, "pruned");
+    more(", of them ", ignored, "ignored by their types");
     more(", ", t->objects_digest, "digest");
     more(", ", skipped, "skipped");
     (void)printf(
@@ -317,7 +319,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out,
                  (double)(t->records_in - r->records_before) / r->wall_s,
                  (double)(t->bytes_plain - r->plain_before) / 1e6 / r->wall_s,
                  bound == NULL ? "" : ", bound by ", bound == NULL ? "" : bound);
-    print_counts(t, r->skipped);
+    print_counts(t, r->ignored, r->skipped);
     print_detection(r);
     print_promise(r);
     print_exclusions(r);

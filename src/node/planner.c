@@ -120,6 +120,13 @@ bool planner_key_wanted(struct planner *planner, pen_slice key, struct pen_key_i
            planner_name_wanted(o->types, o->type_count, o->not_types, o->not_type_count, type);
 }
 
+bool planner_ignores(struct planner *planner, const struct pen_key_info *info)
+{
+    const bool is_ignored = info->is_ignored && planner->options->as_type == NULL;
+    planner->ignored += is_ignored;
+    return is_ignored;
+}
+
 pen_status planner_unit_add(struct planner *planner, char *path, char *key, bool is_file)
 {
     if (path == NULL || key == NULL ||
@@ -383,7 +390,9 @@ static pen_status object_add(struct planner *planner, struct object_list *list, 
                              char *key, const char *name, uint32_t unit)
 {
     struct pen_key_info info;
-    if (path != NULL && key != NULL && !planner_key_wanted(planner, pen_slice_str(key), &info)) {
+    if (path != NULL && key != NULL &&
+        (!planner_key_wanted(planner, pen_slice_str(key), &info) ||
+         planner_ignores(planner, &info))) {
         list->pruned++;
         free(path);
         free(key);

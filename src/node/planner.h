@@ -33,6 +33,7 @@ struct planner {
     uint32_t unit_count, unit_cap;
     uint64_t files, bytes; /* found, before pruning */
     uint64_t folders_unreadable;
+    uint64_t ignored; /* objects whose key their type passes over: of those that were pruned */
     uint64_t skipped; /* entries that are no files: links to folders, pipes, sockets, devices */
     dev_t out_dev;
     ino_t out_ino;
@@ -77,6 +78,8 @@ bool planner_is_waiting(const struct planner *planner, uint32_t unit);
 PEN_MUST_USE pen_status planner_wait(struct planner *planner, uint32_t unit, struct pen_err *err);
 
 /* For planner_bucket.c: the parts that folders and buckets share.  unit_add takes path and key. */
+/* Whether the type of an object (not a folder) that is wanted passes over its key; counts it. */
+bool planner_ignores(struct planner *planner, const struct pen_key_info *info);
 bool planner_key_wanted(struct planner *planner, pen_slice key, struct pen_key_info *info);
 PEN_MUST_USE pen_status planner_unit_add(struct planner *planner, char *path, char *key,
                                          bool is_file);

@@ -109,7 +109,8 @@ static pen_status on_object(void *ctx, const struct pen_s3_object *listed)
     struct pen_key_info info;
     t->planner->files++;
     t->planner->bytes += listed->size;
-    if (!is_wanted(t->planner, unit->bucket, listed->key, &info)) {
+    if (!is_wanted(t->planner, unit->bucket, listed->key, &info) ||
+        planner_ignores(t->planner, &info)) {
         t->list->pruned++;
         return PEN_OK;
     }

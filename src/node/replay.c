@@ -440,6 +440,7 @@ static void result_fill(struct control *c, bool is_good)
     r->totals.bytes_shipped = c->shipped_base + c->shipped_now;
     r->records_before = c->records_before;
     r->plain_before = c->plain_before;
+    r->ignored = c->planner.ignored;
     r->skipped = c->planner.skipped;
     r->totals.objects_listed =
         r->totals.objects_read + r->totals.objects_unreadable + c->objects_open;

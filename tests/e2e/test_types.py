@@ -37,21 +37,27 @@ def case_types_list():
 def case_types_import():
     """Types of a user.ini, used at once: what they read, and what could not be carried over."""
     ini, own, root = WORK / "user.ini", WORK / "types", WORK / "logs"
-    ini.write_text("[DEFAULT]\nindex_name = log-${name}\nname = shop\n[shop]\ns3_key = ^shop/\nfile_format = text\n"
+    ini.write_text("[DEFAULT]\nindex_name = log-${name}\nname = shop\n[shop]\ns3_key = ^shop/\ns3_key_ignored = /noise-\\d+\nfile_format = text\n"
                    "log_pattern = (?P<when>\\S+) (?P<ip>\\S+) (?P<who>\\S+)\ntimestamp_key = when\nscript_ecs = x\n"
                    "ecs = source.ip related.ip user.name\nsource.ip = ip\nrelated.ip = [ip]\nuser.name = who\n"
                    "static_ecs = event.kind event.category\nevent.kind = event\nevent.category = web iam\n"
                    "[x\x1b]\ns3_key = x\n")
     done = run("types", "import", ini)
     told = done.stderr.decode().splitlines()
-    assert len(told) == 2 and told[0].startswith("line 9: [shop] script_ecs: ") and "\x1b" not in told[1], told
+    assert len(told) == 2 and told[0].startswith("line 10: [shop] script_ecs: ") and "\x1b" not in told[1], told
     assert run("types", "import", "-", input=ini.read_bytes()).stdout == done.stdout
     own.mkdir()
     (own / "made.yaml").write_bytes(done.stdout)
     (root / "shop").mkdir(parents=True)
     (root / "shop/a.log").write_text("2025-03-04T05:06:07Z 198.51.100.7 kim\n")
+    (root / "shop/noise-1").mkdir()
+    for name in ("noise-7.log", "noise-1/b.log", "noise-1/c.log"):
+        (root / "shop" / name).write_text("2025-03-04T05:06:07Z 198.51.100.8 noise\n")
     (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
-    replay(root, WORK / "out", "--no-rules", "--config", WORK / "c.yaml")
+    objects = replay(root, WORK / "out", "--no-rules", "--config", WORK / "c.yaml")["objects"]
+    assert (objects["read"], objects["pruned"], objects["ignored"]) == (1, 3, 3), objects
+    every = replay(root, WORK / "all", "--no-rules", "--config", WORK / "c.yaml", "--as", "shop")["objects"]
+    assert (every["read"], every["ignored"]) == (4, 0), every
     line, = documents(WORK / "out")
     source = line["_source"]
     assert line["_index"] == "log-shop-2025-03" and source["@log_type"] == "shop", line
