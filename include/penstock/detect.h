@@ -77,6 +77,9 @@ struct pen_rule { /* slices are owned by the set */
     bool is_shadow;            /* it runs, and its signals are kept apart */
     const pen_slice *group_by; /* of a Sigma rule in place of sigma.group_by; NULL: as that says */
     uint32_t group_by_count;
+    const pen_slice
+        *attributes; /* of a Sigma rule: names that its matches tell (pen_rules_observe) */
+    uint32_t attribute_count;
     bool has_keep_alive; /* of its own, in place of sigma.keep_alive */
     int64_t keep_alive_ns;
     struct pen_rule_impl *impl; /* the parsed detection */
@@ -138,6 +141,26 @@ uint32_t pen_rules_notice_count(const struct pen_rules *rules);
 const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_t index);
 /* Hash over every loaded rule, filter, overlay and placeholder: part of the job. */
 struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
+/* ---- suppressions: signals that are kept, but told to nobody; reference/datadog.md 4.8 ---- */
+
+struct pen_suppression {  /* slices are owned by the set */
+    pen_slice name;       /* its own, else that of its file; unique */
+    pen_slice query;      /* over the signal that would be; empty: every signal */
+    pen_slice rule_query; /* over properties of rules; empty: every rule */
+    pen_slice reason, owner;
+    int64_t expires_ns; /* holds for signals first seen before it; INT64_MAX: without an end */
+    pen_slice file;
+    uint32_t line, column;
+};
+uint32_t pen_rules_suppression_count(const struct pen_rules *rules);
+const struct pen_suppression *pen_rules_suppression(const struct pen_rules *rules, uint32_t index);
+/* A notice more, at the place of a suppression; text is copied. */
+void pen_rules_warn(struct pen_rules *rules, const struct pen_suppression *about, const char *text);
+/* Observations of a rule also tell the values of these names of log search syntax; borrowed as long
+ * as the set lives. */
+void pen_rules_observe(struct pen_rules *rules, uint32_t index, const pen_slice *names,
+                       uint32_t count);
+
 /* True when the rule's logsource is a subset of one that the type answers to. */
 bool pen_rule_applies(const struct pen_rule *rule, const struct pen_type *type);
 

@@ -38,10 +38,10 @@ struct pen_program_name { /* a name of a rule: the first field that has a value 
     const uint32_t *fields;
     uint32_t count;
 };
-struct pen_program_query { /* of a Datadog rule */
+struct pen_program_query { /* of a Datadog rule, or of a Sigma rule whose matches tell attributes */
     uint32_t tag;
-    const struct pen_rule_query *query;
-    const pen_slice *group_names; /* of the members of its groups */
+    const struct pen_rule_query *query; /* NULL: of a Sigma rule; it has attributes only */
+    const pen_slice *group_names;       /* of the members of its groups */
     /* By position, as the query and the rule list them. */
     const struct pen_program_name *group_by, *values, *attributes;
 };
@@ -57,6 +57,10 @@ struct pen_program_type {
     struct pen_program_query *counted; /* ascending by tag */
     uint32_t counted_count;
 };
+struct pen_program_list {
+    const uint32_t *items;
+    uint32_t count;
+};
 struct pen_program {
     struct pen_arena arena;
     struct pen_types *types;
@@ -67,6 +71,8 @@ struct pen_program {
     uint32_t group_count;
     const struct pen_exclusion *exclusions;
     uint32_t exclusion_count;
+    struct pen_program_list
+        *suppressions;         /* by rule: those that are about it; NULL: there are none */
     struct pen_enrich *enrich; /* NULL: documents say what records say */
 };
 /* Names of a query in log search syntax to fields of a type: a pen_field_fn whose ctx is one. */
@@ -121,7 +127,7 @@ void pen_program_free(struct pen_program *program);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);
-/* NULL: the tag is of a Sigma rule. */
+/* NULL: the tag is of a Sigma rule whose matches tell no attributes. */
 const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,
                                                     uint32_t tag);
 
@@ -502,7 +508,8 @@ struct pen_replay_result {
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */
     uint64_t signals_opened, signals_by_severity[5];
-    uint64_t signals_shadow; /* opened by rules in shadow mode; in neither of the above */
+    uint64_t signals_suppressed; /* likewise of suppressed ones */
+    uint64_t signals_shadow;     /* opened by rules in shadow mode; in neither of the above */
     struct pen_gap gaps[PEN_GAPS_MAX];
     uint32_t gap_count;
     uint64_t records_before, plain_before; /* of the totals: what earlier runs of the job read */

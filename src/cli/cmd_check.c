@@ -13,6 +13,7 @@ static const char help[] =
     "  --config FILE     penstock.yaml; every mistake as file:line:column: message\n"
     "  --set KEY=VALUE   as replay takes it;  --shards N\n"
     "  --rules PATH      rule file or folder, repeatable; `builtin` is the default\n"
+    "  --out DIR         folder of a run: tells suppressions that suppressed nothing in it\n"
     "  --json            the same as one JSON document, with every option and its value\n"
     "  --example         prints a penstock.yaml that names every option with its default\n"
     "  --aws             reserved\n"
@@ -21,16 +22,22 @@ static const char help[] =
     "rejected,\n"
     "5 the host has too little memory for the plan.\n";
 
-enum check_option { OPT_CONFIG = 1, OPT_SET, OPT_SHARDS, OPT_JSON, OPT_EXAMPLE, OPT_AWS, OPT_HELP };
-static const struct cli_option options[] = {{"--config", OPT_CONFIG, true},
-                                            {"--set", OPT_SET, true},
-                                            {"--shards", OPT_SHARDS, true},
-                                            {"--json", OPT_JSON, false},
-                                            {"--example", OPT_EXAMPLE, false},
-                                            {"--aws", OPT_AWS, false},
-                                            {"--help", OPT_HELP, false},
-                                            {"-h", OPT_HELP, false},
-                                            {NULL, 0, false}};
+enum check_option {
+    OPT_CONFIG = 1,
+    OPT_SET,
+    OPT_SHARDS,
+    OPT_OUT,
+    OPT_JSON,
+    OPT_EXAMPLE,
+    OPT_AWS,
+    OPT_HELP
+};
+static const struct cli_option options[] = {
+    {"--config", OPT_CONFIG, true}, {"--set", OPT_SET, true},
+    {"--shards", OPT_SHARDS, true}, {"--out", OPT_OUT, true},
+    {"--json", OPT_JSON, false},    {"--example", OPT_EXAMPLE, false},
+    {"--aws", OPT_AWS, false},      {"--help", OPT_HELP, false},
+    {"-h", OPT_HELP, false},        {NULL, 0, false}};
 
 /* -1, or the exit code when nothing is left to do. */
 static int take(struct replay_args *args, int id, char *value)
@@ -44,6 +51,9 @@ static int take(struct replay_args *args, int id, char *value)
         return replay_args_set(args, value) ? -1 : 2;
     case OPT_SHARDS:
         args->shards = value;
+        return -1;
+    case OPT_OUT:
+        args->options.out_dir = value;
         return -1;
     case OPT_JSON:
         args->json = true;
@@ -111,8 +121,13 @@ int cmd_check(int argc, char **argv)
     struct check check = {0};
     struct pen_err err = {0};
     replay_args_init(args);
+    const char *const not_asked = args->options.out_dir;
     int code = args_read(args, argc, argv);
     if (code < 0 && look(args, &check, &err) != PEN_OK) {
+        code = cli_fail(&err);
+    }
+    const char *out_dir = args->options.out_dir == not_asked ? NULL : args->options.out_dir;
+    if (code < 0 && told_suppressions(check.program->rules, out_dir, &err) != PEN_OK) {
         code = cli_fail(&err);
     }
     if (code < 0) {

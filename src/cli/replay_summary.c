@@ -186,15 +186,15 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
         (void)printf("%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
                      pen_severity_name((enum pen_severity)i), r->signals_by_severity[i]);
     }
-    (void)printf("},\"shadow\":%" PRIu64 "},\"state\":{\"groups_cut\":%" PRIu64 ",\"late\":%" PRIu64
-                 ",\"duplicates\":%" PRIu64 ",\"signals_evicted\":%" PRIu64
-                 ",\"groups_evicted\":%" PRIu64 ",\"window_events_evicted\":%" PRIu64
-                 ",\"values_limited\":%" PRIu64 ",\"new_values_evicted\":%" PRIu64
-                 "},\"state_kept\":{\"groups\":%" PRIu64 ",\"new_values\":%" PRIu64 "},\"gaps\":[",
-                 r->signals_shadow, t->groups_cut, r->state.late, r->state.duplicates,
-                 r->state.evicted, r->state.groups_evicted, r->state.window_events_evicted,
-                 r->state.values_limited, r->state.new_values_evicted, r->state.groups,
-                 r->state.new_values);
+    (void)printf(
+        "},\"shadow\":%" PRIu64 ",\"suppressed\":%" PRIu64 "},\"state\":{\"groups_cut\":%" PRIu64
+        ",\"late\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"signals_evicted\":%" PRIu64
+        ",\"groups_evicted\":%" PRIu64 ",\"window_events_evicted\":%" PRIu64
+        ",\"values_limited\":%" PRIu64 ",\"new_values_evicted\":%" PRIu64
+        "},\"state_kept\":{\"groups\":%" PRIu64 ",\"new_values\":%" PRIu64 "},\"gaps\":[",
+        r->signals_shadow, r->signals_suppressed, t->groups_cut, r->state.late, r->state.duplicates,
+        r->state.evicted, r->state.groups_evicted, r->state.window_events_evicted,
+        r->state.values_limited, r->state.new_values_evicted, r->state.groups, r->state.new_values);
     for (uint32_t i = 0; i < r->gap_count; i++) {
         (void)printf("%s{\"cause\":\"%s\",\"account\":\"%s\",\"count\":%" PRIu64 "}",
                      i == 0 ? "" : ",", r->gaps[i].cause, r->gaps[i].account, r->gaps[i].count);
@@ -272,6 +272,7 @@ static void print_detection(const struct pen_replay_result *r)
                      r->signals_by_severity[i]);
     }
     more("; ", r->signals_shadow, "in shadow mode");
+    more("; ", r->signals_suppressed, "suppressed");
     (void)printf("\n");
 }
 

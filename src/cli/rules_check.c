@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_rules.py */
 #include "notices.h"
 #include "rules.h"
+#include "told.h"
 
 #include <stdlib.h>
 
@@ -218,6 +219,10 @@ static int look(struct run *run)
         return look_alone(run, &build.rules, &err);
     }
     if (st != PEN_OK) {
+        return cli_fail(&err);
+    }
+    if (told_suppressions(program->rules, NULL, &err) != PEN_OK) {
+        pen_program_free(program);
         return cli_fail(&err);
     }
     notices_add_rules(&run->notices, program->rules);

@@ -24,4 +24,9 @@ void cli_print_escaped(struct pen_buf *scratch, pen_slice lines);
 /* The same for one line of words on standard error. */
 void cli_words_escaped(pen_slice text);
 
+/* Adds warnings of suppressions that are over by now, and of those that no signal in out_dir (NULL:
+ * not asked) has been suppressed by.  PEN_E_NOT_FOUND: no signals there. */
+PEN_MUST_USE pen_status told_suppressions(struct pen_rules *rules, const char *out_dir,
+                                          struct pen_err *err);
+
 #endif

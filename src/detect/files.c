@@ -101,7 +101,7 @@ static pen_status entry_each(const struct rule_files *files, struct folders *fol
 {
     struct stat info;
     char path[PATH_MAX];
-    if (name[0] == '.' || strcmp(name, "suppressions") == 0) {
+    if (name[0] == '.') {
         return PEN_OK;
     }
     const int len = snprintf(path, sizeof(path), "%s/%s", dir, name);

@@ -20,7 +20,7 @@ struct rule_files {
  * their names.
  *
  * path     a file (wanted whatever its name), a folder, or "builtin"; names that begin with a dot
- *          and folders named suppressions are passed over, links to folders are not followed
+ *          are passed over, links to folders are not followed
  * Returns  PEN_OK | PEN_E_IO | what each returned, at once
  */
 PEN_MUST_USE pen_status rule_files_each(const char *path, const struct rule_files *files,

@@ -2,6 +2,7 @@
 #include "datadog.h"
 #include "files.h"
 #include "overlay.h"
+#include "suppression.h"
 
 #include <stdio.h>
 
@@ -364,7 +365,9 @@ static void add_yaml(struct pen_rules *rules, const char *name, pen_slice text)
 
 void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
 {
-    if (rule_name_ends(name, ".json")) {
+    if (suppression_is_file(name)) {
+        suppression_add_text(rules, name, text);
+    } else if (rule_name_ends(name, ".json")) {
         datadog_add_text(rules, name, text);
     } else if (overlay_is_file(name)) {
         overlay_add_text(rules, name, text);

@@ -253,6 +253,7 @@ void pen_rules_free(struct pen_rules *rules)
         free(rules->items);
         free(rules->filters);
         free(rules->overlays);
+        free(rules->suppressions);
         free(rules->correlations);
         free(rules->over_signals);
         free(rules->notices);

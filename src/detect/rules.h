@@ -63,6 +63,8 @@ struct pen_rules {
     uint32_t count, cap;
     struct sigma_filter *filters;
     uint32_t filter_count, filter_cap;
+    struct pen_suppression *suppressions;
+    uint32_t suppression_count, suppression_cap;
     struct overlay_entry *overlays;
     uint32_t overlay_count, overlay_cap;
     struct sigma_correlation *correlations;

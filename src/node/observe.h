@@ -90,6 +90,13 @@ PEN_MUST_USE pen_status observer_signal(struct observer *ob, const struct pen_ru
                                         const struct pen_rule_part *part,
                                         struct observed_signal *of, observe_fn *fn, void *ctx);
 
+/* Sets o->attributes to what a match of a Sigma rule tells; it borrows ob until the next call. */
+PEN_MUST_USE pen_status observe_attributes(struct observer *ob,
+                                           const struct pen_program_query *query,
+                                           const struct pen_rule *rule,
+                                           const struct pen_record *record,
+                                           struct pen_observation *o);
+
 /* What the state needs to know of a rule; keep_alive_ns is that of Sigma rules. */
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns);
 

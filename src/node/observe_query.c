@@ -265,20 +265,30 @@ pen_status observer_attribute(struct observer *ob, pen_slice name, const struct 
 }
 
 static pen_status attributes(struct observer *ob, const struct pen_program_query *query,
-                             const struct pen_datadog *rule, const struct pen_record *record)
+                             const pen_slice *names, uint32_t count,
+                             const struct pen_record *record)
 {
     ob->attributes.len = 0;
-    if (rule->attribute_count == 0) {
+    if (count == 0) {
         return PEN_OK;
     }
     pen_status st = pen_buf_add_byte(&ob->attributes, '{');
-    for (uint32_t i = 0; i < rule->attribute_count && st == PEN_OK; i++) {
+    for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
         st = name_texts(ob, record, &query->attributes[i], &ob->names[0]);
         if (st == PEN_OK && ob->names[0].count > 0) {
-            st = observer_attribute(ob, rule->attributes[i], &ob->names[0]);
+            st = observer_attribute(ob, names[i], &ob->names[0]);
         }
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->attributes, '}') : st;
+}
+
+pen_status observe_attributes(struct observer *ob, const struct pen_program_query *query,
+                              const struct pen_rule *rule, const struct pen_record *record,
+                              struct pen_observation *o)
+{
+    PEN_TRY(attributes(ob, query, rule->attributes, rule->attribute_count, record));
+    o->attributes = pen_buf_slice(&ob->attributes);
+    return PEN_OK;
 }
 
 /* ---- groups ---- */
@@ -343,7 +353,7 @@ pen_status observe_query(struct observer *ob, const struct pen_program_query *qu
     ob->is_cut = false;
     ob->values.len = 0;
     PEN_TRY(values_make(ob, query, record));
-    PEN_TRY(attributes(ob, query, rule, record));
+    PEN_TRY(attributes(ob, query, rule->attributes, rule->attribute_count, record));
     PEN_TRY(group_texts(ob, query, record, &is_none));
     if (is_none) {
         return PEN_OK;

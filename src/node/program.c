@@ -4,6 +4,7 @@
 
 #include "exclude.h"
 #include "program_own.h"
+#include "suppress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -233,6 +234,7 @@ static pen_status program_fill(struct pen_program *program,
     if (program->by_type == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
     }
+    PEN_TRY(suppress_link(program, err));
     for (uint32_t i = 0; i < program->type_count; i++) {
         struct pen_program_type *entry = &program->by_type[i];
         entry->type = pen_types_at(program->types, i);

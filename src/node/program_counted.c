@@ -81,6 +81,7 @@ static pen_status counted_make(struct maker *m, const struct pen_type *type,
     out->group_names = datadog->group_names[query->group_by_count];
     PEN_TRY(all_fields(m, type, query->group_by, query->group_by_count, &out->group_by));
     PEN_TRY(all_fields(m, type, query->values, query->value_count, &out->values));
+    m->is_sigma = false; /* names of log search syntax, also of correlations */
     return all_fields(m, type, datadog->attributes, datadog->attribute_count, &out->attributes);
 }
 
@@ -108,6 +109,12 @@ pen_status program_counted(struct pen_program *program, struct pen_program_type 
         const struct pen_rule *rule = rule_of(program, tag);
         if (rule != NULL && rule->datadog != NULL) {
             st = counted_make(&m, entry->type, rule, tag, &entry->counted[entry->counted_count++]);
+        } else if (rule != NULL && rule->attribute_count > 0) {
+            struct pen_program_query *out = &entry->counted[entry->counted_count++];
+            m.is_sigma = false;
+            *out = (struct pen_program_query){.tag = tag};
+            st = all_fields(&m, entry->type, rule->attributes, rule->attribute_count,
+                            &out->attributes);
         }
     }
     return st;

@@ -338,7 +338,7 @@ static pen_status signals_open(struct control *c, struct pen_err *err)
     const struct signals_db_options signals = {.dir = c->options->out_dir,
                                                .created_ns = c->job.ingested_ns,
                                                .job_id = c->job.id,
-                                               .rules = c->program->rules,
+                                               .program = c->program,
                                                .has_sink = c->sink != NULL,
                                                .has_sink_apart = c->options->sink_apart != 0,
                                                .is_new_job = !c->job.is_resumed};
@@ -476,6 +476,7 @@ static void result_fill(struct control *c, bool is_good)
     const struct signals_db_totals signals = signals_db_totals_get(c->signals);
     r->signals_opened = signals.opened;
     r->signals_shadow = signals.shadow;
+    r->signals_suppressed = signals.suppressed;
     memcpy(r->signals_by_severity, signals.by_severity, sizeof(r->signals_by_severity));
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);

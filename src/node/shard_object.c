@@ -129,6 +129,7 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     uint32_t query = 0;
     const struct pen_program *program = shard->shared->program;
     const struct pen_rule *rule = pen_program_rule(program, tag, &rule_index, &query);
+    const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];
     char id[PEN_EVENT_ID_MAX];
     const pen_slice key = pen_slice_str(shard->object->key);
     struct pen_observation o = {.rule = rule_index,
@@ -149,9 +150,12 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     }
     if (rule->datadog == NULL) {
         PEN_TRY(match_group(shard, item, rule_index, &o.group));
+        PEN_TRY(rule->attribute_count == 0
+                    ? PEN_OK
+                    : observe_attributes(&shard->observer, pen_program_counted(type, tag), rule,
+                                         &item->record, &o));
         return observation_send(shard, &o);
     }
-    const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];
     PEN_TRY(observe_query(&shard->observer, pen_program_counted(type, tag), rule->datadog,
                           &item->record, &o, observation_send, shard));
     shard->object_totals.groups_cut += shard->observer.is_cut;

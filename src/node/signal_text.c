@@ -15,23 +15,43 @@ struct asked {
     int64_t created_ns;
     pen_slice seen[LIST_MAX]; /* values that were put, as JSON has them */
     uint32_t count;
+    pen_status (*put)(struct asked *a, pen_slice value, struct pen_buf *out);
 };
 
-static pen_status put_value(struct asked *a, pen_slice value, struct pen_buf *out)
+/* False: it was put before, or there is no room for more. */
+static bool is_news(struct asked *a, pen_slice value)
 {
     for (uint32_t i = 0; i < a->count; i++) {
         if (pen_slice_eq(a->seen[i], value)) {
-            return PEN_OK;
+            return false;
         }
     }
     if (a->count == LIST_MAX) {
+        return false;
+    }
+    a->seen[a->count++] = value;
+    return true;
+}
+
+static pen_status put_value(struct asked *a, pen_slice value, struct pen_buf *out)
+{
+    if (!is_news(a, value)) {
         return PEN_OK;
     }
-    PEN_TRY(a->count == 0 ? PEN_OK : pen_buf_add(out, PEN_SLICE_LIT(", ")));
-    a->seen[a->count++] = value;
+    PEN_TRY(a->count == 1 ? PEN_OK : pen_buf_add(out, PEN_SLICE_LIT(", ")));
     PEN_TRY(pen_buf_reserve(out, value.len));
     out->len += pen_json_unescape(value, out->ptr + out->len);
     return PEN_OK;
+}
+
+static pen_status put_string(struct asked *a, pen_slice value, struct pen_buf *out)
+{
+    if (!is_news(a, value)) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_buf_add(out, a->count == 1 ? PEN_SLICE_LIT("\"") : PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_buf_add(out, value));
+    return pen_buf_add_byte(out, '"');
 }
 
 /* The values of a member of a JSON object whose members are texts or lists of texts. */
@@ -46,7 +66,7 @@ static pen_status put_member(struct asked *a, pen_slice object, pen_slice name, 
         if (token.is_key) {
             is_here = pen_slice_eq(token.text, name);
         } else if (is_here && !token.is_open && !token.is_close) {
-            st = put_value(a, token.text, out);
+            st = a->put(a, token.text, out);
         }
     }
     return st;
@@ -61,6 +81,12 @@ static pen_status put_attribute(struct asked *a, pen_slice name, struct pen_buf 
         PEN_TRY(attributes.len == 0 ? PEN_OK : put_member(a, attributes, name, out));
     }
     return PEN_OK;
+}
+
+pen_status signal_attribute(struct pen_buf *out, const struct pen_signal *signal, pen_slice name)
+{
+    struct asked a = {.signal = signal, .put = put_string};
+    return put_attribute(&a, name, out);
 }
 
 static pen_status put_list(const pen_slice *items, uint32_t count, struct pen_buf *out)
@@ -168,7 +194,7 @@ static pen_status variable_get(void *ctx, pen_slice name, struct pen_buf *out)
 static pen_status render(struct pen_buf *out, pen_slice text, const struct pen_rule *rule,
                          const struct pen_signal *signal, int64_t created_ns)
 {
-    struct asked a = {.rule = rule, .signal = signal, .created_ns = created_ns};
+    struct asked a = {.rule = rule, .signal = signal, .created_ns = created_ns, .put = put_value};
     const struct pen_rule_variables variables = {.get = variable_get, .ctx = &a};
     const size_t before = out->len;
     const pen_status st = pen_rule_render(text, &variables, out);

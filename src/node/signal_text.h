@@ -16,4 +16,9 @@ pen_slice signal_case(const struct pen_rule *rule, const struct pen_signal *sign
 PEN_MUST_USE pen_status signal_query(struct pen_buf *out, const struct pen_rule *rule,
                                      uint32_t query);
 
+/* Appends the values that the group and the events of a signal have of a name, each once, as JSON
+ * strings with commas between them; the first 20. */
+PEN_MUST_USE pen_status signal_attribute(struct pen_buf *out, const struct pen_signal *signal,
+                                         pen_slice name);
+
 #endif

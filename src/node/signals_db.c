@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 #include "signal_text.h"
+#include "suppress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #define LINE_BYTES_MAX ((size_t)16 << 20)
 #define BUSY_MS 30000
 #define SIGNALS_FORMAT 1
+#define SUPPRESSED_BY_MAX 512U
 #define RUN_OF_OTHERS "0" /* the run of rows that are not of the job */
 
 enum statement {
@@ -24,6 +26,7 @@ enum statement {
     SQL_EVENT,
     SQL_EVENTS_CLEAR,
     SQL_QUEUE,
+    SQL_SUPPRESSED,
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_JOB,
@@ -36,7 +39,7 @@ static const char *const statement_text[SQL_COUNT] = {
         " message, tags, accounts, regions, actors, source_ips, tactics, techniques, job_id,"
         " closed, late, cold, shadow, suppressed_by, run)"
         " VALUES(?1,?2,?3,?4,?5,?6,?24,"
-        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,?26,NULL,?23)"
+        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,?26,?27,?23)"
         " ON CONFLICT(id) DO UPDATE SET rule_version=excluded.rule_version,"
         " rule_name=excluded.rule_name, severity=excluded.severity,"
         " case_name=excluded.case_name,"
@@ -46,12 +49,14 @@ static const char *const statement_text[SQL_COUNT] = {
         " message=excluded.message, tags=excluded.tags, accounts=excluded.accounts,"
         " regions=excluded.regions, actors=excluded.actors, source_ips=excluded.source_ips,"
         " tactics=excluded.tactics, techniques=excluded.techniques, job_id=excluded.job_id,"
-        " closed=excluded.closed, late=excluded.late, shadow=excluded.shadow, run=excluded.run",
+        " closed=excluded.closed, late=excluded.late, shadow=excluded.shadow,"
+        " suppressed_by=excluded.suppressed_by, run=excluded.run",
     [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
                   " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [SQL_EVENTS_CLEAR] = "DELETE FROM signal_events WHERE signal_id = ?1",
     [SQL_QUEUE] = "INSERT INTO signal_sink(id, seq, acked, hash) VALUES(?1, ?2, 0, 0)"
                   " ON CONFLICT(id) DO UPDATE SET seq = excluded.seq",
+    [SQL_SUPPRESSED] = "SELECT suppressed_by FROM signals WHERE id = ?1",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_JOB] = "INSERT INTO jobs(job_id, command_line, version, rules_hash, start_ns, end_ns,"
@@ -90,10 +95,13 @@ struct signals_db {
     sqlite3_stmt *statements[SQL_COUNT];
     FILE *lines; /* signals.ndjson */
     struct signals_db_options options;
+    struct suppress *suppress; /* NULL: nothing can be */
     struct pen_buf text;
     int64_t run; /* marks the rows of this run */
     int64_t seq; /* of the last change that is to be sent: grows over all runs */
     bool in_transaction;
+    bool was_suppressed, is_suppressed; /* the signal that is put */
+    char suppressed_by[SUPPRESSED_BY_MAX];
     struct signals_db_totals totals;
 };
 
@@ -229,7 +237,8 @@ pen_status signals_db_open(const struct signals_db_options *options, struct sign
     db->run = pen_clock_wall_ns();
     db->seq = db->run;
     pen_buf_init(&db->text, LINE_BYTES_MAX);
-    pen_status st = db_files(db, err);
+    pen_status st = suppress_new(options->program, &db->suppress, err);
+    st = st == PEN_OK ? db_files(db, err) : st;
     /* Marked before the first commit, which is what makes the next run a resumed one. */
     if (st == PEN_OK && options->is_new_job &&
         sqlite3_exec(db->db, "UPDATE signals SET run = " RUN_OF_OTHERS, NULL, NULL, NULL) !=
@@ -256,6 +265,7 @@ void signals_db_close(struct signals_db *db)
     if (db->lines != NULL) {
         (void)fclose(db->lines);
     }
+    suppress_free(db->suppress);
     pen_buf_fini(&db->text);
     free(db);
 }
@@ -314,13 +324,16 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
     bind_i64(db, SQL_UPSERT, 22, signal->late);
     bind_i64(db, SQL_UPSERT, 23, db->run);
     bind_i64(db, SQL_UPSERT, 26, rule->is_shadow);
+    if (db->is_suppressed) {
+        bind_slice(db, SQL_UPSERT, 27, pen_slice_str(db->suppressed_by));
+    }
     return db_run(db, SQL_UPSERT, err);
 }
 
 static pen_status put_events(struct signals_db *db, const struct pen_signal *signal,
                              struct pen_err *err)
 {
-    const struct pen_rule *rule = pen_rules_at(db->options.rules, signal->rule);
+    const struct pen_rule *rule = pen_rules_at(db->options.program->rules, signal->rule);
     bind_slice(db, SQL_EVENTS_CLEAR, 1, pen_slice_str(signal->id));
     PEN_TRY(db_run(db, SQL_EVENTS_CLEAR, err));
     for (uint32_t i = 0; i < signal->sample_count; i++) {
@@ -383,6 +396,20 @@ static pen_status line_gathered(struct signals_db *db, const struct pen_signal *
     return line_list(db, "source_ips", s->source_ips, s->source_ip_count);
 }
 
+/* Why it is kept apart. */
+static pen_status line_apart(struct signals_db *db, const struct pen_rule *rule)
+{
+    PEN_TRY(rule->is_shadow ? pen_buf_printf(&db->text, ",\"shadow\":true") : PEN_OK);
+    return db->is_suppressed ? line_text(db, "suppressed_by", pen_slice_str(db->suppressed_by))
+                             : PEN_OK;
+}
+
+static pen_status line_times(struct signals_db *db, const struct pen_signal *s, bool is_opening)
+{
+    PEN_TRY(line_time(db, "first_seen", s->first_seen_ns));
+    return line_time(db, "last_seen", is_opening ? s->first_seen_ns : s->last_seen_ns);
+}
+
 /* One line of signals.ndjson; what it holds does not depend on when the watermark moved. */
 static pen_status line_build(struct signals_db *db, enum pen_signal_change change,
                              const struct pen_signal *s, const struct pen_rule *rule)
@@ -395,36 +422,98 @@ static pen_status line_build(struct signals_db *db, enum pen_signal_change chang
     PEN_TRY(
         pen_buf_printf(&db->text, "{\"change\":\"%s\",\"id\":\"%s\"", change_names[change], s->id));
     PEN_TRY(line_rule(db, rule, s));
-    PEN_TRY(line_time(db, "first_seen", s->first_seen_ns));
-    PEN_TRY(line_time(db, "last_seen", is_opening ? s->first_seen_ns : s->last_seen_ns));
+    PEN_TRY(line_times(db, s, is_opening));
     PEN_TRY(pen_buf_printf(&db->text, ",\"group_by\":%.*s", (int)s->group.len,
                            (const char *)s->group.ptr));
     PEN_TRY(is_opening ? PEN_OK : line_gathered(db, s));
-    return pen_buf_printf(&db->text, "%s}\n", rule->is_shadow ? ",\"shadow\":true" : "");
+    PEN_TRY(line_apart(db, rule));
+    return pen_buf_add(&db->text, PEN_SLICE_LIT("}\n"));
 }
 
-static void count(struct signals_db_totals *totals, enum pen_signal_change change,
+/* ---- signals that are kept apart ---- */
+
+/* What was last found of a signal that is open. */
+static pen_status suppressed_before(struct signals_db *db, const struct pen_signal *signal,
+                                    struct pen_err *err)
+{
+    sqlite3_stmt *statement = db->statements[SQL_SUPPRESSED];
+    bind_slice(db, SQL_SUPPRESSED, 1, pen_slice_str(signal->id));
+    const int code = sqlite3_step(statement);
+    const unsigned char *name = code == SQLITE_ROW ? sqlite3_column_text(statement, 0) : NULL;
+    db->was_suppressed = name != NULL;
+    (void)snprintf(db->suppressed_by, sizeof(db->suppressed_by), "%s",
+                   name == NULL ? "" : (const char *)name);
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? PEN_OK : db_fail(db, err, "cannot be read");
+}
+
+/* A signal is judged when it opens; one that was suppressed again when it gets worse. */
+static pen_status suppressed_find(struct signals_db *db, enum pen_signal_change change,
+                                  const struct pen_signal *signal, struct pen_err *err)
+{
+    const struct pen_suppression *by = NULL;
+    const bool is_opening = change == PEN_SIGNAL_OPENED;
+    db->was_suppressed = db->is_suppressed = false;
+    if (db->suppress == NULL) {
+        return PEN_OK;
+    }
+    PEN_TRY(is_opening ? PEN_OK : suppressed_before(db, signal, err));
+    db->is_suppressed = db->was_suppressed;
+    if (!is_opening && (!db->was_suppressed || signal->case_before == signal->case_index)) {
+        return PEN_OK;
+    }
+    PEN_TRY(suppress_find(db->suppress, signal, &by, err));
+    db->is_suppressed = by != NULL;
+    if (by != NULL) {
+        (void)snprintf(db->suppressed_by, sizeof(db->suppressed_by), "%.*s",
+                       PEN_SLICE_FMT(by->name));
+    }
+    return PEN_OK;
+}
+
+static void count(struct signals_db *db, enum pen_signal_change change,
                   const struct pen_signal *signal, const struct pen_rule *rule)
 {
+    struct signals_db_totals *totals = &db->totals;
     const bool is_opening = change == PEN_SIGNAL_OPENED;
+    const bool is_new = is_opening || db->was_suppressed; /* to those that are not kept apart */
     if (rule->is_shadow) {
         totals->shadow += is_opening;
         return;
     }
-    totals->opened += is_opening;
-    totals->by_severity[pen_rule_severity(rule, signal->case_index)]++;
-    totals->by_severity[pen_rule_severity(rule, signal->case_before)] -= !is_opening;
+    totals->suppressed += db->is_suppressed;
+    totals->suppressed -= db->was_suppressed;
+    if (!db->is_suppressed) {
+        totals->opened += is_new;
+        totals->by_severity[pen_rule_severity(rule, signal->case_index)]++;
+        totals->by_severity[pen_rule_severity(rule, signal->case_before)] -= !is_new;
+    }
+}
+
+/* The signal is to be sent, unless it is kept apart. */
+static pen_status queue(struct signals_db *db, const struct pen_signal *signal,
+                        const struct pen_rule *rule, struct pen_err *err)
+{
+    const bool is_apart = rule->is_shadow || db->is_suppressed;
+    if (!db->options.has_sink || (is_apart && !db->options.has_sink_apart)) {
+        return PEN_OK;
+    }
+    bind_slice(db, SQL_QUEUE, 1, pen_slice_str(signal->id));
+    bind_i64(db, SQL_QUEUE, 2, ++db->seq);
+    return db_run(db, SQL_QUEUE, err);
 }
 
 pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
                           const struct pen_signal *signal, struct pen_err *err)
 {
-    const struct pen_rule *rule = pen_rules_at(db->options.rules, signal->rule);
+    const struct pen_rule *rule = pen_rules_at(db->options.program->rules, signal->rule);
     if (!db->in_transaction) {
         PEN_TRY(db_run(db, SQL_BEGIN, err));
         db->in_transaction = true;
     }
-    count(&db->totals, change, signal, rule);
+    PEN_TRY(suppressed_find(db, change, signal, err));
+    count(db, change, signal, rule);
     if (change != PEN_SIGNAL_UPDATED || signal->case_before != signal->case_index) {
         if (line_build(db, change, signal, rule) != PEN_OK) {
             return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long",
@@ -436,11 +525,7 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
         }
     }
     PEN_TRY(upsert(db, signal, rule, err));
-    if (db->options.has_sink && (!rule->is_shadow || db->options.has_sink_apart)) {
-        bind_slice(db, SQL_QUEUE, 1, pen_slice_str(signal->id));
-        bind_i64(db, SQL_QUEUE, 2, ++db->seq);
-        PEN_TRY(db_run(db, SQL_QUEUE, err));
-    }
+    PEN_TRY(queue(db, signal, rule, err));
     return put_events(db, signal, err);
 }
 

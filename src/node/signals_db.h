@@ -8,7 +8,7 @@ struct signals_db;
 struct signals_db_options {
     const char *dir;
     const char *job_id;
-    const struct pen_rules *rules;
+    const struct pen_program *program;
     int64_t created_ns;  /* of the run: what texts of signals call their timestamp */
     bool has_sink;       /* every change is noted in signal_sink, for signal_sink.h */
     bool has_sink_apart; /* also changes of signals that are kept apart: in shadow mode */
@@ -30,7 +30,7 @@ PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *
 PEN_MUST_USE pen_status signals_db_finish(struct signals_db *db, struct pen_err *err);
 struct signals_db_totals {
     uint64_t opened, by_severity[5]; /* but those kept apart */
-    uint64_t shadow;
+    uint64_t shadow, suppressed;     /* suppressed ones of rules in shadow mode are shadow */
 };
 struct signals_db_totals signals_db_totals_get(const struct signals_db *db);
 /* The jobs table: one row a run. */

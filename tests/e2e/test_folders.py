@@ -124,4 +124,78 @@ def case_folders_overlay_check():
     assert said("check", "--config", config, code=4).count("overlay.yml:2:") == 2
 
 
+def suppressed(out):
+    found = sqlite3.connect(out / "signals.db").execute("SELECT rule_name, suppressed_by, group_by FROM signals").fetchall()
+    return sorted(found, key=str)
+
+
+def case_folders_suppressed():
+    """What a signal's events and its rule say is asked when it opens; suppressed ones are kept, counted and not told."""
+    data = logs()
+    by_arn = rules_of("by-arn", **{"suppressions/robots.yml": "query: '@userIdentity.arn:*robot'\nreason: it is ours\nowner: ops\n"})
+    got = replay(data, WORK / "out", "--rules", by_arn, "--fail-on", "high", code=8)
+    # Of Sigma rules the account and identity group matches; the robot's two make one signal each of Second and counted.
+    assert got["signals"]["suppressed"] == 2 and got["signals"]["opened"] == 4, got["signals"]
+    assert [(name, by) for name, by, group in suppressed(WORK / "out") if "robot" in group] == [("Second", "robots"), ("counted", "robots")]
+    assert [by for _, by, group in suppressed(WORK / "out") if "robot" not in group] == [None] * 4
+    assert {r["suppressed_by"] for r in listed(WORK / "out", "--mode", "suppressed")} == {"robots"}
+    assert len(listed(WORK / "out")) == 4
+    lines = [json.loads(line) for line in (WORK / "out" / "signals.ndjson").read_text().splitlines()]
+    assert sum(line.get("suppressed_by") == "robots" and line["change"] == "opened" for line in lines) == 2, lines
+    for shards in (1, 3):
+        other = replay(data, WORK / f"of{shards}", "--rules", by_arn, "--shards", shards)
+        assert other["signals"] == got["signals"] and suppressed(WORK / f"of{shards}") == suppressed(WORK / "out")
+    again = replay(data, WORK / "out", "--rules", by_arn)
+    assert again["signals"] == got["signals"] and len(suppressed(WORK / "out")) == 6
+    with Cluster() as cluster:
+        replay(data, WORK / "sent", "--rules", by_arn, "--sink", cluster.sink, "--signals-only")
+        assert len(cluster.docs) == 4, cluster.docs.keys()
+    want = {"rule_query: 'ruleId:counted'": 2, "rule_query: 'tags:local.noisy severity:high'": 4, "rule_query: 'name:First'": 2,
+            "query: '@evt.name:First'": 2, "query: 'account:123456789012 severity:high'": 6, "query: '-@userIdentity.arn:*alice'": 3,
+            "{query: 'region:eu-west-1', rule_query: 'source:cloudtrail -language:sigma'}": 2, "query: '@workflow.rule.id:counted'": 2,
+            # Ends are compared with first_seen, which is 05:00 twice, then 05:01 twice.
+            "{query: '*', expires: '2025-03-04T05:01:00Z'}": 2, "{query: '*', expires: '2025-03-04T05:01:01Z'}": 4}
+    for number, (text, count) in enumerate(want.items()):
+        rules = rules_of(f"rules{number}", **{"suppressions/s.yml": text})
+        got = replay(data, WORK / f"out{number}", "--rules", rules)
+        assert (got["signals"]["suppressed"], got["signals"]["opened"]) == (count, 6 - count), (text, got["signals"], suppressed(WORK / f"out{number}"))
+
+
+def case_folders_suppressed_raised():
+    """A suppressed signal that gets worse is asked about again; one that was let through stays."""
+    folder = Folder("data")
+    folder.put("b.json", json.dumps({"Records": [
+        event(i, eventName="Many", eventTime=f"2025-03-04T05:0{i}:00Z", userIdentity={"type": "IAMUser", "arn": ALICE}) for i in range(5)]}).encode())
+    raised = {**COUNTED, "queries": [{**COUNTED["queries"][0], "query": "@eventName:Many"}],
+              "cases": [{"status": "high", "condition": "a > 2", "notifications": []}, {"status": "low", "condition": "a > 0", "notifications": []}]}
+    for name, query, opened, count, changes in (
+            ("low", "status:low", 1, 0, [("opened", "s"), ("raised", None)]), ("both", "status:(low OR high)", 0, 1, [("opened", "s"), ("raised", "s")]),
+            ("high", "status:high", 1, 0, [("opened", None), ("raised", None)])):
+        rules = folder_of(name, {"r.json": raised, "suppressions/s.yml": f"query: '{query}'\n"})
+        got = replay(folder.root, WORK / f"out-{name}", "--rules", rules)
+        assert (got["signals"]["opened"], got["signals"]["suppressed"]) == (opened, count), (name, got["signals"])
+        assert got["signals"]["by_severity"]["high"] == opened and got["signals"]["by_severity"]["low"] == 0, got["signals"]
+        lines = [json.loads(line) for line in (WORK / f"out-{name}" / "signals.ndjson").read_text().splitlines()]
+        assert [(line["change"], line.get("suppressed_by")) for line in lines if line["change"] != "closed"] == changes, lines
+
+
+def case_folders_suppressed_check():
+    """Checks warn of suppressions that are over, about no rule, or were never needed; mistakes have their places."""
+    rules = rules_of("rules", **{"suppressions/old.yml": "query: 'env:dev'\nexpires: 2024-01-01\n",
+                                 "suppressions/lost.yml": "rule_query: 'ruleId:gone'\n",
+                                 "suppressions/used.yml": "query: '@userIdentity.arn:*robot'\n"})
+    replay(logs(), WORK / "out", "--rules", rules)
+    config = folder_of("conf", {"penstock.yaml": f"rules: [{rules}]\n"}) / "penstock.yaml"
+    folder = f"{rules}/suppressions"
+    for command in (("rules", "check", rules), ("check", "--config", config), ("check", "--config", config, "--out", WORK / "out")):
+        told = said(*command)
+        assert f"{folder}/old.yml:1:1: warning: it expired at 2024-01-01T00:00:00Z" in told, told
+        assert f"{folder}/lost.yml:1:1: warning: no rule is what `rule_query` asks for" in told, told
+        assert ("old.yml:1:1: warning: it is unused" in told) == ("--out" in command), told
+        assert "used.yml:" not in told, told
+    assert "no signals.db" in said("check", "--config", config, "--out", WORK / "nowhere", code=1)
+    (rules / "suppressions" / "old.yml").write_text("query: '(env:dev'\n")
+    assert "old.yml:1:8: `query`, byte" in said("rules", "check", rules, code=4)
+
+
 main(globals())

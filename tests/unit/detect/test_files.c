@@ -50,11 +50,11 @@ static void a_folder_gives_its_wanted_files_by_name_and_then_those_below(void **
     folder_write(&folder, "readme.md", "no");
     folder_write(&folder, ".hidden.yml", "no");
     folder_write(&folder, "sub/c.yml", "C");
-    folder_write(&folder, "suppressions/d.yml", "no");
+    folder_write(&folder, "suppressions/d.yml", "D");
     folder_write(&folder, ".git/e.yml", "no");
     assert_int_equal(symlink(folder.path, folder_path(&folder, "sub/loop")), 0);
     assert_int_equal(run(&seen, folder.path, folder.path, &err), PEN_OK);
-    assert_string_equal(seen.names, "a.yml=A;b.yml=B;sub/c.yml=C;");
+    assert_string_equal(seen.names, "a.yml=A;b.yml=B;suppressions/d.yml=D;sub/c.yml=C;");
     folder_remove(&folder);
 }
 
