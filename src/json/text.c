@@ -98,18 +98,19 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* Sixteen bytes at a time: below the blank, or as signed bytes beyond ASCII, a quote, a backslash.
+ */
 static size_t plain_len(pen_slice text)
 {
     size_t len = 0;
-    for (; text.len - len >= sizeof(__m128i); len += sizeof(__m128i)) {
-        const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + len));
-        const __m128i quotes = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                                            _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-        /* Signed: bytes from 0x80 on are below a blank, too. */
-        const __m128i others = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
-        const int mask = _mm_movemask_epi8(_mm_or_si128(quotes, others));
-        if (mask != 0) {
-            return len + (size_t)__builtin_ctz((unsigned)mask);
+    for (; len + 16 <= text.len; len += 16) {
+        const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + len));
+        const __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('"')),
+                                           _mm_cmpeq_epi8(c, _mm_set1_epi8('\\')));
+        const __m128i low = _mm_cmplt_epi8(c, _mm_set1_epi8(' '));
+        const uint32_t other = (uint32_t)_mm_movemask_epi8(_mm_or_si128(marks, low));
+        if (other != 0) {
+            return len + (size_t)__builtin_ctz(other);
         }
     }
     while (len < text.len && is_plain(text.ptr[len])) {
