@@ -2,37 +2,59 @@
 
 #include "internal.h"
 
-/* One decimal byte without leading zeros. */
-static bool take_octet(pen_slice *rest, uint8_t *out)
+#include <tmmintrin.h>
+
+/* Whether each of four texts of one to three digits, at the ends of these words with zeros before
+ * them, is at least so much, and a byte. */
+static bool octets(const uint32_t digits[4], const uint32_t least[4], uint8_t out[4])
 {
-    size_t n = 0;
-    uint32_t value = 0;
-    while (n < rest->len && n < 3 && rest->ptr[n] >= '0' && rest->ptr[n] <= '9') {
-        value = value * 10 + (uint32_t)(rest->ptr[n] - '0');
-        n++;
-    }
-    if (n == 0 || value > 255 || (n > 1 && rest->ptr[0] == '0')) {
-        return false;
-    }
-    *out = (uint8_t)value;
-    *rest = pen_slice_sub(*rest, n, rest->len);
-    return true;
+    const __m128i text = _mm_loadu_si128((const __m128i *)(const void *)digits);
+    const __m128i lowest = _mm_loadu_si128((const __m128i *)(const void *)least);
+    const __m128i digit = _mm_subs_epu8(text, _mm_set1_epi8('0'));
+    const __m128i pairs = _mm_maddubs_epi16(digit, _mm_set1_epi32(0x010a6400));
+    const __m128i values = _mm_madd_epi16(pairs, _mm_set1_epi16(1));
+    const __m128i bad =
+        _mm_or_si128(_mm_cmpgt_epi32(values, _mm_set1_epi32(255)), _mm_cmplt_epi32(values, lowest));
+    const __m128i words = _mm_packs_epi32(values, values);
+    const uint32_t bytes = (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+    memcpy(out, &bytes, sizeof(bytes));
+    return _mm_movemask_epi8(bad) == 0;
 }
 
+/* Where the dots are says where the digits end: nothing is decided byte by byte. */
 static bool parse_v4(pen_slice text, uint8_t out[4])
 {
-    for (int i = 0; i < 4; i++) {
-        if (i > 0) {
-            pen_slice dot;
-            if (!pen_slice_take(&text, 1, &dot) || dot.ptr[0] != '.') {
-                return false;
-            }
-        }
-        if (!take_octet(&text, &out[i])) {
-            return false;
-        }
+    static const uint32_t masks[4] = {0, 0xff000000, 0xffff0000, 0xffffff00};
+    static const uint32_t lowest[4] = {UINT8_MAX, 0, 10, 100}; /* no zeros before others */
+    uint8_t bytes[4 + 16] = {0};
+    uint32_t digits[4];
+    uint32_t least[4];
+    if (text.len < 7 || text.len > 15) {
+        return false;
     }
-    return text.len == 0;
+    pen_copy_short(bytes + 4, text.ptr, text.len);
+    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(bytes + 4));
+    const __m128i number = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+    const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(number, _mm_set1_epi8(9)), number);
+    const uint32_t known = (uint32_t)_mm_movemask_epi8(is_digit);
+    uint32_t dots = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8('.')));
+    if ((known | dots) != (1U << text.len) - 1 || __builtin_popcount(dots) != 3) {
+        return false;
+    }
+    uint32_t from = 0;
+    uint32_t wrong = 0;
+    dots |= 1U << text.len;
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint32_t end = (uint32_t)__builtin_ctz(dots);
+        const uint32_t n = end - from;
+        wrong |= n - 1;                                     /* beyond 2: none, or more than three */
+        memcpy(&digits[i], bytes + end, sizeof(digits[i])); /* the four before the end */
+        digits[i] &= masks[n & 3];
+        least[i] = lowest[n & 3];
+        from = end + 1;
+        dots &= dots - 1;
+    }
+    return wrong <= 3 && octets(digits, least, out);
 }
 
 static int hex_value(uint8_t c)
