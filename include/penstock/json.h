@@ -74,7 +74,7 @@ struct pen_record {
      * values of fields that are told by column.  NULL: it has both. */
     const struct pen_columns *layout;
     const struct pen_column *columns; /* layout->count */
-    size_t column_bytes;              /* of all texts */
+    size_t column_bytes;              /* of all texts, at most */
     const char *problem;              /* why nothing but raw is known of it; NULL: no problem */
 };
 
@@ -198,9 +198,10 @@ void pen_walker_columns_new(struct pen_walker *walker, uint32_t count);
  */
 bool pen_walker_columns_set(struct pen_walker *walker, const uint32_t *columns, uint32_t count);
 /* After true of pen_walker_columns_set: sets all of *record but raw, offset and ordinal.  columns
- * are borrowed for as long as the record is used.  False: the document would be too large. */
+ * are borrowed for as long as the record is used; bytes is at least the sum of their texts.  False:
+ * the document may be too large. */
 bool pen_walker_flat_columns(struct pen_walker *walker, const struct pen_column *columns,
-                             struct pen_record *record);
+                             size_t bytes, struct pen_record *record);
 void pen_walker_flat_begin(struct pen_walker *walker);
 /* The value of a column: the inside of a JSON string.  False: the copy is full. */
 bool pen_walker_flat_put(struct pen_walker *walker, uint32_t column, pen_slice text,

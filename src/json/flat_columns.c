@@ -103,14 +103,10 @@ bool pen_walker_columns_set(struct pen_walker *w, const uint32_t *columns, uint3
     return true;
 }
 
-bool pen_walker_flat_columns(struct pen_walker *w, const struct pen_column *columns,
+bool pen_walker_flat_columns(struct pen_walker *w, const struct pen_column *columns, size_t bytes,
                              struct pen_record *record)
 {
     const struct flat *flat = &w->flat;
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < flat->columns.count; i++) {
-        bytes += columns[i].text.len;
-    }
     if (PEN_UNLIKELY(bytes + flat->columns.key_bytes > w->copy_cap)) {
         return false;
     }

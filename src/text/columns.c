@@ -181,12 +181,15 @@ pen_status columns_set(struct columns *columns, struct pen_walker *walker, const
     columns->part_count = 0;
     columns->names.len = 0;
     for (uint32_t i = 0; i < count; i++) {
-        PEN_TRY(column_set(columns, &columns->items[i], walker, names[i], err));
+        struct column *column = &columns->items[i];
+        PEN_TRY(column_set(columns, column, walker, names[i], err));
+        column->is_word = column->kind == COLUMN_PLAIN && !column->is_joined;
         columns->count++;
         if (!columns->items[i].is_optional && columns->required == i) {
             columns->required++;
         }
     }
+    columns->items[count] = (struct column){.kind = COLUMN_PLAIN};
     columns->is_direct = pen_walker_columns_set(walker, columns->parts, columns->part_count);
     return PEN_OK;
 }
@@ -234,14 +237,6 @@ pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
 }
 
 /* ---- a line ---- */
-
-struct cursor { /* over the words of a line */
-    pen_slice line;
-    size_t at;
-    uint64_t quotes; /* around words so far */
-    const char *problem;
-    bool is_over;
-};
 
 /* The first such byte, or end: within the first 16 bytes most of the time. */
 static inline const uint8_t *byte_find(const uint8_t *p, const uint8_t *end, uint8_t byte)
@@ -291,82 +286,6 @@ static size_t quote_end(const struct marks *marks, pen_slice line, size_t at)
     return end;
 }
 
-/* The word in quotes or brackets at the cursor. */
-static bool word_wrapped(const struct marks *marks, struct cursor *c, pen_slice *word)
-{
-    const bool is_quote = c->line.ptr[c->at] == '"';
-    const size_t from = c->at + 1;
-    const size_t to = is_quote ? quote_end(marks, c->line, from) : bracket_end(c->line, from);
-    if (to >= c->line.len) {
-        c->problem = is_quote ? "a quote without its end" : "a bracket without its end";
-        return false;
-    }
-    c->quotes += is_quote ? 2 : 0;
-    *word = (pen_slice){c->line.ptr + from, to - from};
-    c->at = to + 1;
-    return true;
-}
-
-/* The next word between blanks, without its quotes or brackets.  False: there is none, or it makes
- * no sense. */
-static inline bool word_blank(const struct marks *marks, struct cursor *c, pen_slice *word)
-{
-    const pen_slice line = c->line;
-    if (c->at >= line.len) {
-        return false;
-    }
-    const uint8_t first = line.ptr[c->at];
-    if (first == '"' || first == '[') {
-        if (!word_wrapped(marks, c, word)) {
-            return false;
-        }
-    } else {
-        const size_t end = marks_next(marks->separators, c->at, line.len);
-        *word = (pen_slice){line.ptr + c->at, end - c->at};
-        c->at = end;
-    }
-    while (c->at < line.len && line.ptr[c->at] == ' ') {
-        c->at++;
-    }
-    return true;
-}
-
-/* The next word between separators. */
-static inline bool word_separated(const struct marks *marks, struct cursor *c, pen_slice *word)
-{
-    if (c->is_over) {
-        return false;
-    }
-    const size_t end = marks_next(marks->separators, c->at, c->line.len);
-    *word = (pen_slice){c->line.ptr + c->at, end - c->at};
-    c->is_over = end == c->line.len;
-    c->at = end + 1;
-    return true;
-}
-
-static inline bool word_next(const struct columns *columns, struct cursor *c, pen_slice *word)
-{
-    const struct marks *marks = &columns->escaped.marks;
-    return columns->separator == 0 ? word_blank(marks, c, word) : word_separated(marks, c, word);
-}
-
-/* word gets the next one too. */
-static const char *word_join(struct columns *columns, struct cursor *c, pen_slice *word)
-{
-    struct pen_buf *buf = &columns->escaped.text;
-    const size_t from = buf->len;
-    pen_slice second;
-    if (!word_next(columns, c, &second)) {
-        return c->problem != NULL ? c->problem : "fewer columns than its type has";
-    }
-    if (pen_buf_add(buf, *word) != PEN_OK || pen_buf_add_byte(buf, ' ') != PEN_OK ||
-        pen_buf_add(buf, second) != PEN_OK) {
-        return "out of memory";
-    }
-    *word = pen_slice_sub(pen_buf_slice(buf), from, buf->len);
-    return NULL;
-}
-
 /* ---- values of a line ---- */
 
 static void port_take(struct pen_column *values, pen_slice text)
@@ -409,24 +328,132 @@ static void request_take(struct pen_column *values, pen_slice text)
     }
 }
 
-static inline void column_take(const struct columns *columns, const struct column *column,
-                               pen_slice text)
+/* What a line has so far. */
+struct cut {
+    struct columns *columns;
+    const struct column *next; /* that the next word is for */
+    bool is_half;              /* it takes two, and has one: */
+    pen_slice first;
+    uint64_t quotes; /* around words */
+    const char *problem;
+};
+
+static bool word_join(struct cut *cut, pen_slice *word)
 {
-    struct pen_column *values = &columns->values[column->first];
+    struct pen_buf *buf = &cut->columns->escaped.text;
+    const size_t from = buf->len;
+    if (pen_buf_add(buf, cut->first) != PEN_OK || pen_buf_add_byte(buf, ' ') != PEN_OK ||
+        pen_buf_add(buf, *word) != PEN_OK) {
+        cut->problem = "out of memory";
+        return false;
+    }
+    *word = pen_slice_sub(pen_buf_slice(buf), from, buf->len);
+    return true;
+}
+
+/* A word of a column that has parts, or takes two words, or of none.  The column for the next one.
+ */
+static const struct column *word_take_parts(struct cut *cut, const struct column *column,
+                                            pen_slice word)
+{
+    struct pen_column *values = &cut->columns->values[column->first];
+    if (column == &cut->columns->items[cut->columns->count]) {
+        return column; /* more than the type knows */
+    }
+    if (column->is_joined && !cut->is_half) {
+        cut->is_half = true;
+        cut->first = word;
+        return column;
+    }
+    if (cut->is_half && !word_join(cut, &word)) {
+        return column;
+    }
+    cut->is_half = false;
     switch (column->kind) {
     case COLUMN_PORT:
-        port_take(values, text);
+        port_take(values, word);
         break;
     case COLUMN_WORDS:
-        words_take(values, column->part_count, text);
+        words_take(values, column->part_count, word);
         break;
     case COLUMN_REQUEST:
-        request_take(values, text);
+        request_take(values, word);
         break;
     case COLUMN_PLAIN:
-        values[0] = (struct pen_column){.text = text};
+        values[0] = (struct pen_column){.text = word};
         break;
     }
+    return column + 1;
+}
+
+static inline const struct column *word_take(struct cut *cut, const struct column *column,
+                                             struct pen_column *values, const uint8_t *from,
+                                             const uint8_t *end)
+{
+    if (PEN_LIKELY(column->is_word)) {
+        struct pen_column *value = &values[column->first];
+        value->text.ptr = from;
+        value->text.len = (size_t)(end - from);
+        value->is_escaped = false;
+        return column + 1;
+    }
+    return word_take_parts(cut, column, (pen_slice){from, (size_t)(end - from)});
+}
+
+/* Words between separators, empty ones too. */
+static void cut_separated(struct cut *cut, const struct marks *marks, pen_slice line)
+{
+    struct pen_column *const values = cut->columns->values;
+    const uint64_t *separators = marks->separators;
+    const struct column *column = cut->next;
+    const size_t blocks = (line.len + MARKS_BLOCK - 1) / MARKS_BLOCK;
+    const uint8_t *from = line.ptr;
+    for (size_t block = 0; block < blocks; block++) {
+        const uint8_t *base = line.ptr + block * MARKS_BLOCK;
+        for (uint64_t left = separators[block]; left != 0; left &= left - 1) {
+            const uint8_t *end = base + __builtin_ctzll(left);
+            column = word_take(cut, column, values, from, end);
+            from = end + 1;
+        }
+    }
+    cut->next = word_take(cut, column, values, from, line.ptr + line.len);
+}
+
+/* Where the word in quotes or brackets ends whose first byte is at `from`; the line's length:
+ * nowhere. */
+static size_t wrapped_end(struct cut *cut, const struct marks *marks, pen_slice line, size_t from)
+{
+    const bool is_quote = line.ptr[from - 1] == '"';
+    const size_t to = is_quote ? quote_end(marks, line, from) : bracket_end(line, from);
+    cut->quotes += is_quote ? 2 : 0;
+    if (to >= line.len) {
+        cut->problem = is_quote ? "a quote without its end" : "a bracket without its end";
+    }
+    return to;
+}
+
+/* Words between blanks, without their quotes or brackets. */
+static void cut_blank(struct cut *cut, const struct marks *marks, pen_slice line)
+{
+    struct pen_column *const values = cut->columns->values;
+    const struct column *column = cut->next;
+    size_t at = 0;
+    while (at < line.len) {
+        const uint8_t first = line.ptr[at];
+        const bool is_wrapped = first == '"' || first == '[';
+        const size_t from = at + is_wrapped;
+        const size_t end = is_wrapped ? wrapped_end(cut, marks, line, from)
+                                      : marks_next(marks->separators, from, line.len);
+        if (is_wrapped && end >= line.len) {
+            return;
+        }
+        column = word_take(cut, column, values, line.ptr + from, line.ptr + end);
+        at = end + is_wrapped;
+        while (at < line.len && line.ptr[at] == ' ') {
+            at++;
+        }
+    }
+    cut->next = column;
 }
 
 static bool values_escape(struct columns *columns)
@@ -440,38 +467,40 @@ static bool values_escape(struct columns *columns)
     return true;
 }
 
+/* Columns from at on are none of the line's. */
+static void values_none(struct columns *columns, uint32_t at)
+{
+    for (; at < columns->count; at++) {
+        const struct column *column = &columns->items[at];
+        for (uint32_t i = 0; i < column->part_count; i++) {
+            columns->values[column->first + i] = (struct pen_column){.text = {NULL, 0}};
+        }
+    }
+}
+
 /* What the line has of each part. */
 static const char *columns_split(struct columns *columns, pen_slice line)
 {
     const struct marks *marks = &columns->escaped.marks;
-    struct cursor c = {.line = line};
-    uint32_t at = 0;
-    pen_slice word; /* in parts of a request each byte stands twice */
+    struct cut cut = {.columns = columns, .next = columns->items};
+    /* In parts of a request each byte stands twice. */
     if (!escaped_begin(&columns->escaped, line, columns->separator, 2 * line.len)) {
         return "out of memory";
     }
-    for (; word_next(columns, &c, &word); at++) {
-        if (PEN_UNLIKELY(at >= columns->count)) {
-            continue;
-        }
-        const struct column *column = &columns->items[at];
-        if (PEN_UNLIKELY(column->is_joined)) {
-            c.problem = word_join(columns, &c, &word);
-            if (c.problem != NULL) {
-                break;
-            }
-        }
-        column_take(columns, column, word);
+    if (columns->separator != 0 || marks->is_even) {
+        cut_separated(&cut, marks, line);
+    } else {
+        cut_blank(&cut, marks, line);
     }
-    if (c.problem != NULL || at < columns->required) {
-        return c.problem != NULL ? c.problem : "fewer columns than its type has";
+    const uint32_t count = (uint32_t)(cut.next - columns->items);
+    if (cut.problem == NULL && (cut.is_half || count < columns->required)) {
+        cut.problem = "fewer columns than its type has";
     }
-    for (; at < columns->count; at++) {
-        for (uint32_t i = 0; i < columns->items[at].part_count; i++) {
-            columns->values[columns->items[at].first + i] = (struct pen_column){.text = {NULL, 0}};
-        }
+    if (cut.problem != NULL) {
+        return cut.problem;
     }
-    const bool may_escape = marks->has_odd || marks->quote_count != c.quotes;
+    values_none(columns, count);
+    const bool may_escape = marks->has_odd || marks->quote_count != cut.quotes;
     return may_escape && !values_escape(columns) ? "out of memory" : NULL;
 }
 
@@ -498,7 +527,8 @@ const char *columns_take(struct columns *columns, struct pen_walker *walker, pen
     if (problem != NULL) {
         return problem;
     }
-    return columns->is_direct && pen_walker_flat_columns(walker, columns->values, record)
+    const size_t bytes = 2 * line.len + columns->escaped.text.len;
+    return columns->is_direct && pen_walker_flat_columns(walker, columns->values, bytes, record)
                ? NULL
                : values_put(columns, walker, record);
 }

@@ -23,11 +23,12 @@ struct column {
     enum column_kind kind;
     bool is_optional;
     bool is_joined; /* the next word belongs to it too, behind a blank */
+    bool is_word;   /* one word is its one part */
     uint32_t first; /* of its parts in the values, */
     uint32_t part_count;
 };
 struct columns {
-    struct column items[PEN_TEXT_COLUMNS_MAX];
+    struct column items[PEN_TEXT_COLUMNS_MAX + 1]; /* one behind the last is no word */
     uint32_t count, required;
     uint8_t separator;         /* 0: blanks, with quotes and brackets */
     struct pen_column *values; /* of a line, by part: what it has */

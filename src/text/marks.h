@@ -11,6 +11,7 @@ struct marks {
     size_t cap;
     uint64_t quote_count;
     bool has_odd; /* the line has bytes that JSON may write otherwise, other than quotes */
+    bool is_even; /* no quotes, no brackets, and never two separators side by side */
     bool is_wide; /* the machine has AVX2 */
 };
 

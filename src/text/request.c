@@ -28,10 +28,22 @@ static void host_split(pen_slice host, pen_slice parts[PART_COUNT])
     parts[PART_HOST] = host;
 }
 
+/* Where the first "://" is; SIZE_MAX: nowhere. */
+static size_t scheme_end(pen_slice url)
+{
+    if (url.len > 8 && memcmp(url.ptr, "http", 4) == 0) {
+        const size_t at = url.ptr[4] == 's' ? 5 : 4;
+        if (memcmp(url.ptr + at, "://", 3) == 0) {
+            return at;
+        }
+    }
+    return pen_slice_find(url, PEN_SLICE_LIT("://"));
+}
+
 /* protocol://host:port/path?query */
 static void url_split(pen_slice url, pen_slice parts[PART_COUNT])
 {
-    const size_t scheme = pen_slice_find(url, PEN_SLICE_LIT("://"));
+    const size_t scheme = scheme_end(url);
     if (scheme == SIZE_MAX) {
         return;
     }

@@ -164,7 +164,8 @@ static void record_make(struct fixture *f, const struct line *line, bool by_colu
 {
     f->record = (struct pen_record){.raw = PEN_SLICE_LIT("the line")};
     if (by_column) {
-        assert_true(pen_walker_flat_columns(f->walker, line->values, &f->record));
+        assert_true(
+            pen_walker_flat_columns(f->walker, line->values, sizeof(line->bytes), &f->record));
         assert_non_null(f->record.layout);
         return;
     }
