@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+#include <emmintrin.h>
+
 struct layout {
     struct pen_schema *schema;
     pen_slice open[NRM_STEPS_MAX];
@@ -151,41 +153,49 @@ bool nrm_is_empty(pen_slice text)
 struct writer {
     const struct pen_normalizer *n;
     struct pen_buf *out;
-    bool is_first; /* nothing stands in the open object yet */
+    uint8_t *to, *end; /* of out: what is written next, and its room */
+    bool is_first;     /* nothing stands in the open object yet */
 };
+
+static PEN_COLD pen_status writer_grow(struct writer *w, size_t bytes)
+{
+    w->out->len = (size_t)(w->to - w->out->ptr);
+    PEN_TRY(pen_buf_reserve(w->out, bytes));
+    w->to = w->out->ptr + w->out->len;
+    w->end = w->out->ptr + w->out->cap;
+    return PEN_OK;
+}
+
+/* Room for a fragment and a value of so many bytes, with their quotes. */
+static inline pen_status writer_room(struct writer *w, size_t fragment, size_t bytes)
+{
+    const size_t need = fragment + bytes + 4 + 2 * (size_t)PEN_COPY_SLACK;
+    return PEN_LIKELY((size_t)(w->end - w->to) >= need) ? PEN_OK : writer_grow(w, need);
+}
 
 /* A fragment, without its comma where nothing stands before it; there is room. */
 static inline void put_fragment(struct writer *w, pen_slice fragment)
 {
     const size_t comma = w->is_first;
-    (void)pen_copy_wide(w->out->ptr + w->out->len, fragment.ptr + comma, fragment.len - comma);
-    w->out->len += fragment.len - comma;
+    w->to = pen_copy_wide(w->to, fragment.ptr + comma, fragment.len - comma);
     w->is_first = false;
 }
 
-static inline void put_text(struct pen_buf *out, pen_slice text, bool is_wide)
+static inline void put_text(struct writer *w, pen_slice text, bool is_wide)
 {
-    uint8_t *to = out->ptr + out->len;
     if (is_wide) {
-        (void)pen_copy_wide(to, text.ptr, text.len);
+        w->to = pen_copy_wide(w->to, text.ptr, text.len);
     } else {
-        pen_copy_short(to, text.ptr, text.len);
+        pen_copy_short(w->to, text.ptr, text.len);
+        w->to += text.len;
     }
-    out->len += text.len;
 }
 
-static inline void put_string(struct pen_buf *out, pen_slice text, bool is_wide)
+static inline void put_string(struct writer *w, pen_slice text, bool is_wide)
 {
-    out->ptr[out->len++] = '"';
-    put_text(out, text, is_wide);
-    out->ptr[out->len++] = '"';
-}
-
-/* Room for a member whose value has so many bytes. */
-static inline pen_status member_reserve(const struct writer *w, const struct nrm_op *op,
-                                        size_t bytes)
-{
-    return pen_buf_reserve(w->out, op->fragment.len + bytes + 2 + PEN_COPY_SLACK);
+    *w->to++ = '"';
+    put_text(w, text, is_wide);
+    *w->to++ = '"';
 }
 
 static pen_status write_list(struct writer *w, const struct nrm_op *op,
@@ -194,37 +204,54 @@ static pen_status write_list(struct writer *w, const struct nrm_op *op,
     if (value->item_count == 0) {
         return PEN_OK;
     }
-    PEN_TRY(member_reserve(w, op, 0));
+    PEN_TRY(writer_room(w, op->fragment.len, 0));
     put_fragment(w, op->fragment);
     for (uint32_t i = 0; i < value->item_count; i++) {
         const struct nrm_item *item = &w->n->items[value->item_first + i];
-        PEN_TRY(pen_buf_reserve(w->out, item->text.len + 4 + PEN_COPY_SLACK));
-        w->out->ptr[w->out->len++] = i == 0 ? '[' : ',';
-        put_string(w->out, item->text, item->is_wide);
+        PEN_TRY(writer_room(w, 0, item->text.len));
+        *w->to++ = i == 0 ? '[' : ',';
+        put_string(w, item->text, item->is_wide);
     }
-    return pen_buf_add_byte(w->out, ']');
-}
-
-static pen_status write_token(struct writer *w, const struct nrm_op *op, pen_slice json)
-{
-    PEN_TRY(member_reserve(w, op, json.len));
-    put_fragment(w, op->fragment);
-    put_text(w->out, json, false);
+    *w->to++ = ']'; /* there is always room for one more */
     return PEN_OK;
 }
 
-static pen_status write_text(struct writer *w, const struct nrm_op *op,
-                             const struct nrm_value *value)
+static inline pen_status write_token(struct writer *w, const struct nrm_op *op, pen_slice json)
+{
+    PEN_TRY(writer_room(w, op->fragment.len, json.len));
+    put_fragment(w, op->fragment);
+    put_text(w, json, false);
+    return PEN_OK;
+}
+
+/* Most numbers are a few digits, and most of those stand in columns. */
+static inline bool is_number(const struct nrm_value *value)
+{
+    const pen_slice text = value->text;
+    if (value->is_wide && text.len <= 16 && (text.ptr[0] != '0' || text.len == 1)) {
+        const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)text.ptr);
+        const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+        const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+        const uint32_t others = ~(uint32_t)_mm_movemask_epi8(is_digit);
+        if ((others & ((1U << text.len) - 1)) == 0) {
+            return true;
+        }
+    }
+    return pen_json_is_number(text);
+}
+
+static inline pen_status write_text(struct writer *w, const struct nrm_op *op,
+                                    const struct nrm_value *value)
 {
     if (nrm_is_empty(value->text)) {
         return PEN_OK;
     }
-    PEN_TRY(member_reserve(w, op, value->text.len));
+    PEN_TRY(writer_room(w, op->fragment.len, value->text.len));
     put_fragment(w, op->fragment);
-    if (w->n->schema->slots[op->slot].is_number && pen_json_is_number(value->text)) {
-        put_text(w->out, value->text, value->is_wide);
+    if (w->n->schema->slots[op->slot].is_number && is_number(value)) {
+        put_text(w, value->text, value->is_wide);
     } else {
-        put_string(w->out, value->text, value->is_wide);
+        put_string(w, value->text, value->is_wide);
     }
     return PEN_OK;
 }
@@ -251,64 +278,84 @@ struct open_object {
     bool is_first; /* as it was before */
 };
 
-static pen_status open_object(struct writer *w, const struct nrm_op *op, struct open_object *open)
+static inline pen_status open_object(struct writer *w, const struct nrm_op *op,
+                                     struct open_object *open)
 {
-    *open = (struct open_object){w->out->len, w->is_first};
-    PEN_TRY(member_reserve(w, op, 0));
+    PEN_TRY(writer_room(w, op->fragment.len, 0));
+    *open = (struct open_object){(size_t)(w->to - w->out->ptr), w->is_first};
     put_fragment(w, op->fragment);
-    w->is_first = true;
+    w->is_first = op->kind == NRM_OPEN;
     return PEN_OK;
 }
 
 /* An object without members is taken back. */
-static pen_status close_object(struct writer *w, const struct open_object *open)
+static inline pen_status close_object(struct writer *w, const struct open_object *open)
 {
     if (w->is_first) {
-        w->out->len = open->before;
+        w->to = w->out->ptr + open->before;
         w->is_first = open->is_first;
         return PEN_OK;
     }
-    return pen_buf_add_byte(w->out, '}');
+    PEN_TRY(writer_room(w, 0, 0));
+    *w->to++ = '}';
+    return PEN_OK;
 }
 
-static pen_status write_ops(const struct pen_normalizer *n, uint32_t from, uint32_t to,
-                            struct pen_buf *out)
+static pen_status write_ops(const struct pen_normalizer *n, const struct nrm_op *ops,
+                            uint32_t count, struct pen_buf *out)
 {
-    const struct pen_schema *schema = n->schema;
-    struct writer w = {
-        .n = n, .out = out, .is_first = out->len == 0 || out->ptr[out->len - 1] == '{'};
+    struct writer w = {.n = n,
+                       .out = out,
+                       .to = out->ptr + out->len,
+                       .end = out->ptr + out->cap,
+                       .is_first = out->len == 0 || out->ptr[out->len - 1] == '{'};
     struct open_object open[NRM_STEPS_MAX];
     uint32_t depth = 0;
     pen_status status = PEN_OK;
 
-    for (uint32_t i = from; i < to && status == PEN_OK; i++) {
-        const struct nrm_op *op = &schema->ops[i];
-        if (op->kind == NRM_LEAF) {
+    for (uint32_t i = 0; i < count && status == PEN_OK; i++) {
+        const struct nrm_op *op = &ops[i];
+        switch (op->kind) {
+        case NRM_LEAF:
             status = write_leaf(&w, op);
-        } else if (op->kind == NRM_OPEN) {
+            break;
+        case NRM_CONSTANT:
+            status = write_token(&w, op, (pen_slice){0});
+            break;
+        case NRM_OPEN:
+        case NRM_OPENED:
             PEN_DCHECK(depth < NRM_STEPS_MAX);
             status = open_object(&w, op, &open[depth++]);
-        } else {
+            break;
+        case NRM_CLOSE:
             PEN_CHECK(depth > 0);
             status = close_object(&w, &open[--depth]);
+            break;
         }
     }
+    out->len = (size_t)(w.to - out->ptr);
     return status;
 }
 
-pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out)
+pen_status nrm_ecs_write(struct pen_normalizer *n, const struct pen_record *record,
+                         struct pen_buf *out)
 {
     const struct pen_schema *schema = n->schema;
-    PEN_TRY(write_ops(n, 0, schema->prefix_from, out));
+    if (nrm_line_has_ops(n, record)) {
+        return write_ops(n, n->line.ops, n->line.op_count, out);
+    }
+    PEN_TRY(write_ops(n, schema->ops, schema->prefix_from, out));
+    const uint32_t behind = schema->prefix_to + 1;
     return schema->prefix_to < schema->op_count
-               ? write_ops(n, schema->prefix_to + 1, schema->op_count, out)
+               ? write_ops(n, schema->ops + behind, schema->op_count - behind, out)
                : PEN_OK;
 }
 
 pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out)
 {
     const struct pen_schema *schema = n->schema;
+    const uint32_t from = schema->prefix_from + 1;
     return schema->prefix_to < schema->op_count
-               ? write_ops(n, schema->prefix_from + 1, schema->prefix_to, out)
+               ? write_ops(n, schema->ops + from, schema->prefix_to - from, out)
                : PEN_OK;
 }

@@ -62,7 +62,13 @@ struct nrm_map {
     bool collect;
 };
 
-enum nrm_op_kind { NRM_OPEN, NRM_LEAF, NRM_CLOSE };
+enum nrm_op_kind {
+    NRM_OPEN,
+    NRM_LEAF,
+    NRM_CLOSE,
+    NRM_CONSTANT, /* members that all lines have */
+    NRM_OPENED,   /* an object, and such members at its beginning */
+};
 struct nrm_op {
     enum nrm_op_kind kind;
     pen_slice fragment; /* ,"key": or ,"key":{ and PEN_COPY_SLACK behind it */
@@ -154,7 +160,18 @@ struct nrm_name {
     struct nrm_name *next;
 };
 
-/* The maps of a type for lines of certain columns (line.c). */
+/* What was shown last, for times of the same day or second: those of a log mostly are. */
+struct nrm_shown {
+    bool has_day, has_second;
+    int64_t day; /* since 1970, */
+    uint32_t second_of_day;
+    char clock[19];     /* and how they are shown */
+    uint8_t second[19]; /* as it was written, in UTC */
+    char text[19];      /* as it was shown */
+    int64_t second_ns;
+};
+
+/* What a type makes of lines of certain columns (line.c). */
 struct nrm_line_source {
     uint32_t column;
     uint32_t address; /* of the plan's addresses, where only an address counts */
@@ -164,6 +181,9 @@ struct nrm_line_map {
     uint32_t first, count; /* sources */
     bool is_collected, is_ip;
 };
+struct nrm_line_copy { /* a map of one source, whatever stands there */
+    uint32_t slot, column;
+};
 struct nrm_line_address { /* a column that may be an address */
     uint32_t column;
     bool is_address; /* of the record at hand */
@@ -171,10 +191,14 @@ struct nrm_line_address { /* a column that may be an address */
 struct nrm_line {
     const struct pen_columns *layout; /* these columns, */
     uint64_t stamp;                   /* as they were then; 0: none yet */
-    struct nrm_line_map *maps;        /* of which a column is there */
+    struct nrm_line_copy *copies;     /* of which a column is there */
+    struct nrm_line_map *maps;        /* likewise, the other ones */
     struct nrm_line_source *sources;
     struct nrm_line_address *addresses;
-    uint32_t map_count, source_count, address_count;
+    uint32_t copy_count, map_count, source_count, address_count;
+    struct nrm_op *ops; /* of members that such lines may have */
+    uint32_t op_count;
+    struct pen_arena fragments; /* of ops, and ops; when stamp is set */
 };
 
 /* source, destination and the like: slots of its address and of what tables know of it. */
@@ -268,6 +292,10 @@ struct pen_schema {
     uint32_t tags_field;  /* of the root member tags; PEN_FIELD_NONE: no tag was asked for */
 };
 
+struct nrm_memo { /* a text that many records have, and the inside of its JSON string */
+    struct pen_buf plain, json;
+};
+
 enum {
     NRM_PLAIN_ID,
     NRM_PLAIN_ACCOUNT,
@@ -285,11 +313,13 @@ struct pen_normalizer {
     struct pen_buf document, spare, text, plain;
     struct pen_buf message_buf;
     struct pen_buf unescaped[NRM_PLAIN_COUNT];
-    struct pen_buf basics;     /* members that are the same for all records of an object */
-    struct pen_buf basics_key; /* bucket and key that basics is for */
-    struct pen_buf fallback;   /* account and region of the object as JSON text */
+    struct pen_buf basics;           /* members that are the same for all records of an object */
+    struct pen_buf basics_key;       /* bucket and key that basics is for */
+    struct nrm_memo account, region; /* where the record names none */
+    struct pen_buf fallback;         /* an instance as JSON text */
     struct nrm_tree tree;
     struct nrm_line line;
+    struct nrm_shown shown;
     struct nrm_period period; /* of the name in index */
     struct pen_buf index, id_buf;
     struct pen_buf
@@ -404,9 +434,16 @@ PEN_MUST_USE pen_status nrm_function_add(struct pen_normalizer *n, struct pen_wa
 PEN_MUST_USE pen_status nrm_derive(struct pen_normalizer *n, struct pen_walker *walker,
                                    struct pen_record *record);
 
+/* Whether members of the record at hand are those of lines: then line.ops are all there can be. */
+static inline bool nrm_line_has_ops(const struct pen_normalizer *n, const struct pen_record *record)
+{
+    return record->layout != NULL && n->line.ops != NULL;
+}
+
 /* ecs.c: compiles the layout of all slots; writes the members of one record (no outer braces). */
 PEN_MUST_USE pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err);
-PEN_MUST_USE pen_status nrm_ecs_write(struct pen_normalizer *n, struct pen_buf *out);
+PEN_MUST_USE pen_status nrm_ecs_write(struct pen_normalizer *n, const struct pen_record *record,
+                                      struct pen_buf *out);
 /* Those members that stand in the object of the type's prefix. */
 PEN_MUST_USE pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out);
 /* Whether text (inside of a JSON string) is one of the empty values that documents leave out. */

@@ -53,11 +53,17 @@ static const char *const flow_slots[] = {"event.outcome", "network.transport", "
 static pen_slice transport(pen_slice number)
 {
     static const struct {
-        const char *number, *name;
-    } rows[] = {{"6", "tcp"},   {"17", "udp"},  {"1", "icmp"}, {"41", "ipv6"}, {"8", "egp"},
-                {"33", "dccp"}, {"42", "sdrp"}, {"47", "gre"}, {"132", "sctp"}};
-    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
-        if (script_is(number, rows[i].number)) {
+        uint32_t number;
+        const char *name;
+    } rows[] = {{6, "tcp"},   {17, "udp"},  {1, "icmp"}, {41, "ipv6"}, {8, "egp"},
+                {33, "dccp"}, {42, "sdrp"}, {47, "gre"}, {132, "sctp"}};
+    uint32_t value = 0;
+    for (size_t i = 0; i < number.len && i < 4; i++) {
+        const uint32_t digit = (uint32_t)number.ptr[i] - '0';
+        value = digit > 9 || (digit == 0 && value == 0) ? UINT16_MAX : value * 10 + digit;
+    }
+    for (size_t i = 0; i < PEN_COUNT(rows) && number.len < 4; i++) {
+        if (value == rows[i].number) {
             return pen_slice_str(rows[i].name);
         }
     }
@@ -74,17 +80,17 @@ static void flow_run(struct pen_normalizer *n, const struct pen_record *record, 
     (void)doc;
     const pen_slice action = script_text(n, record, FLOW_ACTION);
     const pen_slice type = script_text(n, record, FLOW_TYPE);
-    script_set(n, FLOW_TRANSPORT, transport(script_text(n, record, FLOW_PROTOCOL)));
+    script_set_plain(n, FLOW_TRANSPORT, transport(script_text(n, record, FLOW_PROTOCOL)));
     if (type.len > 0) {
         script_set(n, FLOW_NETWORK_TYPE, script_lower(n, type));
     }
     if (script_text(n, record, FLOW_RESOURCE).len == 0) { /* else a transit gateway: no verdict */
         const bool is_accepted = has_word(action, PEN_SLICE_LIT("ACCEPT"));
         const bool is_rejected = !is_accepted && has_word(action, PEN_SLICE_LIT("REJECT"));
-        script_set(n, FLOW_OUTCOME,
-                   is_accepted   ? PEN_SLICE_LIT("success")
-                   : is_rejected ? PEN_SLICE_LIT("failure")
-                                 : PEN_SLICE_LIT("unknown"));
+        script_set_plain(n, FLOW_OUTCOME,
+                         is_accepted   ? PEN_SLICE_LIT("success")
+                         : is_rejected ? PEN_SLICE_LIT("failure")
+                                       : PEN_SLICE_LIT("unknown"));
     }
 }
 

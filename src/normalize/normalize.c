@@ -35,6 +35,10 @@ pen_status pen_normalizer_new(const struct pen_schema *schema, struct pen_normal
     pen_buf_init(&n->basics, PLAIN_MAX);
     pen_buf_init(&n->basics_key, PLAIN_MAX);
     pen_buf_init(&n->fallback, PLAIN_MAX);
+    pen_buf_init(&n->account.plain, PLAIN_MAX);
+    pen_buf_init(&n->account.json, PLAIN_MAX);
+    pen_buf_init(&n->region.plain, PLAIN_MAX);
+    pen_buf_init(&n->region.json, PLAIN_MAX);
     pen_buf_init(&n->index, PLAIN_MAX);
     pen_buf_init(&n->id_buf, PLAIN_MAX);
     pen_buf_init(&n->texts, NRM_DOCUMENT_MAX);
@@ -56,11 +60,12 @@ void pen_normalizer_free(struct pen_normalizer *normalizer)
         return;
     }
     struct pen_buf *const bufs[] = {
-        &normalizer->document,      &normalizer->spare,       &normalizer->text,
-        &normalizer->plain,         &normalizer->basics,      &normalizer->basics_key,
-        &normalizer->fallback,      &normalizer->index,       &normalizer->id_buf,
-        &normalizer->texts,         &normalizer->scratch,     &normalizer->message_buf,
-        &normalizer->threats.plain, &normalizer->threats.json};
+        &normalizer->document,      &normalizer->spare,        &normalizer->text,
+        &normalizer->plain,         &normalizer->basics,       &normalizer->basics_key,
+        &normalizer->fallback,      &normalizer->index,        &normalizer->id_buf,
+        &normalizer->texts,         &normalizer->scratch,      &normalizer->message_buf,
+        &normalizer->threats.plain, &normalizer->threats.json, &normalizer->account.plain,
+        &normalizer->account.json,  &normalizer->region.plain, &normalizer->region.json};
     for (size_t i = 0; i < PEN_COUNT(bufs); i++) {
         pen_buf_fini(bufs[i]);
     }
@@ -136,6 +141,15 @@ static int item_order(const void *a, const void *b)
     const struct nrm_item *x = a;
     const struct nrm_item *y = b;
     const size_t shorter = x->text.len < y->text.len ? x->text.len : y->text.len;
+    if (shorter >= sizeof(uint64_t)) { /* mostly they differ early */
+        uint64_t left;
+        uint64_t right;
+        memcpy(&left, x->text.ptr, sizeof(left));
+        memcpy(&right, y->text.ptr, sizeof(right));
+        if (left != right) {
+            return __builtin_bswap64(left) < __builtin_bswap64(right) ? -1 : 1;
+        }
+    }
     const int order = memcmp(x->text.ptr, y->text.ptr, shorter);
     return order != 0 ? order : (x->text.len > y->text.len) - (x->text.len < y->text.len);
 }
@@ -402,7 +416,7 @@ static bool is_unknown(const struct nrm_value *value)
 
 /* Account and region come from the key when the record names none. */
 static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice from_key,
-                            bool *is_fallback)
+                            struct nrm_memo *memo, bool *is_fallback)
 {
     const pen_slice fixed = n->schema->slots[slot].fixed;
     if (n->slots[slot].kind == NRM_NONE && fixed.len > 1 && fixed.ptr[0] == '"') {
@@ -413,10 +427,13 @@ static pen_status fall_back(struct pen_normalizer *n, uint32_t slot, pen_slice f
         return PEN_OK;
     }
     const pen_slice text = from_key.len > 0 ? from_key : PEN_SLICE_LIT("unknown");
-    const size_t from = n->fallback.len;
-    PEN_TRY(pen_json_escape(&n->fallback, text));
-    nrm_set_text(n, slot, pen_slice_sub(pen_buf_slice(&n->fallback), from, n->fallback.len),
-                 n->fallback.len - from != text.len);
+    if (!pen_slice_eq(text, pen_buf_slice(&memo->plain))) {
+        memo->plain.len = 0;
+        memo->json.len = 0;
+        PEN_TRY(pen_json_escape(&memo->json, text));
+        PEN_TRY(pen_buf_add(&memo->plain, text));
+    }
+    nrm_set_text(n, slot, pen_buf_slice(&memo->json), memo->json.len != text.len);
     return PEN_OK;
 }
 
@@ -452,13 +469,11 @@ static pen_status fill_place(struct pen_normalizer *n, const struct pen_object_i
         first_of(n->told == NULL ? (pen_slice){0} : n->told->account, object->account);
     const pen_slice region =
         first_of(n->told == NULL ? (pen_slice){0} : n->told->region, object->region);
-    PEN_TRY(
-        pen_buf_reserve(&n->fallback, (account.len + region.len + told_instance(n).len) * 6 + 16));
     if (PEN_UNLIKELY(schema->slot_instance != PEN_FIELD_NONE)) {
         PEN_TRY(set_instance(n));
     }
-    PEN_TRY(fall_back(n, schema->slot_account, account, &n->account_is_fallback));
-    return fall_back(n, schema->slot_region, region, &n->region_is_fallback);
+    PEN_TRY(fall_back(n, schema->slot_account, account, &n->account, &n->account_is_fallback));
+    return fall_back(n, schema->slot_region, region, &n->region, &n->region_is_fallback);
 }
 
 static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *record,
@@ -535,7 +550,8 @@ static const struct pen_value *last_value(const struct pen_record *record, uint3
 
 static bool has_diverted(const struct pen_normalizer *n, const struct pen_record *record)
 {
-    for (uint32_t i = 0; i < n->schema->divert_count; i++) {
+    /* Columns of such names make values one by one. */
+    for (uint32_t i = 0; record->layout == NULL && i < n->schema->divert_count; i++) {
         if (pen_record_first(record, n->schema->diverts[i].field) != NULL) {
             return true;
         }
@@ -561,8 +577,8 @@ static pen_status add_names(struct pen_normalizer *n, struct pen_buf *out)
 }
 
 /* Our members, "@message" (empty: none) first, without a leading comma. */
-static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc,
-                             struct pen_buf *out)
+static pen_status write_ours(struct pen_normalizer *n, const struct pen_record *record,
+                             const struct pen_doc *doc, struct pen_buf *out)
 {
     PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("\"@timestamp\":\"")));
     PEN_TRY(pen_buf_add(out, (pen_slice){(const uint8_t *)n->time_text, n->time_length}));
@@ -571,7 +587,7 @@ static pen_status write_ours(struct pen_normalizer *n, const struct pen_doc *doc
     PEN_TRY(add_names(n, out));
     PEN_TRY(add_member(out, "@message", n->message));
     PEN_TRY(add_member(out, "@id", n->own_id.len > 0 ? n->own_id : doc->id));
-    return nrm_ecs_write(n, out);
+    return nrm_ecs_write(n, record, out);
 }
 
 static pen_status write_member(pen_slice key, const struct pen_value *value, struct pen_buf *out)
@@ -638,7 +654,7 @@ static pen_status write_merged(struct pen_normalizer *n, const struct pen_record
     n->tree.count = 0;
     PEN_TRY(write_diverted(n, record, &n->spare));
     PEN_TRY(pen_buf_add_byte(&n->text, '{'));
-    PEN_TRY(write_ours(n, doc, &n->text));
+    PEN_TRY(write_ours(n, record, doc, &n->text));
     PEN_TRY(pen_buf_add_byte(&n->text, '}'));
     PEN_TRY(nrm_tree_parse(&n->tree, pen_buf_slice(&n->spare), &raw));
     PEN_TRY(nrm_tree_parse(&n->tree, pen_buf_slice(&n->text), &ours));
@@ -653,7 +669,8 @@ static pen_status write_merged(struct pen_normalizer *n, const struct pen_record
 static pen_status write_members(struct pen_normalizer *n, const struct pen_record *record,
                                 const struct pen_doc *doc, struct pen_buf *out)
 {
-    return has_diverted(n, record) ? write_merged(n, record, doc, out) : write_ours(n, doc, out);
+    return has_diverted(n, record) ? write_merged(n, record, doc, out)
+                                   : write_ours(n, record, doc, out);
 }
 
 static pen_status find_message(struct pen_normalizer *n, const struct pen_record *record,

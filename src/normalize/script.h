@@ -36,6 +36,12 @@ static inline void script_set(struct pen_normalizer *n, uint32_t slot, pen_slice
     nrm_set_text(n, n->schema->script_slots[slot], text, is_escaped);
 }
 
+/* text has no escapes. */
+static inline void script_set_plain(struct pen_normalizer *n, uint32_t slot, pen_slice text)
+{
+    nrm_set_text(n, n->schema->script_slots[slot], text, false);
+}
+
 static inline void script_set_json(struct pen_normalizer *n, uint32_t slot, pen_slice json)
 {
     *script_slot(n, slot) = (struct nrm_value){.kind = NRM_JSON, .text = json};
