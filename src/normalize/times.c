@@ -58,34 +58,114 @@ static bool has_time_form(pen_slice text)
     return text.len == 10 || (text.len >= 19 && text.ptr[16] == ':');
 }
 
+/* A time in UTC of the second that was taken last, without a fraction or with six digits of one. */
+static bool take_same_second(struct pen_normalizer *n, pen_slice text, int64_t *time_ns)
+{
+    const struct nrm_shown *shown = &n->shown;
+    uint32_t micros = 0;
+    if (!shown->has_second || (text.len != 20 && text.len != 27) || text.ptr[text.len - 1] != 'Z' ||
+        memcmp(text.ptr, shown->second, 19) != 0 || (text.len == 27 && text.ptr[19] != '.')) {
+        return false;
+    }
+    for (size_t i = 20; i + 1 < text.len; i++) {
+        const uint32_t digit = (uint32_t)text.ptr[i] - '0';
+        if (digit > 9) {
+            return false;
+        }
+        micros = micros * 10 + digit;
+    }
+    char *out = n->time_text;
+    put(out, shown->text, 19);
+    out += 19;
+    if (micros > 0) {
+        put(out, text.ptr + 19, 7);
+        out += 7;
+    }
+    put(out, "+00:00", 6);
+    n->time_length = (size_t)(out + 6 - n->time_text);
+    *time_ns = shown->second_ns + (int64_t)micros * 1000;
+    return true;
+}
+
+static void second_keep(struct pen_normalizer *n, pen_slice text, int64_t time_ns)
+{
+    struct nrm_shown *shown = &n->shown;
+    shown->has_second = time_ns >= 0 && text.len >= 20 && text.ptr[text.len - 1] == 'Z' &&
+                        (text.ptr[19] == '.' || text.ptr[19] == 'Z');
+    if (shown->has_second) {
+        put((char *)shown->second, text.ptr, 19);
+        put(shown->text, n->time_text, 19);
+        shown->second_ns = time_ns - time_ns % PEN_NS_PER_S;
+    }
+}
+
 static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
 {
-    if (value->kind != PEN_STRING || !pen_parse_time(value->text, time_ns)) {
+    if (value->kind != PEN_STRING) {
+        return false;
+    }
+    if (take_same_second(n, value->text, time_ns)) {
+        return true;
+    }
+    if (!pen_parse_time(value->text, time_ns)) {
         return false;
     }
     if (has_time_form(value->text)) {
         write_time(n, value->text);
+        second_keep(n, value->text, *time_ns);
     } else {
         n->time_length = pen_format_time(*time_ns, n->time_text);
     }
     return true;
 }
 
+static char *two_digits(char *out, uint32_t value)
+{
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
+}
+
+/* "2024-01-31T23:59:59"; the date is made once for all times of a day. */
+static char *put_second(struct nrm_shown *shown, char *out, int64_t day, uint32_t second)
+{
+    char *const clock = shown->clock;
+    const bool is_other = !shown->has_day || day != shown->day;
+    if (is_other || second != shown->second_of_day) {
+        if (is_other) {
+            char text[PEN_TIME_MAX];
+            const struct pen_civil at = pen_civil_from_ns(day * PEN_NS_PER_DAY);
+            (void)pen_put_civil(text, &at);
+            put(clock, text, sizeof(shown->clock));
+        }
+        (void)two_digits(clock + 11, second / 3600);
+        (void)two_digits(clock + 14, second / 60 % 60);
+        (void)two_digits(clock + 17, second % 60);
+        shown->has_day = true;
+        shown->day = day;
+        shown->second_of_day = second;
+    }
+    put(out, clock, sizeof(shown->clock));
+    return out + sizeof(shown->clock);
+}
+
 /* The time with its offset, as an ISO 8601 text: six digits of fraction, or none. */
 static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minutes)
 {
-    const struct pen_civil at = pen_civil_from_ns(time_ns + offset_minutes * (60 * PEN_NS_PER_S));
-    const uint32_t micros = at.nanosecond / 1000;
+    const int64_t local_ns = time_ns + offset_minutes * (60 * PEN_NS_PER_S);
     const uint32_t offset = (uint32_t)(offset_minutes < 0 ? -offset_minutes : offset_minutes);
-    char *p = pen_put_civil(n->time_text, &at);
+    const int64_t day = local_ns / PEN_NS_PER_DAY - (local_ns % PEN_NS_PER_DAY < 0);
+    const int64_t of_day_ns = local_ns - day * PEN_NS_PER_DAY;
+    const uint32_t micros = (uint32_t)(of_day_ns % PEN_NS_PER_S / 1000);
+    char *p = put_second(&n->shown, n->time_text, day, (uint32_t)(of_day_ns / PEN_NS_PER_S));
     if (micros > 0) {
         *p++ = '.';
         p = pen_put_digits(p, micros, 6);
     }
     *p++ = offset_minutes < 0 ? '-' : '+';
-    p = pen_put_digits(p, offset / 60, 2);
+    p = two_digits(p, offset / 60);
     *p++ = ':';
-    p = pen_put_digits(p, offset % 60, 2);
+    p = two_digits(p, offset % 60);
     n->time_length = (size_t)(p - n->time_text);
 }
 
@@ -96,6 +176,30 @@ void nrm_time_show(struct pen_normalizer *n, int64_t time_ns)
 
 /* ---- seconds, milliseconds or microseconds since 1970 ---- */
 
+#define NIBBLES 0xf0f0f0f0f0f0f0f0U
+#define ZEROS 0x3030303030303030U
+
+/* Ten digits, as seconds since 1970 have; eight of them at once.  False: something else. */
+static bool ten_digits(pen_slice text, int64_t *out)
+{
+    uint64_t eight;
+    if (text.len != 10) {
+        return false;
+    }
+    memcpy(&eight, text.ptr, sizeof(eight));
+    const uint32_t tens = (uint32_t)text.ptr[8] - '0';
+    const uint32_t ones = (uint32_t)text.ptr[9] - '0';
+    if ((eight & NIBBLES) != ZEROS || ((eight + 0x0606060606060606U) & NIBBLES) != ZEROS ||
+        tens > 9 || ones > 9) {
+        return false;
+    }
+    eight = (eight & 0x0f0f0f0f0f0f0f0fU) * 2561 >> 8;
+    eight = (eight & 0x00ff00ff00ff00ffU) * 6553601 >> 16;
+    eight = (eight & 0x0000ffff0000ffffU) * 42949672960001 >> 32;
+    *out = (int64_t)(eight * 100 + (uint64_t)tens * 10 + ones);
+    return true;
+}
+
 static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
 {
     const pen_slice text = value->text;
@@ -104,6 +208,9 @@ static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, 
     int64_t fraction = 0;
     if (value->kind != PEN_NUMBER && value->kind != PEN_STRING) {
         return false;
+    }
+    if (ten_digits(text, &whole)) {
+        at = text.len;
     }
     for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
         if (at == EPOCH_DIGITS_MAX) {

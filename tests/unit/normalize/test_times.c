@@ -177,6 +177,48 @@ static void the_key_of_an_object_has_its_time(void **state)
     free(n);
 }
 
+/* What was shown before is remembered, and changes nothing. */
+static void times_are_shown_alike_whatever_was_shown_before(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "2025-03-01T10:00:00.000001Z", "2025-03-01T10:00:00.120000Z", "2025-03-01T10:00:00Z",
+        "2025-03-01 10:00:00Z",        "2025-03-01T10:00:00.5Z",      "2025-03-01T10:00:00.00000xZ",
+        "2025-03-01T10:00:00,120000Z", "2025-03-01T10:00:00z",        "2025-03-01T10:00:00+01:00",
+        "2025-03-01T10:00:01.120000Z", "1969-12-31T23:59:59.500000Z", "1969-12-31T23:59:59Z",
+        "1970-01-01T00:00:00Z",        "2025-03-01T10:00:00.120000z", "2025-03-01T10:00"};
+    static const char *const epochs[] = {"1735689660",    "1735689661",   "0",
+                                         "1735689660.25", "9999999999",   "17356896600",
+                                         "1735689x60",    "173568966012", "1735689660123"};
+    static const char *const forms[] = {"rfc3339", "epoch"};
+    for (uint32_t f = 0; f < PEN_COUNT(forms); f++) {
+        const char *const *rows = f == 0 ? texts : epochs;
+        const uint32_t count = f == 0 ? PEN_COUNT(texts) : PEN_COUNT(epochs);
+        const struct pen_type type = {.name = S("t"), .time_form = pen_slice_str(forms[f])};
+        struct pen_schema *schema = calloc(1, sizeof(*schema));
+        struct pen_normalizer *n = calloc(1, sizeof(*n));
+        assert_true(schema != NULL && n != NULL);
+        schema->type = &type;
+        n->schema = schema;
+        for (uint32_t i = 0; i < count * count; i++) { /* each behind each */
+            const char *text = rows[i % 2 == 0 ? i / count : i % count];
+            const struct pen_value value = {.kind = PEN_STRING, .text = pen_slice_str(text)};
+            char wanted[64];
+            char got[64] = "";
+            char utc[PEN_TIME_MAX];
+            int64_t ns = 0;
+            (void)shown(forms[f], PEN_STRING, text, "2025-03-01T00:00:00Z", wanted);
+            if (nrm_time_take(n, &value, 0, &ns)) {
+                utc[pen_format_time(ns, utc)] = '\0';
+                (void)snprintf(got, sizeof(got), "%.*s %s", (int)n->time_length, n->time_text, utc);
+            }
+            assert_string_equal(got, wanted);
+        }
+        free(n);
+        free(schema);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_form_with_an_unknown_part_is_refused),
         cmocka_unit_test(offsets_are_those_of_the_text),
         cmocka_unit_test(the_key_of_an_object_has_its_time),
+        cmocka_unit_test(times_are_shown_alike_whatever_was_shown_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
