@@ -451,6 +451,7 @@ static pen_status lists_open(struct run *run, struct pen_err *err)
     }
     told_iocs(run->iocs, run->reads.ioc_max_age_ns);
     run->search.iocs = run->iocs;
+    run->search.indicators_max = pen_u32(run->reads.search_indicators_max);
     return PEN_OK;
 }
 

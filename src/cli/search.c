@@ -216,7 +216,7 @@ static pen_status write_found(const struct search *search, const struct pen_pass
                               struct pen_buf *out)
 {
     struct search_hits hits;
-    search_hits_init(&hits);
+    search_hits_init(&hits, search->indicators_max);
     pen_status st = search_hits_find(&hits, search->iocs, &record->item->record);
     if (st == PEN_OK && hits.count > 0) {
         st = write_record(search, record, &hits, out);

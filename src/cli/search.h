@@ -15,6 +15,7 @@ struct search {
     pen_slice query;
     bool has_query;              /* else every record, of which iocs tell */
     const struct pen_iocs *iocs; /* --ioc; or NULL */
+    uint32_t indicators_max;     /* that a record tells */
     enum search_form form;
     bool as_rule;
     const char *as_type;

@@ -3,9 +3,12 @@
 
 #define LINE_BYTES_MAX ((size_t)256 << 20)
 
-void search_hits_init(struct search_hits *hits)
+void search_hits_init(struct search_hits *hits, uint32_t max)
 {
+    PEN_CHECK(max <= SEARCH_HITS_MAX);
     hits->count = 0;
+    hits->max = max;
+    hits->is_cut = false;
     pen_buf_init(&hits->paths, (size_t)SEARCH_HITS_MAX * SEARCH_PATH_MAX);
     pen_buf_init(&hits->json, LINE_BYTES_MAX);
     pen_buf_init(&hits->plain, LINE_BYTES_MAX);
@@ -66,14 +69,19 @@ static pen_status value_look(struct walk *w, pen_slice text)
     struct search_hits *hits = w->hits;
     struct pen_ioc found[SEARCH_HITS_MAX];
     const uint32_t count = pen_iocs_find(w->iocs, PEN_IOC_AS_ALL, text, found, SEARCH_HITS_MAX);
-    if (PEN_LIKELY(count == 0) || hits->count == SEARCH_HITS_MAX) {
+    if (PEN_LIKELY(count == 0)) {
         return PEN_OK;
     }
     const size_t at = hits->paths.len;
     PEN_TRY(path_write(w, &hits->paths));
     const pen_slice path = pen_slice_sub(pen_buf_slice(&hits->paths), at, hits->paths.len);
-    for (uint32_t i = 0; i < count && hits->count < SEARCH_HITS_MAX; i++) {
-        if (!is_known(hits, &found[i], path)) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_known(hits, &found[i], path)) {
+            continue;
+        }
+        if (hits->count == hits->max) {
+            hits->is_cut = true;
+        } else {
             hits->items[hits->count++] =
                 (struct search_hit){.ioc = found[i], .path_at = at, .path_len = path.len};
         }
@@ -139,6 +147,7 @@ pen_status search_hits_find(struct search_hits *hits, const struct pen_iocs *ioc
 {
     struct walk w = {.hits = hits, .iocs = iocs};
     hits->count = 0;
+    hits->is_cut = false;
     hits->paths.len = 0;
     if (record->problem != NULL) {
         return line_look(&w, record->raw);
@@ -181,7 +190,11 @@ pen_status search_hits_json(const struct search_hits *hits, struct pen_buf *out)
         st = i == 0 ? PEN_OK : pen_buf_add_byte(out, ',');
         st = st == PEN_OK ? hit_json(hits, &hits->items[i], out) : st;
     }
-    return st == PEN_OK ? pen_buf_add_byte(out, ']') : st;
+    if (st != PEN_OK) {
+        return st;
+    }
+    return pen_buf_add(out,
+                       hits->is_cut ? PEN_SLICE_LIT("],\"ioc_cut\":true") : PEN_SLICE_LIT("]"));
 }
 
 pen_status search_hits_text(const struct search_hits *hits, struct pen_buf *out)

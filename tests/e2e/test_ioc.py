@@ -220,6 +220,9 @@ def case_ioc_search():
         "00000025": {(*one, "requestParameters.z", "table"), (*net, "requestParameters.z", "feed")},
         "flow": {(*net, "dstaddr", "feed")}}, got
     assert found[0]["_penstock"]["ioc"][0]["provider"] in ("Acme", "feed"), found[0]
+    # what a record has beyond the limit is marked
+    few = [r["_penstock"] for r in hunt(*options, "--set", "search.indicators_max=2", folder.root)]
+    assert sorted((len(p["ioc"]), "ioc_cut" in p) for p in few) == [(1, False), (1, False), (2, False), (2, False), (2, False), (2, True)], few
     # a private address is looked for when a list has it
     (WORK / "own.txt").write_text("10.0.0.1\n")
     assert len(hunt("--ioc", WORK / "own.txt", folder.root)) == 3
