@@ -139,6 +139,14 @@ size_t pen_slice_find(pen_slice hay, pen_slice needle); /* offset, or SIZE_MAX *
  * is less than pen_distance_near(len). */
 uint32_t pen_distance(pen_slice a, pen_slice b);
 uint32_t pen_distance_near(size_t len);
+/*
+ * pen_great_circle_m - metres between two places on a sphere of the Earth's mean radius, by the
+ * haversine formula (R. W. Sinnott, Sky and Telescope 68, 1984), rounded.
+ *
+ * Latitudes are -90,000,000 to 90,000,000 millionths of a degree, longitudes twice that.
+ */
+uint32_t pen_great_circle_m(int32_t lat1_udeg, int32_t lon1_udeg, int32_t lat2_udeg,
+                            int32_t lon2_udeg);
 pen_slice pen_slice_trim(pen_slice s); /* ASCII blanks at both ends */
 /* Cuts *rest at the first sep: *head is what stood before it.  False when *rest is exhausted
  * (ptr NULL).  "a,,b" gives "a", "", "b". */

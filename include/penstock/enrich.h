@@ -70,6 +70,8 @@ struct pen_enrich_tables;
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich);
 /* PEN_ENRICH_ bits of the tables that are there; the same as long as enrich lives. */
 uint32_t pen_enrich_parts(const struct pen_enrich *enrich);
+/* Whether a database says where addresses are, in degrees: one of cities, not of countries. */
+bool pen_enrich_has_places(const struct pen_enrich *enrich);
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich); /* of memory that its tables take */
 
 enum pen_geo_part {

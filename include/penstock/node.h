@@ -127,6 +127,14 @@ void pen_program_free(struct pen_program *program);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);
+/*
+ * pen_program_places_words - appends a line for each rule of impossible travel that cannot run:
+ * no database of the program says where addresses are.
+ *
+ * Returns  PEN_OK | PEN_E_NOMEM | PEN_E_LIMIT: of more rules than out holds the first ones
+ */
+PEN_MUST_USE pen_status pen_program_places_words(const struct pen_program *program,
+                                                 struct pen_buf *out);
 /* NULL: the tag is of a Sigma rule whose matches tell no attributes. */
 const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,
                                                     uint32_t tag);

@@ -101,6 +101,7 @@ enum pen_method {
     PEN_METHOD_THRESHOLD, /* cases over the window */
     PEN_METHOD_NEW_VALUE, /* the case is true when a tuple of values is new to its group */
     PEN_METHOD_SEQUENCE,  /* the case is true at the event that completes the last step */
+    PEN_METHOD_TRAVEL,    /* the case is true at an event too far from the one before */
     PEN_METHOD_PASS,      /* handed on in the order of release: another state counts them */
 };
 enum pen_aggregation {
@@ -108,6 +109,7 @@ enum pen_aggregation {
     PEN_CARDINALITY,
     PEN_SUM,
     PEN_MAX,
+    PEN_PLACE, /* of TRAVEL: country code, city, country, latitude, longitude, tabs between them */
 };
 #define PEN_STATE_QUERIES_MAX 16U
 #define PEN_STATE_CASES_MAX 16U
@@ -134,6 +136,11 @@ struct pen_sequence_step {
     int64_t window_ns;
     int64_t wait_ns; /* of the first step 0 */
 };
+struct pen_travel { /* which places of a group are no news: src/state/travel.h */
+    bool knows_places;
+    int64_t learning_ns; /* from a group's first event on, in silence */
+    int64_t forget_ns;   /* a place where it was not seen for longer is new again */
+};
 /* Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;
@@ -150,6 +157,7 @@ struct pen_state_rule {
     uint32_t case_count;
     struct pen_new_value new_value;
     bool keeps_event; /* observations bring the text of their event: pen_state_keeps_event */
+    struct pen_travel travel;
     const struct pen_sequence_step *steps; /* of SEQUENCE, in their order */
     uint32_t step_count;                   /* 1 to PEN_SEQUENCE_STEPS_MAX */
 };
@@ -176,6 +184,7 @@ struct pen_state_options {
     int64_t log_from_ns;
     pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
     void *pass_ctx;
+    uint32_t places_max; /* of a group; the one that was not seen for longest goes */
 };
 
 struct pen_state;
@@ -257,7 +266,8 @@ struct pen_state_counters {
     uint64_t window_events_evicted;  /* of window_events_max */
     uint64_t values_limited;         /* of values_max */
     uint64_t new_values, new_values_evicted;
-    uint64_t behind_log; /* came when the log of their time was gone, of log_from_ns */
+    uint64_t behind_log;     /* came when the log of their time was gone, of log_from_ns */
+    uint64_t places_evicted; /* of places_max */
 };
 /*
  * Tells the largest event time of the whole replay so far, matched or not, over all shards.  Call

@@ -78,6 +78,17 @@ static int take(struct replay_args *args, int id, char *value)
     }
 }
 
+/* Rules that can say nothing. */
+static void told_places(const struct pen_program *program)
+{
+    struct pen_buf out;
+    pen_buf_init(&out, (size_t)1 << 20);
+    if (pen_program_places_words(program, &out) != PEN_OK || out.len > 0) {
+        (void)fwrite(out.ptr, 1, out.len, stderr);
+    }
+    pen_buf_fini(&out);
+}
+
 static int args_read(struct replay_args *args, int argc, char **argv)
 {
     struct cli_parser parser = {.command = "check",
@@ -132,6 +143,7 @@ int cmd_check(int argc, char **argv)
     }
     if (code < 0) {
         rules_notices_print(stderr, check.program->rules);
+        told_places(check.program);
         if (check.program->enrich != NULL) {
             told_iocs(pen_enrich_iocs(check.program->enrich), args->options.ioc_max_age_ns);
         }

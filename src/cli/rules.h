@@ -21,6 +21,7 @@ struct rules_pick { /* what --rules, --min-level, --tag, --config say; texts sta
     int level_min;                    /* enum pen_severity */
     bool has_config, is_config_wrong; /* wrong: exit code 3 */
     struct config config;
+    struct pen_replay_options *run; /* what a run with the config would take; NULL without one */
 };
 /* All zero is empty.  Frees what --config took. */
 void rules_pick_fini(struct rules_pick *pick);
@@ -31,6 +32,8 @@ bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good
 PEN_MUST_USE bool rules_pick_path(struct rules_pick *pick, const char *path);
 /* Reads penstock.yaml for its rules and placeholders; false after words. */
 PEN_MUST_USE bool rules_pick_config(struct rules_pick *pick, const char *path);
+/* The database of places that the config names, if any.  Borrows pick. */
+struct pen_enrich_options rules_pick_enrich(const struct rules_pick *pick);
 /* Without a path: those of the config, else the built-in pack.  Borrows pick. */
 struct pen_rules_options rules_pick_made(struct rules_pick *pick);
 

@@ -62,20 +62,19 @@ bool rules_pick_path(struct rules_pick *pick, const char *path)
 
 bool rules_pick_config(struct rules_pick *pick, const char *path)
 {
-    struct pen_replay_options *unused = calloc(1, sizeof(*unused)); /* what a run would take */
     struct pen_buf problems;
-    PEN_CHECK(unused != NULL);
     rules_pick_fini(pick);
+    pick->run = calloc(1, sizeof(*pick->run));
+    PEN_CHECK(pick->run != NULL);
     config_init(&pick->config);
-    settings_defaults(unused);
+    settings_defaults(pick->run);
     pen_buf_init(&problems, (size_t)1 << 20);
     pick->has_config = true;
-    pick->is_config_wrong = config_read(&pick->config, path, unused, &problems) != PEN_OK;
+    pick->is_config_wrong = config_read(&pick->config, path, pick->run, &problems) != PEN_OK;
     if (pick->is_config_wrong) {
         (void)fwrite(problems.ptr, 1, problems.len, stderr);
     }
     pen_buf_fini(&problems);
-    free(unused);
     return !pick->is_config_wrong;
 }
 
@@ -85,6 +84,13 @@ void rules_pick_fini(struct rules_pick *pick)
         config_fini(&pick->config);
         pick->has_config = false;
     }
+    free(pick->run);
+    pick->run = NULL;
+}
+
+struct pen_enrich_options rules_pick_enrich(const struct rules_pick *pick)
+{
+    return (struct pen_enrich_options){.geoip = pick->run == NULL ? NULL : pick->run->geoip.text};
 }
 
 bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good)

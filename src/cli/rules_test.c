@@ -14,7 +14,7 @@ static const char help[] =
     "  --junit FILE         the results as JUnit XML too\n"
     "  --json               one document instead of lines\n"
     "  --keep-alive T       sigma.keep_alive for tests of signals (1h)\n"
-    "  --config FILE        penstock.yaml: its placeholders\n"
+    "  --config FILE        penstock.yaml: its placeholders, and its enrich.geoip\n"
     "\n"
     "Exit: 0 all passed, 2 usage, 3 config, 4 a test failed, a rule or a test file is wrong.\n";
 
@@ -193,6 +193,7 @@ static int test(struct run *run)
     }
     struct cli_cache cache;
     struct pen_program_options build = {.rules = rules_pick_made(&run->rules),
+                                        .enrich = rules_pick_enrich(&run->rules),
                                         .words = cli_compile_words(),
                                         .cache_dir = cli_cache_dir(&cache)};
     build.rules.load_deprecated = true;

@@ -18,7 +18,7 @@ static const struct built {
     {"detection method", "new_value", true},
     {"detection method", "third_party", true},
     {"detection method", "anomaly_detection", false},
-    {"detection method", "impossible_travel", false},
+    {"detection method", "impossible_travel", true},
     {"detection method", "hardcoded", false},
     {"detection method", "anomaly_threshold", false},
     {"detection method", "sequence_detection", true},

@@ -74,17 +74,19 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
     out->state.query_count = counted(out);
 }
 
-/* A rule of several queries must say of which one a case speaks; new values need nothing said, nor
- * do sequences. */
+/* A rule of several queries must say of which one a case speaks; new values and ways need nothing
+ * said, nor do sequences. */
 static void check_condition(struct datadog *d, const struct json_node *node,
                             const struct pen_datadog *out)
 {
-    const bool is_new_value = out->state.method == PEN_METHOD_NEW_VALUE;
+    const bool is_by_itself =
+        out->state.method == PEN_METHOD_NEW_VALUE || out->state.method == PEN_METHOD_TRAVEL;
     const bool is_needed = out->query_count > 1 && out->state.method == PEN_METHOD_THRESHOLD;
     const struct json_node *condition = datadog_get(node, "condition", PEN_STRING);
     const bool is_empty = condition == NULL || pen_slice_trim(condition->text).len == 0;
-    if (is_new_value && !is_empty) {
-        datadog_error(d, condition, "a case of new_value has no condition: it is true by itself");
+    if (is_by_itself && !is_empty) {
+        datadog_error(d, condition, "a case of %.*s has no condition: it is true by itself",
+                      PEN_SLICE_FMT(datadog_method(d->root)));
     } else if (is_empty && is_needed) {
         datadog_error(d, condition == NULL ? node : condition,
                       "the case needs a condition: the rule has several queries");

@@ -79,6 +79,37 @@ static void read_new_value(struct datadog *d, const struct json_node *options,
     }
 }
 
+#define PLACE_FORGET_DAYS 30
+
+static void read_travel(struct datadog *d, const struct json_node *options, struct pen_travel *out)
+{
+    const struct json_node *own = datadog_get(options, "impossibleTravelOptions", PEN_OBJECT);
+    int64_t days = 1;
+    (void)datadog_number(own, "baselineUserLocationsDuration", &days);
+    if (datadog_is_true(own, "detectIpTransition")) {
+        datadog_error(d, own, "`detectIpTransition` is not built yet");
+    }
+    out->knows_places = datadog_is_true(own, "baselineUserLocations");
+    out->learning_ns = days * PEN_NS_PER_DAY;
+    out->forget_ns = PLACE_FORGET_DAYS * PEN_NS_PER_DAY;
+}
+
+static enum pen_method method_of(const struct datadog *d)
+{
+    static const struct {
+        pen_slice name;
+        enum pen_method method;
+    } rows[] = {{PEN_SLICE_LIT("new_value"), PEN_METHOD_NEW_VALUE},
+                {PEN_SLICE_LIT("sequence_detection"), PEN_METHOD_SEQUENCE},
+                {PEN_SLICE_LIT("impossible_travel"), PEN_METHOD_TRAVEL}};
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        if (pen_slice_eq(datadog_method(d->root), rows[i].name)) {
+            return rows[i].method;
+        }
+    }
+    return PEN_METHOD_THRESHOLD;
+}
+
 void datadog_options(struct datadog *d, struct pen_datadog *out)
 {
     const struct json_node *options = datadog_get(d->root, "options", PEN_OBJECT);
@@ -92,16 +123,14 @@ void datadog_options(struct datadog *d, struct pen_datadog *out)
                      "`decreaseCriticalityBasedOnEnv` is not built: severities stay as the cases "
                      "have them");
     }
-    out->state.method = PEN_METHOD_THRESHOLD;
+    out->state.method = method_of(d);
     if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("third_party"))) {
         return; /* it has no windows */
     }
     read_windows(d, options, &out->state);
-    if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("sequence_detection"))) {
-        out->state.method = PEN_METHOD_SEQUENCE;
-    }
-    if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("new_value"))) {
-        out->state.method = PEN_METHOD_NEW_VALUE;
+    if (out->state.method == PEN_METHOD_NEW_VALUE) {
         read_new_value(d, options, &out->state.new_value);
+    } else if (out->state.method == PEN_METHOD_TRAVEL) {
+        read_travel(d, options, &out->state.travel);
     }
 }

@@ -77,6 +77,7 @@ pen_slice datadog_query_text(struct datadog *d, const struct json_node *at, cons
 #define THRESHOLD (1U << PEN_METHOD_THRESHOLD)
 #define NEW_VALUE (1U << PEN_METHOD_NEW_VALUE)
 #define SEQUENCE (1U << PEN_METHOD_SEQUENCE)
+#define TRAVEL (1U << PEN_METHOD_TRAVEL)
 
 static const struct aggregation {
     const char *name;
@@ -90,6 +91,7 @@ static const struct aggregation {
     {"sum", PEN_SUM, THRESHOLD, false, 1, 1},
     {"max", PEN_MAX, THRESHOLD, false, 1, 1},
     {"new_value", PEN_CARDINALITY, NEW_VALUE, false, 1, 5},
+    {"geo_data", PEN_PLACE, TRAVEL, false, 1, 1},
 };
 
 static const struct aggregation *aggregation_of(struct datadog *d, const struct json_node *node,
@@ -125,6 +127,25 @@ static const pen_slice *metrics_of(struct datadog *d, const struct json_node *no
     return copy;
 }
 
+/* The one metric of geo_data stands for the parts of a place. */
+static void read_place(struct datadog *d, const struct json_node *node, struct pen_rule_query *out)
+{
+    static const pen_slice parts[] = {
+        PEN_SLICE_LIT("@network.client.geoip.country.iso_code"),
+        PEN_SLICE_LIT("@network.client.geoip.city.name"),
+        PEN_SLICE_LIT("@network.client.geoip.country.name"),
+        PEN_SLICE_LIT("@network.client.geoip.location.latitude"),
+        PEN_SLICE_LIT("@network.client.geoip.location.longitude"),
+    };
+    if (out->value_count == 1 &&
+        !pen_slice_eq(out->values[0], PEN_SLICE_LIT("@network.client.geoip"))) {
+        datadog_error(d, node, "the metric of geo_data is `@network.client.geoip`, not `%.*s`",
+                      PEN_SLICE_FMT(out->values[0]));
+    }
+    out->values = parts;
+    out->value_count = PEN_COUNT(parts);
+}
+
 static void read_values(struct datadog *d, const struct json_node *node,
                         const struct aggregation *aggregation, struct pen_rule_query *out)
 {
@@ -147,6 +168,9 @@ static void read_values(struct datadog *d, const struct json_node *node,
     out->aggregation = aggregation->aggregation;
     out->values = aggregation->wants_distinct ? distinct : metrics;
     out->value_count = aggregation->wants_distinct ? distinct_count : metric_count;
+    if (aggregation->aggregation == PEN_PLACE) {
+        read_place(d, node, out);
+    }
 }
 
 static void read_group_by(struct datadog *d, const struct json_node *node,
@@ -230,13 +254,14 @@ void datadog_filters_check(struct datadog *d)
     }
 }
 
-static void count_check(struct datadog *d, const struct json_node *queries)
+static void count_check(struct datadog *d, const struct json_node *queries, enum pen_method method)
 {
-    const bool is_new_value = pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("new_value"));
+    const bool has_one = method == PEN_METHOD_NEW_VALUE || method == PEN_METHOD_TRAVEL;
     if (queries == NULL || queries->count == 0) {
         datadog_error(d, queries == NULL ? d->root : queries, "a rule needs a query");
-    } else if (is_new_value && queries->count != 1) {
-        datadog_error(d, queries, "a rule of new_value has one query");
+    } else if (has_one && queries->count != 1) {
+        datadog_error(d, queries, "a rule of %.*s has one query",
+                      PEN_SLICE_FMT(datadog_method(d->root)));
     }
 }
 
@@ -248,7 +273,7 @@ void datadog_queries(struct datadog *d, struct pen_datadog *out)
     PEN_CHECK(queries != NULL);
     out->queries = queries;
     datadog_filters_check(d);
-    count_check(d, list);
+    count_check(d, list, out->state.method);
     for (const struct json_node *kid = list == NULL ? NULL : list->child;
          kid != NULL && out->query_count < DATADOG_QUERIES_MAX; kid = kid->next) {
         struct pen_rule_query *query = &queries[out->query_count];

@@ -158,6 +158,12 @@ pen_status mmdb_open(const char *path, enum mmdb_kind kind, struct mmdb **out, s
     return PEN_OK;
 }
 
+bool mmdb_has_places(const struct mmdb *mmdb)
+{
+    const char *type = mmdb->db.metadata.database_type;
+    return type == NULL || strstr(type, "Country") == NULL || strstr(type, "City") != NULL;
+}
+
 void mmdb_close(struct mmdb *mmdb)
 {
     if (mmdb != NULL && mmdb->is_open) {

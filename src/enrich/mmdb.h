@@ -39,6 +39,8 @@ static inline bool mmdb_stamp_same(const struct mmdb_stamp *a, const struct mmdb
 PEN_MUST_USE pen_status mmdb_open(const char *path, enum mmdb_kind kind, struct mmdb **out,
                                   struct pen_err *err);
 void mmdb_close(struct mmdb *mmdb); /* may be NULL */
+/* Not one of countries alone, which has no degrees. */
+bool mmdb_has_places(const struct mmdb *mmdb);
 /* The entry of an address, 4 or 16 bytes by bits (32, 128); false: there is none. */
 bool mmdb_find(const struct mmdb *mmdb, const uint8_t addr[16], uint8_t bits, MMDB_entry_s *entry);
 

@@ -167,6 +167,11 @@ uint32_t pen_enrich_parts(const struct pen_enrich *enrich)
            (enrich->agents != NULL ? PEN_ENRICH_AGENT : 0);
 }
 
+bool pen_enrich_has_places(const struct pen_enrich *enrich)
+{
+    return enrich->now->geo != NULL && mmdb_has_places(enrich->now->geo);
+}
+
 uint64_t pen_enrich_bytes(const struct pen_enrich *enrich)
 {
     const struct pen_enrich_tables *now = enrich->now;

@@ -180,7 +180,8 @@ static pen_status state_make(struct pen_backtest *backtest, struct pen_err *err)
                                               .window_events_max =
                                                   pen_u32(limits->window_events_max),
                                               .values_max = pen_u32(limits->values_max),
-                                              .new_values_max = pen_u32(limits->new_values_max)};
+                                              .new_values_max = pen_u32(limits->new_values_max),
+                                              .places_max = pen_u32(limits->places_max)};
     return pen_state_new(&options, &backtest->state, err);
 }
 

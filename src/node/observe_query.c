@@ -200,12 +200,37 @@ pen_status observer_number(struct observer *ob)
     return PEN_OK;
 }
 
+/* Country code, city, country, latitude and longitude, by these names, with tabs between them: the
+ * first text of each, nothing for a part of the names that has none.  None without the last two. */
+static pen_status place(struct observer *ob, const struct pen_program_query *query,
+                        const struct pen_record *record)
+{
+    const uint32_t count = query->query->value_count;
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
+        if (ob->names[i].count == 0 && i + 2 >= count) {
+            return PEN_OK;
+        }
+    }
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
+        st = i == 0 ? PEN_OK : pen_buf_add_byte(&ob->values, '\t');
+        st = st == PEN_OK && ob->names[i].count > 0
+                 ? pen_buf_add(&ob->values, element(&ob->names[i], 0))
+                 : st;
+    }
+    return st;
+}
+
 /* None when a name has none. */
 static pen_status values_make(struct observer *ob, const struct pen_program_query *query,
                               const struct pen_record *record)
 {
     const enum pen_aggregation kind = query->query->aggregation;
     const uint32_t count = query->query->value_count;
+    if (kind == PEN_PLACE) {
+        return place(ob, query, record);
+    }
     for (uint32_t i = 0; i < count; i++) {
         PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
         if (ob->names[i].count == 0) {
@@ -353,6 +378,9 @@ pen_status observe_query(struct observer *ob, const struct pen_program_query *qu
     ob->is_cut = false;
     ob->values.len = 0;
     PEN_TRY(values_make(ob, query, record));
+    if (query->query->aggregation == PEN_PLACE && ob->values.len == 0) {
+        return PEN_OK; /* nobody knows where it was */
+    }
     PEN_TRY(attributes(ob, query, rule->attributes, rule->attribute_count, record));
     PEN_TRY(group_texts(ob, query, record, &is_none));
     if (is_none) {

@@ -210,6 +210,17 @@ static void rules_notices_say(const struct control *c)
     }
 }
 
+/* Rules that can say nothing in this run. */
+static void places_say(const struct control *c)
+{
+    struct pen_buf out;
+    pen_buf_init(&out, (size_t)1 << 20);
+    if (pen_program_places_words(c->program, &out) != PEN_OK || out.len > 0) {
+        SAY(c, WARN, "%.*s", (int)out.len, (const char *)out.ptr);
+    }
+    pen_buf_fini(&out);
+}
+
 /* The compiled rules and log types, and that the host has the memory that they need. */
 static pen_status program_open(struct control *c, struct pen_err *err)
 {
@@ -230,6 +241,7 @@ static pen_status program_open(struct control *c, struct pen_err *err)
     PEN_TRY(pen_program_new(&program, &c->program, err));
     PEN_TRY(types_wanted_check(c->program->types, o, err));
     rules_notices_say(c);
+    places_say(c);
     iocs_say(c, true);
     if (o->rules.path_count > 0 && pen_rules_count(c->program->rules) == 0) {
         SAY(c, WARN,
@@ -393,6 +405,7 @@ static void state_add(struct pen_state_counters *to, const struct pen_state_coun
     to->values_limited += from->values_limited;
     to->new_values += from->new_values;
     to->new_values_evicted += from->new_values_evicted;
+    to->places_evicted += from->places_evicted;
 }
 
 static void shards_fill(const struct control *c, struct pen_replay_result *r)
@@ -418,7 +431,7 @@ static void limits_tell(const struct control *c, const struct pen_replay_result 
     }
     const uint64_t evicted = r->state.evicted + r->state.groups_evicted +
                              r->state.window_events_evicted + r->state.values_limited +
-                             r->state.new_values_evicted;
+                             r->state.new_values_evicted + r->state.places_evicted;
     if (evicted > 0) {
         SAY(c, WARN,
             "penstock: warning: limits of the state were reached %" PRIu64

@@ -458,6 +458,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
         .window_events_max = pen_u32(o->window_events_max),
         .values_max = pen_u32(o->values_max),
         .new_values_max = pen_u32(o->new_values_max),
+        .places_max = pen_u32(o->places_max),
         .pass = on_passed,
         .pass_ctx = shard};
     PEN_TRY(pen_state_new(&state, &shard->state, err));

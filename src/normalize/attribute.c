@@ -206,6 +206,8 @@ static const struct {
     {"network.client.geoip.subdivision.iso_code", "source.geo.region_iso_code"},
     {"network.client.geoip.city.name", "source.geo.city_name"},
     {"network.client.geoip.timezone", "source.geo.timezone"},
+    {"network.client.geoip.location.latitude", "source.geo.location.lat"},
+    {"network.client.geoip.location.longitude", "source.geo.location.lon"},
     {"network.client.geoip.as.number", "source.as.number"},
     {"network.client.geoip.as.name", "source.as.organization.name"},
     {"network.destination.ip", "destination.ip"},
@@ -348,7 +350,8 @@ static pen_status common_reach(struct pen_schema *schema, pen_slice name, bool i
     for (size_t i = 0; i < PEN_COUNT(common); i++) {
         const pen_slice ecs = pen_slice_str(common[i].ecs);
         if (is_for(pen_slice_str(common[i].name), name, is_tag, &unused) &&
-            nrm_slot_find(schema, ecs) != PEN_FIELD_NONE) {
+            (nrm_slot_find(schema, ecs) != PEN_FIELD_NONE ||
+             nrm_member_slot(schema, ecs, &unused) != PEN_FIELD_NONE)) {
             return nrm_name_reach(schema, ecs, field, err);
         }
     }

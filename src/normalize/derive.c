@@ -38,6 +38,27 @@ static pen_status add_slot(struct pen_normalizer *n, struct pen_walker *walker,
     return PEN_OK;
 }
 
+/* The number behind a key of the object in a slot. */
+static pen_status add_member(const struct pen_normalizer *n, struct pen_walker *walker,
+                             struct pen_record *record, const struct nrm_derived *derived)
+{
+    const struct nrm_value *value = &n->slots[derived->slot];
+    struct pen_tokens tokens;
+    struct pen_token token;
+    bool is_here = false;
+    if (value->kind != NRM_JSON) {
+        return PEN_OK;
+    }
+    pen_tokens_init(&tokens, value->text);
+    while (pen_tokens_next(&tokens, &token)) {
+        if (is_here && pen_json_is_number(token.text)) {
+            return nrm_value_add(walker, record, derived->field, token.text, false);
+        }
+        is_here = token.is_key && pen_slice_eq(token.text, derived->tag);
+    }
+    return PEN_OK;
+}
+
 /* Whether an element of the tags, "name:value", is the tag; *value is what stands behind it. */
 static bool is_tag(pen_slice item, pen_slice name, pen_slice *value)
 {
@@ -98,6 +119,8 @@ static pen_status add_one(struct pen_normalizer *n, struct pen_walker *walker,
     switch (derived->kind) {
     case NRM_FROM_SLOT:
         return add_slot(n, walker, record, derived);
+    case NRM_FROM_MEMBER:
+        return add_member(n, walker, record, derived);
     case NRM_FROM_TYPE:
         return nrm_value_add(walker, record, derived->field, n->schema->type->name, false);
     case NRM_FROM_SOURCE:

@@ -83,6 +83,7 @@ enum nrm_derived_kind {
     NRM_FROM_TAG,
     NRM_FROM_TEXT,
     NRM_FROM_FUNCTION,
+    NRM_FROM_MEMBER, /* a number in the object of a slot */
 };
 /* What an attribute is made of, and how.  text is empty when the record has no value there; param
  * is the part of the name that stands for a `*`.  False: nothing is made of it. */
@@ -97,7 +98,8 @@ struct nrm_function {
 struct nrm_derived {
     enum nrm_derived_kind kind;
     uint32_t slot, field;
-    pen_slice tag; /* NRM_FROM_TAG: its name; NRM_FROM_TEXT: the text; NRM_FROM_FUNCTION: param */
+    pen_slice tag; /* NRM_FROM_TAG: its name; NRM_FROM_TEXT: the text; NRM_FROM_FUNCTION: param;
+                      NRM_FROM_MEMBER: its key */
     uint32_t from; /* NRM_FROM_FUNCTION: the field of the values */
     const struct nrm_function *function;
 };
@@ -413,6 +415,8 @@ void nrm_time_show(struct pen_normalizer *n, int64_t time_ns);
 /* schema.c: a path in the record, and what is derived under the same name, to a field. */
 PEN_MUST_USE pen_status nrm_name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,
                                        struct pen_err *err);
+/* The slot of the object of which the name is a member: lat and lon of a location; *key is that. */
+uint32_t nrm_member_slot(const struct pen_schema *schema, pen_slice name, pen_slice *key);
 PEN_MUST_USE pen_status nrm_derived_add(struct pen_schema *schema,
                                         const struct nrm_derived *derived, struct pen_err *err);
 /* derive.c: one more value of a field. */

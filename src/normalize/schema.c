@@ -455,6 +455,19 @@ void pen_schema_free(struct pen_schema *schema)
     }
 }
 
+uint32_t nrm_member_slot(const struct pen_schema *schema, pen_slice name, pen_slice *key)
+{
+    static const pen_slice object = PEN_SLICE_LIT(".location");
+    const size_t dot = name.len > 4 ? name.len - 4 : 0;
+    const pen_slice front = pen_slice_sub(name, 0, dot);
+    *key = pen_slice_sub(name, dot + 1, name.len);
+    const bool is_member =
+        dot > object.len && name.ptr[dot] == '.' &&
+        pen_slice_eq(pen_slice_sub(front, dot - object.len, dot), object) &&
+        (pen_slice_eq(*key, PEN_SLICE_LIT("lat")) || pen_slice_eq(*key, PEN_SLICE_LIT("lon")));
+    return is_member ? nrm_slot_find(schema, front) : PEN_FIELD_NONE;
+}
+
 /* What normalize itself knows under this name, if anything. */
 static bool derived_find(const struct pen_schema *schema, pen_slice name,
                          struct nrm_derived *derived)
@@ -489,6 +502,10 @@ static bool derived_find(const struct pen_schema *schema, pen_slice name,
     if (derived->slot == PEN_FIELD_NONE && schema->watched_count > 0) {
         derived->slot = nrm_slot_find(schema, nrm_threat_name(name));
     }
+    if (derived->slot == PEN_FIELD_NONE) {
+        derived->slot = nrm_member_slot(schema, name, &derived->tag);
+        derived->kind = derived->slot == PEN_FIELD_NONE ? NRM_FROM_SLOT : NRM_FROM_MEMBER;
+    }
     return derived->slot != PEN_FIELD_NONE;
 }
 
@@ -514,8 +531,15 @@ pen_status nrm_name_reach(struct pen_schema *schema, pen_slice name, uint32_t fi
     if (!derived_find(schema, name, &derived)) {
         return PEN_OK;
     }
-    schema->is_enrich_asked |= derived.kind == NRM_FROM_SLOT && derived.slot != PEN_FIELD_NONE &&
-                               schema->slots[derived.slot].is_enriched;
+    const bool is_of_slot = derived.kind == NRM_FROM_SLOT || derived.kind == NRM_FROM_MEMBER;
+    schema->is_enrich_asked |=
+        is_of_slot && derived.slot != PEN_FIELD_NONE && schema->slots[derived.slot].is_enriched;
+    if (derived.kind == NRM_FROM_MEMBER) {
+        derived.tag = pen_arena_dup(&schema->arena, derived.tag);
+        if (derived.tag.ptr == NULL) {
+            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "too many field names");
+        }
+    }
     return nrm_derived_add(schema, &derived, err);
 }
 

@@ -18,9 +18,10 @@ pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
         return PEN_E_NOMEM;
     }
     for (uint32_t i = 0; i < o->rule_count; i++) {
-        if (o->rules[i].method == PEN_METHOD_THRESHOLD ||
-            o->rules[i].method == PEN_METHOD_SEQUENCE) {
-            pen_window_shape(&g->shapes[i], &o->rules[i]);
+        const struct pen_state_rule *rule = &o->rules[i];
+        if (rule->method == PEN_METHOD_THRESHOLD || rule->method == PEN_METHOD_SEQUENCE ||
+            rule->method == PEN_METHOD_TRAVEL) {
+            pen_kept_shape(&g->shapes[i], rule);
         }
     }
     return PEN_OK;
@@ -32,7 +33,7 @@ static void group_free(struct groups *g, struct group *group)
         free(group->samples[i].ptr);
     }
     free(group->samples);
-    pen_window_fini(&group->window, &g->shapes[group->rule]);
+    pen_kept_fini(group, &g->shapes[group->rule]);
     free(group);
 }
 
@@ -166,12 +167,11 @@ static pen_status lists_open(struct groups *g, uint32_t rule)
 
 /* ---- groups come and go ---- */
 
-/* A group that nothing can join any more is as good as none: its window is empty. */
+/* A group that nothing can join any more is as good as none: what it keeps says nothing. */
 static bool is_over(const struct groups *g, const struct group *group, int64_t clock)
 {
     int64_t end;
-    return !__builtin_add_overflow(group->last_release, g->shapes[group->rule].rule->window_ns,
-                                   &end) &&
+    return !__builtin_add_overflow(group->last_release, g->shapes[group->rule].idle_ns, &end) &&
            end <= clock;
 }
 
@@ -231,7 +231,7 @@ static pen_status group_new(struct groups *g, const struct state_event *event, s
     if (o->group.len > 0) {
         memcpy(group->key, o->group.ptr, o->group.len);
     }
-    pen_status st = pen_window_init(&group->window, &g->shapes[o->rule]);
+    pen_status st = pen_kept_init(group, &g->shapes[o->rule]);
     if (st == PEN_OK && table->count + 1 > table->slot_count / 4 * 3) {
         st = table_grow(g, table);
     }
@@ -293,7 +293,7 @@ static pen_status samples_grow(struct group *group, uint32_t max)
 
 pen_status pen_group_sample(const struct groups *g, struct group *group, pen_slice encoded)
 {
-    const uint32_t max = g->options->samples_first;
+    const uint32_t max = pen_kept_samples(g, group->rule);
     if (max == 0) {
         return PEN_OK;
     }
@@ -311,98 +311,14 @@ pen_status pen_group_sample(const struct groups *g, struct group *group, pen_sli
     return pen_state_text_set(&group->samples[at], encoded, &unused);
 }
 
-/* Of what came before a case was true an observation is kept, but not its event: windows are many.
- */
-static pen_status sample_keep(struct groups *g, struct group *group,
-                              const struct state_event *event)
-{
-    struct pen_observation o = event->o;
-    o.event = (pen_slice){0};
-    if (g->options->samples_first == 0 || g->shapes[group->rule].is_single) {
-        return PEN_OK;
-    }
-    g->scratch.len = 0;
-    PEN_TRY(pen_state_sample_encode(&g->scratch, &o));
-    return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
-}
-
-/* Those that left the window go. */
-static void samples_trim(struct group *group, int64_t from)
-{
-    while (group->sample_count > 0 &&
-           pen_state_sample_time(&group->samples[group->sample_at]) <= from) {
-        group->sample_at = (group->sample_at + 1) % group->sample_cap;
-        group->sample_count--;
-    }
-}
-
 static size_t group_bytes(const struct groups *g, const struct group *group)
 {
     size_t bytes = sizeof(*group) + group->key_len + group->sample_cap * sizeof(*group->samples) +
-                   pen_window_bytes(&group->window, &g->shapes[group->rule]);
+                   pen_kept_bytes(group, &g->shapes[group->rule]);
     for (uint32_t i = 0; i < group->sample_cap; i++) {
         bytes += group->samples[i].cap;
     }
     return bytes;
-}
-
-/* ---- events ---- */
-
-static pen_status tell(const struct window_shape *shape, const struct state_event *event,
-                       const struct window_sum *sum, const struct group *group,
-                       struct signals *signals)
-{
-    const uint32_t index = pen_window_case(shape, sum);
-    if (index == UINT32_MAX) {
-        return pen_state_signals_miss(signals, event);
-    }
-    struct state_hit hit = {
-        .case_index = index,
-        .severity = shape->rule->case_count == 0 ? 0 : shape->rule->cases[index].severity,
-        .is_limited = sum->is_limited,
-        .events = sum->events,
-        .per_query = sum->per_query,
-        .query_count = shape->rule->query_count};
-    if (group != NULL) {
-        hit.before = group->samples;
-        hit.before_at = group->sample_at;
-        hit.before_count = group->sample_count;
-        hit.before_cap = group->sample_cap;
-        hit.window_from = event->o.time_ns - shape->rule->window_ns;
-    }
-    return pen_state_signals_hit(signals, event, &hit);
-}
-
-/* A rule that looks at each event alone keeps nothing. */
-static pen_status feed_alone(struct groups *g, const struct state_event *event,
-                             struct signals *signals)
-{
-    const struct window_shape *shape = &g->shapes[event->o.rule];
-    const struct window_limits limits = {.events_max = UINT32_MAX,
-                                         .values_max = g->options->values_max};
-    struct window window;
-    struct window_sum sum;
-    pen_status st = pen_window_init(&window, shape);
-    st = st == PEN_OK ? pen_window_add(&window, shape, event, &limits, &g->window) : st;
-    st = st == PEN_OK ? pen_window_sum(&window, shape, event->o.time_ns, &sum) : st;
-    st = st == PEN_OK ? tell(shape, event, &sum, NULL, signals) : st;
-    pen_window_fini(&window, shape);
-    return st;
-}
-
-static pen_status feed_group(struct groups *g, struct group *group, const struct state_event *event,
-                             struct signals *signals)
-{
-    const struct window_shape *shape = &g->shapes[group->rule];
-    const struct window_limits limits = {.events_max = g->options->window_events_max,
-                                         .values_max = g->options->values_max};
-    const int64_t t = event->o.time_ns;
-    struct window_sum sum;
-    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
-    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
-    samples_trim(group, t - shape->rule->window_ns);
-    PEN_TRY(tell(shape, event, &sum, group, signals));
-    return sample_keep(g, group, event);
 }
 
 static void account(struct groups *g, struct group *group)
@@ -442,12 +358,12 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
 {
     struct group *group = NULL;
     PEN_DCHECK(g->shapes[event->o.rule].rule != NULL);
-    if (g->shapes[event->o.rule].rule->window_ns <= 0) {
-        return feed_alone(g, event, signals);
+    if (g->shapes[event->o.rule].idle_ns <= 0) {
+        return pen_kept_none(g, event, signals);
     }
     PEN_TRY(group_get(g, event, &group));
     PEN_CHECK(group != NULL);
-    const pen_status st = feed_group(g, group, event, signals);
+    const pen_status st = pen_kept_feed(g, group, event, signals);
     account(g, group);
     g->current = group;
     shrink(g);

@@ -1,6 +1,8 @@
 /* tested by tests/unit/state/test_snapshot.c */
 #include "snapshot.h"
 
+#include <stdlib.h>
+
 #define EVENTS_OF_RECORD 4096U /* of a window, in one record */
 
 /* The fixed part of a group; its key follows, then records of its events and samples. */
@@ -13,7 +15,13 @@ struct saved_event {
     uint16_t queries, has_values;
     uint32_t is_further;
 };
-_Static_assert(sizeof(struct saved_group) == 16 && sizeof(struct saved_event) == 16,
+struct saved_travel { /* what is known follows */
+    int64_t begun, last;
+    int32_t lat_udeg, lon_udeg;
+    uint32_t has_last, known_count;
+};
+_Static_assert(sizeof(struct saved_group) == 16 && sizeof(struct saved_event) == 16 &&
+                   sizeof(struct saved_travel) == 32 && sizeof(struct travel_known) == 16,
                "the layouts are written to disk");
 
 static void save_event(const struct window *window, const struct window_shape *shape, uint32_t i,
@@ -44,15 +52,35 @@ static void save_events(const struct group *group, const struct window_shape *sh
     }
 }
 
+static void save_travel(const struct group *group, struct snapshot_writer *w)
+{
+    const struct travel *t = &group->travel;
+    const struct saved_travel saved = {.begun = t->begun,
+                                       .last = t->last,
+                                       .lat_udeg = t->lat_udeg,
+                                       .lon_udeg = t->lon_udeg,
+                                       .has_last = t->has_last,
+                                       .known_count = t->known_count};
+    snapshot_begin(w, SNAPSHOT_GROUP_TRAVEL, group->rule, group->partition);
+    snapshot_add(w, &saved, sizeof(saved));
+    snapshot_add(w, t->known, t->known_count * sizeof(*t->known));
+    snapshot_end(w);
+}
+
 static void save_group(const struct groups *g, const struct group *group, struct snapshot_writer *w)
 {
+    const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
     const struct saved_group saved = {.last_release = group->last_release,
-                                      .is_limited = group->window.tally.is_limited};
+                                      .is_limited = has_window && group->window.tally.is_limited};
     snapshot_begin(w, SNAPSHOT_GROUP, group->rule, group->partition);
     snapshot_add(w, &saved, sizeof(saved));
     snapshot_add_text(w, (pen_slice){group->key, group->key_len});
     snapshot_end(w);
-    save_events(group, &g->shapes[group->rule], w);
+    if (has_window) {
+        save_events(group, &g->shapes[group->rule], w);
+    } else {
+        save_travel(group, w);
+    }
     const struct record_head head = {
         .kind = SNAPSHOT_GROUP_SAMPLE, .rule = group->rule, .partition = group->partition};
     for (uint32_t i = 0; i < group->sample_count; i++) {
@@ -81,13 +109,14 @@ static pen_status load_group(struct groups *g, struct snapshot_record *r)
     pen_slice key;
     const struct window_shape *shape = &g->shapes[r->rule];
     g->loading = NULL;
-    if (shape->rule == NULL || shape->rule->window_ns <= 0 ||
-        !snapshot_get(r, &saved, sizeof(saved)) || !snapshot_get_text(r, &key) ||
-        key.len > PEN_OBSERVATION_KEY_MAX || r->rest.len > 0) {
+    if (shape->rule == NULL || shape->idle_ns <= 0 || !snapshot_get(r, &saved, sizeof(saved)) ||
+        !snapshot_get_text(r, &key) || key.len > PEN_OBSERVATION_KEY_MAX || r->rest.len > 0) {
         return PEN_E_CORRUPT;
     }
     PEN_TRY(pen_groups_restore(g, r->rule, key, saved.last_release, &g->loading));
-    g->loading->window.tally.is_limited = saved.is_limited != 0;
+    if (shape->rule->method != PEN_METHOD_TRAVEL) {
+        g->loading->window.tally.is_limited = saved.is_limited != 0;
+    }
     pen_groups_restored(g, g->loading);
     return g->loading->partition == r->partition ? PEN_OK : PEN_E_CORRUPT;
 }
@@ -142,6 +171,30 @@ static pen_status load_events(struct groups *g, struct group *group, struct snap
     return PEN_OK;
 }
 
+static pen_status load_travel(struct group *group, struct snapshot_record *r)
+{
+    struct travel *t = &group->travel;
+    struct saved_travel saved;
+    if (!snapshot_get(r, &saved, sizeof(saved)) || t->has_last || saved.has_last != 1 ||
+        saved.known_count > TRAVEL_KNOWN_MAX ||
+        saved.known_count * sizeof(*t->known) != r->rest.len) {
+        return PEN_E_CORRUPT;
+    }
+    t->known = calloc((size_t)saved.known_count + 1, sizeof(*t->known));
+    if (t->known == NULL) {
+        return PEN_E_NOMEM;
+    }
+    t->has_last = true;
+    t->begun = saved.begun;
+    t->last = saved.last;
+    t->lat_udeg = saved.lat_udeg;
+    t->lon_udeg = saved.lon_udeg;
+    t->known_count = saved.known_count;
+    t->known_cap = saved.known_count + 1;
+    return snapshot_get(r, t->known, saved.known_count * sizeof(*t->known)) ? PEN_OK
+                                                                            : PEN_E_CORRUPT;
+}
+
 pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
 {
     struct pen_observation o;
@@ -153,8 +206,13 @@ pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
         return PEN_E_CORRUPT;
     }
     pen_status st = PEN_OK;
-    if (r->kind == SNAPSHOT_GROUP_EVENTS) {
+    const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
+    if (r->kind == SNAPSHOT_GROUP_EVENTS && has_window) {
         st = load_events(g, group, r);
+    } else if (r->kind == SNAPSHOT_GROUP_TRAVEL && !has_window) {
+        st = load_travel(group, r);
+    } else if (r->kind != SNAPSHOT_GROUP_SAMPLE) {
+        st = PEN_E_CORRUPT;
     } else {
         pen_slice rest = r->rest;
         const bool is_sound = pen_observation_decode(&rest, &o, NULL) == PEN_OK && rest.len == 0;

@@ -42,6 +42,9 @@ static void put_numbers(struct hashed *h, const struct pen_state_rule *r)
     put(h, (uint64_t)r->new_value.learning_ns);
     put(h, (uint64_t)r->new_value.forget_ns);
     put(h, r->new_value.silent);
+    put(h, r->travel.knows_places);
+    put(h, (uint64_t)r->travel.learning_ns);
+    put(h, (uint64_t)r->travel.forget_ns);
 }
 
 static void put_lists(struct hashed *h, const struct pen_state_rule *r)

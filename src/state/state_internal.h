@@ -6,6 +6,7 @@
 
 #include "blocks.h"
 #include "pack.h"
+#include "travel.h"
 
 #include <stdio.h>
 
@@ -265,9 +266,10 @@ PEN_MUST_USE pen_status pen_state_set_add(struct text_set *set, pen_slice s, siz
 
 struct window_shape { /* of a rule */
     const struct pen_state_rule *rule;
-    uint32_t columns;                              /* queries that aggregate values */
-    uint8_t query_of[PEN_STATE_QUERIES_MAX];       /* of a column */
-    bool is_single;                                /* every event makes a case true by itself */
+    int64_t idle_ns;                         /* a group without an event for so long begins anew */
+    uint32_t columns;                        /* queries that aggregate values */
+    uint8_t query_of[PEN_STATE_QUERIES_MAX]; /* of a column */
+    bool is_single;                          /* every event makes a case true by itself */
     uint16_t step_queries[PEN_SEQUENCE_STEPS_MAX]; /* bits of those that a step's condition names */
     const struct pen_condition *then;              /* of the case that has a THEN, or NULL */
 };
@@ -397,7 +399,10 @@ struct group {
     struct group *older, *newer; /* of its rule and partition, by last release */
     int64_t last_release;
     size_t bytes;
-    struct window window;
+    union { /* by the rule's method */
+        struct window window;
+        struct travel travel;
+    };
     struct text *samples; /* the last ones, without their events; a ring */
     uint32_t sample_at, sample_count, sample_cap;
     uint32_t key_len;
@@ -419,6 +424,7 @@ struct groups {
     } tables[GROUP_TABLES];
     uint64_t count, bytes;
     struct window_counters window;
+    uint64_t places_evicted;
     uint64_t evicted;
     uint64_t cursor;       /* of the lists, for sweeping */
     struct group *current; /* that got the last event */
@@ -427,7 +433,7 @@ struct groups {
 };
 PEN_MUST_USE pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o);
 void pen_groups_fini(struct groups *g);
-/* One event of a threshold rule; tells signals. */
+/* One event of a rule that counts or looks at ways; tells signals. */
 PEN_MUST_USE pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
                                         struct signals *signals);
 
@@ -438,6 +444,20 @@ PEN_MUST_USE pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_
 PEN_MUST_USE pen_status pen_group_sample(const struct groups *g, struct group *group,
                                          pen_slice encoded);
 void pen_groups_restored(struct groups *g, struct group *group);
+
+/* ---- kept.c: what groups keep, by method ---- */
+
+void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rule);
+PEN_MUST_USE pen_status pen_kept_init(struct group *group, const struct window_shape *shape);
+void pen_kept_fini(struct group *group, const struct window_shape *shape);
+size_t pen_kept_bytes(const struct group *group, const struct window_shape *shape);
+/* Observations that a group of the rule keeps at most for a signal that it may open. */
+uint32_t pen_kept_samples(const struct groups *g, uint32_t rule);
+/* Judges one event of the group, and tells signals; of a rule that keeps nothing without one. */
+PEN_MUST_USE pen_status pen_kept_feed(struct groups *g, struct group *group,
+                                      const struct state_event *event, struct signals *signals);
+PEN_MUST_USE pen_status pen_kept_none(struct groups *g, const struct state_event *event,
+                                      struct signals *signals);
 
 /* ---- new values ---- */
 

@@ -12,7 +12,7 @@
 struct saved_counters {
     uint64_t released, duplicates, late, opened, signals_evicted;
     uint64_t groups_evicted, window_events_evicted, values_limited, new_values_evicted;
-    uint64_t behind_log;
+    uint64_t behind_log, places_evicted;
 };
 
 /* ---- saving ---- */
@@ -44,7 +44,8 @@ static void save_counters(const struct pen_state *s, struct snapshot_writer *w)
                                          .window_events_evicted = c.window_events_evicted,
                                          .values_limited = c.values_limited,
                                          .new_values_evicted = c.new_values_evicted,
-                                         .behind_log = c.behind_log};
+                                         .behind_log = c.behind_log,
+                                         .places_evicted = c.places_evicted};
     const struct record_head head = {.kind = SNAPSHOT_COUNTERS, .partition = SNAPSHOT_MIXED};
     if (s->options.rule_count > 0) {
         snapshot_put(w, &head, (pen_slice){(const uint8_t *)&saved, sizeof(saved)});
@@ -180,6 +181,7 @@ static pen_status load_counters(struct loading *l, struct snapshot_record *r)
     s->counters.released += saved.released;
     s->counters.duplicates += saved.duplicates;
     s->counters.behind_log += saved.behind_log;
+    s->groups.places_evicted += saved.places_evicted;
     s->behind_loaded += saved.behind_log;
     s->signals.late += saved.late;
     s->signals.opened += saved.opened;
@@ -202,6 +204,7 @@ static pen_status load_part(struct pen_state *s, struct snapshot_record *r)
     case SNAPSHOT_GROUP:
     case SNAPSHOT_GROUP_EVENTS:
     case SNAPSHOT_GROUP_SAMPLE:
+    case SNAPSHOT_GROUP_TRAVEL:
         return pen_groups_load(&s->groups, r);
     case SNAPSHOT_VALUES:
         return pen_new_values_load(&s->new_values, r);

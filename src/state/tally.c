@@ -143,6 +143,7 @@ static pen_status column_add(struct column *c, enum pen_aggregation kind,
         c->count++;
         return PEN_OK;
     case PEN_COUNT_EVENTS:
+    case PEN_PLACE:
         break;
     }
     pen_panic(PEN_HERE, "a query that counts has no values");

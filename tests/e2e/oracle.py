@@ -12,6 +12,7 @@ An event is a dict: id, time, promise (least event time that its object's key al
 """
 import fnmatch
 import json
+import math
 import re
 
 S = 10**9
@@ -150,9 +151,9 @@ def product(lists):
 
 
 def groups_of(query, record):
-    """The groups of an event: one for each element of an array.  To a query of new values an event
-    without a value is none: it starts no clock and is not counted."""
-    if query.get("aggregation") == "new_value" and not measures(query, record):
+    """The groups of an event: one for each element of an array.  To a query of new values or places an event
+    without one is none: it starts no clock and is not counted."""
+    if query.get("aggregation") in ("new_value", "geo_data") and not measures(query, record):
         return []
     found = [texts(record, name) for name in query.get("groupByFields", [])]
     if query.get("hasOptionalGroupByFields"):
@@ -167,6 +168,8 @@ def measures(query, record):
         return list(dict.fromkeys(product([texts(record, name) for name in query["distinctFields"]])))
     if aggregation == "new_value":
         return list(dict.fromkeys(product([texts(record, name) for name in query["metrics"]])))
+    if aggregation == "geo_data":
+        return [query["places"][ip] for ip in texts(record, "@sourceIPAddress") if ip in query["places"]]
     if aggregation in ("sum", "max"):
         numbers = [number_of(leaf) for leaf in leaves(record, query["metrics"][0])]
         return [n for n in numbers if n is not None]
@@ -320,9 +323,42 @@ def sequence_verdicts(rule, events):
         yield event, 0 if is_reached else None, seen
 
 
+def metres(one, other):
+    """Between two places (.., latitude, longitude), along the great circle of a sphere of 6371008.8 m."""
+    (lat1, lon1), (lat2, lon2) = ([math.radians(float(text)) for text in place[-2:]] for place in (one, other))
+    across = math.hypot(math.cos(lat2) * math.sin(lon2 - lon1),
+                        math.cos(lat1) * math.sin(lat2) - math.sin(lat1) * math.cos(lat2) * math.cos(lon2 - lon1))
+    along = math.sin(lat1) * math.sin(lat2) + math.cos(lat1) * math.cos(lat2) * math.cos(lon2 - lon1)
+    return round(6371008.8 * math.atan2(across, along))
+
+
+def way_takes(one, other):
+    """ns that the way takes at 1000 km/h."""
+    return metres(one, other) * 3600 * S // 10**6
+
+
+def travel_verdicts(rule, events):
+    options = rule["options"].get("impossibleTravelOptions", {})
+    has_baseline = options.get("baselineUserLocations", False)
+    learning = options.get("baselineUserLocationsDuration", 1) * DAY
+    before = None
+    for event in events:
+        place, time = event["found"][0][0], event["time"]
+        if before is None or event["release"] - before >= (30 * DAY if has_baseline else DAY):
+            begun, last, known = time, None, {}
+        before = event["release"]
+        is_news = not has_baseline or (time >= begun + learning and time - known.get(place[:2], time - 31 * DAY) > 30 * DAY)
+        is_far = last is not None and metres(place, last["found"][0][0]) > 500000 and \
+            abs(time - last["time"]) < way_takes(place, last["found"][0][0])
+        follows = last is not None and time >= last["time"]
+        yield event, 0 if is_news and is_far else None, [last, event] if follows else [event]
+        known[place[:2]] = max(time, known.get(place[:2], time))
+        last = event if last is None or follows else last
+
+
 # ---- signals ----
 
-VERDICTS = {"new_value": new_value_verdicts, "sequence_detection": sequence_verdicts}
+VERDICTS = {"impossible_travel": travel_verdicts, "new_value": new_value_verdicts, "sequence_detection": sequence_verdicts}
 
 
 class Signal:

@@ -12,8 +12,8 @@ import tempfile
 import oracle
 
 LAST, FIRST = 2**63 - 1, -2**63
-METHODS = ["match", "threshold", "new_value", "sequence_detection"]
-AGGREGATIONS = ["count", "cardinality", "sum", "max"]
+METHODS = ["match", "threshold", "new_value", "sequence_detection", "impossible_travel"]
+AGGREGATIONS = ["count", "cardinality", "sum", "max", "geo_data"]
 
 
 def number(value):
@@ -42,6 +42,9 @@ def encoded_rule(rule):
     parts += [number(0 if by_threshold else new.get("learningDuration", 0) * oracle.DAY),
               number(new.get("forgetAfter", 0) * oracle.DAY),
               number(new.get("learningThreshold", 0) if by_threshold else 0)]
+    travel = options.get("impossibleTravelOptions", {})
+    parts += [number(travel.get("baselineUserLocations", False)), number(30 * oracle.DAY),
+              number(travel.get("baselineUserLocationsDuration", 1) * oracle.DAY)]
     steps = oracle.steps_of(rule)
     parts.append(number(len(steps)))
     for step in steps:

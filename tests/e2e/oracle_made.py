@@ -6,6 +6,8 @@ fit into one run.  Times lie on, right before and right behind the bounds of the
 import datetime
 import random
 
+import oracle
+
 S = 10**9
 DAY = 86400 * S
 LENGTHS = [0, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
@@ -64,7 +66,9 @@ def made_tree(random_, names):
 
 GROUPS = ["@requestParameters.owner", "@requestParameters.list", "@additionalEventData.owner"]
 AGGREGATIONS = {"threshold": ["count", "count", "count", "cardinality", "sum", "max"], "new_value": ["new_value"],
-                "sequence_detection": ["count"]}
+                "sequence_detection": ["count"], "impossible_travel": ["geo_data"]}
+PLACES = {"198.51.100.1": ("FR", "Paris", "France", "48.8566", "2.3522"), "198.51.100.2": ("JP", "", "Japan", "35.69", "139.69"),
+          "198.51.100.3": ("FR", "Lyon", "France", "45.764", "4.8357"), "198.51.100.4": ("IT", "Roma", "Italy", "41.9028", "12.4964")}
 VALUES = ["@requestParameters.value", "@requestParameters.list", "@requestParameters.size"]
 
 
@@ -78,6 +82,8 @@ def made_query(random_, names, arity, method):
         query["distinctFields"] = random_.sample(VALUES, random_.choice([1, 1, 2]))
     elif query["aggregation"] == "new_value":
         query["metrics"] = random_.sample(VALUES, random_.choice([1, 1, 2, 3]))
+    elif query["aggregation"] == "geo_data":
+        query["metrics"], query["places"] = ["@network.client.geoip"], PLACES
     elif query["aggregation"] in ("sum", "max"):
         query["metrics"] = ["@requestParameters.size"]
     return query
@@ -139,8 +145,8 @@ def made_sequence(random_, aliases):
 
 
 def made_rule(random_, number, names):
-    method = random_.choice(["threshold"] * 7 + ["new_value"] * 3 + ["sequence_detection"] * 3)
-    is_new_value = method == "new_value"
+    method = random_.choice(["threshold"] * 7 + ["new_value"] * 3 + ["sequence_detection"] * 3 + ["impossible_travel"] * 3)
+    is_new_value = method in ("new_value", "impossible_travel")
     window = random_.choice([0, 60, 60, 300, 300, 600, 900, 3600])
     keep = random_.choice([n for n in LENGTHS[:9] if n >= window])
     options = {"evaluationWindow": window, "keepAlive": keep,
@@ -150,7 +156,12 @@ def made_rule(random_, number, names):
     arity = random_.choice([0, 1, 1, 1, 2])
     queries = [made_query(random_, names, min(arity if random_.random() < 0.9 else 1, 2), method)
                for _ in range(count)]
-    if is_new_value:
+    if method == "impossible_travel":
+        options["impossibleTravelOptions"] = random_.choice([
+            {}, {"baselineUserLocations": False},
+            {"baselineUserLocations": True, "baselineUserLocationsDuration": random_.choice([1, 1, 2])}])
+        cases = [{"condition": "", "status": "high", "name": "away"}]
+    elif is_new_value:
         options["newValueOptions"] = {"forgetAfter": random_.randint(1, 3), **random_.choice([
             {"learningMethod": "duration", "learningDuration": random_.choice([0, 1, 1, 2])},
             {"learningMethod": "threshold", "learningThreshold": random_.choice([0, 1]), "learningDuration": 0}])}
@@ -174,6 +185,10 @@ def made_times(random_, rules, count):
                if "newValueOptions" in rule["options"] for name in ("forgetAfter", "learningDuration")]
     bounds += [one["evaluationWindow"] * S for rule in rules if "sequenceDetectionOptions" in rule["options"]
                for list_ in rule["options"]["sequenceDetectionOptions"].values() for one in list_]
+    for rule in rules:
+        if "impossibleTravelOptions" in rule["options"]:
+            bounds += [oracle.way_takes(*random_.sample(list(PLACES.values()), 2)) for _ in range(4)]
+            bounds.append(random_.choice([DAY, DAY, 30 * DAY]))
     time = BASE + random_.choice([0, DAY // 2, DAY - 60 * S]) + random_.randrange(3600) * S
     times = []
     for _ in range(count):
@@ -203,7 +218,7 @@ def made_record(random_, number, name, time, words):
     record = {"eventVersion": "1.08", "eventTime": rfc3339(time), "eventSource": "s3.amazonaws.com", "eventName": name,
               "eventID": f"{random_.getrandbits(32):08x}-{number:04x}-4000-8000-000000000000",
               "awsRegion": random_.choice(REGIONS),
-              "recipientAccountId": random_.choice(ACCOUNTS), "sourceIPAddress": f"198.51.100.{random_.randint(1, 4)}",
+              "recipientAccountId": random_.choice(ACCOUNTS), "sourceIPAddress": f"198.51.100.{random_.randint(1, 5)}",
               "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::111122223333:user/u{random_.randint(1, 3)}"},
               "requestParameters": parameters}
     if random_.random() < 0.8:

@@ -7,13 +7,15 @@ import random
 import sqlite3
 
 import kit
+import mmdb_made
 import oracle
 import oracle_feed
+import oracle_made
 
 
 def public(rule):
     """As Datadog's API has it: without what the oracle alone reads."""
-    queries = [{name: value for name, value in query.items() if name != "judge"} for query in rule["queries"]]
+    queries = [{name: value for name, value in query.items() if name not in ("judge", "places")} for query in rule["queries"]]
     cases = [{**case, "notifications": []} for case in rule["cases"]]
     return {**rule, "queries": queries, "cases": cases}
 
@@ -88,10 +90,23 @@ def put_rules(rules, folder):
 ARGS = ("--signals-only", "--sink", "null")
 
 
-def run(source, out, rules, *args):
-    summary = kit.replay(source, out, "--rules", rules, *ARGS, *args)
+def places():
+    """A database of the places of addresses."""
+    path = kit.WORK / "places.mmdb"
+    if not path.exists():
+        mmdb_made.write(path, "Test-City", {f"{ip}/32": mmdb_made.place(code, country, city, float(lon), float(lat))
+                                            for ip, (code, city, country, lat, lon) in oracle_made.PLACES.items()})
+    return path
+
+
+def args():
+    return (*ARGS, "--set", f"enrich.geoip={places()}")
+
+
+def run(source, out, rules, *more):
+    summary = kit.replay(source, out, "--rules", rules, *args(), *more)
     assert summary["rules"]["rejected"] == 0, summary["words"]
     limits = ("groups_cut", "signals_evicted", "groups_evicted", "window_events_evicted", "values_limited",
-              "new_values_evicted")
+              "new_values_evicted", "places_evicted")
     assert not any(summary["state"][name] for name in limits), summary["state"]
     return summary

@@ -41,7 +41,7 @@ def tally(rules, wanted, counts):
 
 
 def is_varied(counts, least, open_least):
-    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "match", "late", "joined", "then", "optional"), least)
+    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "match", "late", "joined", "then", "optional"), least)
     few = {kind: counts[kind] for kind, wanted in {**kinds, "open": open_least}.items() if counts[kind] < wanted}
     assert not few or len(sys.argv) > 3, f"too few of {few} to say anything"
 
@@ -93,7 +93,7 @@ def agrees(rules, wanted, out, objects, words):
 def case_oracle_replay():
     """The whole program: rule files and objects, laid out anew for each number of shards."""
     counts = collections.Counter()
-    for numbers in batches(120):
+    for numbers in batches(200, size=25):
         rules, events, wanted = batch(numbers, counts)
         oracle_replay.put_rules(rules, kit.WORK / "rules")
         for shards in SHARDS:
@@ -110,7 +110,7 @@ def case_oracle_replay():
 def killed(random_, source, out, rules, shards):
     """Kills a run somewhere behind the start of its job; whether it was killed before its end."""
     child = subprocess.Popen([kit.BINARY, "replay", source, "--out", out, "--no-progress", *kit.FIXED, "--rules", rules,
-                              *oracle_replay.ARGS, "--shards", str(shards), "--set", "commit.interval=1ms"],
+                              *oracle_replay.args(), "--shards", str(shards), "--set", "commit.interval=1ms"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while child.poll() is None and not (out / "checkpoint.db").exists():
         time.sleep(0.001)
@@ -169,7 +169,9 @@ def case_oracle_tests():
         rules, events = oracle_made.made_set("tests", seed)
         events = [{**event, "promise": None} for event in events]
         count += put_tests(rules, events, kit.WORK / "rules")
-    done = kit.run("rules", "test", kit.WORK / "rules", code=4)
+    config = kit.WORK / "penstock.yaml"
+    config.write_text(f"enrich: {{geoip: {oracle_replay.places()}}}\n")
+    done = kit.run("rules", "test", "--config", config, kit.WORK / "rules", code=4)
     words = (done.stdout + done.stderr).decode("utf-8", "replace")
     assert f"{count} passed, {count} failed" in words and count > 20, (count, words[-3000:])
     print(count, "rules")

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
+import mmdb_made  # noqa: E402
 from kit import *  # noqa: E402,F403
 
 ALICE, BOB = "arn:aws:iam::123456789012:user/alice", "arn:aws:iam::123456789012:user/bob"
@@ -181,6 +182,42 @@ def case_stateful_full():
         assert summary["matches"] == summary["records"]["in"] and summary["state_kept"]["groups"] > 0, summary
         epochs[name] = {p.name.split("-")[1] for p in (WORK / name / "state").glob("run-*")}
     assert len(epochs["one"]) == 1 and len(epochs["many"]) > 1, epochs
+
+
+def case_stateful_travel():
+    """Ways that nobody can have gone are told with their length; places that are known are not; without a database it is said."""
+    mmdb_made.write(WORK / "city.mmdb", "Test-City", {
+        "2.125.160.0/24": mmdb_made.place("FR", "France", "Paris", 2.3522, 48.8566),
+        "81.2.0.0/16": mmdb_made.place("JP", "Japan", 'To"kyo', 139.69, 35.69),
+        "81.3.0.0/16": mmdb_made.place("IT", "Italy", None, 12.4964, 41.9028)})
+    way = "@impossible_travel.triggering_locations"
+    text = (f"{{{{{way}.first_location.city}}}}, {{{{{way}.first_location.country}}}} to {{{{{way}.second_location.city}}}}, "
+            f"{{{{{way}.second_location.country}}}}: {{{{{way}.travel_distance}}}} km in {{{{{way}.travel_time_human_readable}}}}")
+    where = query("@evt.name:ConsoleLogin", aggregation="geo_data", metrics=["@network.client.geoip"])
+    any_ = rule("any", [where], [("", "high", "")], "impossible_travel", window=0, message=text)
+    base = rule("base", [where], [("", "low", "")], "impossible_travel", window=0)
+    base["options"]["impossibleTravelOptions"] = {"baselineUserLocations": True, "baselineUserLocationsDuration": 1}
+    north = rule("north", [query("@network.client.geoip.location.latitude:>48")], [("", "info", "a > 0")])
+
+    def login(number, second, ip, arn=ALICE):
+        return made(number, second, "ConsoleLogin", arn, sourceIPAddress=ip)
+    events = [login(10, 0, "2.125.160.7"), login(11, 600, "81.2.1.1"), login(12, 630, "10.0.0.1"), login(13, 660, "81.2.1.2"),
+              login(20, 0, "2.125.160.7", BOB), login(21, 7200, "81.3.1.1", BOB), login(22, 9000, "2.125.160.7", BOB)]
+    rows, summary = run_rules([any_, base, north], events, "out", "--set", f"enrich.geoip={WORK / 'city.mmdb'}")
+    assert "cannot run" not in summary["words"] and not any(summary["state"].values()), summary
+    got = [(r["rule_name"], r["first"], r["last"], r["events_matched"], r["message"]) for r in rows if r["rule_name"] != "north"]
+    # two hours from Paris to Rome are enough, half an hour back is not; an event without a place is none
+    assert got == [("any", 600, 600, 2, 'Paris, France to To"kyo, Japan: 9711 km in 10 min'),
+                   ("any", 9000, 9000, 2, ", Italy to Paris, France: 1105 km in 30 min")], got
+    assert [len(r["queries"]) for r in rows if r["rule_name"] == "any"] == [2, 2], rows
+    assert [(r["first"], r["events_matched"]) for r in rows if r["rule_name"] == "north"] == [(0, 1), (0, 1), (9000, 1)], rows
+    _, summary = run_rules([any_, north], events, "none")
+    assert "rule any cannot run: impossible_travel needs `enrich.geoip`, a database of cities" in summary["words"], summary["words"]
+    mmdb_made.write(WORK / "land.mmdb", "Test-Country", {"2.125.160.0/24": {"country": {"iso_code": "FR"}}})
+    _, summary = run_rules([any_], events, "land", "--set", f"enrich.geoip={WORK / 'land.mmdb'}")
+    assert "rule any cannot run" in summary["words"], summary["words"]
+    check = run("check", "--rules", WORK / "land.json", code=None)
+    assert b"rule any cannot run" in check.stderr, check
 
 
 def case_stateful_shards():

@@ -140,6 +140,20 @@ static void distances_of_words_are_counted_in_letters(void **state)
     assert_int_equal(pen_distance_near(1000), 0);
 }
 
+static void places_on_the_earth_are_so_far_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(pen_great_circle_m(0, 0, 0, 0), 0);
+    assert_int_equal(pen_great_circle_m(0, 0, 1, 0), 0);
+    assert_int_equal(pen_great_circle_m(0, 0, 1000000, 0), 111195); /* 2 pi R / 360 */
+    assert_int_equal(pen_great_circle_m(0, 179500000, 0, -179500000), 111195);
+    assert_int_equal(pen_great_circle_m(90000000, 0, -90000000, 0), 20015114); /* pi R */
+    assert_int_equal(pen_great_circle_m(0, -180000000, 0, 180000000), 0);
+    assert_int_equal(pen_great_circle_m(60000000, 0, 60000000, 180000000), 6671705); /* pole */
+    assert_int_equal(pen_great_circle_m(51750000, -1250000, 35690000, 139690000),
+                     pen_great_circle_m(35690000, 139690000, 51750000, -1250000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +164,7 @@ int main(void)
         cmocka_unit_test(utf8_is_checked_and_folded),
         cmocka_unit_test(hashes_and_statuses_are_stable),
         cmocka_unit_test(distances_of_words_are_counted_in_letters),
+        cmocka_unit_test(places_on_the_earth_are_so_far_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

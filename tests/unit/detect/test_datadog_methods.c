@@ -1,4 +1,4 @@
-/* What sequence_detection takes and refuses. */
+/* What sequence_detection and impossible_travel take and refuse. */
 #include "datadog.h"
 #include "sigma_test.h"
 
@@ -137,6 +137,76 @@ static void queries_that_never_meet_are_warned_of(void **state)
     pen_rules_free(rules);
 }
 
+/* ---- travel ---- */
+
+#define PLACES(metrics, more) \
+    "{\"query\":\"*\",\"aggregation\":\"geo_data\",\"metrics\":[" metrics "]" more "}"
+#define GEOIP "\"@network.client.geoip\""
+#define TRAVEL(own) RULE(PLACES(GEOIP, ""), CASE(""), "impossible_travel", own)
+
+static void travel_has_its_options(void **state)
+{
+    static const struct {
+        const char *own;
+        bool knows_places;
+        int64_t learning_days;
+    } rows[] = {
+        {"\"x\":1", false, 1},
+        {"\"impossibleTravelOptions\":{\"baselineUserLocations\":false}", false, 1},
+        {"\"impossibleTravelOptions\":{\"baselineUserLocations\":true,"
+         "\"detectIpTransition\":false}",
+         true, 1},
+        {"\"impossibleTravelOptions\":{\"baselineUserLocations\":true,"
+         "\"baselineUserLocationsDuration\":7}",
+         true, 7},
+    };
+    (void)state;
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof(text), TRAVEL("%s"), rows[i].own);
+        struct pen_rules *rules = load_json(text);
+        const struct pen_state_rule *rule = only(rules);
+        assert_int_equal(rule->method, PEN_METHOD_TRAVEL);
+        assert_int_equal(rule->queries[0], PEN_PLACE);
+        assert_int_equal(rule->travel.knows_places, rows[i].knows_places);
+        assert_int_equal(rule->travel.learning_ns, rows[i].learning_days * PEN_NS_PER_DAY);
+        assert_int_equal(rule->travel.forget_ns, 30 * PEN_NS_PER_DAY);
+        const struct pen_datadog *datadog = pen_rules_at(rules, 0)->datadog;
+        assert_int_equal(datadog->queries[0].value_count, 5);
+        pen_rules_free(rules);
+    }
+}
+
+static void what_is_wrong_with_travel_is_told(void **state)
+{
+    static const struct {
+        const char *text, *notice;
+    } rows[] = {
+        {TRAVEL("\"impossibleTravelOptions\":{\"baselineUserLocations\":true,"
+                "\"detectIpTransition\":true}"),
+         "`detectIpTransition` is not built yet"},
+        {RULE(PLACES("\"@x\"", ""), CASE(""), "impossible_travel", "\"x\":1"),
+         "the metric of geo_data is `@network.client.geoip`, not `@x`"},
+        {RULE(PLACES("", ""), CASE(""), "impossible_travel", "\"x\":1"),
+         "the aggregation geo_data takes 1 to 1 `metrics`, not 0"},
+        {RULE(PLACES(GEOIP, "") "," PLACES(GEOIP, ""), CASE(""), "impossible_travel", "\"x\":1"),
+         "a rule of impossible_travel has one query"},
+        {RULE(PLACES(GEOIP, ""), CASE("a > 0"), "impossible_travel", "\"x\":1"),
+         "a case of impossible_travel has no condition"},
+        {RULE(QUERY("a"), CASE(""), "impossible_travel", "\"x\":1"),
+         "the aggregation count is not one of the detection method impossible_travel"},
+        {RULE(PLACES(GEOIP, ""), CASE(""), "threshold", "\"x\":1"),
+         "the aggregation geo_data is not one of the detection method threshold"},
+    };
+    (void)state;
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        struct pen_rules *rules = load_json(rows[i].text);
+        assert_int_equal(pen_rules_rejected(rules), 1);
+        has_notice(rules, PEN_NOTICE_ERROR, rows[i].notice);
+        pen_rules_free(rules);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +214,8 @@ int main(void)
         cmocka_unit_test(a_sequence_of_one_event_is_as_long_as_that),
         cmocka_unit_test(what_is_wrong_with_a_sequence_is_told),
         cmocka_unit_test(queries_that_never_meet_are_warned_of),
+        cmocka_unit_test(travel_has_its_options),
+        cmocka_unit_test(what_is_wrong_with_travel_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

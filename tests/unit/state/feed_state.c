@@ -6,7 +6,8 @@
  *
  *   S  folder, shards, rules, each: id, method, window, keep-alive, longest duration (ns), whether
  *      it ends at midnight, aggregations, cases (severity, condition; queries are a, b, c, ...),
- *      learning (ns), forgetting (ns), silent values; steps (condition, window and wait in ns)
+ *      learning (ns), forgetting (ns), silent values; whether places are known, until when they are
+ *      forgotten and learned (ns); steps (condition, window and wait in ns)
  *   O  an observation: epoch, rule, query, event time, promise, record, and eleven texts
  *   C  epoch, watermark, largest event time: what came of the epoch is cut, committed, released
  *   P  epoch: a snapshot of all shards; runs that it holds whole, and the snapshot before it, go
@@ -106,14 +107,14 @@ static void read_rule(uint32_t at)
 {
     struct made_rule *m = &made[at];
     struct pen_state_rule *r = &rules[at];
-    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_SEQUENCE)};
+    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_TRAVEL)};
     r->window_ns = number();
     r->keep_alive_ns = number();
     r->duration_max_ns = number();
     r->ends_at_midnight = small(1);
     r->query_count = small(PEN_STATE_QUERIES_MAX);
     for (uint32_t i = 0; i < r->query_count; i++) {
-        m->queries[i] = small(PEN_MAX);
+        m->queries[i] = small(PEN_PLACE);
     }
     r->case_count = small(PEN_STATE_CASES_MAX);
     for (uint32_t i = 0; i < r->case_count; i++) {
@@ -125,6 +126,9 @@ static void read_rule(uint32_t at)
     r->new_value.learning_ns = number();
     r->new_value.forget_ns = number();
     r->new_value.silent = small(1);
+    r->travel.knows_places = small(1);
+    r->travel.forget_ns = number();
+    r->travel.learning_ns = number();
     read_steps(m, r);
 }
 
@@ -171,7 +175,8 @@ static void start(void)
                                          .window_events_max = 65536,
                                          .values_max = 65536,
                                          .new_values_max = 1 << 20,
-                                         .log_from_ns = INT64_MIN};
+                                         .log_from_ns = INT64_MIN,
+                                         .places_max = 1 << 10};
     const uint32_t shards = small(SHARDS_MAX);
     options.rule_count = small(RULES_MAX);
     for (uint32_t i = 0; i < options.rule_count; i++) {
@@ -247,7 +252,7 @@ static void release(int64_t watermark, int64_t seen)
         }
         const struct pen_state_counters c = pen_state_counters_get(states[i]);
         need(c.evicted + c.groups_evicted + c.window_events_evicted + c.values_limited +
-                     c.new_values_evicted ==
+                     c.new_values_evicted + c.places_evicted ==
                  0,
              "a limit was met");
     }

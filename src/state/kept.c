@@ -1,0 +1,189 @@
+/* tested by tests/unit/state/test_window.c */
+#include "penstock/state.h"
+
+#include "state_internal.h"
+
+/* What is kept of a group, and how its events are judged, by the method of its rule. */
+
+static bool is_travel(const struct window_shape *shape)
+{
+    return shape->rule->method == PEN_METHOD_TRAVEL;
+}
+
+void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rule)
+{
+    pen_window_shape(shape, rule);
+    shape->idle_ns = is_travel(shape) ? travel_idle_ns(&rule->travel) : rule->window_ns;
+}
+
+pen_status pen_kept_init(struct group *group, const struct window_shape *shape)
+{
+    if (is_travel(shape)) {
+        travel_init(&group->travel);
+        return PEN_OK;
+    }
+    return pen_window_init(&group->window, shape);
+}
+
+void pen_kept_fini(struct group *group, const struct window_shape *shape)
+{
+    if (is_travel(shape)) {
+        travel_fini(&group->travel);
+    } else {
+        pen_window_fini(&group->window, shape);
+    }
+}
+
+size_t pen_kept_bytes(const struct group *group, const struct window_shape *shape)
+{
+    return is_travel(shape) ? travel_bytes(&group->travel)
+                            : pen_window_bytes(&group->window, shape);
+}
+
+/* ---- samples ---- */
+
+uint32_t pen_kept_samples(const struct groups *g, uint32_t rule)
+{
+    return is_travel(&g->shapes[rule]) ? 1 : g->options->samples_first;
+}
+
+/* Of what came before a case was true an observation is kept, but not its event: windows are many.
+ * Where a group was seen last is read again, from the values. */
+static pen_status sample_keep(struct groups *g, struct group *group,
+                              const struct state_event *event)
+{
+    struct pen_observation o = event->o;
+    o.event = o.rule_id = o.group = (pen_slice){0};
+    if (pen_kept_samples(g, group->rule) == 0 || g->shapes[group->rule].is_single) {
+        return PEN_OK;
+    }
+    g->scratch.len = 0;
+    PEN_TRY(is_travel(&g->shapes[group->rule]) ? pen_observation_encode(&g->scratch, &o)
+                                               : pen_state_sample_encode(&g->scratch, &o));
+    return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
+}
+
+/* Those that left the window go. */
+static void samples_trim(struct group *group, int64_t from)
+{
+    while (group->sample_count > 0 &&
+           pen_state_sample_time(&group->samples[group->sample_at]) <= from) {
+        group->sample_at = (group->sample_at + 1) % group->sample_cap;
+        group->sample_count--;
+    }
+}
+
+/* ---- windows ---- */
+
+static pen_status tell(const struct window_shape *shape, const struct state_event *event,
+                       const struct window_sum *sum, const struct group *group,
+                       struct signals *signals)
+{
+    const uint32_t index = pen_window_case(shape, sum);
+    if (index == UINT32_MAX) {
+        return pen_state_signals_miss(signals, event);
+    }
+    struct state_hit hit = {
+        .case_index = index,
+        .severity = shape->rule->case_count == 0 ? 0 : shape->rule->cases[index].severity,
+        .is_limited = sum->is_limited,
+        .events = sum->events,
+        .per_query = sum->per_query,
+        .query_count = shape->rule->query_count};
+    if (group != NULL) {
+        hit.before = group->samples;
+        hit.before_at = group->sample_at;
+        hit.before_count = group->sample_count;
+        hit.before_cap = group->sample_cap;
+        hit.window_from = event->o.time_ns - shape->rule->window_ns;
+    }
+    return pen_state_signals_hit(signals, event, &hit);
+}
+
+/* A rule that looks at each event alone keeps nothing. */
+pen_status pen_kept_none(struct groups *g, const struct state_event *event, struct signals *signals)
+{
+    const struct window_shape *shape = &g->shapes[event->o.rule];
+    const struct window_limits limits = {.events_max = UINT32_MAX,
+                                         .values_max = g->options->values_max};
+    struct window window;
+    struct window_sum sum;
+    pen_status st = pen_window_init(&window, shape);
+    st = st == PEN_OK ? pen_window_add(&window, shape, event, &limits, &g->window) : st;
+    st = st == PEN_OK ? pen_window_sum(&window, shape, event->o.time_ns, &sum) : st;
+    st = st == PEN_OK ? tell(shape, event, &sum, NULL, signals) : st;
+    pen_window_fini(&window, shape);
+    return st;
+}
+
+static pen_status feed_window(struct groups *g, struct group *group,
+                              const struct state_event *event, struct signals *signals)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    const struct window_limits limits = {.events_max = g->options->window_events_max,
+                                         .values_max = g->options->values_max};
+    const int64_t t = event->o.time_ns;
+    struct window_sum sum;
+    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
+    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
+    samples_trim(group, t - shape->rule->window_ns);
+    PEN_TRY(tell(shape, event, &sum, group, signals));
+    return sample_keep(g, group, event);
+}
+
+/* ---- ways ---- */
+
+/* Tells of the event what it and the sighting before it say of the way. */
+static pen_status travel_tell(struct groups *g, const struct group *group,
+                              const struct state_event *event, const struct travel_place *place,
+                              const struct travel_verdict *verdict, struct signals *signals)
+{
+    const struct pen_state_rule *rule = g->shapes[group->rule].rule;
+    const uint64_t events = verdict->is_behind ? 2 : 1; /* a late one stands alone */
+    struct state_event told = *event;
+    struct pen_observation last;
+    struct travel_place first;
+    PEN_CHECK(group->sample_count == 1);
+    pen_slice in = pen_state_text(&group->samples[0]);
+    const pen_status st = pen_observation_decode(&in, &last, NULL);
+    PEN_CHECK(st == PEN_OK && travel_place_parse(last.values, &first));
+    g->scratch.len = 0;
+    PEN_TRY(travel_attributes(&g->scratch, event->o.attributes, verdict->is_behind ? &first : place,
+                              verdict->is_behind ? place : &first, verdict));
+    told.o.attributes = pen_buf_slice(&g->scratch);
+    const struct state_hit hit = {.case_index = 0,
+                                  .severity = rule->case_count == 0 ? 0 : rule->cases[0].severity,
+                                  .events = events,
+                                  .per_query = &events,
+                                  .query_count = 1,
+                                  .before = group->samples,
+                                  .before_count = verdict->is_behind ? 1 : 0,
+                                  .before_cap = 1,
+                                  .window_from = INT64_MIN};
+    return pen_state_signals_hit(signals, &told, &hit);
+}
+
+static pen_status feed_travel(struct groups *g, struct group *group,
+                              const struct state_event *event, struct signals *signals)
+{
+    const struct travel_limits limits = {.hash_key = g->options->hash_key,
+                                         .places_max = g->options->places_max,
+                                         .places_evicted = &g->places_evicted};
+    struct travel_place place;
+    struct travel_verdict verdict;
+    if (!travel_place_parse(event->values[0], &place)) {
+        return PEN_OK; /* detection sends none */
+    }
+    PEN_TRY(travel_see(&group->travel, &g->shapes[group->rule].rule->travel, &limits,
+                       event->o.time_ns, &place, &verdict));
+    PEN_TRY(verdict.is_hit ? travel_tell(g, group, event, &place, &verdict, signals)
+                           : pen_state_signals_miss(signals, event));
+    return verdict.is_latest ? sample_keep(g, group, event) : PEN_OK;
+}
+
+pen_status pen_kept_feed(struct groups *g, struct group *group, const struct state_event *event,
+                         struct signals *signals)
+{
+    return is_travel(&g->shapes[group->rule]) ? feed_travel(g, group, event, signals)
+                                              : feed_window(g, group, event, signals);
+}
