@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_rules.py */
+#include "navigator.h"
 #include "rules.h"
 
 #include <stdlib.h>
@@ -11,6 +12,8 @@ static const char help[] =
     "  --min-level LEVEL    info, low, medium, high, critical;  --tag TAG\n"
     "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --json               a line of JSON a rule\n"
+    "  --navigator FILE     also writes their techniques as a layer of ATT&CK Navigator;\n"
+    "                       rules that are switched off or deprecated are left out of it\n"
     "\n"
     "Exit: 0 done, 2 usage, 3 config, 4 a rule was rejected: its errors are on standard error.\n";
 
@@ -18,14 +21,16 @@ static const char help[] =
 #define ID_COLUMNS 36
 #define TYPES_COLUMNS 10
 
-enum list_id { OPT_JSON = 1, OPT_HELP };
+enum list_id { OPT_JSON = 1, OPT_NAVIGATOR, OPT_HELP };
 static const struct cli_option options[] = {{"--json", OPT_JSON, false},
+                                            {"--navigator", OPT_NAVIGATOR, true},
                                             {"--help", OPT_HELP, false},
                                             {"-h", OPT_HELP, false},
                                             {NULL, 0, false}};
 
 struct run {
     struct rules_pick rules;
+    const char *navigator; /* a file, or NULL */
     bool json, wants_help;
 };
 
@@ -33,6 +38,7 @@ static bool take(void *ctx, int id, char *value)
 {
     struct run *run = ctx;
     run->json |= id == OPT_JSON;
+    run->navigator = id == OPT_NAVIGATOR ? value : run->navigator;
     run->wants_help |= id == OPT_HELP;
     return id != CLI_OPERAND || rules_pick_path(&run->rules, value);
 }
@@ -160,6 +166,24 @@ static int print(const struct run *run, const struct pen_rules *rules,
     return pen_rules_rejected(rules) > 0 ? 4 : 0;
 }
 
+/* The techniques of the rules that run; false after words. */
+static bool layer(const struct run *run, struct pen_rules_options made)
+{
+    struct pen_rules *rules = NULL;
+    struct pen_err err = {0};
+    if (run->navigator == NULL) {
+        return true;
+    }
+    made.load_deprecated = false;
+    const bool is_good = pen_rules_load(&made, &rules, &err) == PEN_OK;
+    const bool is_written = is_good && navigator_write(rules, run->navigator);
+    if (!is_good) {
+        (void)cli_fail(&err);
+    }
+    pen_rules_free(rules);
+    return is_written;
+}
+
 static int list(struct run *run)
 {
     struct pen_rules_options made = rules_pick_made(&run->rules);
@@ -174,6 +198,7 @@ static int list(struct run *run)
     if (pen_rules_load(&made, &rules, &err) == PEN_OK) {
         rules_notices_print(stderr, rules);
         code = print(run, rules, types);
+        code = layer(run, made) || code != 0 ? code : 1;
     } else {
         code = cli_fail(&err);
     }

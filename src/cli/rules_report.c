@@ -21,6 +21,7 @@ void report_fini(struct report *report)
         free(report->items[i].why);
     }
     free(report->items);
+    free(report->untested);
 }
 
 void report_add(struct report *report, const struct pen_rule_test *test, pen_slice why,
@@ -39,6 +40,33 @@ void report_add(struct report *report, const struct pen_rule_test *test, pen_sli
     report->passed += why.len == 0;
     report->failed += why.len > 0;
     report->items[report->count++] = item;
+}
+
+void report_untested(struct report *report, const struct pen_rule *rule)
+{
+    if (report->untested_count == report->untested_cap) {
+        report->untested_cap = report->untested_cap == 0 ? 64 : report->untested_cap * 2;
+        report->untested =
+            reallocarray(report->untested, report->untested_cap, sizeof(*report->untested));
+        PEN_CHECK(report->untested != NULL);
+    }
+    report->untested[report->untested_count++].rule = rule;
+}
+
+void report_untested_told(const struct report *report, FILE *out)
+{
+    struct pen_buf line;
+    pen_buf_init(&line, TEXT_BYTES_MAX);
+    for (uint32_t i = 0; i < report->untested_count; i++) {
+        const struct pen_rule *rule = report->untested[i].rule;
+        line.len = 0;
+        if (pen_escape_terminal(&line, rule->file) == PEN_OK &&
+            pen_buf_printf(&line, ":%u:1: no test: ", rule->line) == PEN_OK &&
+            pen_escape_terminal(&line, rule->title) == PEN_OK) {
+            (void)fprintf(out, "%.*s\n", (int)line.len, (const char *)line.ptr);
+        }
+    }
+    pen_buf_fini(&line);
 }
 
 static bool write_out(struct pen_buf *text, pen_status st, FILE *out)
@@ -100,6 +128,18 @@ static pen_status json_item(struct pen_buf *out, const struct report_item *item)
     return pen_buf_add_byte(out, '}');
 }
 
+static pen_status json_untested(struct pen_buf *out, const struct report *report)
+{
+    pen_status st = pen_buf_add(out, PEN_SLICE_LIT("],\"untested\":["));
+    for (uint32_t i = 0; st == PEN_OK && i < report->untested_count; i++) {
+        const struct pen_rule *rule = report->untested[i].rule;
+        st = json_member(out, i == 0 ? "{\"rule\":\"" : ",{\"rule\":\"", rule->id);
+        st = st == PEN_OK ? json_member(out, ",\"file\":\"", rule->file) : st;
+        st = st == PEN_OK ? pen_buf_printf(out, ",\"line\":%u}", rule->line) : st;
+    }
+    return st == PEN_OK ? pen_buf_add(out, PEN_SLICE_LIT("]}\n")) : st;
+}
+
 bool report_json(const struct report *report, FILE *out)
 {
     struct pen_buf text;
@@ -110,7 +150,7 @@ bool report_json(const struct report *report, FILE *out)
         st = i == 0 ? PEN_OK : pen_buf_add_byte(&text, ',');
         st = st == PEN_OK ? json_item(&text, &report->items[i]) : st;
     }
-    st = st == PEN_OK ? pen_buf_add(&text, PEN_SLICE_LIT("]}\n")) : st;
+    st = st == PEN_OK ? json_untested(&text, report) : st;
     return write_out(&text, st, out);
 }
 

@@ -13,6 +13,7 @@ static const char help[] =
     "\n"
     "  --junit FILE         the results as JUnit XML too\n"
     "  --json               one document instead of lines\n"
+    "  --require-tests      a rule without a test is a failure; else it is only told\n"
     "  --keep-alive T       sigma.keep_alive for tests of signals (1h)\n"
     "  --config FILE        penstock.yaml: its placeholders, and its enrich.geoip\n"
     "\n"
@@ -22,14 +23,12 @@ static const char help[] =
 #define ARENA_BYTES_MAX ((size_t)1 << 30)
 #define WHY_BYTES_MAX ((size_t)1 << 20)
 
-enum test_id { OPT_JUNIT = 1, OPT_JSON, OPT_KEEP_ALIVE, OPT_CONFIG, OPT_HELP };
-static const struct cli_option options[] = {{"--junit", OPT_JUNIT, true},
-                                            {"--json", OPT_JSON, false},
-                                            {"--keep-alive", OPT_KEEP_ALIVE, true},
-                                            {"--config", OPT_CONFIG, true},
-                                            {"--help", OPT_HELP, false},
-                                            {"-h", OPT_HELP, false},
-                                            {NULL, 0, false}};
+enum test_id { OPT_JUNIT = 1, OPT_REQUIRE, OPT_JSON, OPT_KEEP_ALIVE, OPT_CONFIG, OPT_HELP };
+static const struct cli_option options[] = {
+    {"--junit", OPT_JUNIT, true},   {"--require-tests", OPT_REQUIRE, false},
+    {"--json", OPT_JSON, false},    {"--keep-alive", OPT_KEEP_ALIVE, true},
+    {"--config", OPT_CONFIG, true}, {"--help", OPT_HELP, false},
+    {"-h", OPT_HELP, false},        {NULL, 0, false}};
 
 struct run {
     const char *paths[RULES_NAMES_MAX]; /* whose tests are run */
@@ -37,7 +36,7 @@ struct run {
     struct rules_pick rules; /* whose rules are loaded for them */
     const char *junit;
     int64_t keep_alive_ns;
-    bool json, wants_help;
+    bool json, requires_tests, wants_help;
     struct pen_arena arena;
     struct pen_rule_test *tests[RULES_NAMES_MAX]; /* by path */
     uint32_t counts[RULES_NAMES_MAX];
@@ -69,6 +68,7 @@ static bool take(void *ctx, int id, char *value)
         return true;
     default:
         run->json |= id == OPT_JSON;
+        run->requires_tests |= id == OPT_REQUIRE;
         run->wants_help |= id == OPT_HELP;
         return true;
     }
@@ -162,6 +162,53 @@ static pen_status tests_run(struct run *run, const struct pen_program *program, 
     return st;
 }
 
+/* ---- rules without a test ---- */
+
+static bool is_about(const struct pen_rule_test *test, const struct pen_rule *rule)
+{
+    return pen_slice_eq(test->rule_file, rule->file) &&
+           (test->rule_id.len == 0 || pen_slice_eq(test->rule_id, rule->id));
+}
+
+static bool has_test(const struct run *run, const struct pen_rule *rule)
+{
+    for (uint32_t p = 0; p < run->path_count; p++) {
+        for (uint32_t i = 0; i < run->counts[p]; i++) {
+            if (is_about(&run->tests[p][i], rule)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* In place of its test, for the report. */
+static void missing_add(struct run *run, const struct pen_rule *rule)
+{
+    struct pen_rule_test *test = PEN_NEW(&run->arena, struct pen_rule_test);
+    PEN_CHECK(test != NULL);
+    *test = (struct pen_rule_test){.file = rule->file,
+                                   .rule_file = rule->file,
+                                   .rule_id = rule->id,
+                                   .name = rule->title,
+                                   .line = rule->line};
+    report_add(&run->report, test, PEN_SLICE_LIT("the rule has no test"), 0);
+}
+
+static void missing_find(struct run *run, const struct pen_rules *rules)
+{
+    for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
+        const struct pen_rule *rule = pen_rules_at(rules, i);
+        if (has_test(run, rule)) {
+            continue;
+        }
+        report_untested(&run->report, rule);
+        if (run->requires_tests) {
+            missing_add(run, rule);
+        }
+    }
+}
+
 /* ---- the whole ---- */
 
 static int finish(struct run *run, const struct pen_program *program)
@@ -169,6 +216,9 @@ static int finish(struct run *run, const struct pen_program *program)
     const struct report *report = &run->report;
     if (report->passed + report->failed == 0 && run->wrong_files == 0) {
         (void)fputs("penstock: there are no tests beside these rules\n", stderr);
+    }
+    if (!run->requires_tests) {
+        report_untested_told(report, stderr);
     }
     if (!(run->json ? report_json(report, stdout) : report_text(report, stdout))) {
         if (cli_output_is_good()) { /* else main tells why */
@@ -201,8 +251,9 @@ static int test(struct run *run)
         return cli_fail(&err);
     }
     rules_notices_print(stderr, program->rules);
-    const int code =
-        tests_run(run, program, &err) == PEN_OK ? finish(run, program) : cli_fail(&err);
+    const bool is_run = tests_run(run, program, &err) == PEN_OK;
+    missing_find(run, program->rules);
+    const int code = is_run ? finish(run, program) : cli_fail(&err);
     pen_program_free(program);
     return code;
 }

@@ -198,4 +198,38 @@ def case_folders_suppressed_check():
     assert "old.yml:1:8: `query`, byte" in said("rules", "check", rules, code=4)
 
 
+def case_folders_untested():
+    """Rules without a test are told; --require-tests makes failures of them, in JUnit too."""
+    rules = folder_of("rules", {"one.yml": SIGMA.format(name="First", id=FIRST), "two.yml": SIGMA.format(name="Second", id=SECOND),
+                                "one.test.yml": "tests: [{name: t, type: cloudtrail, events: ['{\"eventName\":\"First\",\"eventTime\":\"2025-03-04T05:00:00Z\"}'], expect: {match: true}}]\n"})
+    done = run("rules", "test", rules)
+    assert done.stdout == b"1 passed, 0 failed\n", done.stdout
+    assert done.stderr.decode() == f"{rules}/two.yml:1:1: no test: Second\n", done.stderr
+    got = json.loads(run("rules", "test", "--json", rules).stdout)
+    assert got["untested"] == [{"rule": SECOND, "file": f"{rules}/two.yml", "line": 1}] and got["failed"] == 0, got
+    done = run("rules", "test", "--require-tests", "--junit", WORK / "junit.xml", rules, code=4)
+    assert done.stdout.decode().splitlines() == [f"{rules}/two.yml:1:1: Second: the rule has no test", "1 passed, 1 failed"], done.stdout
+    assert 'message="the rule has no test"' in (WORK / "junit.xml").read_text()
+    assert b"no test" not in run("rules", "test").stderr  # the pack
+
+
+def case_folders_navigator():
+    """A layer has each technique of the rules that run, scored by their number."""
+    other = SIGMA.format(name="Second", id=SECOND).replace("attack.t1110", "attack.t1110, attack.t1078.004")
+    datadog = {**COUNTED, "tags": ["technique:T1110-brute-force", "technique:none"]}
+    rules = folder_of("rules", {"one.yml": SIGMA.format(name="First", id=FIRST), "two.yml": other, "three.json": datadog,
+                                "off.yml": SIGMA.format(name="Retired", id=FIRST[:-1] + "9").replace("level", "status: deprecated\nlevel")})
+    layer = WORK / "layer.json"
+    done = run("rules", "list", "--navigator", layer, rules)
+    assert len(done.stdout.splitlines()) == 4, done.stdout
+    got = json.loads(layer.read_text())
+    assert got["domain"] == "enterprise-attack" and got["versions"]["layer"] == "4.5" and got["gradient"]["maxValue"] == 3, got
+    assert [(t["techniqueID"], t["score"], t["comment"]) for t in got["techniques"]] == [
+        ("T1078.004", 1, "Second"), ("T1110", 3, "First; Second; counted")], got["techniques"]
+    run("rules", "list", "--navigator", layer)
+    pack = json.loads(layer.read_text())["techniques"]
+    assert len(pack) > 50 and len({t["techniqueID"] for t in pack}) == len(pack)
+    assert "nowhere" in said("rules", "list", "--navigator", WORK / "nowhere" / "x.json", rules, code=1)
+
+
 main(globals())
