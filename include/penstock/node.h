@@ -400,7 +400,11 @@ struct pen_replay_options {
     bool fresh;
     uint64_t max_bytes;     /* as stored, of this run; 0: any number */
     uint64_t max_cost_nano; /* of this run's requests, in billionths of a dollar; 0: any */
-    bool newest_first;      /* the latest days are read first: signals come at the end */
+    /* What is read before from_ns for the state alone; is_warm_up_auto: as pen_warm_up_ns says. */
+    int64_t warm_up_ns;
+    bool is_warm_up_auto;
+    bool learn_only;   /* nothing is told up to to_ns; a run with a later one goes on */
+    bool newest_first; /* the latest days are read first: signals come at the end */
     bool no_progress;
     bool is_terminal;
     struct pen_s3_options s3; /* of sources in S3 that have none of their own */
@@ -441,6 +445,10 @@ static inline struct pen_enrich_options pen_replay_enrich(const struct pen_repla
                                        .ioc_limits = {.entries_max = options->ioc_entries_max,
                                                       .bytes_max = options->ioc_bytes_max}};
 }
+
+/* How far back the rules look from from_ns (INT64_MIN: 0) for their signals to be those of a longer
+ * run: the longest of their windows, learning and forgetting times, and twice its keep-alive. */
+int64_t pen_warm_up_ns(const struct pen_rules *rules, int64_t keep_alive_ns, int64_t from_ns);
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */
 uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t gets, uint64_t lists,

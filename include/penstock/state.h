@@ -167,6 +167,10 @@ struct pen_state_rule {
 bool pen_state_keeps_event(const struct pen_state_rule *rule);
 
 typedef pen_status pen_pass_fn(void *ctx, const struct pen_observation *o);
+
+/* How long before an event its rule looks: the window, or what a new value is told by. */
+int64_t pen_state_history_ns(const struct pen_state_rule *rule);
+
 struct pen_state_options {
     const char *dir;                    /* DIR/state */
     uint32_t shard, shards;             /* owns partitions p with p % shards == shard */
@@ -185,6 +189,11 @@ struct pen_state_options {
     pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
     void *pass_ctx;
     uint32_t places_max; /* of a group; the one that was not seen for longest goes */
+    /* Of a range: nothing before begin_ns was read, so that signals may be cold; and what lies
+     * before tell_from_ns is not told: the first change of a signal that reaches beyond it has
+     * `enters`. */
+    bool has_begin, has_tell_from;
+    int64_t begin_ns, tell_from_ns;
 };
 
 struct pen_state;
@@ -236,6 +245,9 @@ struct pen_signal { /* borrowed during the callback */
     uint32_t case_before; /* the one that was told last; of OPENED the same */
     bool is_limited;      /* a limit was met while it counted: values are too low */
     bool closed, late;
+    bool cold;   /* its group was never quiet for its keep-alive in what was read before: a run that
+                  * began earlier may tell it otherwise */
+    bool enters; /* the first change with last_seen at or behind tell_from_ns */
     int64_t closed_at_ns;
     const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */
     uint32_t account_count, region_count, actor_count, source_ip_count;

@@ -24,6 +24,8 @@ const char replay_help[] =
     "  --fresh              start this job anew; triage decisions stay;  --signals-only: no "
     "documents\n"
     "  --plan               list and estimate only;  --newest-first: signals come at the end\n"
+    "  --warm-up auto|TIME  reads this before --from, for the state alone;  --learn-only: all of "
+    "it\n"
     "  --max-bytes SIZE, --max-cost USD   stop (exit 6) before more is read; the same command goes "
     "on\n"
     "  --shards N           threads (one a core);  --config FILE: penstock.yaml\n"
@@ -48,6 +50,8 @@ enum replay_option {
     OPT_FRESH,
     OPT_PLAN,
     OPT_NEWEST,
+    OPT_WARM_UP,
+    OPT_LEARN_ONLY,
     OPT_MAX_BYTES,
     OPT_MAX_COST,
     OPT_SHARDS,
@@ -71,6 +75,8 @@ static const struct cli_option options[] = {{"--out", OPT_OUT, true},
                                             {"--fresh", OPT_FRESH, false},
                                             {"--plan", OPT_PLAN, false},
                                             {"--newest-first", OPT_NEWEST, false},
+                                            {"--warm-up", OPT_WARM_UP, true},
+                                            {"--learn-only", OPT_LEARN_ONLY, false},
                                             {"--max-bytes", OPT_MAX_BYTES, true},
                                             {"--max-cost", OPT_MAX_COST, true},
                                             {"--shards", OPT_SHARDS, true},
@@ -190,6 +196,7 @@ static bool flag_take(struct replay_args *args, int option)
                        {OPT_FRESH, &args->options.fresh},
                        {OPT_PLAN, &args->plan},
                        {OPT_NEWEST, &args->options.newest_first},
+                       {OPT_LEARN_ONLY, &args->options.learn_only},
                        {OPT_JSON, &args->json},
                        {OPT_NO_PROGRESS, &args->options.no_progress},
                        {OPT_ALLOW_GAPS, &args->allow_gaps},
@@ -248,6 +255,12 @@ static bool value_take(struct replay_args *args, int option, const char *name, c
         break;
     case OPT_SET:
         return replay_args_set(args, value);
+    case OPT_WARM_UP:
+        args->options.is_warm_up_auto = strcmp(value, "auto") == 0;
+        is_good = args->options.is_warm_up_auto ||
+                  pen_parse_duration(pen_slice_str(value), &args->options.warm_up_ns);
+        is_good &= args->options.warm_up_ns >= 0;
+        break;
     case OPT_LOG_LEVEL:
         return log_level_take(args, value);
     case OPT_MAX_BYTES:
@@ -405,6 +418,13 @@ static bool is_consistent(const struct replay_args *args)
         why = "--no-rules and --rules exclude each other";
     } else if (args->no_rules && args->options.signals_only) {
         why = "--signals-only without rules would do nothing";
+    } else if ((args->options.is_warm_up_auto || args->options.warm_up_ns > 0) &&
+               args->pick.from_ns == INT64_MIN) {
+        why = "--warm-up is what is read before --from: give it";
+    } else if (args->options.learn_only && args->pick.to_ns == INT64_MAX) {
+        why = "--learn-only wants --to: up to there it learns, and a later --to goes on";
+    } else if (args->options.learn_only && args->no_rules) {
+        why = "--learn-only without rules would do nothing";
     }
     if (why != NULL) {
         (void)fprintf(stderr, "penstock: %s\n", why);

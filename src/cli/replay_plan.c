@@ -28,6 +28,8 @@ struct plan {
     uint64_t plain_bytes;
     const struct pen_replay_options *options;
     uint64_t gets, archived, archived_bytes;
+    int64_t warm_up_ns; /* before --from; of the rest its objects and bytes are a part */
+    uint64_t warm_up_objects, warm_up_bytes;
     uint64_t crossing, crossing_bytes; /* objects of other regions than the node's */
     bool is_crossing_known;
     bool is_remote;
@@ -214,6 +216,9 @@ static void print_json(const struct plan *plan, const struct pen_survey_totals *
         bucket_json(plan, totals->lists);
         transfer_json(plan, totals);
     }
+    (void)printf("\"warm_up\":{\"seconds\":%" PRId64 ",\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64
+                 "},",
+                 plan->warm_up_ns / PEN_NS_PER_S, plan->warm_up_objects, plan->warm_up_bytes);
     (void)fputs("\"by_type\":{", stdout);
     for (uint32_t i = 0; i < plan->type_count; i++) {
         (void)printf("%s\"%s\":{\"objects\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", i == 0 ? "" : ",",
@@ -239,6 +244,11 @@ static void print_table(const struct plan *plan, const struct pen_survey_totals 
 {
     (void)printf("%-10s %" PRIu64 " to read, %" PRIu64 " pruned by their keys\n", "objects",
                  totals->objects, totals->pruned);
+    if (plan->warm_up_ns > 0) {
+        (void)printf("%-10s %" PRIu64 " of them, %.1f MB, for the %.1f h before --from alone\n",
+                     "warm-up", plan->warm_up_objects, (double)plan->warm_up_bytes / 1e6,
+                     (double)plan->warm_up_ns / 3600e9);
+    }
     for (uint32_t i = 0; i < plan->type_count; i++) {
         (void)printf("%-10s %s: %" PRIu64 " objects, %.1f MB\n", "", plan->types[i].name,
                      plan->types[i].objects, (double)plan->types[i].bytes / 1e6);
@@ -262,15 +272,67 @@ static void print_table(const struct plan *plan, const struct pen_survey_totals 
     }
 }
 
+/* How long the warm-up is: of `auto` what the rules look back. */
+static pen_status warm_up_find(const struct pen_replay_options *o, int64_t *length_ns,
+                               struct pen_err *err)
+{
+    *length_ns = o->warm_up_ns;
+    if (!o->is_warm_up_auto) {
+        return PEN_OK;
+    }
+    struct pen_rules *rules = NULL;
+    PEN_TRY(pen_rules_load(&o->rules, &rules, err));
+    *length_ns = pen_warm_up_ns(rules, o->keep_alive_ns, o->from_ns);
+    *length_ns = *length_ns > o->warm_up_max_ns ? o->warm_up_max_ns : *length_ns;
+    pen_rules_free(rules);
+    return PEN_OK;
+}
+
+static pen_status object_ignore(void *ctx, const struct pen_object *object,
+                                const struct pen_key_info *key)
+{
+    (void)ctx;
+    (void)object;
+    (void)key;
+    return PEN_OK;
+}
+
+static void folder_ignore(void *ctx, const struct pen_err *err)
+{
+    (void)ctx; /* the survey with the warm-up tells it */
+    (void)err;
+}
+
+/* Everything that would be read, the warm-up included, and how much of it is that. */
+static pen_status survey(struct plan *plan, struct pen_survey_totals *totals, struct pen_err *err)
+{
+    struct pen_replay_options o = *plan->options;
+    const struct pen_survey_calls calls = {
+        .on_object = on_object, .on_folder = on_folder, .ctx = plan};
+    PEN_TRY(warm_up_find(&o, &plan->warm_up_ns, err));
+    if (plan->warm_up_ns > 0 &&
+        __builtin_sub_overflow(plan->options->from_ns, plan->warm_up_ns, &o.from_ns)) {
+        plan->warm_up_ns = 0;
+    }
+    PEN_TRY(pen_survey(&o, &calls, totals, err));
+    if (plan->warm_up_ns == 0) {
+        return PEN_OK;
+    }
+    const struct pen_survey_calls none = {.on_object = object_ignore, .on_folder = folder_ignore};
+    struct pen_survey_totals range;
+    PEN_TRY(pen_survey(plan->options, &none, &range, err));
+    plan->warm_up_objects = totals->objects - range.objects;
+    plan->warm_up_bytes = totals->bytes - range.bytes;
+    return PEN_OK;
+}
+
 int replay_plan(const struct replay_args *args)
 {
     struct plan plan = {.options = &args->options};
     struct pen_survey_totals totals;
     struct pen_err err = {0};
-    const struct pen_survey_calls calls = {
-        .on_object = on_object, .on_folder = on_folder, .ctx = &plan};
     replay_signals();
-    if (pen_survey(&args->options, &calls, &totals, &err) != PEN_OK) {
+    if (survey(&plan, &totals, &err) != PEN_OK) {
         return cli_fail(&err);
     }
     times_make(&plan, &totals);

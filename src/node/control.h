@@ -57,6 +57,8 @@ struct control {
     uint32_t shards;
     struct pen_ring *ring;
     struct pen_state_rule *state_rules;
+    int64_t tell_from_ns;    /* as shard_shared has it */
+    int64_t stages_begin_ns; /* from here on the signals that rules over signals count are known */
     struct rule_count *costs[SHARDS_MAX]; /* of signals_only; else NULL */
     const char **types_needed;            /* names, of signals_only: own.types */
     struct stages *stages;                /* of rules over signals; NULL: there are none */

@@ -15,10 +15,12 @@ static pen_status signal_put(void *ctx, enum pen_signal_change change,
 {
     struct control *c = ctx;
     struct pen_err err = {0};
-    if (pen_rules_at(c->program->rules, signal->rule)->is_silent) {
+    if (pen_rules_at(c->program->rules, signal->rule)->is_silent ||
+        signal->last_seen_ns < c->tell_from_ns) { /* of the warm-up as a whole */
         return PEN_OK;
     }
-    const pen_status st = signals_db_put(c->signals, change, signal, &err);
+    const pen_status st =
+        signals_db_put(c->signals, signal->enters ? PEN_SIGNAL_OPENED : change, signal, &err);
     if (st != PEN_OK) {
         c->failure = err;
     }
@@ -40,6 +42,10 @@ pen_status stages_open(struct control *c, struct pen_err *err)
                   .window_events_max = pen_u32(o->window_events_max),
                   .values_max = pen_u32(o->values_max),
                   .new_values_max = pen_u32(o->new_values_max),
+                  .has_begin = o->from_ns != INT64_MIN,
+                  .begin_ns = c->stages_begin_ns,
+                  .has_tell_from = c->tell_from_ns != INT64_MIN,
+                  .tell_from_ns = c->tell_from_ns,
                   .places_max = pen_u32(o->places_max)},
         .keep_alive_ns = o->keep_alive_ns,
         .elements_max = pen_u32(o->observed_groups_max),

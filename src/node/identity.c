@@ -63,6 +63,7 @@ enum identity {
     ID_EXCLUDE,
     ID_PROXIES,
     ID_GROUPS,
+    ID_WARM_UP,
     ID_COUNT
 };
 static const char *const identity_name[ID_COUNT] = {"sources",
@@ -80,7 +81,8 @@ static const char *const identity_name[ID_COUNT] = {"sources",
                                                     "document.message",
                                                     "exclusions",
                                                     "enrich.trusted_proxies",
-                                                    "observation.groups_max"};
+                                                    "observation.groups_max",
+                                                    "warm-up"};
 
 static pen_status text_lists(struct pen_buf *out, const char *const *yes, uint32_t yes_count,
                              const char *const *no, uint32_t no_count)
@@ -153,6 +155,10 @@ static pen_status identity_text(struct pen_buf *out, enum identity which,
         return pen_buf_printf(out, "%s", o->trusted_proxies.text);
     case ID_GROUPS:
         return pen_buf_printf(out, "%" PRIu64, o->observed_groups_max);
+    case ID_WARM_UP: /* of none nothing, as older jobs have it */
+        return o->is_warm_up_auto   ? pen_buf_printf(out, "auto")
+               : o->warm_up_ns == 0 ? PEN_OK
+                                    : text_duration(out, o->warm_up_ns);
     case ID_COUNT:
         break;
     }

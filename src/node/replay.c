@@ -8,6 +8,7 @@
 #include "spool.h"
 #include "stages.h"
 #include "wanted.h"
+#include "warm_up.h"
 #include "withdraw.h"
 
 #include <inttypes.h>
@@ -258,6 +259,7 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
     const struct pen_replay_options *o = c->options;
     PEN_TRY(job_open(&c->job, o, c->program, err));
     range_keep(c);
+    PEN_TRY(warm_up_begin(c, err));
     PEN_TRY(spool_wanted(o) ? spool_take(o->out_dir, err) : PEN_OK);
     if (o->retry != NULL) {
         const struct pen_replay_result *r = c->result;
@@ -337,6 +339,7 @@ static void shards_plan(struct control *c)
                                       .state_rules = c->state_rules,
                                       .hash_key = c->job.hash_key,
                                       .ingested_ns = c->job.ingested_ns,
+                                      .tell_from_ns = c->tell_from_ns,
                                       .first_epoch = c->epoch,
                                       .first_sequence = c->job.first_sequence,
                                       .adopted_runs = (const char *const *)c->job.runs,

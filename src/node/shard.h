@@ -14,6 +14,7 @@ struct shard_shared {
     const struct pen_state_rule *state_rules;
     uint64_t hash_key;
     int64_t ingested_ns;
+    int64_t tell_from_ns; /* records before are read for the state alone; INT64_MIN: none */
     uint32_t first_sequence;
     uint64_t first_epoch;
     char documents_dir[4096];

@@ -203,6 +203,17 @@ static pen_status observe_all(struct shard *shard, const struct pen_scan_item *i
 
 /* ---- records ---- */
 
+/* What its matches are to rules that count.  False when the shard cannot go on. */
+static bool record_observe(struct shard *shard)
+{
+    struct pen_err err = {0};
+    if (shard->item.tag_count == 0 || observe_all(shard, &shard->item, &err) == PEN_OK) {
+        return true;
+    }
+    shard_fail(shard, &err);
+    return false;
+}
+
 static bool record_ship(struct shard *shard)
 {
     const struct pen_scan_item *item = &shard->item;
@@ -215,9 +226,11 @@ static bool record_ship(struct shard *shard)
                                           .record = item->record.ordinal,
                                           .offset = item->record.offset,
                                           .may_exist = shard->object->may_exist};
-    const pen_status st = pen_ship_add(shard->ship, &doc, &err);
-    if (st != PEN_OK || (item->tag_count > 0 && observe_all(shard, item, &err) != PEN_OK)) {
+    if (pen_ship_add(shard->ship, &doc, &err) != PEN_OK) {
         shard_fail(shard, &err);
+        return false;
+    }
+    if (!record_observe(shard)) {
         return false;
     }
     if (shard->object->is_again) { /* it was filtered when the job ended earlier */
@@ -266,6 +279,11 @@ static bool record_deliver(struct shard *shard)
             shard->again_totals.records_excluded++;
             shard->again_totals.records_filtered--;
         }
+    } else if (t < shard->shared->tell_from_ns) { /* of the warm-up: it makes no document */
+        if (is_new(shard) && !record_observe(shard)) {
+            return false;
+        }
+        shard->object_totals.records_filtered++;
     } else {
         if (is_new(shard) && !record_ship(shard)) {
             return false;

@@ -39,7 +39,7 @@ static const char *const statement_text[SQL_COUNT] = {
         " message, tags, accounts, regions, actors, source_ips, tactics, techniques, job_id,"
         " closed, late, cold, shadow, suppressed_by, run)"
         " VALUES(?1,?2,?3,?4,?5,?6,?24,"
-        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,0,?26,?27,?23)"
+        "'open',?7,?8,?9,?10,?11,?25,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?28,?26,?27,?23)"
         " ON CONFLICT(id) DO UPDATE SET rule_version=excluded.rule_version,"
         " rule_name=excluded.rule_name, severity=excluded.severity,"
         " case_name=excluded.case_name,"
@@ -49,7 +49,7 @@ static const char *const statement_text[SQL_COUNT] = {
         " message=excluded.message, tags=excluded.tags, accounts=excluded.accounts,"
         " regions=excluded.regions, actors=excluded.actors, source_ips=excluded.source_ips,"
         " tactics=excluded.tactics, techniques=excluded.techniques, job_id=excluded.job_id,"
-        " closed=excluded.closed, late=excluded.late, shadow=excluded.shadow,"
+        " closed=excluded.closed, late=excluded.late, cold=excluded.cold, shadow=excluded.shadow,"
         " suppressed_by=excluded.suppressed_by, run=excluded.run",
     [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
                   " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -322,6 +322,7 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
     bind_slice(db, SQL_UPSERT, 20, pen_slice_str(db->options.job_id));
     bind_i64(db, SQL_UPSERT, 21, signal->closed);
     bind_i64(db, SQL_UPSERT, 22, signal->late);
+    bind_i64(db, SQL_UPSERT, 28, signal->cold);
     bind_i64(db, SQL_UPSERT, 23, db->run);
     bind_i64(db, SQL_UPSERT, 26, rule->is_shadow);
     if (db->is_suppressed) {

@@ -1,6 +1,7 @@
 #include "penstock/state.h"
 
 #include "state_internal.h"
+#include "travel.h"
 
 #include <stdlib.h>
 
@@ -257,6 +258,8 @@ static pen_status emit(struct signals *s, enum pen_signal_change change, struct 
                              .is_limited = sig->limited,
                              .closed = sig->closed,
                              .late = sig->late,
+                             .cold = sig->cold,
+                             .enters = sig->enters,
                              .closed_at_ns = sig->closed_at,
                              .accounts = sets[0],
                              .regions = sets[1],
@@ -269,10 +272,48 @@ static pen_status emit(struct signals *s, enum pen_signal_change change, struct 
                              .samples = s->views,
                              .sample_count = view_samples(s, sig)};
     memcpy(out.id, sig->id, sizeof(out.id));
+    sig->enters = false;
     return s->fn(s->ctx, change, &out);
 }
 
 /* ---- life of a signal ---- */
+
+static bool is_in_range(const struct signals *s, const struct open_signal *sig)
+{
+    return sig->last_seen >= s->tell_from;
+}
+
+int64_t pen_state_history_ns(const struct pen_state_rule *rule)
+{
+    if (rule->method == PEN_METHOD_NEW_VALUE) {
+        return pen_state_add(rule->new_value.learning_ns, rule->new_value.forget_ns);
+    }
+    if (rule->method == PEN_METHOD_TRAVEL) {
+        const struct pen_travel *travel = &rule->travel;
+        return pen_state_add(
+            TRAVEL_IDLE_NS,
+            travel->knows_places ? pen_state_add(travel->learning_ns, travel->forget_ns) : 0);
+    }
+    return rule->window_ns;
+}
+
+/*
+ * Whether a run that began earlier might tell the signal that o opens otherwise: not when all of
+ * its rule's history is known and the group was quiet for a keep-alive since; nor when one that is
+ * no such was cut off just before.
+ */
+static bool opens_cold(const struct signals *s, const struct pen_observation *o,
+                       const struct open_signal *before)
+{
+    const struct pen_state_rule *rule = &s->rules[o->rule];
+    const int64_t t = o->time_ns;
+    if (!s->has_begin || (rule->ends_at_midnight && day_of(t) > day_of(s->begin - 1))) {
+        return false;
+    }
+    const int64_t known = pen_state_add(s->begin, pen_state_history_ns(rule));
+    const int64_t last = before != NULL && before->last_seen > known ? before->last_seen : known;
+    return t <= pen_state_add(last, rule->keep_alive_ns) && (before == NULL || before->cold);
+}
 
 static int64_t true_deadline(const struct signals *s, const struct open_signal *sig)
 {
@@ -291,6 +332,14 @@ static int64_t bounds_end(const struct signals *s, const struct open_signal *sig
     int64_t at = pen_state_add(sig->last_seen, rule->keep_alive_ns);
     at = least(at, pen_state_add(sig->first_seen, rule->duration_max_ns));
     return rule->ends_at_midnight ? least(at, day_end(sig->first_seen)) : at;
+}
+
+/* When it leaves the table: a cold one stays as long as the next of its group might follow from it.
+ */
+static int64_t removal(const struct signals *s, const struct open_signal *sig)
+{
+    const int64_t keep = s->rules[sig->rule].keep_alive_ns;
+    return sig->cold && keep > 0 ? pen_state_add(sig->last_release, keep) : true_deadline(s, sig);
 }
 
 static pen_status close_signal(struct signals *s, struct open_signal *sig)
@@ -318,7 +367,7 @@ static struct open_signal *soonest(struct signals *s)
 {
     while (s->count > 0) {
         struct open_signal *top = s->heap[0];
-        const int64_t deadline = true_deadline(s, top);
+        const int64_t deadline = removal(s, top);
         if (deadline == top->deadline) {
             return top;
         }
@@ -512,19 +561,20 @@ struct open_signal *pen_state_signal_new(struct signals *s, uint32_t rule, uint6
 void pen_state_signal_insert(struct signals *s, struct open_signal *sig)
 {
     slot_put(s->slots, s->slot_count, sig);
-    sig->deadline = true_deadline(s, sig);
+    sig->deadline = removal(s, sig);
     sig->heap_at = s->count++;
     heap_fix(s, sig);
 }
 
 static pen_status open_signal(struct signals *s, const struct state_event *event, uint64_t hash,
-                              const struct state_hit *hit)
+                              const struct state_hit *hit, bool is_cold)
 {
     const struct pen_observation *o = &event->o;
     struct open_signal *sig = pen_state_signal_new(s, o->rule, hash);
     if (sig == NULL) {
         return PEN_E_NOMEM;
     }
+    sig->cold = is_cold;
     sig->first_seen = sig->last_seen = o->time_ns;
     sig->first_release = sig->last_release = pen_state_release_time(o);
     make_id(s, s->rules[o->rule].id, o, sig->id);
@@ -540,6 +590,7 @@ static pen_status open_signal(struct signals *s, const struct state_event *event
     }
     pen_state_signal_insert(s, sig);
     s->opened++;
+    sig->enters = is_in_range(s, sig);
     PEN_TRY(emit(s, PEN_SIGNAL_OPENED, sig));
     return s->rules[o->rule].keep_alive_ns <= 0 ? close_signal(s, sig) : PEN_OK;
 }
@@ -615,11 +666,14 @@ static pen_status shrink(struct signals *s)
 static pen_status go_on(struct signals *s, struct open_signal *sig, const struct state_event *event,
                         const struct state_hit *hit)
 {
+    const bool was_in_range = is_in_range(s, sig);
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
     PEN_TRY(count_event(s, sig, &event->o));
     PEN_TRY(mark_dirty(s, sig));
+    sig->enters = !was_in_range && is_in_range(s, sig);
     /* A worse case is told at its event, not when the watermark moves next. */
-    return sig->case_index == sig->case_told ? PEN_OK : emit(s, PEN_SIGNAL_UPDATED, sig);
+    return sig->case_index == sig->case_told && !sig->enters ? PEN_OK
+                                                             : emit(s, PEN_SIGNAL_UPDATED, sig);
 }
 
 pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
@@ -633,8 +687,9 @@ pen_status pen_state_signals_hit(struct signals *s, const struct state_event *ev
         PEN_TRY(go_on(s, sig, event, hit));
         return shrink(s);
     }
+    const bool is_cold = opens_cold(s, o, sig);
     PEN_TRY(sig == NULL ? PEN_OK : close_signal(s, sig));
-    PEN_TRY(open_signal(s, event, hash, hit));
+    PEN_TRY(open_signal(s, event, hash, hit, is_cold));
     return shrink(s);
 }
 
@@ -687,6 +742,9 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
                           .samples_last = o->samples_last,
                           .bytes_max = o->memory_bytes_max,
                           .clock = INT64_MIN,
+                          .has_begin = o->has_begin,
+                          .begin = o->begin_ns,
+                          .tell_from = o->has_tell_from ? o->tell_from_ns : INT64_MIN,
                           .slot_count = SLOTS_FIRST};
     pen_buf_init(&s->scratch, (size_t)4 * (PEN_OBSERVATION_KEY_MAX + 4));
     pen_buf_init(&s->encoded, STATE_BLOCK_MAX);

@@ -10,7 +10,7 @@ struct saved_signal {
     uint64_t events, waiting;
     uint32_t case_index, severity, case_told, query_count;
     uint32_t set_counts[4];
-    uint8_t late, limited, reserved[6];
+    uint8_t late, limited, cold, reserved[5];
 };
 _Static_assert(sizeof(struct saved_signal) == 120, "the layout is written to disk");
 
@@ -60,7 +60,8 @@ static void save_signal(const struct signals *s, const struct open_signal *sig,
                                  .case_told = sig->case_told,
                                  .query_count = sig->per_query == NULL ? 0 : sig->query_count,
                                  .late = sig->late,
-                                 .limited = sig->limited};
+                                 .limited = sig->limited,
+                                 .cold = sig->cold};
     memcpy(saved.id, sig->id, sizeof(saved.id));
     for (uint32_t k = 0; k < PEN_COUNT(sig->sets); k++) {
         saved.set_counts[k] = sig->sets[k].count;
@@ -155,6 +156,7 @@ static pen_status fill(struct open_signal *sig, const struct saved_signal *saved
     sig->case_told = saved->case_told;
     sig->late = saved->late != 0;
     sig->limited = saved->limited != 0;
+    sig->cold = saved->cold != 0;
     PEN_TRY(fill_counts(sig, saved->query_count, r));
     if (!snapshot_get_text(r, &group) || group.len > PEN_OBSERVATION_KEY_MAX) {
         return PEN_E_CORRUPT;

@@ -165,7 +165,8 @@ struct text_set {
 struct open_signal {
     uint64_t hash;
     uint32_t rule;
-    bool late, closed, limited;
+    bool late, closed, limited, cold;
+    bool enters; /* the next emission is the first one in the range */
     char id[33];
     struct text group;
     int64_t first_seen, last_seen;       /* event time */
@@ -190,6 +191,8 @@ struct open_signal {
 struct signals {
     const struct pen_state_rule *rules;
     uint32_t samples_first, samples_last;
+    bool has_begin;
+    int64_t begin, tell_from; /* of the options; tell_from INT64_MIN: all is in the range */
     uint64_t bytes, bytes_max;
     int64_t clock;              /* largest event time fed */
     struct open_signal **slots; /* open addressing by hash, a power of two */

@@ -3,6 +3,7 @@
 import collections
 import gzip
 import json
+import random
 import sqlite3
 import subprocess
 
@@ -108,6 +109,153 @@ def case_backtest_types():
     assert (out["objects"]["read"], out["records"]["delivered"], out["records"]["filtered"]) == (2, 1, 1), out
     none = replay(folder, WORK / "none", "--rules", named, "--signals-only", "--not-types", "cloudtrail")
     assert (none["objects"]["read"], none["signals"]["opened"]) == (1, 0), none
+
+
+SECOND = 10**9
+START = 1740787200  # 2025-03-01
+
+
+def stamp(second):
+    return rows_time(START + second)
+
+
+def rows_time(epoch):
+    days, rest = divmod(epoch - START, 86400)
+    return f"2025-03-{1 + days:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}Z"
+
+
+def made_events(chance, days):
+    """Bursts and silences of a few users: some groups are quiet for hours, some never."""
+    events = []
+    for user in range(4):
+        at = chance.randrange(7200)
+        while at < days * 86400:
+            for _ in range(chance.randrange(1, 9)):
+                at += chance.randrange(1, 900 if user else 500)
+                events.append((at, user, chance.choice(("Get", "Put", "Delete", f"Odd{chance.randrange(12)}"))))
+            at += chance.choice((60, 1200, 1800, 14000 if user else 1500))
+    return [event(i, eventTime=stamp(at), eventName=name, userIdentity={"type": "IAMUser", "arn": f"{ARN}u{user}"})
+            for i, (at, user, name) in enumerate(events) if at < days * 86400]
+
+
+def put_days(folder, events):
+    by_day = collections.defaultdict(list)
+    for row in events:
+        by_day[row["eventTime"][:10]].append(row)
+    for day, rows in by_day.items():
+        path = folder / f"AWSLogs/123456789012/CloudTrail/eu-west-1/{day.replace('-', '/')}/"
+        path.mkdir(parents=True)
+        half = len(rows) // 2
+        for name, part in (("b", rows[:half]), ("a", rows[half:])):
+            (path / f"123456789012_CloudTrail_eu-west-1_{day.replace('-', '')}T0000Z_{name}.json.gz").write_bytes(
+                gzip.compress(json.dumps({"Records": part}).encode()))
+
+
+def range_rules(name):
+    source = "source:cloudtrail"
+    folder = WORK / name
+    folder.mkdir()
+    rules = [rule("many", f"{source} @eventName:*", condition="found > 3", options={"evaluationWindow": 1800,
+                  "keepAlive": 1800, "maxSignalDuration": 7200}),
+             rule("any", f"{source} @eventName:Put", options={"evaluationWindow": 0, "keepAlive": 3600,
+                  "maxSignalDuration": 86400}),
+             rule("each", f"{source} @eventName:Delete", options={"evaluationWindow": 0, "keepAlive": 0})]
+    (folder / "r.json").write_text(json.dumps(rules))
+    (folder / "s.yml").write_text("title: sig\nid: 33333333-3333-4333-8333-333333333333\nlogsource: {product: aws, "
+                                  "service: cloudtrail}\ndetection: {s: {eventName|startswith: [P, D]}, condition: s}\n")
+    return folder
+
+
+SIGNAL = "select id, rule_name, group_by, first_seen_ns, last_seen_ns, events_matched, cold from signals"
+
+
+def compare(long, ranged, from_ns, has_warm_up=True):
+    """Signals of a ranged run against those of a longer one: only cold ones may differ (and without a warm-up
+    some are missing: their windows began before it).  How many are warm and cold."""
+    whole = {row[0]: row for row in rows_of(long, SIGNAL) if row[4] >= from_ns}
+    got = {row[0]: row for row in rows_of(ranged, SIGNAL)}
+    assert all(row[6] == 0 for row in whole.values()), "the longer run has no beginning"
+    assert all(row[4] >= from_ns for row in got.values()), "before the range"
+    warm = {key: row for key, row in got.items() if row[6] == 0}
+    for key, row in warm.items():
+        assert whole.get(key) == row, (row, whole.get(key))
+    cold = [row for row in got.values() if row[6] == 1]
+    for key, row in whole.items():
+        near = [c for c in cold if c[1:3] == row[1:3] and c[3] <= row[4] and row[3] <= c[4] + 86400 * SECOND]
+        assert key in warm or near or not has_warm_up, ("missing", row)
+    return len(warm), len(cold)
+
+
+def case_backtest_range():
+    """A range with a warm-up tells the signals of a longer run, from any beginning, but for cold ones."""
+    seed = random.randrange(10**9)
+    print("seed", seed)
+    chance = random.Random(seed)
+    rules = range_rules("range-rules")
+    warm_all, cold_all, bare_cold = 0, 0, 0
+    for turn in range(4):
+        folder = WORK / f"range-{turn}"
+        put_days(folder, made_events(chance, 3))
+        long = WORK / f"long-{turn}"
+        whole = replay(folder, long, "--rules", rules, "--signals-only")
+        for k in range(3):
+            second = chance.randrange(86400 + 3600, 2 * 86400) if k else 86400 * 2
+            from_ns = (START + second) * SECOND
+            out = WORK / f"out-{turn}-{k}"
+            args = ("--rules", rules, "--from", stamp(second), "--shards", chance.choice((1, 2, 3)))
+            got = replay(folder, out, *args, "--warm-up", "auto", *(["--signals-only"] if k else []))
+            inside = [r for r in run("search", "*", folder, "--from", stamp(second), "--fields", "eventID").stdout.split()]
+            assert got["records"]["delivered"] == len(inside) < whole["records"]["delivered"], got["records"]
+            assert got["records"]["filtered"] == got["records"]["in"] - len(inside) > 0, got["records"]
+            warm, cold = compare(long, out, from_ns)
+            warm_all, cold_all = warm_all + warm, cold_all + cold
+            bare = WORK / f"bare-{turn}-{k}"
+            replay(folder, bare, *args, "--warm-up", "0")
+            bare_cold += compare(long, bare, from_ns, False)[1]
+    assert warm_all > 200 and 0 < cold_all < bare_cold, (warm_all, cold_all, bare_cold)
+    plan = json.loads(run("replay", folder, *args, "--warm-up", "auto", "--plan", "--json").stdout)
+    assert plan["warm_up"]["seconds"] == 7200 and plan["objects"]["listed"] >= plan["warm_up"]["objects"], plan
+    long = json.loads(run("replay", folder, "--from", "2025-03-03T12:00:00Z", "--warm-up", "30h", "--plan",
+                          "--json").stdout)["warm_up"]
+    assert (long["seconds"], long["objects"]) == (30 * 3600, 2), long
+    words = run("replay", folder, "--warm-up", "auto", code=2).stderr.decode()
+    assert "--warm-up is what is read before --from" in words, words
+    assert "does not take" in run("replay", folder, "--warm-up", "x", code=2).stderr.decode()
+    other = run("replay", folder, *args, "--warm-up", "2h", "--out", bare, code=2).stderr.decode()
+    assert "warm-up" in other, other
+
+
+def case_backtest_learn():
+    """A first part that only learns leaves no signals and no documents; a later --to goes on with what it knows."""
+    folder = WORK / "learn"
+    names = ["Get"] * 6 + ["Put", "New", "Get", "New"]
+    put_days(folder, [event(i, eventTime=stamp(i * 43200 + 60), eventName=name,
+                            userIdentity={"type": "IAMUser", "arn": f"{ARN}u"}) for i, name in enumerate(names)])
+    rules = write_rules("learn.json", rule("new", "source:cloudtrail", by=(), condition="", method="new_value",
+                                           aggregation="new_value", metrics=["@eventName"], options={
+                                               "evaluationWindow": 0, "keepAlive": 0, "newValueOptions": {
+                                                   "forgetAfter": 28, "learningDuration": 1}}),
+                        rule("put", "source:cloudtrail @eventName:(Put OR Get)"))
+    end = stamp(3 * 86400 + 43200)  # behind Put, the first name that is new
+    whole, out = WORK / "learn-whole", WORK / "learn-out"
+    replay(folder, whole, "--rules", rules)
+    first = replay(folder, out, "--rules", rules, "--to", end, "--learn-only")
+    assert first["signals"]["opened"] == 0 and first["records"]["delivered"] == 0, first
+    assert first["records"]["filtered"] == first["records"]["in"] and rows_of(out, "select * from signals") == []
+    assert not any((out / "documents").iterdir()) and (out / "signals.ndjson").read_bytes() == b""
+    again = replay(folder, out, "--rules", rules, "--to", end)
+    assert again["signals"]["opened"] == 0 and "only learns up to here" in again["words"], again["words"]
+    after = replay(folder, out, "--rules", rules, "--to", "2025-03-09")
+    sql = "select id, rule_name, first_seen_ns, last_seen_ns, events_matched from signals order by 1"
+    ns = (START + 3 * 86400 + 43200) * SECOND
+    wanted = [row for row in rows_of(whole, sql) if row[3] >= ns]
+    assert rows_of(out, sql) == wanted and [row[1] for row in wanted].count("new") == 1, (rows_of(out, sql), wanted)
+    assert after["records"]["delivered"] == sum(1 for i in range(10) if (START + i * 43200 + 60) * SECOND >= ns), after
+    words = run("replay", folder, "--out", out, "--rules", rules, "--to", "2025-03-09", "--learn-only", code=2).stderr
+    assert b"has learned already" in words, words
+    words = run("replay", folder, "--out", whole, "--rules", rules, "--learn-only", "--to", "2025-03-20", code=2).stderr
+    assert words, words
+    assert b"wants --to" in run("replay", folder, "--learn-only", code=2).stderr
 
 
 try:
