@@ -159,6 +159,10 @@ static pen_slice time_text(int64_t ns, char text[PEN_TIME_MAX])
     return (pen_slice){(const uint8_t *)text, pen_format_time(ns, text)};
 }
 
+#define NOT_KEPT                                                                  \
+    "its text is not kept: the rule counts events, or the record is larger than " \
+    "signal.event_bytes_max; object and record tell where it is"
+
 static pen_status event_json(struct pen_buf *out, const struct pen_signal_event_row *row)
 {
     char text[PEN_TIME_MAX];
@@ -169,7 +173,10 @@ static pen_status event_json(struct pen_buf *out, const struct pen_signal_event_
                                    {"query", row->query}};
     PEN_TRY(members(out, items, PEN_COUNT(items)));
     PEN_TRY(pen_buf_printf(out, ",\"record\":%" PRId64 ",\"event\":", row->record));
-    PEN_TRY(pen_buf_add(out, row->event.ptr == NULL ? PEN_SLICE_LIT("null") : row->event));
+    if (row->event.ptr == NULL) { /* the line says where the record is */
+        return pen_buf_printf(out, "null,\"event_reason\":\"%s\"}", NOT_KEPT);
+    }
+    PEN_TRY(pen_buf_add(out, row->event));
     return pen_buf_add_byte(out, '}');
 }
 

@@ -258,6 +258,26 @@ def case_backtest_learn():
     assert b"wants --to" in run("replay", folder, "--learn-only", code=2).stderr
 
 
+def case_backtest_events():
+    """An event whose text was not kept says why, and where it is; others say nothing of it."""
+    folder = WORK / "events"
+    put_days(folder, [event(i, eventTime=stamp(60 * i), userIdentity={"type": "IAMUser", "arn": f"{ARN}u"},
+                            eventName="Put" if i < 4 else "Get") for i in range(6)])
+    rules = write_rules("events.json", rule("count", "source:cloudtrail @eventName:Put", condition="found > 2"),
+                        rule("each", "source:cloudtrail @eventName:Get", options={"evaluationWindow": 0}))
+    out = WORK / "events-out"
+    replay(folder, out, "--rules", rules)
+    for name, is_kept in (("count", False), ("each", True)):
+        signal = rows_of(out, f"select id from signals where rule_name = '{name}'")[0][0]
+        rows = [json.loads(row) for row in run("signals", "events", signal, "--out", out, "--json").stdout.splitlines()]
+        assert len(rows) >= 2, rows
+        for row in rows:
+            assert (row["event"] is not None) == is_kept == ("event_reason" not in row), row
+            assert is_kept or ("counts events" in row["event_reason"] and row["object"] and row["record"] >= 0), row
+        shown = json.loads(run("signals", "show", signal, "--out", out, "--json").stdout)
+        assert shown["events"] == rows, shown
+
+
 try:
     globals()[f"case_{CASE}"]()
 finally:
