@@ -211,7 +211,7 @@ def quantities(rule, events):
         aggregation = query.get("aggregation", "count")
         matched = [event["found"][number] for event in events if number in event["found"]]
         of_all = [value for found in matched for value in found]
-        if aggregation == "count":
+        if aggregation in ("count", "event_count"):
             values.append(len(matched) * ONE)
         elif aggregation == "cardinality":
             values.append(len(set(of_all)) * ONE)
@@ -358,6 +358,11 @@ def travel_verdicts(rule, events):
 
 # ---- signals ----
 
+def values_of(event, name):
+    """Of an event one account and the like; of one that is a signal a list of them."""
+    return set(event[name] if isinstance(event[name], list) else [event[name]] if event[name] else [])
+
+
 VERDICTS = {"impossible_travel": travel_verdicts, "new_value": new_value_verdicts, "sequence_detection": sequence_verdicts}
 
 
@@ -367,6 +372,7 @@ class Signal:
         self.first, self.last = event["time"], event["time"]
         self.first_release, self.last_release = event["release"], event["release"]
         self.events, self.case, self.waiting, self.ended = list(window), case, [], False
+        self.opening = list(window)  # the events of the window in which it opened
         self.shares_events = False  # its window holds what an earlier signal counted
 
     def takes(self, event):
@@ -401,7 +407,7 @@ class Signal:
 
     def told(self, largest_time):
         def union(name):
-            return sorted({event[name] for event in self.events if event[name]})
+            return sorted(set().union(*(values_of(event, name) for event in self.events)))
         return {"rule": self.rule["id"], "group": self.group, "opened_by": self.opened_by,
                 "first_seen": self.first, "last_seen": self.last,
                 "severity": self.rule["cases"][self.case]["status"], "case": self.case,
@@ -433,11 +439,7 @@ def signals_of_group(rule, group, events):
     return signals
 
 
-def judge(rules, events):
-    """All signals of all rules, in no order that matters."""
-    largest = max((event["time"] for event in events), default=0)
-    ordered = in_order(events)
-    return [signal.told(largest)
-            for rule in rules
-            for group, of_group in sorted(by_group(rule, ordered).items())
+def found(rule, ordered):
+    """Signals of one rule over events in order."""
+    return [signal for group, of_group in sorted(by_group(rule, ordered).items())
             for signal in signals_of_group(rule, group, of_group)]

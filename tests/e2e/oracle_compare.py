@@ -1,7 +1,7 @@
 """oracle_compare.py - signals of the program against those of the oracle."""
 import collections
 
-import oracle
+import oracle_stages
 
 SAMPLES = 10  # signal.samples_first, signal.samples_last
 LISTS = ("accounts", "regions", "actors", "source_ips")
@@ -10,12 +10,7 @@ EXACT = ("first_seen", "last_seen", "events_matched", "events_per_query", "sever
 
 def judged(rules, events, group_text, signal_id):
     """The oracle's signals by the id that they must have."""
-    by_id = {rule["id"]: rule for rule in rules}
-    wanted = {}
-    for signal in oracle.judge(rules, events):
-        signal["group"] = group_text(by_id[signal["rule"]], signal["group"])
-        wanted[signal_id(signal["rule"], signal["group"], signal["opened_by"])] = signal
-    return wanted
+    return oracle_stages.judge(rules, events, group_text, signal_id)
 
 
 def differences(wanted, got):

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 import oracle
+import oracle_stages
 
 LAST, FIRST = 2**63 - 1, -2**63
 METHODS = ["match", "threshold", "new_value", "sequence_detection", "impossible_travel"]
@@ -64,8 +65,8 @@ def encoded_values(query, found):
 
 
 def group_text(rule, group):
-    names = rule.get("group_names") or next(query["groupByFields"] for query in rule["queries"]
-                                            if len(query["groupByFields"]) == len(group))
+    names = rule.get("group_names") or next(oracle_stages.fields_of(query) for query in rule["queries"]
+                                            if len(oracle_stages.fields_of(query)) == len(group))
     return json.dumps(dict(zip(names, group)), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -7,6 +7,7 @@ import datetime
 import random
 
 import oracle
+import oracle_stages
 
 S = 10**9
 DAY = 86400 * S
@@ -175,6 +176,27 @@ def made_rule(random_, number, names):
             "isEnabled": True, "queries": queries, "cases": cases, "options": options, "tags": []}
 
 
+def made_over(random_, number, parts):
+    """A rule over signals of others, joined by as many fields as most of them have."""
+    arity = random_.choice([0, 1, 1, 1, 2])
+    queries = []
+    for part in random_.sample(parts, random_.randint(1, min(3, len(parts)))):
+        asked = random_.randrange(len(part["queries"]))
+        fields = oracle_stages.fields_of(part["queries"][asked])
+        query = {"ruleId": part["id"], "aggregation": "event_count",
+                 "correlatedByFields": random_.sample(fields, min(arity, len(fields)))}
+        if random_.random() < 0.5:
+            query["correlatedQueryIndex"] = asked
+        queries.append(query)
+    window = random_.choice([60, 300, 900, 3600, 3600, 86400])
+    keep = random_.choice([n for n in LENGTHS if n >= window])
+    options = {"evaluationWindow": window, "keepAlive": keep, "detectionMethod": "threshold",
+               "maxSignalDuration": random_.choice([n for n in LENGTHS if n >= keep])}
+    return {"id": f"over-{number}", "name": f"Over {number}", "message": "Made.", "type": "signal_correlation",
+            "isEnabled": True, "queries": queries, "cases": made_cases(random_, "abcd"[:len(queries)]),
+            "options": options, "tags": []}
+
+
 # ---- events ----
 
 def made_times(random_, rules, count):
@@ -239,8 +261,8 @@ def made_event(random_, record, time, set_number):
             "ip": record["sourceIPAddress"], "set": set_number}
 
 
-def made_set(seed, number, has_matches=False, count=60):
-    """Rules and events of one set; has_matches: some rules are like Sigma's."""
+def made_set(seed, number, has_matches=False, count=60, overs=0):
+    """Rules and events of one set; has_matches: some rules are like Sigma's; overs: rules over signals."""
     random_ = random.Random(f"{seed} {number}")
     names = [f"Made{number}Do{letter}" for letter in "ABC"]
     rules = [made_rule(random_, number * 10 + i, names) for i in range(random_.randint(1, 3))]
@@ -250,4 +272,6 @@ def made_set(seed, number, has_matches=False, count=60):
     times = made_times(random_, rules, random_.randint(5, count))
     events = [made_event(random_, made_record(random_, i, random_.choice(names), time, words), time, number)
               for i, time in enumerate(times)]
+    for i in range(overs):  # over rules of any level
+        rules.append(made_over(random_, number * 10 + i, [rule for rule in rules if "sigma" not in rule]))
     return rules, events

@@ -27,6 +27,12 @@ def seeds(count):
     return range(int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 4 else range(count)
 
 
+def level(rule, by_id):
+    """0: of events; else one more than the rules that it names."""
+    named = [by_id[query["ruleId"]] for query in rule["queries"] if "ruleId" in query]
+    return 1 + max(level(part, by_id) for part in named) if named else 0
+
+
 def tally(rules, wanted, counts):
     """What kinds of signals there were: a comparison of none says nothing."""
     by_id = {rule["id"]: rule for rule in rules}
@@ -35,6 +41,7 @@ def tally(rules, wanted, counts):
         counts[rule["options"]["detectionMethod"]] += 1
         counts["late"] += signal["late"]
         counts["open"] += not signal["closed"]
+        counts[f"level {level(rule, by_id)}"] += 1
         counts["joined"] += len(rule["queries"]) > 1 and min(signal["events_per_query"]) > 0
         counts["then"] += "THEN" in rule["cases"][0]["condition"]
         counts["optional"] += '"N/A"' in signal["group"]
@@ -68,11 +75,11 @@ def case_oracle_state():
     print(dict(counts))
 
 
-def batch(numbers, counts):
+def batch(numbers, counts, overs=0):
     """Many sets as one: rules, events and what signals they must make."""
     rules, events = [], []
     for seed in numbers:
-        of_set = oracle_made.made_set("replay", seed, has_matches=True)
+        of_set = oracle_made.made_set("chains" if overs else "replay", seed, has_matches=True, overs=overs)
         rules += of_set[0]
         events += of_set[1]
     wanted = oracle_compare.judged(rules, events, oracle_feed.group_text, oracle_feed.signal_id)
@@ -105,6 +112,27 @@ def case_oracle_replay():
         shutil.rmtree(kit.WORK / "rules")
     is_varied(counts, 40, open_least=5)  # only those at the very end of a batch are open
     print(dict(counts))
+
+
+def case_oracle_chains():
+    """Rules over signals of rules, over levels: any shards, and killed and resumed with others."""
+    random_ = random.Random("chains")
+    counts, times = collections.Counter(), 0
+    for numbers in batches(90, size=45):
+        rules, events, wanted = batch(numbers, counts, overs=3)
+        oracle_replay.put_rules(rules, kit.WORK / "rules")
+        for shards in (1, 2, 3, 7):
+            objects = oracle_replay.laid_out(events, kit.WORK / "data", f"{numbers} {shards}")
+            if shards == 3:
+                times += sum(killed(random_, kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", n) for n in (3, 1, 7, 2))
+            oracle_replay.run(kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", "--shards", shards)
+            agrees(rules, wanted, kit.WORK / "out", objects, f"seeds {numbers}, {shards} shards")
+            shutil.rmtree(kit.WORK / "data")
+            shutil.rmtree(kit.WORK / "out")
+        shutil.rmtree(kit.WORK / "rules")
+    assert times > 0 or len(sys.argv) > 3, "no run was killed before its end"
+    assert len(sys.argv) > 3 or all(counts[f"level {n}"] > 30 for n in (1, 2, 3)), counts
+    print(dict(counts), times, "kills")
 
 
 def killed(random_, source, out, rules, shards):
