@@ -63,7 +63,8 @@ struct control {
     const char **types_needed;            /* names, of signals_only: own.types */
     struct stages *stages;                /* of rules over signals; NULL: there are none */
     int64_t stages_ns;                    /* watermark of the release of the stages */
-    bool has_stages_left;                 /* it is under way */
+    bool is_held;         /* the signal that came last: a suppression holds it back */
+    bool has_stages_left; /* it is under way */
 
     struct object_list round; /* being dealt */
     struct object_list ahead; /* the next round, listed while this one is read */

@@ -15,6 +15,7 @@ static pen_status signal_put(void *ctx, enum pen_signal_change change,
 {
     struct control *c = ctx;
     struct pen_err err = {0};
+    c->is_held = false;
     if (pen_rules_at(c->program->rules, signal->rule)->is_silent ||
         signal->last_seen_ns < c->tell_from_ns) { /* of the warm-up as a whole */
         return PEN_OK;
@@ -24,8 +25,16 @@ static pen_status signal_put(void *ctx, enum pen_signal_change change,
     if (st != PEN_OK) {
         c->failure = err;
     }
+    c->is_held = signals_db_is_suppressed(c->signals);
     signal_sink_news(c->signal_sink);
     return st;
+}
+
+/* What a suppression holds back was not generated, so that nothing counts it. */
+static bool is_held(void *ctx)
+{
+    const struct control *c = ctx;
+    return c->is_held;
 }
 
 pen_status stages_open(struct control *c, struct pen_err *err)
@@ -50,6 +59,7 @@ pen_status stages_open(struct control *c, struct pen_err *err)
         .keep_alive_ns = o->keep_alive_ns,
         .elements_max = pen_u32(o->observed_groups_max),
         .fn = signal_put,
+        .is_held = is_held,
         .ctx = c};
     for (uint32_t i = 0; i < c->shards; i++) {
         c->slots[i].watermark_ns = INT64_MIN;
@@ -77,7 +87,9 @@ void stages_message(struct control *c, const struct message *message)
         st = passed(c, message, &err);
     } else {
         st = signal_put(c, message->change, message->signal);
-        st = st == PEN_OK ? stages_signal(c->stages, message->change, message->signal, &err) : st;
+        st = st == PEN_OK && !c->is_held
+                 ? stages_signal(c->stages, message->change, message->signal, &err)
+                 : st;
     }
     if (st != PEN_OK && c->failure.status == PEN_OK) {
         c->failure = err;

@@ -530,6 +530,11 @@ pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
     return put_events(db, signal, err);
 }
 
+bool signals_db_is_suppressed(const struct signals_db *db)
+{
+    return db->is_suppressed;
+}
+
 bool signals_db_is_quiet(const struct signals_db *db)
 {
     return !db->in_transaction;

@@ -22,6 +22,8 @@ void signals_db_close(struct signals_db *db);
 /* Begins a transaction when none is open; flush commits it. */
 PEN_MUST_USE pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
                                        const struct pen_signal *signal, struct pen_err *err);
+/* The signal that was put last is held back by a suppression. */
+bool signals_db_is_suppressed(const struct signals_db *db);
 /* No transaction is open: another connection of the same thread may write. */
 bool signals_db_is_quiet(const struct signals_db *db);
 PEN_MUST_USE pen_status signals_db_flush(struct signals_db *db, struct pen_err *err);

@@ -236,7 +236,9 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
 {
     struct stages *s = ctx;
     PEN_TRY(s->options.fn(s->options.ctx, change, signal));
-    return stages_signal(s, change, signal, s->err);
+    return s->options.is_held != NULL && s->options.is_held(s->options.ctx)
+               ? PEN_OK
+               : stages_signal(s, change, signal, s->err);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): the parameters are the contract of stages.h */

@@ -21,6 +21,7 @@ struct stages_options {
     int64_t keep_alive_ns;          /* of Sigma rules */
     uint32_t elements_max;          /* groups that a signal joins for a query */
     pen_signal_fn *fn;              /* gets the signals of all stages */
+    bool (*is_held)(void *ctx); /* the signal that fn got last counts for no rule; NULL: never */
     void *ctx;
 };
 PEN_MUST_USE pen_status stages_new(const struct stages_options *options, struct stages **out,

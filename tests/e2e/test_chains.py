@@ -74,5 +74,73 @@ def case_chains_sigma():
     assert {r["rule_name"] for r in rows} == {"Chain", "Wide", "Many", "Worked"}, seen(rows)
 
 
+
+def folder_of(name, files):
+    for path, text in files.items():
+        at = WORK / name / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_text(text if isinstance(text, str) else json.dumps(text))
+    return WORK / name
+
+
+def case_chains_apart():
+    """Signals that a suppression holds back count for no rule, those in shadow mode for rules in shadow mode only."""
+    folder = Folder()
+    stateful.put(folder, "b.json", [made(1, 0, "CreateUser"), made(2, 9, "CreateUser", BOB)])
+    create = rule("create", [query("@evt.name:CreateUser")], [("", "low", "a > 0")], id="r-create")
+    files = {"r.json": [create, over("any", [of("r-create", [])], [("", "high", "a > 0")], window=60, id="r-any")]}
+    counts = []
+    for name, more in (("plain", {}), ("held", {"suppressions/s.yml": "query: '@userIdentity.arn:*alice'\nreason: ours\n"}),
+                       ("shadow", {"overlay.yml": "rules: {r-create: {mode: shadow}}\n"}),
+                       ("both", {"overlay.yml": "rules: {r-create: {mode: shadow}, r-any: {mode: shadow}}\n"})):
+        replay(folder.root, WORK / f"out-{name}", "--rules", folder_of(name, {**files, **more}))
+        counts.append([(r["rule_name"], r["events_matched"]) for r in stateful.signals(WORK / f"out-{name}") if r["rule_name"] == "any"])
+    assert counts == [[("any", 2)], [("any", 1)], [], [("any", 2)]], counts
+
+
+def case_chains_shards():
+    """A chain that counts signals and events at once, on a generated organisation: any shards, killed anywhere."""
+    folder = generate(size="4MiB")
+    plain = stateful.sigma("Denied", "denied", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0a01", "{errorCode|contains: Denied}")
+    reads = stateful.sigma("Reads", "reads", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0a02", "{eventName|startswith: [Get, List, Describe]}")
+    many = correlation("Many", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01",
+                       ["type: event_count", "rules: reads", "group-by: [userIdentity.arn, awsRegion]", "timespan: 1h",
+                        "condition: {gte: 3}", "generate: true"]).replace("title: Many", "title: Many\nname: many")
+    both = correlation("Both", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b02",
+                       ["type: temporal", "rules: [many, denied]", "group-by: [userIdentity.arn]", "timespan: 6h"])
+    wide = correlation("Wide", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b03",
+                       ["type: value_count", "rules: many", "group-by: [awsRegion]", "timespan: 1d",
+                        "condition: {gte: 2, field: userIdentity.arn}"])
+    path = WORK / "rules.yml"
+    path.write_text("---\n".join([plain, reads, many, both, wide]))
+    replay(folder, WORK / "out", "--rules", path, "--shards", 1)
+    state, names = state_of(WORK / "out"), [r["rule_name"] for r in stateful.signals(WORK / "out")]
+    assert all(names.count(name) > 1 for name in ("Both", "Wide")), {name: names.count(name) for name in set(names)}
+    for shards in (2, 3, 7):
+        replay(folder, WORK / f"of{shards}", "--rules", path, "--shards", shards)
+        assert state_of(WORK / f"of{shards}") == state, shards
+    for number, where in enumerate(("release@2", "stages@2", "signals@3", "committed@3")):
+        out = WORK / f"killed-{where}"
+        run("replay", folder, "--out", out, "--rules", path, "--no-progress", "--set", "commit.interval=1ms", *FIXED,
+            code=None, env={**os.environ, "PENSTOCK_KILL_AT": where})
+        assert (out / "checkpoint.db").exists()
+        replay(folder, out, "--rules", path, "--shards", (1, 2, 3, 7)[number])
+        assert state_of(out) == state, where
+
+
+def case_chains_test():
+    """`rules test` runs the rules that a tested one names, and expects the signals of the tested one alone."""
+    create = rule("create", [query("@evt.name:CreateUser")], [("", "low", "a > 0")], keep=300, id="r-create")
+    twice = over("twice", [of("r-create")], [("", "high", "a > 1")], window=900, keep=3600, id="r-twice")
+    events = [made(1, 0, "CreateUser"), made(2, 400, "CreateUser"), made(3, 400, "CreateUser", BOB)]
+    tests = [{"name": name, "type": "cloudtrail", "rule": "r-twice", "events": events, "expect": {"signals": [
+        {"severity": "high", "group": {"@userIdentity.arn": ALICE}, "first_seen": stateful.at(second)}]}}
+        for name, second in (("right", 400), ("wrong", 0))]
+    rules = folder_of("rules", {"r.json": [create, twice], "r.test.yml": {"tests": tests}})
+    done = run("rules", "test", rules, code=4)
+    words = (done.stdout + done.stderr).decode()
+    assert "1 passed, 1 failed" in words and "wrong" in words, words
+
+
 if __name__ == "__main__":
     main(globals())
