@@ -82,6 +82,7 @@ struct pen_rule { /* slices are owned by the set */
     uint32_t attribute_count;
     bool has_keep_alive; /* of its own, in place of sigma.keep_alive */
     int64_t keep_alive_ns;
+    uint64_t text_hash;         /* of the file that it is of, and its place there */
     struct pen_rule_impl *impl; /* the parsed detection */
 };
 

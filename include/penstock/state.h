@@ -183,8 +183,9 @@ struct pen_state_options {
     uint32_t window_events_max; /* of a group; the oldest goes */
     uint32_t values_max;        /* distinct values of a group and query; more are not counted */
     uint32_t new_values_max;    /* learned by a rule on this shard */
-    /* What the log no longer holds: observations of a smaller release time are released at this one
-     * and are late.  INT64_MIN: the log is whole. */
+    /* What the log no longer holds: observations of a release time before log_from_ns are released
+     * then and are late. */
+    bool is_log_cut;
     int64_t log_from_ns;
     pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
     void *pass_ctx;

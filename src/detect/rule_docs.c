@@ -152,7 +152,8 @@ void rules_keep(struct pen_rules *rules, const struct pen_rule *rule, struct pen
     rules->items = rules_grow(rules->items, rules->count, &rules->cap, sizeof(*rules->items));
     rule->impl->text = text;
     rule->impl->index = index;
-    rules->items[rules->count++] = *rule;
+    rules->items[rules->count] = *rule;
+    rules->items[rules->count++].text_hash = text.lo + index;
 }
 
 static pen_status add_rule(struct file *f, const struct pen_yaml *root)

@@ -162,7 +162,8 @@ static pen_status commit_values(struct control *c, struct pen_err *err)
     }
     pen_buf_fini(&text);
     ledger_fini(&sum);
-    return st == PEN_OK ? commit_excluded(c, err) : st;
+    st = st == PEN_OK ? commit_excluded(c, err) : st;
+    return st == PEN_OK && c->is_falling_back ? snapshots_forget_tip(&c->job, err) : st;
 }
 
 /* The files and the open object of one shard. */
@@ -233,9 +234,28 @@ static void enrich_look(struct control *c)
     iocs_say(c, (changed & PEN_ENRICH_IOC) != 0);
 }
 
+/* Observations lie before the position of the snapshot that this run began with. */
+static bool is_behind(const struct control *c)
+{
+    bool is_behind = false;
+    for (uint32_t i = 0; i < c->shards; i++) {
+        is_behind |= c->slots[i].is_behind;
+    }
+    return is_behind;
+}
+
+/* Until the watermark has passed the snapshot that the run began with, an object may yet come that
+ * makes it begin earlier: nothing is told until then. */
+static int64_t release_watermark(const struct control *c)
+{
+    const bool is_early = c->start.exists && c->watermark_ns < c->start.position_max_ns;
+    return is_early ? INT64_MIN : c->watermark_ns;
+}
+
 void commit_end(struct control *c)
 {
     struct pen_err err = {0};
+    c->is_falling_back = is_behind(c);
     for (uint32_t i = 0; i < c->now.finished_count; i++) { /* a commit that fails ends the run */
         struct unit *unit = &c->planner.units[c->now.finished[i].unit];
         PEN_CHECK(unit->open_objects > 0);
@@ -276,7 +296,12 @@ void commit_end(struct control *c)
             INT64_MAX - 1; /* all released, but only the end closes by the largest time */
     }
     enrich_look(c);
-    broadcast(c, MSG_COMMITTED, c->epoch, c->watermark_ns);
+    if (c->is_falling_back && snapshots_fall_back(c, &err) != PEN_OK) {
+        c->failure = err;
+        return;
+    }
+    c->is_snapshotting = snapshots_is_due(c);
+    broadcast(c, MSG_COMMITTED, c->epoch, release_watermark(c));
     SAY(c, DEBUG, "penstock: commit %" PRIu64 ": %" PRIu64 " objects done, %" PRIu64 " records\n",
         c->epoch, c->objects_done, c->committed.totals.records_in);
     c->epoch++;

@@ -318,6 +318,8 @@ void broadcast(struct control *c, enum message_kind kind, uint64_t epoch, int64_
         message->watermark_ns = watermark;
         message->tables = c->program->enrich == NULL ? NULL : pen_enrich_now(c->program->enrich);
         message->totals.time_last_ns = c->committed.totals.time_last_ns;
+        message->wants_snapshot = kind == MSG_COMMITTED && c->is_snapshotting;
+        message->falls_back = kind == MSG_COMMITTED && c->is_falling_back;
         (void)edge_send(&c->topology.to_shard[i], c->ring, message);
     }
 }
@@ -371,6 +373,7 @@ static void on_message(struct control *c, struct message *message)
         c->now.totals.records_duplicate += message->totals.records_duplicate;
         c->job.log_bytes += message->run_bytes;
         slot->is_ready = true;
+        slot->is_behind = message->is_behind;
         break;
     case MSG_SIGNAL:
     case MSG_PASSED:
@@ -379,6 +382,7 @@ static void on_message(struct control *c, struct message *message)
     case MSG_RELEASED:
         slot->released = message->epoch;
         slot->watermark_ns = message->watermark_ns;
+        slot->snapshot_position_ns = message->position_ns;
         slot->state = message->state;
         break;
     case MSG_FAIL:
@@ -582,6 +586,39 @@ static void listing_time(struct control *c)
     c->turned_ns = now;
 }
 
+/* When all shards have written their part of it; that of the end is named later.  False: failed. */
+static bool snapshot_end(struct control *c)
+{
+    struct pen_err err = {0};
+    if (!c->is_snapshotting || c->is_final || !all_slots(c, slot_released)) {
+        return true;
+    }
+    c->is_snapshotting = false; /* every signal of the release is put: they came before */
+    if (snapshots_take(c, false, &err) != PEN_OK) {
+        c->failure = err;
+    }
+    return c->failure.status == PEN_OK;
+}
+
+/* Begins the next commit when it is time.  True when the last one is released everywhere. */
+static bool commit_turn(struct control *c)
+{
+    if (c->is_committing || (c->is_snapshotting && !c->is_final)) {
+        return false;
+    }
+    const bool wants_end = c->is_draining || all_read(c);
+    if (c->is_final && all_slots(c, slot_released) && !stages_turn(c)) {
+        return true;
+    }
+    if (wants_end && !c->is_final) {
+        c->is_final = true; /* commit_end then releases all; a drained run only its watermark */
+        commit_begin(c);
+    } else if (!c->is_final && c->is_dirty && is_commit_due(c)) {
+        commit_begin(c);
+    }
+    return false;
+}
+
 /* True when the run is over: the last commit is released everywhere. */
 bool loop_turn(struct control *c)
 {
@@ -617,20 +654,11 @@ bool loop_turn(struct control *c)
             c->failure = err;
         }
     }
-    if (c->failure.status != PEN_OK) {
+    if (c->failure.status != PEN_OK || !snapshot_end(c)) {
         return true;
     }
-    if (!c->is_committing) {
-        const bool wants_end = c->is_draining || all_read(c);
-        if (c->is_final && all_slots(c, slot_released) && !stages_turn(c)) {
-            return true;
-        }
-        if (wants_end && !c->is_final) {
-            c->is_final = true; /* commit_end then releases all; a drained run only its watermark */
-            commit_begin(c);
-        } else if (!c->is_final && c->is_dirty && is_commit_due(c)) {
-            commit_begin(c);
-        }
+    if (commit_turn(c)) {
+        return true;
     }
     progress(c, false);
     if (!busy) {

@@ -10,6 +10,7 @@
 #include "shard.h"
 #include "signal_sink.h"
 #include "signals_db.h"
+#include "snapshots.h"
 #include "spending.h"
 
 #define SHARDS_MAX 64u
@@ -28,9 +29,11 @@ struct shard_slot {
     struct shard_times times;        /* by its last cut */
     uint64_t regex_limits;           /* by its last cut */
     struct pen_state_counters state; /* by its last release */
+    int64_t snapshot_position_ns;    /* of the snapshot that its last release ended in */
     bool is_cut, is_ready;
-    uint64_t released;               /* epoch up to which its release is done, */
-    int64_t watermark_ns;            /* and that is up to here */
+    bool is_behind;       /* its last cut has observations of a time that the snapshot holds */
+    uint64_t released;    /* epoch up to which its release is done, */
+    int64_t watermark_ns; /* and that is up to here */
     char sink_state[SINK_STATE_MAX]; /* why its sink stands still; "": it does not */
 };
 
@@ -87,6 +90,10 @@ struct control {
     uint64_t excluded[PEN_EXCLUSIONS_MAX]; /* by exclusion: as of the last commit, */
     uint64_t excluded_base[PEN_EXCLUSIONS_MAX]; /* and by earlier runs of it */
     uint64_t epoch;                             /* being made */
+    struct generation start;                    /* where the state began in this run */
+    uint64_t log_bytes_before;                  /* of the log: at the last snapshot, or the start */
+    bool is_snapshotting;                       /* no commit begins until all shards wrote it */
+    bool is_falling_back;                       /* this commit tells shards to begin at the base */
     bool is_committing, is_final, is_draining;
     int64_t committed_at_ns;
     uint64_t shipped_base, shipped_now; /* by earlier runs; by this one up to its last cut */

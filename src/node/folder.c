@@ -48,14 +48,24 @@ bool folder_is_document(const char *name)
            take(&at, DIGITS, 6) && strcmp(at, ".ndjson.zst") == 0;
 }
 
-bool folder_is_run(const char *name)
+static bool is_numbered(const char *name, const char *prefix)
 {
-    const char *at = name + strlen("run-");
-    if (strncmp(name, "run-", strlen("run-")) != 0 || !take(&at, DIGITS, 1) || *at != '-') {
+    const char *at = name + strlen(prefix);
+    if (strncmp(name, prefix, strlen(prefix)) != 0 || !take(&at, DIGITS, 1) || *at != '-') {
         return false;
     }
     at++;
     return take(&at, DIGITS, 1) && strcmp(at, ".zst") == 0;
+}
+
+bool folder_is_run(const char *name)
+{
+    return is_numbered(name, "run-");
+}
+
+bool folder_is_snapshot(const char *name)
+{
+    return is_numbered(name, "snapshot-");
 }
 
 bool folder_is_spooled(const char *name)

@@ -171,10 +171,24 @@ static void runs_free(struct job *job)
     job->run_count = 0;
 }
 
+/* Snapshots that the checkpoint does not name go; one that is missing has another to stand for it.
+ */
+static pen_status snapshots_restore(struct job *job, struct pen_err *err)
+{
+    struct file_list list = {0};
+    pen_status st = checkpoint_files(job->checkpoint, SNAPSHOT_FILE, file_listed, &list, err);
+    const struct folder_sweep sweep = {
+        .is_ours = folder_is_snapshot, .is_kept = is_committed, .ctx = &list};
+    st = st == PEN_OK ? folder_sweep(job->state_dir, &sweep, err) : st;
+    file_list_free(&list);
+    return st == PEN_OK ? snapshots_read(&job->snapshots, job->checkpoint, err) : st;
+}
+
 pen_status job_restore(struct job *job, struct pen_err *err)
 {
     struct file_list list = {0};
     runs_free(job);
+    job->log_bytes = 0;
     pen_status st = checkpoint_files(job->checkpoint, "document", file_listed, &list, err);
     if (st == PEN_OK) {
         st = folder_restore(job->documents_dir, folder_is_document, &list, err);
@@ -193,6 +207,7 @@ pen_status job_restore(struct job *job, struct pen_err *err)
     }
     free(list.bytes);
     PEN_TRY(st);
+    PEN_TRY(snapshots_restore(job, err));
     if (truncate(job->dead_path, (off_t)job->dead_bytes) != 0 && errno != ENOENT) {
         return io_fail(err, "cannot cut", job->dead_path);
     }

@@ -3,7 +3,7 @@
 #ifndef PEN_NODE_JOB_H
 #define PEN_NODE_JOB_H
 
-#include "checkpoint.h"
+#include "snapshots.h"
 
 #define JOB_ENDS_MAX 64U
 struct job {
@@ -18,6 +18,7 @@ struct job {
     uint32_t first_sequence; /* of document files */
     char **runs;             /* committed runs of the observation log */
     uint32_t run_count;
+    struct snapshots snapshots;
     uint64_t log_bytes; /* of all runs; the control thread adds those of this process */
     bool is_resumed;
     bool was_done;          /* the run before came to its end */

@@ -113,11 +113,35 @@ pen_status observe_own_group(struct pen_buf *out, const struct pen_program *prog
     return PEN_OK;
 }
 
+static uint64_t hash_list(const pen_slice *texts, uint32_t count, uint64_t hash)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        hash = pen_hash64(texts[i], hash + 1);
+    }
+    return hash;
+}
+
+/* Of what makes its observations: queries, groups and values.  Names and texts of signals are not
+ * in it. */
+static uint64_t definition_of(const struct pen_datadog *rule)
+{
+    uint64_t hash = rule->query_count;
+    for (uint32_t q = 0; q < rule->query_count; q++) {
+        const struct pen_rule_query *query = &rule->queries[q];
+        hash = pen_hash64(query->text, hash);
+        hash = hash_list(query->group_by, query->group_by_count, hash + query->group_by_count);
+        hash = hash_list(query->values, query->value_count, hash + query->value_count);
+        hash += query->has_optional_group_by;
+    }
+    return hash;
+}
+
 struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_alive_ns)
 {
     if (rule->datadog != NULL) {
         struct pen_state_rule state = rule->datadog->state;
         state.id = rule->id;
+        state.definition = definition_of(rule->datadog);
         const bool is_short = !rule->has_keep_alive && state.keep_alive_ns < keep_alive_ns;
         if (is_short && strcmp(rule->language, "sigma") == 0) {
             state.keep_alive_ns = keep_alive_ns;
@@ -126,6 +150,7 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
         return state;
     }
     return (struct pen_state_rule){.id = rule->id,
+                                   .definition = rule->text_hash,
                                    .keep_alive_ns =
                                        rule->has_keep_alive ? rule->keep_alive_ns : keep_alive_ns,
                                    .duration_max_ns = PEN_NS_PER_DAY,

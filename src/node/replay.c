@@ -359,6 +359,9 @@ static pen_status signals_open(struct control *c, struct pen_err *err)
                                                .is_new_job = !c->job.is_resumed};
     PEN_TRY(signals_db_open(&signals, &c->signals, err));
     PEN_TRY(stages_open(c, err));
+    PEN_TRY(snapshots_open(c, err));
+    c->shared.snapshot = c->start;
+    c->shared.base = c->job.snapshots.base;
     return sink_signals_open(c, err);
 }
 
@@ -409,6 +412,7 @@ static void state_add(struct pen_state_counters *to, const struct pen_state_coun
     to->new_values += from->new_values;
     to->new_values_evicted += from->new_values_evicted;
     to->places_evicted += from->places_evicted;
+    to->behind_log += from->behind_log;
 }
 
 static void shards_fill(const struct control *c, struct pen_replay_result *r)
@@ -441,6 +445,13 @@ static void limits_tell(const struct control *c, const struct pen_replay_result 
             " times: signals may be missing, or have less events (see `state` in --json; "
             "state.bytes_max, state.groups_max and the like raise them)\n",
             evicted);
+    }
+    if (r->state.behind_log > 0) {
+        SAY(c, WARN,
+            "penstock: warning: %" PRIu64
+            " observations lie before a snapshot whose log is gone: they count as late ones "
+            "(state.snapshot_bytes keeps more of the log; --fresh gives the exact signals)\n",
+            r->state.behind_log);
     }
 }
 
@@ -583,6 +594,9 @@ static pen_status replay_end(struct control *c, pen_status st, struct pen_err *e
         st = signals_db_finish(c->signals, err);
         st = st == PEN_OK ? sink_signals_end(c, err) : st;
         kill_point(c->options, "finished", c->epoch - 1);
+    }
+    if (st == PEN_OK && c->is_snapshotting) {
+        st = snapshots_take(c, !c->is_draining, err);
     }
     if (st == PEN_E_NOSPACE) {
         stop(c, err->text);

@@ -86,6 +86,7 @@ void cut_finish(struct shard *shard)
         shard_fail(shard, &err);
         return;
     }
+    message->is_behind = pen_state_is_behind(shard->state);
     kill_point(shard->shared->options, "run", shard->cut_epoch);
     shard->cut_epoch = 0;
     send_control(shard, message);
@@ -189,6 +190,29 @@ static void passed_send(struct shard *shard)
     send_control(shard, message);
 }
 
+/* All that the last commit allowed is released. */
+static void release_end(struct shard *shard)
+{
+    struct message *message = message_new(MSG_RELEASED);
+    struct pen_snapshot_info info = {.position_ns = INT64_MIN};
+    struct pen_err err = {0};
+    message->epoch = shard->release_epoch;
+    message->watermark_ns = shard->watermark_ns;
+    shard->release_epoch = 0;
+    if (shard->wants_snapshot &&
+        pen_state_snapshot(shard->state, message->epoch, &info, &err) != PEN_OK) {
+        message_free(message);
+        shard_fail(shard, &err);
+        return;
+    }
+    if (shard->wants_snapshot) {
+        kill_point(shard->shared->options, "snapshot", message->epoch);
+    }
+    message->position_ns = info.position_ns;
+    message->state = pen_state_counters_get(shard->state);
+    send_control(shard, message);
+}
+
 /* A part of the release that the last commit allowed.  True when something was done. */
 static bool step_release(struct shard *shard)
 {
@@ -206,14 +230,34 @@ static bool step_release(struct shard *shard)
     passed_send(shard);
     kill_point(shard->shared->options, "release", shard->release_epoch);
     if (!more) {
-        struct message *message = message_new(MSG_RELEASED);
-        message->epoch = shard->release_epoch;
-        message->watermark_ns = shard->watermark_ns;
-        message->state = pen_state_counters_get(shard->state);
-        shard->release_epoch = 0;
-        send_control(shard, message);
+        release_end(shard);
     }
     return true;
+}
+
+/* Where the state begins: at a snapshot, when there is one, and with the runs of earlier processes.
+ */
+static pen_status state_begin(struct shard *shard, const struct generation *at, struct pen_err *err)
+{
+    const struct shard_shared *shared = shard->shared;
+    char name[64];
+    for (uint32_t i = 0; at->exists && i < at->shards; i++) {
+        snapshot_name(at, i, name);
+        PEN_TRY(pen_state_load(shard->state, pen_slice_str(name), err));
+    }
+    for (uint32_t i = 0; i < shared->adopted_count; i++) {
+        PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
+    }
+    return PEN_OK;
+}
+
+static void state_again(struct shard *shard)
+{
+    struct pen_err err = {0};
+    if (pen_state_reset(shard->state, &err) != PEN_OK ||
+        state_begin(shard, &shard->shared->base, &err) != PEN_OK) {
+        shard_fail(shard, &err);
+    }
 }
 
 /* ---- mailboxes ---- */
@@ -261,6 +305,10 @@ static void from_control(struct shard *shard, struct message *message)
         break;
     case MSG_COMMITTED:
         pen_state_committed(shard->state, message->epoch);
+        if (message->falls_back) {
+            state_again(shard);
+        }
+        shard->wants_snapshot = message->wants_snapshot;
         if (message->totals.time_last_ns != 0) {
             pen_state_seen(shard->state, message->totals.time_last_ns);
         }
@@ -464,12 +512,11 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
         .new_values_max = pen_u32(o->new_values_max),
         .places_max = pen_u32(o->places_max),
         .pass = on_passed,
-        .pass_ctx = shard};
+        .pass_ctx = shard,
+        .is_log_cut = shared->base.exists,
+        .log_from_ns = shared->base.position_max_ns};
     PEN_TRY(pen_state_new(&state, &shard->state, err));
-    for (uint32_t i = 0; i < shared->adopted_count; i++) {
-        PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
-    }
-    return PEN_OK;
+    return state_begin(shard, &shared->snapshot, err);
 }
 
 static void shard_edges(struct shard *shard)

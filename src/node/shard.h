@@ -4,6 +4,7 @@
 
 #include "bucket_share.h"
 #include "costs.h"
+#include "snapshots.h"
 #include "topology.h"
 
 /* Written before the threads start, constant then; shared by all shards. */
@@ -21,7 +22,8 @@ struct shard_shared {
     char state_dir[4096];
     const char *const *adopted_runs; /* committed runs of an earlier process */
     uint32_t adopted_count;
-    const struct pen_sink *sink;        /* NULL: none over the network */
+    struct generation snapshot, base; /* where the state begins, and where when that is too late */
+    const struct pen_sink *sink;      /* NULL: none over the network */
     const struct shard_bucket *buckets; /* NULL: files are read */
     uint32_t bucket_count;
 };

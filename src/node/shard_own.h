@@ -41,6 +41,7 @@ struct shard {
     uint64_t cut_epoch;         /* a cut waits for marks; 0: none */
     int64_t watermark_ns;
     uint64_t release_epoch;          /* a release is under way; 0: none */
+    bool wants_snapshot;             /* that ends in a snapshot */
     struct pen_object *object;       /* being scanned */
     struct pen_totals object_totals; /* of the object, and what of it is new */
     struct pen_totals again_totals;  /* the new part of an object that is read again */

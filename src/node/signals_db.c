@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 #include "signal_text.h"
+#include "signals_mark.h"
 #include "suppress.h"
 
 #include <errno.h>
@@ -82,6 +83,7 @@ static const char schema[] =
     " signals INTEGER);"
     "CREATE TABLE IF NOT EXISTS signal_sink(id TEXT PRIMARY KEY, seq INTEGER, acked INTEGER,"
     " hash INTEGER);"
+    "CREATE TABLE IF NOT EXISTS marks(run INTEGER PRIMARY KEY);"
     "CREATE INDEX IF NOT EXISTS signal_sink_pending ON signal_sink(seq) WHERE acked < seq;"
     "CREATE VIEW IF NOT EXISTS signals_view AS SELECT id, rule_id, rule_name, severity, state,"
     " strftime('%Y-%m-%dT%H:%M:%SZ', first_seen_ns / 1000000000, 'unixepoch') AS first_seen,"
@@ -97,8 +99,10 @@ struct signals_db {
     struct signals_db_options options;
     struct suppress *suppress; /* NULL: nothing can be */
     struct pen_buf text;
-    int64_t run; /* marks the rows of this run */
-    int64_t seq; /* of the last change that is to be sent: grows over all runs */
+    int64_t run;                /* of the rows that are written now: grows with each mark */
+    int64_t first_run;          /* of this process */
+    struct signals_mark before; /* what earlier processes told, and counts */
+    int64_t seq;                /* of the last change that is to be sent: grows over all runs */
     bool in_transaction;
     bool was_suppressed, is_suppressed; /* the signal that is put */
     char suppressed_by[SUPPRESSED_BY_MAX];
@@ -218,7 +222,7 @@ static pen_status db_files(struct signals_db *db, struct pen_err *err)
     if (asprintf(&path, "%s/signals.ndjson", db->options.dir) < 0) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
     }
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     free(path);
     db->lines = fd < 0 ? NULL : fdopen(fd, "w");
     return db->lines != NULL ? PEN_OK
@@ -235,6 +239,7 @@ pen_status signals_db_open(const struct signals_db_options *options, struct sign
     }
     db->options = *options;
     db->run = pen_clock_wall_ns();
+    db->first_run = db->run;
     db->seq = db->run;
     pen_buf_init(&db->text, LINE_BYTES_MAX);
     pen_status st = suppress_new(options->program, &db->suppress, err);
@@ -553,24 +558,112 @@ pen_status signals_db_flush(struct signals_db *db, struct pen_err *err)
     return db_run(db, SQL_COMMIT, err);
 }
 
-pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
+static pen_status stale_remove(struct signals_db *db, struct pen_err *err)
 {
-    PEN_TRY(signals_db_flush(db, err));
-    char sql[512];
-    (void)snprintf(sql, sizeof(sql),
-                   "DELETE FROM signals WHERE run = " RUN_OF_OTHERS " OR (run <> %" PRId64
-                   " AND state = 'open' AND assignee IS NULL"
-                   " AND NOT EXISTS(SELECT 1 FROM signal_history h WHERE h.signal_id ="
-                   " signals.id));"
-                   "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);"
-                   "DELETE FROM signal_history WHERE signal_id NOT IN (SELECT id FROM signals);",
-                   db->run);
-    if (sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
-        return db_fail(db, err, "cannot be written");
+    struct signals_mark kept = db->before;
+    signals_mark_add(&kept, db->first_run, db->run);
+    db->text.len = 0;
+    pen_status st = signals_mark_sql(&kept, &db->text);
+    char *sql = NULL;
+    if (st != PEN_OK ||
+        asprintf(&sql,
+                 "DELETE FROM signals WHERE run = " RUN_OF_OTHERS " OR (state = 'open'"
+                 " AND assignee IS NULL AND NOT EXISTS(SELECT 1 FROM signal_history h WHERE"
+                 " h.signal_id = signals.id)%s);"
+                 "DELETE FROM signal_events WHERE signal_id NOT IN (SELECT id FROM signals);"
+                 "DELETE FROM signal_history WHERE signal_id NOT IN (SELECT id FROM signals);",
+                 (const char *)db->text.ptr) < 0) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "signals: out of memory");
     }
+    const int code = sqlite3_exec(db->db, sql, NULL, NULL, NULL);
+    free(sql);
+    return code == SQLITE_OK ? PEN_OK : db_fail(db, err, "cannot be written");
+}
+
+static pen_status lines_sync(struct signals_db *db, struct pen_err *err)
+{
     return fsync(fileno(db->lines)) == 0 ? PEN_OK
                                          : PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET,
                                                     "signals.ndjson: %s", strerrordesc_np(errno));
+}
+
+pen_status signals_db_finish(struct signals_db *db, struct pen_err *err)
+{
+    PEN_TRY(signals_db_flush(db, err));
+    PEN_TRY(stale_remove(db, err));
+    return lines_sync(db, err);
+}
+
+/* ---- marks ---- */
+
+/* Commits of this connection wait for no disk; a snapshot is nothing without its signals. */
+static pen_status db_sync(struct signals_db *db, struct pen_err *err)
+{
+    char sql[160];
+    (void)snprintf(sql, sizeof(sql),
+                   "PRAGMA synchronous = FULL; INSERT OR IGNORE INTO marks VALUES(%" PRId64 ");"
+                   "PRAGMA synchronous = NORMAL;",
+                   db->run);
+    PEN_TRY(sqlite3_exec(db->db, sql, NULL, NULL, NULL) == SQLITE_OK
+                ? PEN_OK
+                : db_fail(db, err, "cannot be written"));
+    return lines_sync(db, err);
+}
+
+pen_status signals_db_mark(struct signals_db *db, bool is_end, char mark[SIGNALS_MARK_MAX],
+                           struct pen_err *err)
+{
+    struct signals_mark now = db->before;
+    PEN_TRY(signals_db_flush(db, err));
+    PEN_TRY(db_sync(db, err));
+    now.run_count = is_end ? 0 : now.run_count; /* nothing else is left */
+    signals_mark_add(&now, is_end ? 1 : db->first_run, db->run);
+    now.totals = db->totals;
+    const off_t length = lseek(fileno(db->lines), 0, SEEK_END);
+    now.lines_bytes = length < 0 ? 0 : (uint64_t)length;
+    signals_mark_write(&now, mark);
+    db->run++;
+    return PEN_OK;
+}
+
+pen_status signals_db_knows(struct signals_db *db, const char *mark, bool *knows,
+                            struct pen_err *err)
+{
+    struct signals_mark then;
+    sqlite3_stmt *statement = NULL;
+    *knows = false;
+    PEN_TRY(signals_mark_read(&then, mark, err));
+    const off_t length = lseek(fileno(db->lines), 0, SEEK_END);
+    if (then.run_count == 0 || length < 0 || (uint64_t)length < then.lines_bytes) {
+        return PEN_OK;
+    }
+    if (sqlite3_prepare_v2(db->db, "SELECT 1 FROM marks WHERE run = ?1", -1, &statement, NULL) !=
+        SQLITE_OK) {
+        return db_fail(db, err, "cannot be read");
+    }
+    (void)sqlite3_bind_int64(statement, 1, then.runs[then.run_count - 1].to);
+    const int code = sqlite3_step(statement);
+    *knows = code == SQLITE_ROW;
+    (void)sqlite3_finalize(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? PEN_OK : db_fail(db, err, "cannot be read");
+}
+
+pen_status signals_db_resume(struct signals_db *db, const char *mark, struct pen_err *err)
+{
+    PEN_CHECK(!db->in_transaction);
+    PEN_TRY(signals_mark_read(&db->before, mark, err));
+    db->totals = db->before.totals;
+    if (db->before.run_count > 0 && db->run <= db->before.runs[db->before.run_count - 1].to) {
+        db->run = db->before.runs[db->before.run_count - 1].to + 1; /* a clock went back */
+        db->first_run = db->run;
+    }
+    if (fflush(db->lines) != 0 ||
+        ftruncate(fileno(db->lines), (off_t)db->before.lines_bytes) != 0 ||
+        fseeko(db->lines, 0, SEEK_END) != 0) {
+        return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "signals.ndjson: %s",
+                        strerrordesc_np(errno));
+    }
+    return PEN_OK;
 }
 
 struct signals_db_totals signals_db_totals_get(const struct signals_db *db)

@@ -82,7 +82,11 @@ struct message {
     uint32_t file_count;
     struct origin *origins; /* CUT: accounts and regions that are new to the shard */
     uint32_t origin_count;
-    char run_name[64]; /* READY */
+    bool wants_snapshot; /* COMMITTED: the release ends in a snapshot */
+    bool falls_back;     /* COMMITTED: the state begins at the base again, before the release */
+    bool is_behind;      /* READY: observations lie before the position of the snapshot */
+    int64_t position_ns; /* RELEASED: of the snapshot that was wanted */
+    char run_name[64];   /* READY */
     uint64_t run_bytes;
     uint32_t type;         /* DONE; CUT: of the open object */
     struct pen_err err;    /* FAIL, HELLO */

@@ -24,6 +24,9 @@ struct withdrawal {
     struct swapped_files files;
     struct pen_state_rewrite runs;
     bool has_runs; /* the log was written anew */
+    /* Of an object's observations some are in a snapshot whose log is gone, at least of this one.
+     */
+    bool is_eaten;
     uint64_t left;
     struct pen_err *err;
 };
@@ -79,7 +82,21 @@ static pen_status on_refused(void *ctx, const struct checkpoint_refused *refused
 static bool keeps_observation(void *ctx, const struct pen_observation *o)
 {
     struct withdrawal *w = ctx;
-    return !taken_observation(&w->set, o->object);
+    const struct generation *base = &w->job->snapshots.base;
+    const int64_t release_ns = o->time_ns > o->promise_ns ? o->time_ns : o->promise_ns;
+    const bool is_taken = taken_observation(&w->set, o->object);
+    w->is_eaten |= is_taken && base->exists && release_ns < base->position_max_ns;
+    return !is_taken;
+}
+
+/* Fewer observations than the objects gave, where the log is not whole. */
+static bool is_short(const struct withdrawal *w)
+{
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < w->set.count; i++) {
+        found += w->set.items[i].observations;
+    }
+    return w->job->snapshots.base.exists && found < w->set.matches;
 }
 
 static pen_status files_make(struct withdrawal *w)
@@ -102,7 +119,13 @@ static pen_status files_make(struct withdrawal *w)
         w->has_runs = true;
         PEN_TRY(pen_state_rewrite(&w->runs, w->err));
     }
-    return taken_check(&w->set, has_documents, w->err);
+    return w->is_eaten || is_short(w)
+               ? PEN_FAIL(
+                     w->err, PEN_E_USAGE, PEN_NO_OFFSET,
+                     "what rules found in these objects is in a snapshot of the state already, "
+                     "and its log is gone (state.snapshot_bytes): name objects that are newer, "
+                     "or use --fresh")
+               : taken_check(&w->set, has_documents, w->err);
 }
 
 /* ---- the lines that tell of it ---- */
@@ -251,6 +274,7 @@ static pen_status withdraw_commit(struct withdrawal *w)
     PEN_TRY(commit_objects(w));
     PEN_TRY(commit_files(w));
     PEN_TRY(commit_totals(w));
+    PEN_TRY(snapshots_forget_tip(w->job, w->err)); /* it holds what is taken back */
     PEN_TRY(checkpoint_end(w->job->checkpoint, w->err));
     w->job->epoch++;
     return PEN_OK;

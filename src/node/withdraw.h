@@ -10,7 +10,9 @@
  * up.  So everything that the object gave is taken out:
  *
  *   documents     files that hold some of them are written anew without them (documents.h)
- *   observations  the log is written anew without them, as one run; signals follow from the log
+ *   observations  the log is written anew without them, as one run; signals follow from the log.
+ *                 The last snapshot of the state goes; when one before it holds some of them and
+ *                 their runs are gone, the objects cannot be taken back
  *   counters      what the object added to the totals is kept with it in checkpoint.db
  *   dead letters  stay; a line of stage `retry` behind them tells that they are taken back
  *   finished      its mark goes

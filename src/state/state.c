@@ -215,7 +215,7 @@ pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
     const uint32_t partition =
         pen_observation_partition(o.rule_id, o.group, state->options.hash_key);
     PEN_DCHECK(partition % state->options.shards == state->options.shard);
-    if (pen_state_release_time(&o) < state->options.log_from_ns) {
+    if (state->options.is_log_cut && pen_state_release_time(&o) < state->options.log_from_ns) {
         o.promise_ns = state->options.log_from_ns; /* the log of its time is gone: it is late */
         state->counters.behind_log++;
     }

@@ -138,7 +138,8 @@ def case_oracle_chains():
 def killed(random_, source, out, rules, shards):
     """Kills a run somewhere behind the start of its job; whether it was killed before its end."""
     child = subprocess.Popen([kit.BINARY, "replay", source, "--out", out, "--no-progress", *kit.FIXED, "--rules", rules,
-                              *oracle_replay.args(), "--shards", str(shards), "--set", "commit.interval=1ms"],
+                              *oracle_replay.args(), "--shards", str(shards), "--set", "commit.interval=1ms",
+                              "--set", f"state.snapshot_bytes={random_.choice(['1KiB', '16KiB', '256MiB'])}"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while child.poll() is None and not (out / "checkpoint.db").exists():
         time.sleep(0.001)

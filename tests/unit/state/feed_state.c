@@ -175,7 +175,6 @@ static void start(void)
                                          .window_events_max = 65536,
                                          .values_max = 65536,
                                          .new_values_max = 1 << 20,
-                                         .log_from_ns = INT64_MIN,
                                          .places_max = 1 << 10};
     const uint32_t shards = small(SHARDS_MAX);
     options.rule_count = small(RULES_MAX);

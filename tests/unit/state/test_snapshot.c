@@ -93,6 +93,7 @@ static struct pen_state *state_new(const struct node *n, uint32_t shard)
                                               .window_events_max = 1000,
                                               .values_max = 1000,
                                               .new_values_max = 100000,
+                                              .is_log_cut = n->log_from_ns > INT64_MIN,
                                               .log_from_ns = n->log_from_ns};
     struct pen_state *state = NULL;
     assert_int_equal(pen_state_new(&options, &state, NULL), PEN_OK);
