@@ -8,7 +8,7 @@
 static const char help[] =
     "penstock types list [--json]     the log types\n"
     "penstock types show NAME         the type file: key, framing, time, id, fields\n"
-    "penstock types test FILE         what a file is taken for, and what comes of its records\n"
+    "penstock types test FILE         what a file is taken for, how it is read, what comes of it\n"
     "penstock types import FILE       a user.ini of SIEM on Amazon OpenSearch Service as type "
     "files\n"
     "\n"

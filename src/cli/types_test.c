@@ -17,6 +17,7 @@ struct report {
     char time[PEN_TIME_MAX];
     char id[128], index[128], account[32], region[32];
     uint64_t records, bad_records, bad_shown;
+    uint64_t lines, by_column; /* records of text; those that are known by their columns */
     struct pen_err damage;
 };
 
@@ -45,8 +46,11 @@ static pen_status bad_add(struct report *r, const struct pen_record *record,
     return pen_buf_printf(&r->bad, "\"}");
 }
 
-static pen_status first_add(struct report *r, const struct pen_doc *doc)
+static pen_status first_add(struct report *r, const struct pen_scan_item *item)
 {
+    const struct pen_doc *doc = &item->doc;
+    r->lines += item->record.is_flat;
+    r->by_column += item->record.layout != NULL;
     if (r->records++ > 0) {
         return PEN_OK;
     }
@@ -70,7 +74,7 @@ static pen_status file_scan(struct pen_scan *scan, FILE *file, bool is_json, str
     for (bool is_ended = false; st == PEN_OK && !is_ended;) {
         switch (pen_scan_next(scan, &item, &err)) {
         case PEN_SCAN_RECORD:
-            st = item.doc.kind == PEN_DOC_LEFT_OUT ? PEN_OK : first_add(r, &item.doc);
+            st = item.doc.kind == PEN_DOC_LEFT_OUT ? PEN_OK : first_add(r, &item);
             break;
         case PEN_SCAN_BAD:
             st = bad_add(r, &item.record, &err, is_json);
@@ -135,8 +139,8 @@ static pen_status json(struct pen_buf *out, const struct types_test *test, struc
                               : pen_buf_add(out, pen_buf_slice(&r->first)));
     PEN_TRY(pen_buf_printf(out,
                            "},\"plain_bytes\":%" PRIu64 ",\"records\":%" PRIu64
-                           ",\"bad_records\":%" PRIu64 ",\"bad\":[",
-                           pen_scan_plain_bytes(scan), r->records, r->bad_records));
+                           ",\"by_column\":%" PRIu64 ",\"bad_records\":%" PRIu64 ",\"bad\":[",
+                           pen_scan_plain_bytes(scan), r->records, r->by_column, r->bad_records));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&r->bad)));
     return pen_buf_add(out, PEN_SLICE_LIT("]}\n"));
 }
@@ -146,8 +150,19 @@ static pen_slice or_unknown(pen_slice text)
     return text.len == 0 ? PEN_SLICE_LIT("?") : text;
 }
 
+/* Of text, how it was read. */
+static pen_status lines_line(struct pen_buf *out, const struct report *r)
+{
+    return r->lines == 0 ? PEN_OK
+                         : pen_buf_printf(out,
+                                          "lines      %" PRIu64 " by their columns, %" PRIu64
+                                          " value by value (slower)\n",
+                                          r->by_column, r->lines - r->by_column);
+}
+
 static pen_status first_line(struct pen_buf *out, const struct report *r)
 {
+    PEN_TRY(lines_line(out, r));
     PEN_TRY(pen_buf_printf(out, "first      %s, account %s, region %s, %s, _id %s\ndocument   ",
                            r->time, r->account, r->region, r->index, r->id));
     PEN_TRY(pen_buf_add(out, pen_buf_slice(&r->first)));

@@ -132,6 +132,15 @@ def case_types_test():
     assert b"\x1b" not in shown and b"record 1 at byte" in shown and b"1 good, 1 bad" in shown, shown
     assert b"no such log type" in run("types", "test", good, "--as", "x", code=2).stderr
     run("types", "test", WORK / "none", code=1)
+    # lines that are told by their columns; not when one is there twice, or has the name of a member of ours
+    for names, by_column in (("version srcaddr end", 2), ("version srcaddr srcaddr end", 0), ("source srcaddr end", 0)):
+        lines = WORK / "flow.log"
+        words = " ".join("1740787200" if name == "end" else "192.0.2.1" for name in names.split())
+        lines.write_text(f"{names}\n{words}\n{words}\n")
+        got = told(lines, "--as", "vpcflowlogs")
+        assert (got["records"], got["by_column"]) == (2, by_column), (names, got)
+        shown = run("types", "test", lines, "--as", "vpcflowlogs").stdout.decode()
+        assert f"lines      {by_column} by their columns, {2 - by_column} value by value" in shown, shown
 
 
 def lookup(numbers, is_numeric=False, **layout):
