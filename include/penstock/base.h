@@ -64,6 +64,16 @@ PEN_COLD PEN_PRINTF(5, 6) pen_status
         }                                   \
     } while (0)
 
+/* No error any more; not all of it is written anew, as each record would have to. */
+static inline void pen_err_clear(struct pen_err *err)
+{
+    err->status = PEN_OK;
+    err->os_errno = 0;
+    err->offset = 0;
+    err->where = NULL;
+    err->text[0] = '\0';
+}
+
 /* Assertions are for our own bugs, never for input.  CHECK stays in release. */
 PEN_COLD _Noreturn void pen_panic(const char *where, const char *what);
 #define PEN_CHECK(c) (PEN_LIKELY(c) ? (void)0 : pen_panic(PEN_HERE, #c))

@@ -523,7 +523,7 @@ enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *it
                                  struct pen_err *err)
 {
     enum pen_scan_next next = PEN_SCAN_END;
-    *err = (struct pen_err){0};
+    pen_err_clear(err);
     for (;;) {
         bool paused = false;
         switch (scan->state) {

@@ -507,7 +507,8 @@ static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *
     return PEN_OK;
 }
 
-static pen_status slot_text(struct pen_normalizer *n, uint32_t slot, uint32_t which, pen_slice *out)
+static inline pen_status slot_text(struct pen_normalizer *n, uint32_t slot, uint32_t which,
+                                   pen_slice *out)
 {
     *out = (pen_slice){0};
     if (slot == PEN_FIELD_NONE || n->slots[slot].kind != NRM_TEXT) {

@@ -410,7 +410,7 @@ static bool has_more(struct pen_text *t, struct pen_err *err)
 
 enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struct pen_err *err)
 {
-    *err = (struct pen_err){0};
+    pen_err_clear(err);
     while (has_more(t, err)) {
         pen_slice line;
         size_t next = 0;
