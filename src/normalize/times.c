@@ -58,7 +58,8 @@ static bool has_time_form(pen_slice text)
     return text.len == 10 || (text.len >= 19 && text.ptr[16] == ':');
 }
 
-/* A time in UTC of the second that was taken last, without a fraction or with six digits of one. */
+/* A time in UTC of the second that was taken last, without a fraction or with six digits of one;
+ * and without a zone, which is UTC too. */
 static bool take_same_second(struct pen_normalizer *n, pen_slice text, int64_t *time_ns)
 {
     const struct nrm_shown *shown = &n->shown;
@@ -90,8 +91,11 @@ static bool take_same_second(struct pen_normalizer *n, pen_slice text, int64_t *
 static void second_keep(struct pen_normalizer *n, pen_slice text, int64_t time_ns)
 {
     struct nrm_shown *shown = &n->shown;
-    shown->has_second = time_ns >= 0 && text.len >= 20 && text.ptr[text.len - 1] == 'Z' &&
-                        (text.ptr[19] == '.' || text.ptr[19] == 'Z');
+    bool is_utc = text.len == 19;
+    if (text.len > 19) {
+        is_utc = text.ptr[text.len - 1] == 'Z' && (text.ptr[19] == '.' || text.ptr[19] == 'Z');
+    }
+    shown->has_second = time_ns >= 0 && is_utc;
     if (shown->has_second) {
         put((char *)shown->second, text.ptr, 19);
         put(shown->text, n->time_text, 19);
