@@ -52,6 +52,7 @@ static pen_slice joined(struct pen_arena *arena, pen_slice a, pen_slice b)
 
 static bool op_join(struct nrm_line *line, enum nrm_op_kind kind, pen_slice text)
 {
+    PEN_CHECK(line->ops != NULL && line->op_count > 0);
     struct nrm_op *last = &line->ops[line->op_count - 1];
     last->kind = kind;
     last->fragment = joined(&line->fragments, last->fragment, text);
@@ -73,6 +74,7 @@ static bool constant_add(struct nrm_line *line, const struct nrm_op *op, pen_sli
     if (last != NULL && last->kind == NRM_OPEN) { /* the first member: no comma */
         return op_join(line, NRM_OPENED, pen_slice_sub(made.fragment, 1, made.fragment.len));
     }
+    PEN_CHECK(line->ops != NULL);
     line->ops[line->op_count++] = made;
     return true;
 }
