@@ -127,14 +127,8 @@ void pen_program_free(struct pen_program *program);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);
-/*
- * pen_program_places_words - appends a line for each rule of impossible travel that cannot run:
- * no database of the program says where addresses are.
- *
- * Returns  PEN_OK | PEN_E_NOMEM | PEN_E_LIMIT: of more rules than out holds the first ones
- */
-PEN_MUST_USE pen_status pen_program_places_words(const struct pen_program *program,
-                                                 struct pen_buf *out);
+/* Appends a line for each rule of impossible travel that has no database of places. */
+PEN_MUST_USE pen_status pen_program_places_words(const struct pen_program *p, struct pen_buf *out);
 /* NULL: the tag is of a Sigma rule whose matches tell no attributes. */
 const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,
                                                     uint32_t tag);
@@ -310,7 +304,6 @@ struct pen_pass_options {
 struct pen_totals;
 /*
  * pen_pass - hands every wanted record of the sources to the callbacks.
- *
  * A folder, an object or a record that cannot be read is a trouble, counted, and the pass goes on.
  * Objects are pruned by what their keys say, then records by their time, account and type.
  * totals   objects_*, bytes_read, bytes_plain, records_in, records_filtered, records_dead, matches
@@ -358,7 +351,6 @@ PEN_MUST_USE pen_status pen_trial_new(const struct pen_trial_options *options,
 void pen_trial_free(struct pen_trial *trial);
 /*
  * pen_trial_run - whether the rules do with the events of a test what it expects.
- *
  * why      replaced: empty when they do, else the reason in a line without end
  * Returns  PEN_OK | PEN_E_IO (a test of signals makes a folder and removes it) |
  *          PEN_E_NOMEM | PEN_E_LIMIT

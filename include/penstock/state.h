@@ -102,6 +102,7 @@ enum pen_method {
     PEN_METHOD_NEW_VALUE, /* the case is true when a tuple of values is new to its group */
     PEN_METHOD_SEQUENCE,  /* the case is true at the event that completes the last step */
     PEN_METHOD_TRAVEL,    /* the case is true at an event too far from the one before */
+    PEN_METHOD_ANOMALY,   /* the case is true when a bucket of time has more than it may */
     PEN_METHOD_PASS,      /* handed on in the order of release: another state counts them */
 };
 enum pen_aggregation {
@@ -117,7 +118,8 @@ enum pen_aggregation {
 
 struct pen_state_case {
     struct pen_condition condition;
-    uint32_t severity; /* larger is worse */
+    uint32_t severity;     /* larger is worse */
+    uint32_t quantile_ppb; /* of ANOMALY: what a bucket may have, in billionths */
 };
 struct pen_new_value {
     int64_t learning_ns; /* from a group's first event on, in silence */
@@ -135,6 +137,13 @@ struct pen_sequence_step {
     struct pen_condition condition; /* of counts, without a THEN */
     int64_t window_ns;
     int64_t wait_ns; /* of the first step 0 */
+};
+struct pen_anomaly { /* src/state/anomaly.h */
+    int64_t bucket_ns;
+    int64_t learning_ns; /* from a group's first event on */
+    uint32_t tolerance;  /* 1 to 5: widens what a bucket may have */
+    bool has_baseline;   /* while it learns, a bucket may have so much; else anything */
+    int64_t baseline;
 };
 struct pen_travel { /* which places of a group are no news: src/state/travel.h */
     bool knows_places;
@@ -158,6 +167,7 @@ struct pen_state_rule {
     struct pen_new_value new_value;
     bool keeps_event; /* observations bring the text of their event: pen_state_keeps_event */
     struct pen_travel travel;
+    struct pen_anomaly anomaly;
     const struct pen_sequence_step *steps; /* of SEQUENCE, in their order */
     uint32_t step_count;                   /* 1 to PEN_SEQUENCE_STEPS_MAX */
 };
@@ -189,7 +199,8 @@ struct pen_state_options {
     int64_t log_from_ns;
     pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
     void *pass_ctx;
-    uint32_t places_max; /* of a group; the one that was not seen for longest goes */
+    uint32_t anomaly_groups_max; /* of a rule of ANOMALY and a partition, as groups_max */
+    uint32_t places_max;         /* of a group; the one that was not seen for longest goes */
     /* Of a range: nothing before begin_ns was read, so that signals may be cold; and what lies
      * before tell_from_ns is not told: the first change of a signal that reaches beyond it has
      * `enters`. */
@@ -279,8 +290,10 @@ struct pen_state_counters {
     uint64_t window_events_evicted;  /* of window_events_max */
     uint64_t values_limited;         /* of values_max */
     uint64_t new_values, new_values_evicted;
-    uint64_t behind_log;     /* came when the log of their time was gone, of log_from_ns */
-    uint64_t places_evicted; /* of places_max */
+    uint64_t behind_log;             /* came when the log of their time was gone, of log_from_ns */
+    uint64_t anomaly_groups_evicted; /* of anomaly_groups_max */
+    uint64_t anomaly_late;           /* events of a bucket that was over: left out */
+    uint64_t places_evicted;         /* of places_max */
 };
 /*
  * Tells the largest event time of the whole replay so far, matched or not, over all shards.  Call

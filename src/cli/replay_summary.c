@@ -192,11 +192,13 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
         ",\"groups_evicted\":%" PRIu64 ",\"window_events_evicted\":%" PRIu64
         ",\"values_limited\":%" PRIu64 ",\"new_values_evicted\":%" PRIu64
         ",\"places_evicted\":%" PRIu64 ",\"behind_log\":%" PRIu64
+        ",\"anomaly_groups_evicted\":%" PRIu64 ",\"anomaly_late\":%" PRIu64
         "},\"state_kept\":{\"groups\":%" PRIu64 ",\"new_values\":%" PRIu64 "},\"gaps\":[",
         r->signals_shadow, r->signals_suppressed, t->groups_cut, r->state.late, r->state.duplicates,
         r->state.evicted, r->state.groups_evicted, r->state.window_events_evicted,
         r->state.values_limited, r->state.new_values_evicted, r->state.places_evicted,
-        r->state.behind_log, r->state.groups, r->state.new_values);
+        r->state.behind_log, r->state.anomaly_groups_evicted, r->state.anomaly_late,
+        r->state.groups, r->state.new_values);
     for (uint32_t i = 0; i < r->gap_count; i++) {
         (void)printf("%s{\"cause\":\"%s\",\"account\":\"%s\",\"count\":%" PRIu64 "}",
                      i == 0 ? "" : ",", r->gaps[i].cause, r->gaps[i].account, r->gaps[i].count);

@@ -119,6 +119,15 @@ void datadog_sequence(struct datadog *d, struct pen_datadog *out);
 void datadog_sequence_case(struct datadog *d, const struct json_node *at, pen_slice text,
                            const struct pen_datadog *from);
 
+/* ---- datadog_anomaly.c ---- */
+
+/* The options of anomaly_detection. */
+void datadog_anomaly(struct datadog *d, const struct json_node *options,
+                     struct pen_state_rule *out);
+/* The quantile that the condition of a case names, in billionths. */
+void datadog_anomaly_case(struct datadog *d, const struct json_node *at, pen_slice text,
+                          pen_slice alias, uint32_t *ppb);
+
 /* ---- datadog_options.c ---- */
 
 /* Method, windows and the options of new values. */

@@ -17,7 +17,7 @@ static const struct built {
     {"detection method", "threshold", true},
     {"detection method", "new_value", true},
     {"detection method", "third_party", true},
-    {"detection method", "anomaly_detection", false},
+    {"detection method", "anomaly_detection", true},
     {"detection method", "impossible_travel", true},
     {"detection method", "hardcoded", false},
     {"detection method", "anomaly_threshold", false},

@@ -61,6 +61,9 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
         cases[i].severity = out->cases[i].severity;
         if (out->state.method == PEN_METHOD_SEQUENCE) {
             datadog_sequence_case(d, at[i], out->cases[i].condition, out);
+        } else if (out->state.method == PEN_METHOD_ANOMALY) {
+            datadog_anomaly_case(d, at[i], out->cases[i].condition, out->queries[0].name,
+                                 &cases[i].quantile_ppb);
         } else {
             read_condition(d, at[i], out, i, names, &cases[i].condition);
         }
@@ -95,7 +98,8 @@ static void check_condition(struct datadog *d, const struct json_node *node,
 
 void datadog_cases(struct datadog *d, struct pen_datadog *out)
 {
-    const bool has_one = out->state.method != PEN_METHOD_THRESHOLD;
+    const bool has_one =
+        out->state.method != PEN_METHOD_THRESHOLD && out->state.method != PEN_METHOD_ANOMALY;
     const struct json_node *list = datadog_get(d->root, "cases", PEN_ARRAY);
     const struct json_node *at[DATADOG_CASES_MAX] = {NULL};
     struct pen_rule_case *cases = PEN_NEW_N(d->arena, struct pen_rule_case, DATADOG_CASES_MAX);

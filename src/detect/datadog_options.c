@@ -101,7 +101,8 @@ static enum pen_method method_of(const struct datadog *d)
         enum pen_method method;
     } rows[] = {{PEN_SLICE_LIT("new_value"), PEN_METHOD_NEW_VALUE},
                 {PEN_SLICE_LIT("sequence_detection"), PEN_METHOD_SEQUENCE},
-                {PEN_SLICE_LIT("impossible_travel"), PEN_METHOD_TRAVEL}};
+                {PEN_SLICE_LIT("impossible_travel"), PEN_METHOD_TRAVEL},
+                {PEN_SLICE_LIT("anomaly_detection"), PEN_METHOD_ANOMALY}};
     for (size_t i = 0; i < PEN_COUNT(rows); i++) {
         if (pen_slice_eq(datadog_method(d->root), rows[i].name)) {
             return rows[i].method;
@@ -132,5 +133,7 @@ void datadog_options(struct datadog *d, struct pen_datadog *out)
         read_new_value(d, options, &out->state.new_value);
     } else if (out->state.method == PEN_METHOD_TRAVEL) {
         read_travel(d, options, &out->state.travel);
+    } else if (out->state.method == PEN_METHOD_ANOMALY) {
+        datadog_anomaly(d, options, &out->state);
     }
 }

@@ -78,6 +78,7 @@ pen_slice datadog_query_text(struct datadog *d, const struct json_node *at, cons
 #define NEW_VALUE (1U << PEN_METHOD_NEW_VALUE)
 #define SEQUENCE (1U << PEN_METHOD_SEQUENCE)
 #define TRAVEL (1U << PEN_METHOD_TRAVEL)
+#define ANOMALY (1U << PEN_METHOD_ANOMALY)
 
 static const struct aggregation {
     const char *name;
@@ -86,9 +87,9 @@ static const struct aggregation {
     bool wants_distinct;
     uint32_t metrics_least, metrics_most;
 } aggregations[] = {
-    {"count", PEN_COUNT_EVENTS, THRESHOLD | SEQUENCE, false, 0, 0},
-    {"cardinality", PEN_CARDINALITY, THRESHOLD, true, 0, 0},
-    {"sum", PEN_SUM, THRESHOLD, false, 1, 1},
+    {"count", PEN_COUNT_EVENTS, THRESHOLD | SEQUENCE | ANOMALY, false, 0, 0},
+    {"cardinality", PEN_CARDINALITY, THRESHOLD | ANOMALY, true, 0, 0},
+    {"sum", PEN_SUM, THRESHOLD | ANOMALY, false, 1, 1},
     {"max", PEN_MAX, THRESHOLD, false, 1, 1},
     {"new_value", PEN_CARDINALITY, NEW_VALUE, false, 1, 5},
     {"geo_data", PEN_PLACE, TRAVEL, false, 1, 1},
@@ -256,7 +257,8 @@ void datadog_filters_check(struct datadog *d)
 
 static void count_check(struct datadog *d, const struct json_node *queries, enum pen_method method)
 {
-    const bool has_one = method == PEN_METHOD_NEW_VALUE || method == PEN_METHOD_TRAVEL;
+    const bool has_one = method == PEN_METHOD_NEW_VALUE || method == PEN_METHOD_TRAVEL ||
+                         method == PEN_METHOD_ANOMALY;
     if (queries == NULL || queries->count == 0) {
         datadog_error(d, queries == NULL ? d->root : queries, "a rule needs a query");
     } else if (has_one && queries->count != 1) {

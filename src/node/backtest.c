@@ -181,6 +181,7 @@ static pen_status state_make(struct pen_backtest *backtest, struct pen_err *err)
                                                   pen_u32(limits->window_events_max),
                                               .values_max = pen_u32(limits->values_max),
                                               .new_values_max = pen_u32(limits->new_values_max),
+                                              .anomaly_groups_max = pen_u32(groups),
                                               .places_max = pen_u32(limits->places_max)};
     return pen_state_new(&options, &backtest->state, err);
 }

@@ -55,6 +55,8 @@ pen_status stages_open(struct control *c, struct pen_err *err)
                   .begin_ns = c->stages_begin_ns,
                   .has_tell_from = c->tell_from_ns != INT64_MIN,
                   .tell_from_ns = c->tell_from_ns,
+                  .anomaly_groups_max =
+                      pen_u32((o->anomaly_groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
                   .places_max = pen_u32(o->places_max)},
         .keep_alive_ns = o->keep_alive_ns,
         .elements_max = pen_u32(o->observed_groups_max),

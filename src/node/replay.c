@@ -413,6 +413,8 @@ static void state_add(struct pen_state_counters *to, const struct pen_state_coun
     to->new_values_evicted += from->new_values_evicted;
     to->places_evicted += from->places_evicted;
     to->behind_log += from->behind_log;
+    to->anomaly_groups_evicted += from->anomaly_groups_evicted;
+    to->anomaly_late += from->anomaly_late;
 }
 
 static void shards_fill(const struct control *c, struct pen_replay_result *r)
@@ -438,7 +440,8 @@ static void limits_tell(const struct control *c, const struct pen_replay_result 
     }
     const uint64_t evicted = r->state.evicted + r->state.groups_evicted +
                              r->state.window_events_evicted + r->state.values_limited +
-                             r->state.new_values_evicted + r->state.places_evicted;
+                             r->state.new_values_evicted + r->state.places_evicted +
+                             r->state.anomaly_groups_evicted + r->state.anomaly_late;
     if (evicted > 0) {
         SAY(c, WARN,
             "penstock: warning: limits of the state were reached %" PRIu64

@@ -91,6 +91,7 @@ static pen_status states_open(struct trial_signals *t, int64_t keep_alive_ns, st
                                               .window_events_max = TRIAL_EVENTS_MAX,
                                               .values_max = TRIAL_EVENTS_MAX,
                                               .new_values_max = TRIAL_EVENTS_MAX,
+                                              .anomaly_groups_max = TRIAL_GROUPS_MAX,
                                               .places_max = TRIAL_EVENTS_MAX,
                                               .pass = on_passed,
                                               .pass_ctx = t};

@@ -20,7 +20,7 @@ pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
     for (uint32_t i = 0; i < o->rule_count; i++) {
         const struct pen_state_rule *rule = &o->rules[i];
         if (rule->method == PEN_METHOD_THRESHOLD || rule->method == PEN_METHOD_SEQUENCE ||
-            rule->method == PEN_METHOD_TRAVEL) {
+            rule->method == PEN_METHOD_TRAVEL || rule->method == PEN_METHOD_ANOMALY) {
             pen_kept_shape(&g->shapes[i], rule);
         }
     }
@@ -240,9 +240,11 @@ static pen_status group_new(struct groups *g, const struct state_event *event, s
         return st;
     }
     struct group_list *list = list_of(g, group);
-    if (list->count >= g->options->groups_max) {
+    if (list->count >= pen_kept_groups(g, o->rule)) {
         group_remove(g, list->oldest);
-        g->evicted++;
+        const bool is_anomaly = g->options->rules[o->rule].method == PEN_METHOD_ANOMALY;
+        g->anomaly_evicted += is_anomaly;
+        g->evicted += !is_anomaly;
     }
     *slot_of(table, event->hash, o->rule, o->group) = group;
     table->count++;

@@ -67,6 +67,21 @@ static void save_travel(const struct group *group, struct snapshot_writer *w)
     snapshot_end(w);
 }
 
+struct saved_history { /* buckets follow */
+    int64_t begun, first, number, count;
+};
+
+static void save_history(const struct group *group, struct snapshot_writer *w)
+{
+    const struct anomaly_history *h = group->history;
+    const struct saved_history saved = {
+        .begun = h->begun, .first = h->first, .number = h->number, .count = h->count};
+    snapshot_begin(w, SNAPSHOT_GROUP_HISTORY, group->rule, group->partition);
+    snapshot_add(w, &saved, sizeof(saved));
+    snapshot_add(w, h->past, h->count * sizeof(*h->past));
+    snapshot_end(w);
+}
+
 static void save_group(const struct groups *g, const struct group *group, struct snapshot_writer *w)
 {
     const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
@@ -77,6 +92,9 @@ static void save_group(const struct groups *g, const struct group *group, struct
     snapshot_add_text(w, (pen_slice){group->key, group->key_len});
     snapshot_end(w);
     if (has_window) {
+        if (group->history != NULL) {
+            save_history(group, w);
+        }
         save_events(group, &g->shapes[group->rule], w);
     } else {
         save_travel(group, w);
@@ -195,6 +213,47 @@ static pen_status load_travel(struct group *group, struct snapshot_record *r)
                                                                             : PEN_E_CORRUPT;
 }
 
+/* Buckets are in their order, before the last one, and none is 0. */
+static bool are_sound(const struct saved_history *saved, const struct anomaly_bucket *past)
+{
+    for (int64_t i = 0; i < saved->count; i++) {
+        const int64_t before = i == 0 ? saved->first - 1 : past[i - 1].number;
+        if (past[i].number <= before || past[i].number >= saved->number || past[i].value == 0 ||
+            past[i].value > ANOMALY_VALUE_MAX || past[i].value < -ANOMALY_VALUE_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pen_status load_history(struct groups *g, struct group *group, struct snapshot_record *r)
+{
+    const struct pen_state_rule *rule = g->shapes[group->rule].rule;
+    const int64_t most = INT64_MAX / rule->anomaly.bucket_ns;
+    struct anomaly_history *h = group->history;
+    struct saved_history saved;
+    if (!snapshot_get(r, &saved, sizeof(saved)) || h->has_begun || saved.count < 0 ||
+        saved.first < -most || saved.first > saved.number || saved.number > most ||
+        saved.count > ANOMALY_HISTORY_NS / rule->anomaly.bucket_ns ||
+        (uint64_t)saved.count * sizeof(*h->past) != r->rest.len) {
+        return PEN_E_CORRUPT;
+    }
+    h->past = calloc((size_t)saved.count + 1, sizeof(*h->past));
+    if (h->past == NULL) {
+        return PEN_E_NOMEM;
+    }
+    h->cap = pen_u32((size_t)saved.count + 1);
+    if (!snapshot_get(r, h->past, r->rest.len) || !are_sound(&saved, h->past)) {
+        return PEN_E_CORRUPT;
+    }
+    h->has_begun = true;
+    h->begun = saved.begun;
+    h->first = saved.first;
+    h->number = saved.number;
+    h->count = (uint32_t)saved.count;
+    return anomaly_bounds(h, rule, &g->scratch);
+}
+
 pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
 {
     struct pen_observation o;
@@ -209,6 +268,8 @@ pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
     const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
     if (r->kind == SNAPSHOT_GROUP_EVENTS && has_window) {
         st = load_events(g, group, r);
+    } else if (r->kind == SNAPSHOT_GROUP_HISTORY && has_window && group->history != NULL) {
+        st = load_history(g, group, r);
     } else if (r->kind == SNAPSHOT_GROUP_TRAVEL && !has_window) {
         st = load_travel(group, r);
     } else if (r->kind != SNAPSHOT_GROUP_SAMPLE) {

@@ -3,6 +3,8 @@
 
 #include "state_internal.h"
 
+#include <stdlib.h>
+
 /* What is kept of a group, and how its events are judged, by the method of its rule. */
 
 static bool is_travel(const struct window_shape *shape)
@@ -10,10 +12,22 @@ static bool is_travel(const struct window_shape *shape)
     return shape->rule->method == PEN_METHOD_TRAVEL;
 }
 
+static bool is_anomaly(const struct window_shape *shape)
+{
+    return shape->rule->method == PEN_METHOD_ANOMALY;
+}
+
+uint32_t pen_kept_groups(const struct groups *g, uint32_t rule)
+{
+    return is_anomaly(&g->shapes[rule]) ? g->options->anomaly_groups_max : g->options->groups_max;
+}
+
 void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rule)
 {
     pen_window_shape(shape, rule);
-    shape->idle_ns = is_travel(shape) ? travel_idle_ns(&rule->travel) : rule->window_ns;
+    shape->idle_ns = is_travel(shape)    ? travel_idle_ns(&rule->travel)
+                     : is_anomaly(shape) ? ANOMALY_HISTORY_NS
+                                         : rule->window_ns;
 }
 
 pen_status pen_kept_init(struct group *group, const struct window_shape *shape)
@@ -21,6 +35,10 @@ pen_status pen_kept_init(struct group *group, const struct window_shape *shape)
     if (is_travel(shape)) {
         travel_init(&group->travel);
         return PEN_OK;
+    }
+    if (is_anomaly(shape)) {
+        group->history = calloc(1, sizeof(*group->history));
+        PEN_TRY(group->history == NULL ? PEN_E_NOMEM : PEN_OK);
     }
     return pen_window_init(&group->window, shape);
 }
@@ -30,14 +48,22 @@ void pen_kept_fini(struct group *group, const struct window_shape *shape)
     if (is_travel(shape)) {
         travel_fini(&group->travel);
     } else {
+        if (group->history != NULL) {
+            free(group->history->past);
+        }
+        free(group->history);
         pen_window_fini(&group->window, shape);
     }
 }
 
 size_t pen_kept_bytes(const struct group *group, const struct window_shape *shape)
 {
-    return is_travel(shape) ? travel_bytes(&group->travel)
-                            : pen_window_bytes(&group->window, shape);
+    if (is_travel(shape)) {
+        return travel_bytes(&group->travel);
+    }
+    const struct anomaly_history *h = group->history;
+    return pen_window_bytes(&group->window, shape) +
+           (h == NULL ? 0 : sizeof(*h) + h->cap * sizeof(*h->past));
 }
 
 /* ---- samples ---- */
@@ -131,6 +157,74 @@ static pen_status feed_window(struct groups *g, struct group *group,
     return sample_keep(g, group, event);
 }
 
+/* ---- buckets ---- */
+
+static int64_t value_of(const struct window_sum *sum)
+{
+    const pen_quantity whole = sum->values[0] / PEN_QUANTITY_ONE;
+    return whole > ANOMALY_VALUE_MAX    ? ANOMALY_VALUE_MAX
+           : whole < -ANOMALY_VALUE_MAX ? -ANOMALY_VALUE_MAX
+                                        : (int64_t)whole;
+}
+
+/* The bucket of the event is that of the window then.  *is_late: it was over. */
+static pen_status bucket_take(struct groups *g, struct group *group,
+                              const struct state_event *event, bool *is_late)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    struct anomaly_history *h = group->history;
+    const int64_t number = anomaly_number(&shape->rule->anomaly, event->o.time_ns);
+    struct window_sum sum;
+    if (!h->has_begun) {
+        *h = (struct anomaly_history){
+            .has_begun = true, .begun = event->o.time_ns, .first = number, .number = number};
+        return anomaly_bounds(h, shape->rule, &g->scratch);
+    }
+    *is_late = number < h->number;
+    if (number <= h->number) {
+        return PEN_OK;
+    }
+    PEN_TRY(pen_window_sum(&group->window, shape, INT64_MAX, &sum));
+    pen_window_clear(&group->window, shape);
+    return anomaly_begin(h, shape->rule, number, value_of(&sum), &g->scratch);
+}
+
+static pen_status feed_anomaly(struct groups *g, struct group *group,
+                               const struct state_event *event, struct signals *signals)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    const struct window_limits limits = {.events_max = g->options->window_events_max,
+                                         .values_max = g->options->values_max};
+    const int64_t t = event->o.time_ns;
+    struct window_sum sum;
+    bool is_late = false;
+    PEN_TRY(bucket_take(g, group, event, &is_late));
+    if (is_late) {
+        g->anomaly_late++;
+        return PEN_OK;
+    }
+    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
+    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
+    const int64_t from = group->history->number * shape->rule->anomaly.bucket_ns - 1;
+    samples_trim(group, from);
+    const uint32_t index = anomaly_case(group->history, shape->rule, t, value_of(&sum));
+    const struct state_hit hit = {.case_index = index,
+                                  .severity =
+                                      index == UINT32_MAX ? 0 : shape->rule->cases[index].severity,
+                                  .is_limited = sum.is_limited,
+                                  .events = sum.events,
+                                  .per_query = sum.per_query,
+                                  .query_count = 1,
+                                  .before = group->samples,
+                                  .before_at = group->sample_at,
+                                  .before_count = group->sample_count,
+                                  .before_cap = group->sample_cap,
+                                  .window_from = from};
+    PEN_TRY(index == UINT32_MAX ? pen_state_signals_miss(signals, event)
+                                : pen_state_signals_hit(signals, event, &hit));
+    return sample_keep(g, group, event);
+}
+
 /* ---- ways ---- */
 
 /* Tells of the event what it and the sighting before it say of the way. */
@@ -184,6 +278,8 @@ static pen_status feed_travel(struct groups *g, struct group *group,
 pen_status pen_kept_feed(struct groups *g, struct group *group, const struct state_event *event,
                          struct signals *signals)
 {
-    return is_travel(&g->shapes[group->rule]) ? feed_travel(g, group, event, signals)
-                                              : feed_window(g, group, event, signals);
+    const struct window_shape *shape = &g->shapes[group->rule];
+    return is_travel(shape)    ? feed_travel(g, group, event, signals)
+           : is_anomaly(shape) ? feed_anomaly(g, group, event, signals)
+                               : feed_window(g, group, event, signals);
 }

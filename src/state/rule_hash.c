@@ -42,6 +42,11 @@ static void put_numbers(struct hashed *h, const struct pen_state_rule *r)
     put(h, (uint64_t)r->new_value.learning_ns);
     put(h, (uint64_t)r->new_value.forget_ns);
     put(h, r->new_value.silent);
+    put(h, (uint64_t)r->anomaly.bucket_ns);
+    put(h, (uint64_t)r->anomaly.learning_ns);
+    put(h, r->anomaly.tolerance);
+    put(h, r->anomaly.has_baseline);
+    put(h, (uint64_t)r->anomaly.baseline);
     put(h, r->travel.knows_places);
     put(h, (uint64_t)r->travel.learning_ns);
     put(h, (uint64_t)r->travel.forget_ns);
@@ -57,6 +62,7 @@ static void put_lists(struct hashed *h, const struct pen_state_rule *r)
     put(h, r->case_count);
     for (uint32_t i = 0; i < r->case_count; i++) {
         put(h, r->cases[i].severity);
+        put(h, r->cases[i].quantile_ppb);
         put_condition(h, &r->cases[i].condition);
     }
     put(h, r->step_count);

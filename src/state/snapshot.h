@@ -26,7 +26,8 @@ enum snapshot_kind { /* on disk: never given another number */
                      SNAPSHOT_GROUP_EVENTS = 7, /* of the group before it, as are samples */
                      SNAPSHOT_GROUP_SAMPLE = 8,
                      SNAPSHOT_VALUES = 9,
-                     SNAPSHOT_GROUP_TRAVEL = 10, /* of the group before it, as its events */
+                     SNAPSHOT_GROUP_HISTORY = 11, /* of the group before it, before its events */
+                     SNAPSHOT_GROUP_TRAVEL = 10,  /* of the group before it, as its events */
 };
 
 struct snapshot_head { /* first bytes of a snapshot, little endian as the machine */

@@ -552,6 +552,8 @@ struct pen_state_counters pen_state_counters_get(const struct pen_state *state)
     c.values_limited = state->groups.window.values_limited;
     c.new_values = state->new_values.count;
     c.new_values_evicted = state->new_values.evicted;
+    c.anomaly_late = state->groups.anomaly_late;
+    c.anomaly_groups_evicted = state->groups.anomaly_evicted;
     c.places_evicted = state->groups.places_evicted;
     return c;
 }

@@ -4,6 +4,7 @@
 
 #include "penstock/state.h"
 
+#include "anomaly.h"
 #include "blocks.h"
 #include "pack.h"
 #include "travel.h"
@@ -403,7 +404,10 @@ struct group {
     int64_t last_release;
     size_t bytes;
     union { /* by the rule's method */
-        struct window window;
+        struct {
+            struct window window;            /* of ANOMALY: the last bucket */
+            struct anomaly_history *history; /* owned; of ANOMALY alone */
+        };
         struct travel travel;
     };
     struct text *samples; /* the last ones, without their events; a ring */
@@ -427,7 +431,7 @@ struct groups {
     } tables[GROUP_TABLES];
     uint64_t count, bytes;
     struct window_counters window;
-    uint64_t places_evicted;
+    uint64_t places_evicted, anomaly_late, anomaly_evicted;
     uint64_t evicted;
     uint64_t cursor;       /* of the lists, for sweeping */
     struct group *current; /* that got the last event */
@@ -450,6 +454,8 @@ void pen_groups_restored(struct groups *g, struct group *group);
 
 /* ---- kept.c: what groups keep, by method ---- */
 
+/* What a rule may have of groups in a partition. */
+uint32_t pen_kept_groups(const struct groups *g, uint32_t rule);
 void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rule);
 PEN_MUST_USE pen_status pen_kept_init(struct group *group, const struct window_shape *shape);
 void pen_kept_fini(struct group *group, const struct window_shape *shape);

@@ -12,7 +12,7 @@
 struct saved_counters {
     uint64_t released, duplicates, late, opened, signals_evicted;
     uint64_t groups_evicted, window_events_evicted, values_limited, new_values_evicted;
-    uint64_t behind_log, places_evicted;
+    uint64_t behind_log, places_evicted, anomaly_late, anomaly_evicted;
 };
 
 /* ---- saving ---- */
@@ -45,7 +45,9 @@ static void save_counters(const struct pen_state *s, struct snapshot_writer *w)
                                          .values_limited = c.values_limited,
                                          .new_values_evicted = c.new_values_evicted,
                                          .behind_log = c.behind_log,
-                                         .places_evicted = c.places_evicted};
+                                         .places_evicted = c.places_evicted,
+                                         .anomaly_late = c.anomaly_late,
+                                         .anomaly_evicted = c.anomaly_groups_evicted};
     const struct record_head head = {.kind = SNAPSHOT_COUNTERS, .partition = SNAPSHOT_MIXED};
     if (s->options.rule_count > 0) {
         snapshot_put(w, &head, (pen_slice){(const uint8_t *)&saved, sizeof(saved)});
@@ -182,6 +184,8 @@ static pen_status load_counters(struct loading *l, struct snapshot_record *r)
     s->counters.duplicates += saved.duplicates;
     s->counters.behind_log += saved.behind_log;
     s->groups.places_evicted += saved.places_evicted;
+    s->groups.anomaly_late += saved.anomaly_late;
+    s->groups.anomaly_evicted += saved.anomaly_evicted;
     s->behind_loaded += saved.behind_log;
     s->signals.late += saved.late;
     s->signals.opened += saved.opened;
@@ -205,6 +209,7 @@ static pen_status load_part(struct pen_state *s, struct snapshot_record *r)
     case SNAPSHOT_GROUP_EVENTS:
     case SNAPSHOT_GROUP_SAMPLE:
     case SNAPSHOT_GROUP_TRAVEL:
+    case SNAPSHOT_GROUP_HISTORY:
         return pen_groups_load(&s->groups, r);
     case SNAPSHOT_VALUES:
         return pen_new_values_load(&s->new_values, r);

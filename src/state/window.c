@@ -25,7 +25,7 @@ static bool only_grows(const struct pen_condition *condition)
  * none waits. */
 static bool is_single(const struct window_shape *shape)
 {
-    if (shape->rule->step_count > 0) {
+    if (shape->rule->method != PEN_METHOD_THRESHOLD) {
         return false;
     }
     for (uint32_t i = 0; i < shape->rule->case_count; i++) {

@@ -11,6 +11,7 @@ An event is a dict: id, time, promise (least event time that its object's key al
     ("is", path, text)  ("like", path, wildcard)  ("range", path, low, high)  ("exists", path)
 """
 import fnmatch
+import fractions
 import json
 import math
 import re
@@ -284,6 +285,8 @@ def steps_of(rule):
 def length_of(rule):
     """How far back of an event a rule looks, in ns."""
     steps = steps_of(rule)
+    if "anomalyDetectionOptions" in rule["options"]:
+        return rule["options"]["anomalyDetectionOptions"]["bucketDuration"] * S
     if not steps:
         return rule["options"]["evaluationWindow"] * S
     return sum(step["wait"] for step in steps) + (steps[0]["window"] or 1)
@@ -356,6 +359,65 @@ def travel_verdicts(rule, events):
         last = event if last is None or follows else last
 
 
+def billionths(case):
+    """The quantile that a case of an anomaly names: 0.995 as `0.995`, `99 5` or nothing."""
+    found = re.search(r"> *([0-9.]+) *([0-9]*)", case.get("condition", ""))
+    number = fractions.Fraction(found[1] + (f".{found[2]}" if found[2] else "")) if found else fractions.Fraction("0.995")
+    return int(number * 10**9) if number < 1 else int(number * 10**7)
+
+
+def rank_of(sample, share):
+    """The least value that at least a share (billionths) of a sample does not exceed."""
+    return min(value for value in set(sample) if sum(other <= value for other in sample) * 10**9 >= share * len(sample))
+
+
+def anomaly_bound(case, options, history):
+    """history: the value of each bucket before, the last one first."""
+    def of_sample(sample):
+        upper, median = rank_of(sample, billionths(case)), rank_of(sample, 5 * 10**8)
+        return upper + options["detectionTolerance"] * max(1, -(-(upper - median) // 4))
+    day = 86400 // options["bucketDuration"]
+    around = max(1, 3600 // options["bucketDuration"])
+    ago = range(1, min(len(history), 14 * day) + 1)
+    if len(history) < 3 * day:
+        return of_sample([history[n - 1] for n in ago])
+    seasons = [day] if len(history) < 7 * day else [day, 7 * day]
+    return max(of_sample([history[n - 1] for n in ago if any(abs(n - middle) <= around for middle in range(season, n + season + 1, season))])
+               for season in seasons)
+
+
+def anomaly_verdicts(rule, events):
+    options, before = rule["options"]["anomalyDetectionOptions"], None
+    long, learning = options["bucketDuration"] * S, options["learningDuration"] * 3600 * S
+    for event in events:
+        time, number = event["time"], event["time"] // long
+        if before is None or event["release"] - before >= 14 * DAY:
+            begun, first, last, buckets = time, number, number, {}
+        before = event["release"]
+        if number < last:
+            continue
+        if number > last:
+            history = [whole(rule, buckets.get(n, [])) for n in range(number - 1, max(first, number - 15 * 86400 * S // long) - 1, -1)]
+            bounds = [anomaly_bound(case, options, history) for case in rule["cases"]]
+        elif number == first:
+            bounds = None
+        last = number
+        buckets.setdefault(number, []).append(event)
+        so_far = [one for one in buckets[number] if one["time"] <= time]
+        value, case = whole(rule, so_far), None
+        if time < begun + learning:
+            case = 0 if value > options.get("learningPeriodBaseline", value) else None
+        elif bounds is not None:
+            case = next((i for i, bound in enumerate(bounds) if value > bound), None)
+        yield event, case, so_far
+
+
+def whole(rule, events):
+    """What the query has over some events, cut to a whole number."""
+    value = quantities(rule, events)[0]
+    return abs(value) // ONE * (1 if value >= 0 else -1)
+
+
 # ---- signals ----
 
 def values_of(event, name):
@@ -363,7 +425,8 @@ def values_of(event, name):
     return set(event[name] if isinstance(event[name], list) else [event[name]] if event[name] else [])
 
 
-VERDICTS = {"impossible_travel": travel_verdicts, "new_value": new_value_verdicts, "sequence_detection": sequence_verdicts}
+VERDICTS = {"anomaly_detection": anomaly_verdicts, "impossible_travel": travel_verdicts, "new_value": new_value_verdicts,
+            "sequence_detection": sequence_verdicts}
 
 
 class Signal:

@@ -13,7 +13,7 @@ import oracle
 import oracle_stages
 
 LAST, FIRST = 2**63 - 1, -2**63
-METHODS = ["match", "threshold", "new_value", "sequence_detection", "impossible_travel"]
+METHODS = ["match", "threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection"]
 AGGREGATIONS = ["count", "cardinality", "sum", "max", "geo_data"]
 
 
@@ -39,13 +39,16 @@ def encoded_rule(rule):
     cases = [] if options["detectionMethod"] == "match" else rule["cases"]
     parts.append(number(len(cases)))
     for case in cases:
-        parts += [number(oracle.SEVERITIES.index(case["status"])), text(case["condition"] if has_conditions else "")]
+        parts += [number(oracle.SEVERITIES.index(case["status"])), number(oracle.billionths(case)), text(case["condition"] if has_conditions else "")]
     parts += [number(0 if by_threshold else new.get("learningDuration", 0) * oracle.DAY),
               number(new.get("forgetAfter", 0) * oracle.DAY),
               number(new.get("learningThreshold", 0) if by_threshold else 0)]
     travel = options.get("impossibleTravelOptions", {})
     parts += [number(travel.get("baselineUserLocations", False)), number(30 * oracle.DAY),
               number(travel.get("baselineUserLocationsDuration", 1) * oracle.DAY)]
+    anomaly = options.get("anomalyDetectionOptions", {})
+    parts += [number(anomaly.get("bucketDuration", 300) * oracle.S), number(anomaly.get("learningDuration", 24) * 3600 * oracle.S),
+              number(anomaly.get("detectionTolerance", 1)), number(anomaly.get("learningPeriodBaseline", -1))]
     steps = oracle.steps_of(rule)
     parts.append(number(len(steps)))
     for step in steps:

@@ -67,7 +67,8 @@ def made_tree(random_, names):
 
 GROUPS = ["@requestParameters.owner", "@requestParameters.list", "@additionalEventData.owner"]
 AGGREGATIONS = {"threshold": ["count", "count", "count", "cardinality", "sum", "max"], "new_value": ["new_value"],
-                "sequence_detection": ["count"], "impossible_travel": ["geo_data"]}
+                "sequence_detection": ["count"], "impossible_travel": ["geo_data"],
+                "anomaly_detection": ["count", "count", "cardinality", "sum"]}
 PLACES = {"198.51.100.1": ("FR", "Paris", "France", "48.8566", "2.3522"), "198.51.100.2": ("JP", "", "Japan", "35.69", "139.69"),
           "198.51.100.3": ("FR", "Lyon", "France", "45.764", "4.8357"), "198.51.100.4": ("IT", "Roma", "Italy", "41.9028", "12.4964")}
 VALUES = ["@requestParameters.value", "@requestParameters.list", "@requestParameters.size"]
@@ -146,8 +147,8 @@ def made_sequence(random_, aliases):
 
 
 def made_rule(random_, number, names):
-    method = random_.choice(["threshold"] * 7 + ["new_value"] * 3 + ["sequence_detection"] * 3 + ["impossible_travel"] * 3)
-    is_new_value = method in ("new_value", "impossible_travel")
+    method = random_.choice(["threshold"] * 7 + ["new_value"] * 3 + ["sequence_detection"] * 3 + ["impossible_travel"] * 3 + ["anomaly_detection"] * 3)
+    is_new_value = method in ("new_value", "impossible_travel", "anomaly_detection")
     window = random_.choice([0, 60, 60, 300, 300, 600, 900, 3600])
     keep = random_.choice([n for n in LENGTHS[:9] if n >= window])
     options = {"evaluationWindow": window, "keepAlive": keep,
@@ -157,7 +158,13 @@ def made_rule(random_, number, names):
     arity = random_.choice([0, 1, 1, 1, 2])
     queries = [made_query(random_, names, min(arity if random_.random() < 0.9 else 1, 2), method)
                for _ in range(count)]
-    if method == "impossible_travel":
+    if method == "anomaly_detection":
+        options["anomalyDetectionOptions"] = {
+            "bucketDuration": random_.choice([300, 3600, 10800, 10800]), "detectionTolerance": random_.choice([1, 1, 2, 5]),
+            "learningDuration": random_.choice([1, 1, 6, 24]), **random_.choice([{}, {"learningPeriodBaseline": random_.choice([0, 1, 2])}])}
+        cases = [{"condition": random_.choice(["", "a > 0.995", "a > 99 5", "a>0.5", "a > 75"]), "status": status, "name": status}
+                 for status in random_.sample(["low", "high"], random_.choice([1, 2]))]
+    elif method == "impossible_travel":
         options["impossibleTravelOptions"] = random_.choice([
             {}, {"baselineUserLocations": False},
             {"baselineUserLocations": True, "baselineUserLocationsDuration": random_.choice([1, 1, 2])}])
@@ -211,6 +218,8 @@ def made_times(random_, rules, count):
         if "impossibleTravelOptions" in rule["options"]:
             bounds += [oracle.way_takes(*random_.sample(list(PLACES.values()), 2)) for _ in range(4)]
             bounds.append(random_.choice([DAY, DAY, 30 * DAY]))
+    if any("anomalyDetectionOptions" in rule["options"] for rule in rules):
+        bounds += [3600 * S, 10800 * S, DAY, DAY]
     time = BASE + random_.choice([0, DAY // 2, DAY - 60 * S]) + random_.randrange(3600) * S
     times = []
     for _ in range(count):

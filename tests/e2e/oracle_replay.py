@@ -111,6 +111,6 @@ def run(source, out, rules, *more):
     summary = kit.replay(source, out, "--rules", rules, *args(), *more)
     assert summary["rules"]["rejected"] == 0, summary["words"]
     limits = ("groups_cut", "signals_evicted", "groups_evicted", "window_events_evicted", "values_limited",
-              "new_values_evicted", "places_evicted")
+              "new_values_evicted", "places_evicted", "anomaly_groups_evicted")
     assert not any(summary["state"][name] for name in limits), summary["state"]
     return summary

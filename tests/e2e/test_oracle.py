@@ -48,7 +48,7 @@ def tally(rules, wanted, counts):
 
 
 def is_varied(counts, least, open_least):
-    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "match", "late", "joined", "then", "optional"), least)
+    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection", "match", "late", "joined", "then", "optional"), least)
     few = {kind: counts[kind] for kind, wanted in {**kinds, "open": open_least}.items() if counts[kind] < wanted}
     assert not few or len(sys.argv) > 3, f"too few of {few} to say anything"
 
@@ -100,7 +100,7 @@ def agrees(rules, wanted, out, objects, words):
 def case_oracle_replay():
     """The whole program: rule files and objects, laid out anew for each number of shards."""
     counts = collections.Counter()
-    for numbers in batches(200, size=25):
+    for numbers in batches(200, size=10):
         rules, events, wanted = batch(numbers, counts)
         oracle_replay.put_rules(rules, kit.WORK / "rules")
         for shards in SHARDS:

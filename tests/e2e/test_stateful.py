@@ -220,6 +220,23 @@ def case_stateful_travel():
     assert b"rule any cannot run" in check.stderr, check
 
 
+def case_stateful_anomaly():
+    """More than a bucket of the group's history may have; a group that learns is quiet, unless it is above its baseline."""
+    busy = rule("busy", [query("@evt.name:GetX")], [("", "high", "a > 0.995")], "anomaly_detection", window=0, keep=0)
+    busy["options"]["anomalyDetectionOptions"] = {"bucketDuration": 300, "learningDuration": 1, "detectionTolerance": 1}
+    new = rule("new", [query("@evt.name:GetX")], [("", "low", "a > 99 5")], "anomaly_detection", window=0, keep=600)
+    new["options"]["anomalyDetectionOptions"] = {"bucketDuration": 300, "learningDuration": 1, "detectionTolerance": 5,
+                                                 "learningPeriodBaseline": 7}
+    seconds = [300 * i for i in range(12)] + [3600 + i for i in range(4)]
+    events = [made(10 + i, second, "GetX") for i, second in enumerate(seconds)]
+    events += [made(100 + i, 60 + i, "GetX", BOB) for i in range(9)]
+    rows, summary = run_rules([busy, new], events)
+    assert not any(summary["state"].values()), summary["state"]
+    got = [(r["rule_name"], r["first"], r["events_matched"], r["group_by"]["@userIdentity.arn"]) for r in rows]
+    # one in each bucket before: two may be, and the third and the fourth call are more
+    assert got == [("busy", 3602, 3, ALICE), ("busy", 3603, 4, ALICE), ("new", 67, 9, BOB)], got
+
+
 def case_stateful_shards():
     """On a generated organisation: signals are the same for 1, 2, 3 and 7 shards, and after kills."""
     folder = generate(size="4MiB")

@@ -357,7 +357,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
          "rules with calculated fields are not built yet"},
         {"\"schedulingOptions\":{\"rrule\":\"x\"}", "scheduled rules are not built yet"},
     };
-    static const char *const methods[] = {"anomaly_detection", "hardcoded", "anomaly_threshold"};
+    static const char *const methods[] = {"hardcoded", "anomaly_threshold"};
     char text[1024];
     char notice[128];
     (void)state;

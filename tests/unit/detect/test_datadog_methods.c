@@ -207,6 +207,53 @@ static void what_is_wrong_with_travel_is_told(void **state)
     }
 }
 
+/* ---- anomalies ---- */
+
+#define BUCKETS "\"anomalyDetectionOptions\":{\"bucketDuration\":900,\"learningDuration\":6"
+#define ANOMALY(cases)                           \
+    RULE(QUERY("a"), cases, "anomaly_detection", \
+         BUCKETS ",\"detectionTolerance\":3,\"learningPeriodBaseline\":0}")
+
+static void anomalies_have_their_options(void **state)
+{
+    (void)state;
+    struct pen_rules *rules =
+        load_json(ANOMALY(CASE("a > 0.9999") "," CASE("a>99 5") "," CASE("a > 75") "," CASE("")));
+    const struct pen_state_rule *rule = only(rules);
+    assert_int_equal(rule->method, PEN_METHOD_ANOMALY);
+    assert_int_equal(rule->anomaly.bucket_ns, 900 * PEN_NS_PER_S);
+    assert_int_equal(rule->anomaly.learning_ns, 6 * 3600 * PEN_NS_PER_S);
+    assert_int_equal(rule->anomaly.tolerance, 3);
+    assert_true(rule->anomaly.has_baseline && rule->anomaly.baseline == 0);
+    assert_int_equal(rule->cases[0].quantile_ppb, 999900000);
+    assert_int_equal(rule->cases[1].quantile_ppb, 995000000);
+    assert_int_equal(rule->cases[2].quantile_ppb, 750000000);
+    assert_int_equal(rule->cases[3].quantile_ppb, 995000000);
+    pen_rules_free(rules);
+    rules = load_json(RULE(QUERY("a"), CASE(""), "anomaly_detection", BUCKETS "}"));
+    assert_false(only(rules)->anomaly.has_baseline);
+    pen_rules_free(rules);
+}
+
+static void what_is_wrong_with_an_anomaly_is_told(void **state)
+{
+    static const char *const conditions[] = {"a < 0.9", "b > 0.9", "a > 0",     "a > 100",
+                                             "a > x",   "a >= 1",  "a > 9 9 9", "0.9"};
+    (void)state;
+    for (size_t i = 0; i < PEN_COUNT(conditions); i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof(text), ANOMALY(CASE("%s")), conditions[i]);
+        struct pen_rules *rules = load_json(text);
+        assert_int_equal(pen_rules_rejected(rules), 1);
+        has_notice(rules, PEN_NOTICE_ERROR, "names a quantile: `a > 0.995`");
+        pen_rules_free(rules);
+    }
+    struct pen_rules *rules =
+        load_json(RULE(QUERY("a") "," QUERY("b"), CASE(""), "anomaly_detection", BUCKETS "}"));
+    has_notice(rules, PEN_NOTICE_ERROR, "a rule of anomaly_detection has one query");
+    pen_rules_free(rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +263,8 @@ int main(void)
         cmocka_unit_test(queries_that_never_meet_are_warned_of),
         cmocka_unit_test(travel_has_its_options),
         cmocka_unit_test(what_is_wrong_with_travel_is_told),
+        cmocka_unit_test(anomalies_have_their_options),
+        cmocka_unit_test(what_is_wrong_with_an_anomaly_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

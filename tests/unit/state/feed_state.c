@@ -7,7 +7,8 @@
  *   S  folder, shards, rules, each: id, method, window, keep-alive, longest duration (ns), whether
  *      it ends at midnight, aggregations, cases (severity, condition; queries are a, b, c, ...),
  *      learning (ns), forgetting (ns), silent values; whether places are known, until when they are
- *      forgotten and learned (ns); steps (condition, window and wait in ns)
+ *      forgotten and learned (ns); of an anomaly bucket and learning (ns), tolerance, baseline or
+ *      -1; steps (condition, window and wait in ns)
  *   O  an observation: epoch, rule, query, event time, promise, record, and eleven texts
  *   C  epoch, watermark, largest event time: what came of the epoch is cut, committed, released
  *   P  epoch: a snapshot of all shards; runs that it holds whole, and the snapshot before it, go
@@ -107,7 +108,7 @@ static void read_rule(uint32_t at)
 {
     struct made_rule *m = &made[at];
     struct pen_state_rule *r = &rules[at];
-    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_TRAVEL)};
+    *r = (struct pen_state_rule){.id = text(&arena), .method = small(PEN_METHOD_ANOMALY)};
     r->window_ns = number();
     r->keep_alive_ns = number();
     r->duration_max_ns = number();
@@ -119,6 +120,7 @@ static void read_rule(uint32_t at)
     r->case_count = small(PEN_STATE_CASES_MAX);
     for (uint32_t i = 0; i < r->case_count; i++) {
         m->cases[i].severity = small(4);
+        m->cases[i].quantile_ppb = small(1000000000);
         condition(r->query_count, &m->cases[i].condition);
     }
     r->queries = m->queries;
@@ -129,6 +131,11 @@ static void read_rule(uint32_t at)
     r->travel.knows_places = small(1);
     r->travel.forget_ns = number();
     r->travel.learning_ns = number();
+    r->anomaly.bucket_ns = number();
+    r->anomaly.learning_ns = number();
+    r->anomaly.tolerance = small(5);
+    r->anomaly.baseline = number();
+    r->anomaly.has_baseline = r->anomaly.baseline >= 0;
     read_steps(m, r);
 }
 
@@ -175,6 +182,7 @@ static void start(void)
                                          .window_events_max = 65536,
                                          .values_max = 65536,
                                          .new_values_max = 1 << 20,
+                                         .anomaly_groups_max = 65536,
                                          .places_max = 1 << 10};
     const uint32_t shards = small(SHARDS_MAX);
     options.rule_count = small(RULES_MAX);
@@ -251,7 +259,7 @@ static void release(int64_t watermark, int64_t seen)
         }
         const struct pen_state_counters c = pen_state_counters_get(states[i]);
         need(c.evicted + c.groups_evicted + c.window_events_evicted + c.values_limited +
-                     c.new_values_evicted + c.places_evicted ==
+                     c.new_values_evicted + c.places_evicted + c.anomaly_groups_evicted ==
                  0,
              "a limit was met");
     }
