@@ -232,7 +232,8 @@ struct pen_rule_test {
  * An event is a text with JSON (as an object of the log type holds it: one record, several, or an
  * array of records), a YAML map with its members, or the name of a file with such JSON relative to
  * the folder of the test file (text that does not begin with a brace or bracket).  A YAML scalar
- * without quotes becomes what a YAML 1.1 reader takes it for.
+ * without quotes becomes what a YAML 1.1 reader takes it for.  {repeat: N, event: EVENT} is the
+ * event N times (1 to 10,000); in the n-th ${n} is n, and ${nn} or ${nnn} n with so many digits.
  */
 PEN_MUST_USE pen_status pen_rule_tests_load(const char *path, struct pen_arena *arena,
                                             struct pen_rule_test **out, uint32_t *count,

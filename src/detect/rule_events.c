@@ -3,6 +3,7 @@
 #include "sigma.h"
 
 #define JSON_DEPTH_MAX 256U /* containers of a YAML event */
+#define DIGITS_MAX 9U       /* of ${nnn} */
 
 pen_status rule_events_init(struct rule_events *events, struct pen_arena *arena,
                             struct pen_err *err)
@@ -199,5 +200,59 @@ pen_status rule_events_add_map(struct rule_events *events, const struct pen_yaml
         st = push(events, pen_buf_slice(&json), err);
     }
     pen_buf_fini(&json);
+    return st;
+}
+
+/* ---- repetition ---- */
+
+/* The digits that ${n}, ${nn}.. at the beginning of text asks for; 0: it is none. */
+static uint32_t digits_asked(pen_slice text)
+{
+    size_t at = 2;
+    if (!pen_slice_starts(text, PEN_SLICE_LIT("${"))) {
+        return 0;
+    }
+    while (at < text.len && text.ptr[at] == 'n') {
+        at++;
+    }
+    const bool is_closed = at > 2 && at - 2 <= DIGITS_MAX && at < text.len && text.ptr[at] == '}';
+    return is_closed ? (uint32_t)(at - 2) : 0;
+}
+
+static pen_status put_copy(struct pen_buf *out, pen_slice text, uint32_t number)
+{
+    pen_status st = PEN_OK;
+    out->len = 0;
+    while (st == PEN_OK && text.len > 0) {
+        const uint32_t digits = digits_asked(text);
+        st = digits > 0 ? pen_buf_printf(out, "%0*u", (int)digits, number)
+                        : pen_buf_add_byte(out, text.ptr[0]);
+        text = pen_slice_sub(text, digits > 0 ? digits + 3 : 1, text.len);
+    }
+    return st;
+}
+
+pen_status rule_events_repeat(struct rule_events *events, uint32_t first, uint32_t times,
+                              struct pen_err *err)
+{
+    const pen_slice *templates = events->items + first;
+    const uint32_t count = events->count - first;
+    struct pen_buf copy;
+    pen_status st = PEN_OK;
+    PEN_CHECK(times <= RULE_EVENT_REPEAT_MAX && first <= events->count);
+    pen_buf_init(&copy, RULE_EVENT_TEXT_BYTES_MAX);
+    for (uint32_t n = 1; st == PEN_OK && n <= times; n++) {
+        for (uint32_t i = 0; st == PEN_OK && i < count; i++) {
+            st = put_copy(&copy, templates[i], n);
+            st = st == PEN_OK ? push(events, pen_buf_slice(&copy), err)
+                              : PEN_FAIL(err, st, PEN_NO_OFFSET, "a repeated event is too large");
+        }
+    }
+    pen_buf_fini(&copy);
+    if (st == PEN_OK) { /* the copies take the place of what they were made from */
+        events->count -= count;
+        memmove(events->items + first, events->items + first + count,
+                (events->count - first) * sizeof(*events->items));
+    }
     return st;
 }

@@ -6,6 +6,7 @@
 #include "penstock/yaml.h"
 
 #define RULE_EVENT_TEXT_BYTES_MAX ((size_t)1 << 20) /* of one text or file */
+#define RULE_EVENT_REPEAT_MAX 10000U
 
 struct rule_events {
     struct pen_arena *arena; /* owns what was added */
@@ -27,5 +28,10 @@ PEN_MUST_USE pen_status rule_events_add_text(struct rule_events *events, pen_sli
 /* Adds a YAML map as one record.  *bad is the node at fault, or NULL. */
 PEN_MUST_USE pen_status rule_events_add_map(struct rule_events *events, const struct pen_yaml *map,
                                             const struct pen_yaml **bad, struct pen_err *err);
+
+/* The items from first on, times over in place of once: in the n-th copy ${n} is n, from 1, and
+ * ${nn} or ${nnn} is n with at least so many digits.  times is at most RULE_EVENT_REPEAT_MAX. */
+PEN_MUST_USE pen_status rule_events_repeat(struct rule_events *events, uint32_t first,
+                                           uint32_t times, struct pen_err *err);
 
 #endif

@@ -110,6 +110,28 @@ static pen_status add_event(struct loader *l, const struct pen_yaml *node)
     return st == PEN_OK ? PEN_OK : mistake(l, bad == NULL ? node : bad, "%s", why.text);
 }
 
+/* {repeat: N, event: EVENT}, which no log has as a record. */
+static bool is_repeated(const struct pen_yaml *node)
+{
+    return node->kind == PEN_YAML_MAP && node->count == 2 && pen_yaml_get(node, "repeat") != NULL &&
+           pen_yaml_get(node, "event") != NULL;
+}
+
+static pen_status add_repeated(struct loader *l, const struct pen_yaml *node)
+{
+    const struct pen_yaml *repeat = pen_yaml_get(node, "repeat");
+    const uint32_t first = l->events.count;
+    struct pen_err why;
+    uint64_t times = 0;
+    if (repeat->kind != PEN_YAML_SCALAR || !pen_parse_u64(repeat->text, &times) || times == 0 ||
+        times > RULE_EVENT_REPEAT_MAX) {
+        return mistake(l, repeat, "`repeat` is a number from 1 to %u", RULE_EVENT_REPEAT_MAX);
+    }
+    PEN_TRY(add_event(l, pen_yaml_get(node, "event")));
+    const pen_status st = rule_events_repeat(&l->events, first, (uint32_t)times, &why);
+    return st == PEN_OK ? PEN_OK : mistake(l, node, "%s", why.text);
+}
+
 static pen_status read_events(struct loader *l, const struct pen_yaml *root,
                               struct pen_rule_test *test)
 {
@@ -121,7 +143,7 @@ static pen_status read_events(struct loader *l, const struct pen_yaml *root,
     l->events.count = 0;
     l->events.cap = 0;
     for (const struct pen_yaml *kid = events->child; kid != NULL; kid = kid->next) {
-        PEN_TRY(add_event(l, kid));
+        PEN_TRY(is_repeated(kid) ? add_repeated(l, kid) : add_event(l, kid));
     }
     test->events = l->events.items;
     test->event_count = l->events.count;

@@ -54,6 +54,29 @@ static void a_text_holds_a_record_several_or_an_array_of_them(void **state)
     expect_items(wanted, PEN_COUNT(wanted));
 }
 
+static void items_are_repeated_with_their_number(void **state)
+{
+    (void)state;
+    struct pen_err err;
+    static const char text[] = "{\"a\":\"${n} ${nn} ${nnn}\"}{\"b\":\"${N} ${ n} ${} $n ${n\"}";
+    static const char *const wanted[] = {"{\"first\":\"${n}\"}",
+                                         "{\"a\":\"1 01 001\"}",
+                                         "{\"b\":\"${N} ${ n} ${} $n ${n\"}",
+                                         "{\"a\":\"2 02 002\"}",
+                                         "{\"b\":\"${N} ${ n} ${} $n ${n\"}",
+                                         "{\"last\":0}"};
+    assert_int_equal(rule_events_add_text(&events, PEN_SLICE_LIT("{\"first\":\"${n}\"}"), &err),
+                     PEN_OK);
+    assert_int_equal(rule_events_add_text(&events, pen_slice_str(text), &err), PEN_OK);
+    assert_int_equal(rule_events_repeat(&events, 1, 2, &err), PEN_OK);
+    assert_int_equal(rule_events_add_text(&events, PEN_SLICE_LIT("{\"last\":0}"), &err), PEN_OK);
+    expect_items(wanted, PEN_COUNT(wanted));
+    assert_int_equal(rule_events_repeat(&events, 5, RULE_EVENT_REPEAT_MAX, &err), PEN_OK);
+    assert_int_equal(events.count, 5 + RULE_EVENT_REPEAT_MAX);
+    const pen_slice last = events.items[4 + RULE_EVENT_REPEAT_MAX];
+    assert_true(pen_slice_eq(last, PEN_SLICE_LIT("{\"last\":0}")));
+}
+
 static void what_is_no_record_is_refused(void **state)
 {
     (void)state;
@@ -155,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_text_holds_a_record_several_or_an_array_of_them, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(items_are_repeated_with_their_number, begin, end),
         cmocka_unit_test_setup_teardown(what_is_no_record_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_map_becomes_the_record_it_looks_like, begin, end),
         cmocka_unit_test_setup_teardown(a_value_that_json_lacks_is_refused_with_its_place, begin,

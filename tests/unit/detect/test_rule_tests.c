@@ -48,7 +48,7 @@ static void tests_of_a_folder_say_what_they_test_and_expect(void **state)
                  "  - name: two\n"
                  "    type: json\n"
                  "    rule: r-2\n"
-                 "    events: [{a: 1}, events/two.json]\n"
+                 "    events: [{a: 1}, events/two.json, {repeat: 2, event: {at: '${nn}'}}]\n"
                  "    expect: {match: false}\n");
     folder_write(&folder, "b.test.yml",
                  "tests:\n"
@@ -77,7 +77,9 @@ static void tests_of_a_folder_say_what_they_test_and_expect(void **state)
     slice_is(tests[1].rule_id, "r-2");
     assert_int_equal(tests[1].line, 3);
     assert_int_equal(tests[1].expect, PEN_EXPECT_NO_MATCH);
-    assert_int_equal(tests[1].event_count, 3);
+    assert_int_equal(tests[1].event_count, 5);
+    slice_is(tests[1].events[3], "{\"at\":\"01\"}");
+    slice_is(tests[1].events[4], "{\"at\":\"02\"}");
     slice_is(tests[1].events[2], "{\"n\": 2}");
     slice_is(tests[2].rule_file, folder_path(&folder, "b.json"));
     assert_int_equal(tests[2].expect, PEN_EXPECT_SIGNALS);
@@ -156,6 +158,11 @@ static void mistakes_in_a_test_file_are_told_with_their_place(void **state)
         {HEAD EVENT "    expect: {signals: [{severity: bad}]}\n", ":5:35: `severity` is info,"},
         {HEAD EVENT "    expect: {signals: [{first_seen: now}]}\n", ":5:37: `first_seen` is a"},
         {HEAD EVENT "    expect: {signals: [{group: x}]}\n", ":5:32: `group` is a map"},
+        {HEAD "    events: [{repeat: 0, event: {a: 1}}]\n",
+         ":4:23: `repeat` is a number from 1 to"},
+        {HEAD "    events: [{repeat: 10001, event: {a: 1}}]\n", ":4:23: `repeat` is a number"},
+        {HEAD "    events: [{repeat: [1], event: {a: 1}}]\n", ":4:23: `repeat` is a number"},
+        {HEAD "    events: [{repeat: 2, event: []}]\n", ":4:33: an event is JSON in quotes"},
         {"tests: [\n", ":2:1: "},
     };
     struct folder folder;
