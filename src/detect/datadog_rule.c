@@ -11,18 +11,29 @@
 /* ---- what describes the rule ---- */
 
 /* tactic:TA0006-credential-access is "TA0006-credential-access". */
-static void tags_named(struct datadog *d, const struct pen_rule *rule, const char *prefix,
-                       const pen_slice **out, uint32_t *count)
+static void tags_named(const struct pen_rule *rule, const char *prefix, pen_slice *items,
+                       uint32_t *count)
 {
     const pen_slice start = pen_slice_str(prefix);
-    pen_slice *items = PEN_NEW_N(d->arena, pen_slice, rule->tag_count + 1);
-    PEN_CHECK(items != NULL);
-    *out = items;
     for (uint32_t i = 0; i < rule->tag_count; i++) {
         if (pen_slice_starts(rule->tags[i], start) && rule->tags[i].len > start.len) {
             items[(*count)++] = pen_slice_sub(rule->tags[i], start.len, rule->tags[i].len);
         }
     }
+}
+
+/* As Datadog names them, and as Sigma does: attack.credential-access. */
+static void read_tags(struct datadog *d, struct pen_rule *rule)
+{
+    rule->tags = datadog_texts(d, d->root, "tags", &rule->tag_count);
+    pen_slice *tactics = PEN_NEW_N(d->arena, pen_slice, (size_t)rule->tag_count + 1);
+    pen_slice *techniques = PEN_NEW_N(d->arena, pen_slice, (size_t)rule->tag_count + 1);
+    PEN_CHECK(tactics != NULL && techniques != NULL);
+    tags_named(rule, "tactic:", tactics, &rule->tactic_count);
+    tags_named(rule, "technique:", techniques, &rule->technique_count);
+    sigma_tags_attack(d->arena, rule, tactics, techniques);
+    rule->tactics = tactics;
+    rule->techniques = techniques;
 }
 
 static void read_status(const struct json_node *root, struct pen_rule *rule)
@@ -56,9 +67,7 @@ static void read_meta(struct datadog *d, struct pen_rule *rule)
     rule->id = datadog_text(d->root, "id");
     rule->title = custom.len > 0 ? custom : datadog_text(d->root, "name");
     rule->version = read_version(d);
-    rule->tags = datadog_texts(d, d->root, "tags", &rule->tag_count);
-    tags_named(d, rule, "tactic:", &rule->tactics, &rule->tactic_count);
-    tags_named(d, rule, "technique:", &rule->techniques, &rule->technique_count);
+    read_tags(d, rule);
     read_status(d->root, rule);
     if (rule->title.len == 0 || rule->title.len > DATADOG_NAME_BYTES_MAX) {
         datadog_error(d, d->root, "the name of a rule has 1 to %u bytes", DATADOG_NAME_BYTES_MAX);

@@ -141,6 +141,11 @@ PEN_MUST_USE pen_status sigma_logsource(struct builder *b, const struct pen_yaml
 PEN_MUST_USE pen_status sigma_tags(struct builder *b, const struct pen_yaml *root,
                                    struct pen_rule *rule);
 
+/* Tactics and techniques of the tags that begin with `attack.`, added behind those that are there:
+ * each list has room for one more per tag. */
+void sigma_tags_attack(struct pen_arena *arena, struct pen_rule *rule, pen_slice *tactics,
+                       pen_slice *techniques);
+
 /* ---- sigma_rule.c ---- */
 
 /* A detection rule; b->field is never kept. */

@@ -33,15 +33,42 @@ static bool is_other_object(pen_slice name)
            is_numbered(name, 'a') || pen_slice_starts(name, PEN_SLICE_LIT("ds0"));
 }
 
-static pen_slice changed(struct builder *b, pen_slice name, uint8_t first, bool dashes)
+static pen_slice changed(struct pen_arena *arena, pen_slice name, uint8_t first, bool dashes)
 {
-    uint8_t *out = pen_arena_alloc(b->arena, name.len + 1, 1);
+    uint8_t *out = pen_arena_alloc(arena, name.len + 1, 1);
     PEN_CHECK(out != NULL);
     for (size_t i = 0; i < name.len; i++) {
         out[i] = dashes && name.ptr[i] == '_' ? (uint8_t)'-' : name.ptr[i];
     }
     out[0] = first;
     return (pen_slice){out, name.len};
+}
+
+/* Of attack.NAME the tactic or the technique. */
+static void tag_attack(struct pen_arena *arena, pen_slice space, pen_slice rest,
+                       struct pen_rule *rule, pen_slice *tactics, pen_slice *techniques)
+{
+    if (!pen_slice_eq_nocase(space, PEN_SLICE_LIT("attack")) || rest.len == 0) {
+        return;
+    }
+    if (is_numbered(rest, 't')) {
+        techniques[rule->technique_count++] = changed(arena, rest, 'T', false);
+    } else if (!is_other_object(rest)) {
+        tactics[rule->tactic_count++] = changed(arena, rest, rest.ptr[0], true);
+    }
+}
+
+void sigma_tags_attack(struct pen_arena *arena, struct pen_rule *rule, pen_slice *tactics,
+                       pen_slice *techniques)
+{
+    for (uint32_t i = 0; i < rule->tag_count; i++) {
+        pen_slice rest = rule->tags[i];
+        pen_slice space;
+        if (memchr(rest.ptr, '.', rest.len) != NULL) {
+            (void)pen_slice_split(&rest, '.', &space);
+            tag_attack(arena, space, rest, rule, tactics, techniques);
+        }
+    }
 }
 
 static pen_status read_tag(struct builder *b, const struct pen_yaml *tag, struct pen_rule *rule,
@@ -60,14 +87,7 @@ static pen_status read_tag(struct builder *b, const struct pen_yaml *tag, struct
         sigma_warn(b, tag, "the tag '%.*s' has other than lower-case letters, digits, _ and -",
                    PEN_SLICE_FMT(tag->text));
     }
-    if (!pen_slice_eq_nocase(space, PEN_SLICE_LIT("attack")) || rest.len == 0) {
-        return PEN_OK;
-    }
-    if (is_numbered(rest, 't')) {
-        techniques[rule->technique_count++] = changed(b, rest, 'T', false);
-    } else if (!is_other_object(rest)) {
-        tactics[rule->tactic_count++] = changed(b, rest, rest.ptr[0], true);
-    }
+    tag_attack(b->arena, space, rest, rule, tactics, techniques);
     return PEN_OK;
 }
 

@@ -42,7 +42,8 @@ static void a_threshold_rule_has_all_its_parts(void **state)
     static const char text[] =
         "{\"id\":\"abc-def\",\"version\":7,\"name\":\"Logins\",\"type\":\"log_detection\","
         "\"isEnabled\":true,\"message\":\"{{@usr.name}} {{host.name}}\",\"hasExtendedTitle\":true,"
-        "\"tags\":[\"security:attack\",\"tactic:TA0006-credential-access\","
+        "\"tags\":[\"security:attack\",\"attack.initial_access\",\"attack.t1078.004\","
+        "\"attack.g0007\",\"tactic:TA0006-credential-access\","
         "\"technique:T1110-brute-force\"],\"createdAt\":1,\"creator\":{\"name\":\"x\"},"
         "\"thirdPartyCases\":null,"
         "\"queries\":[{\"name\":\"failed\",\"query\":\"source:cloudtrail @e:f\","
@@ -63,8 +64,10 @@ static void a_threshold_rule_has_all_its_parts(void **state)
     is_text(rule->version, "7");
     assert_string_equal(rule->language, "datadog");
     assert_int_equal(rule->severity, PEN_HIGH);
-    assert_true(rule->tactic_count == 1 && rule->technique_count == 1);
+    assert_true(rule->tactic_count == 2 && rule->technique_count == 2);
     is_text(rule->tactics[0], "TA0006-credential-access");
+    is_text(rule->tactics[1], "initial-access");
+    is_text(rule->techniques[1], "T1078.004");
     is_text(rule->techniques[0], "T1110-brute-force");
     assert_int_equal(got->query_count, 3);
     is_text(got->queries[0].name, "failed");
