@@ -1,6 +1,8 @@
 /* tested by tests/e2e/test_backtest.py */
 #include "backtest_report.h"
 
+#include "penstock/signals.h"
+
 #include "screen.h"
 
 #include <inttypes.h>

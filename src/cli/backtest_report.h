@@ -3,6 +3,8 @@
 #ifndef PEN_CLI_BACKTEST_REPORT_H
 #define PEN_CLI_BACKTEST_REPORT_H
 
+#include "penstock/signals.h"
+
 #include "search_groups.h"
 
 struct backtest_report {

@@ -1,4 +1,6 @@
 /* tested by tests/e2e/test_signals.py */
+#include "penstock/signals.h"
+
 #include "options.h"
 #include "signal_view.h"
 #include "signals_help.h"

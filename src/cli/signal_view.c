@@ -2,6 +2,7 @@
 #include "signal_view.h"
 
 #include "penstock/json.h"
+#include "penstock/signals.h"
 
 #include <inttypes.h>
 #include <stdio.h>

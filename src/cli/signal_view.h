@@ -3,6 +3,7 @@
 #define PEN_CLI_SIGNAL_VIEW_H
 
 #include "penstock/node.h"
+#include "penstock/signals.h"
 
 #include "screen.h"
 

@@ -1,4 +1,6 @@
 /* tested by tests/e2e/test_folders.py */
+#include "penstock/signals.h"
+
 #include "told.h"
 
 #include <stdio.h>

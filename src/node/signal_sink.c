@@ -2,6 +2,7 @@
 #include "signal_sink.h"
 
 #include "penstock/node.h"
+#include "penstock/signals.h"
 
 #include "signals_read.h"
 

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_signals.py */
 #include "penstock/node.h"
+#include "penstock/signals.h"
 
 #include "signals_read.h"
 

@@ -3,6 +3,7 @@
 
 #include "penstock/json.h"
 #include "penstock/node.h"
+#include "penstock/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,6 +3,7 @@
 #define PEN_NODE_SIGNALS_READ_H
 
 #include "penstock/node.h"
+#include "penstock/signals.h"
 
 #include <sqlite3.h>
 
