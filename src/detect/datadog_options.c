@@ -119,11 +119,6 @@ void datadog_options(struct datadog *d, struct pen_datadog *out)
         return;
     }
     out->lowers_by_env = datadog_is_true(options, "decreaseCriticalityBasedOnEnv");
-    if (out->lowers_by_env) {
-        datadog_warn(d, options,
-                     "`decreaseCriticalityBasedOnEnv` is not built: severities stay as the cases "
-                     "have them");
-    }
     out->state.method = method_of(d);
     if (pen_slice_eq(datadog_method(d->root), PEN_SLICE_LIT("third_party"))) {
         return; /* it has no windows */

@@ -2,6 +2,7 @@
 #include "penstock/json.h"
 
 #include "observe.h"
+#include "signal_text.h"
 
 #include <stdio.h>
 
@@ -134,7 +135,7 @@ static pen_status summary(struct pen_buf *out, const struct pen_rule *rule,
 {
     char time[PEN_TIME_MAX];
     const pen_slice severity =
-        pen_slice_str(pen_severity_name(pen_rule_severity(rule, signal->case_index)));
+        pen_slice_str(pen_severity_name(signal_severity(rule, signal, signal->case_index)));
     const size_t len = pen_format_time(signal->first_seen_ns, time);
     PEN_TRY(pen_buf_printf(out, "{\"signal\":{\"id\":\"%s\"", signal->id));
     PEN_TRY(put_text(out, "rule_id", rule->id));

@@ -221,6 +221,19 @@ static pen_status parts_load(struct pen_program *program, const struct pen_progr
     return options->build == NULL ? pen_rules_load(&options->rules, &program->rules, err) : PEN_OK;
 }
 
+/* Severities by environment are told from events. */
+static void env_observe(struct pen_program *program)
+{
+    static const uint8_t text[] = "env";
+    const pen_slice env = {text, sizeof(text) - 1};
+    for (uint32_t i = 0; i < pen_rules_count(program->rules); i++) {
+        const struct pen_datadog *datadog = pen_rules_at(program->rules, i)->datadog;
+        if (datadog != NULL && datadog->lowers_by_env) {
+            pen_rules_observe(program->rules, i, &env, 1);
+        }
+    }
+}
+
 static pen_status program_fill(struct pen_program *program,
                                const struct pen_program_options *options, struct pen_err *err)
 {
@@ -235,6 +248,7 @@ static pen_status program_fill(struct pen_program *program,
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
     }
     PEN_TRY(suppress_link(program, err));
+    env_observe(program);
     for (uint32_t i = 0; i < program->type_count; i++) {
         struct pen_program_type *entry = &program->by_type[i];
         entry->type = pen_types_at(program->types, i);

@@ -16,6 +16,7 @@ struct asked {
     pen_slice seen[LIST_MAX]; /* values that were put, as JSON has them */
     uint32_t count;
     pen_status (*put)(struct asked *a, pen_slice value, struct pen_buf *out);
+    bool is_minor; /* the environment */
 };
 
 /* False: it was put before, or there is no room for more. */
@@ -89,6 +90,32 @@ pen_status signal_attribute(struct pen_buf *out, const struct pen_signal *signal
     return put_attribute(&a, name, out);
 }
 
+static pen_status note_env(struct asked *a, pen_slice value, struct pen_buf *out)
+{
+    static const char *const minor[] = {"staging", "test", "dev"};
+    (void)out;
+    for (size_t i = 0; i < PEN_COUNT(minor); i++) {
+        a->is_minor |= pen_slice_starts(value, pen_slice_str(minor[i]));
+    }
+    return PEN_OK;
+}
+
+enum pen_severity signal_severity(const struct pen_rule *rule, const struct pen_signal *signal,
+                                  uint32_t case_index)
+{
+    const enum pen_severity severity = pen_rule_severity(rule, case_index);
+    struct asked a = {.put = note_env};
+    if (severity == PEN_INFO || rule->datadog == NULL || !rule->datadog->lowers_by_env) {
+        return severity;
+    }
+    pen_status st = put_member(&a, signal->group, PEN_SLICE_LIT("env"), NULL);
+    if (st == PEN_OK && signal->sample_count > 0) {
+        st = put_member(&a, signal->samples[0].o.attributes, PEN_SLICE_LIT("env"), NULL);
+    }
+    PEN_CHECK(st == PEN_OK); /* nothing is written */
+    return a.is_minor ? severity - 1 : severity;
+}
+
 static pen_status put_list(const pen_slice *items, uint32_t count, struct pen_buf *out)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -151,7 +178,7 @@ static pen_status put_variable(const struct asked *a, enum variable which, struc
     const struct pen_signal *s = a->signal;
     switch (which) {
     case VAR_SEVERITY:
-        return pen_buf_printf(out, "%d", (int)pen_rule_severity(a->rule, s->case_index));
+        return pen_buf_printf(out, "%d", (int)signal_severity(a->rule, s, s->case_index));
     case VAR_TIMESTAMP:
     case VAR_TIMESTAMP_EPOCH:
         return put_time(a->created_ns, which == VAR_TIMESTAMP_EPOCH, out);

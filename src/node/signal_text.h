@@ -21,4 +21,10 @@ PEN_MUST_USE pen_status signal_query(struct pen_buf *out, const struct pen_rule 
 PEN_MUST_USE pen_status signal_attribute(struct pen_buf *out, const struct pen_signal *signal,
                                          pen_slice name);
 
+/* Of a case of a signal.  One step lower when its rule has decreaseCriticalityBasedOnEnv and `env`
+ * of its group or first event begins with staging, test or dev; info stays.  The first event alone
+ * is asked, so that a signal has one verdict for all its life.  Source: reference/datadog.md 4.3 */
+enum pen_severity signal_severity(const struct pen_rule *rule, const struct pen_signal *signal,
+                                  uint32_t case_index);
+
 #endif

@@ -310,7 +310,7 @@ static pen_status upsert(struct signals_db *db, const struct pen_signal *signal,
     bind_slice(db, SQL_UPSERT, 4, rule->title);
     bind_slice(db, SQL_UPSERT, 5, pen_slice_str(rule->language));
     bind_slice(db, SQL_UPSERT, 6,
-               pen_slice_str(pen_severity_name(pen_rule_severity(rule, signal->case_index))));
+               pen_slice_str(pen_severity_name(signal_severity(rule, signal, signal->case_index))));
     bind_i64(db, SQL_UPSERT, 7, signal->first_seen_ns);
     bind_i64(db, SQL_UPSERT, 8, signal->last_seen_ns);
     bind_slice(db, SQL_UPSERT, 9, signal->group);
@@ -389,7 +389,7 @@ static pen_status line_rule(struct signals_db *db, const struct pen_rule *rule,
     PEN_TRY(line_text(db, "rule_id", rule->id));
     PEN_TRY(line_text(db, "rule_name", rule->title));
     return line_text(db, "severity",
-                     pen_slice_str(pen_severity_name(pen_rule_severity(rule, s->case_index))));
+                     pen_slice_str(pen_severity_name(signal_severity(rule, s, s->case_index))));
 }
 
 /* What is known of a signal when it is closed only. */
@@ -492,8 +492,8 @@ static void count(struct signals_db *db, enum pen_signal_change change,
     totals->suppressed -= db->was_suppressed;
     if (!db->is_suppressed) {
         totals->opened += is_new;
-        totals->by_severity[pen_rule_severity(rule, signal->case_index)]++;
-        totals->by_severity[pen_rule_severity(rule, signal->case_before)] -= !is_new;
+        totals->by_severity[signal_severity(rule, signal, signal->case_index)]++;
+        totals->by_severity[signal_severity(rule, signal, signal->case_before)] -= !is_new;
     }
 }
 

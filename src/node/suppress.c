@@ -233,7 +233,7 @@ static pen_status signal_own(const struct about_signal *a, pen_slice name, struc
     if (is_name(name, "status") || is_name(name, "severity")) {
         return add_text(
             out, begin,
-            pen_slice_str(pen_severity_name(pen_rule_severity(a->rule, s->case_index))));
+            pen_slice_str(pen_severity_name(signal_severity(a->rule, s, s->case_index))));
     }
     return is_id      ? add_text(out, begin, a->rule->id)
            : is_title ? add_text(out, begin, a->rule->title)

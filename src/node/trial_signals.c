@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_rules.py */
 #include "observe.h"
+#include "signal_text.h"
 #include "trial.h"
 
 #include <errno.h>
@@ -170,7 +171,8 @@ pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
 
 static enum pen_severity severity_of(const struct trial_signals *t, const struct pen_signal *signal)
 {
-    return pen_rule_severity(pen_rules_at(t->program->rules, signal->rule), signal->case_index);
+    return signal_severity(pen_rules_at(t->program->rules, signal->rule), signal,
+                           signal->case_index);
 }
 
 /* A worse case was reached while the signal was open. */

@@ -232,4 +232,24 @@ def case_folders_navigator():
     assert "nowhere" in said("rules", "list", "--navigator", WORK / "nowhere" / "x.json", rules, code=1)
 
 
+def case_folders_env():
+    """decreaseCriticalityBasedOnEnv takes a step off the severity where env of the first event is of a minor environment."""
+    lines = [{"time": f"2025-03-04T05:0{i}:00Z", "user": env, "tags": ["team:x", f"env:{env}"]}
+             for i, env in enumerate(["staging-eu", "testing", "dev", "prod", "preprod-test"])]
+    lines += [{"time": "2025-03-04T05:08:00Z", "user": "none"}]
+    path = WORK / "lines.json"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    by_env = {**COUNTED, "queries": [{"query": "@user:*", "groupByFields": ["@user"], "aggregation": "count"}],
+              "cases": [{"status": "high", "condition": "a > 0", "notifications": []}],
+              "options": {**COUNTED["options"], "decreaseCriticalityBasedOnEnv": True}}
+    info = {**by_env, "id": "info", "name": "info", "cases": [{**by_env["cases"][0], "status": "info"}]}
+    got = replay(path, WORK / "out", "--as", "json", "--rules", folder_of("rules", {"a.json": by_env, "b.json": info}))
+    found = sqlite3.connect(WORK / "out" / "signals.db").execute(
+        "SELECT group_by ->> '$.\"@user\"', severity FROM signals WHERE rule_id = 'counted'").fetchall()
+    assert dict(found) == {"staging-eu": "medium", "testing": "medium", "dev": "medium", "prod": "high",
+                           "preprod-test": "high", "none": "high"}, found
+    assert got["signals"]["by_severity"] == {"info": 6, "low": 0, "medium": 3, "high": 3, "critical": 0}, got["signals"]
+    assert "decreaseCriticality" not in got["words"], got["words"]
+
+
 main(globals())
