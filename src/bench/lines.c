@@ -67,8 +67,8 @@ static struct part time_of(const struct line *l)
 static const char *agent(struct line *l)
 {
     static const char *const agents[] = {
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 "
-        "Safari/537.36",
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 "
+         "Safari/537.36"),
         "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15",
         "curl/8.5.0"};
     return agents[below(l, PEN_COUNT(agents))];

@@ -33,16 +33,17 @@ void datadog_anomaly(struct datadog *d, const struct json_node *options, struct 
 /* "0.995" is a share; "99.5" and "99 5" are in percent. */
 static bool share_parse(pen_slice text, uint32_t *ppb)
 {
-    char number[NUMBER_BYTES_MAX];
+    uint8_t number[NUMBER_BYTES_MAX];
+    const uint8_t dot = '.';
     size_t len = 0;
     pen_quantity q;
     for (size_t i = 0; i < text.len && len + 1 < sizeof(number); i++) {
         const bool is_blank = text.ptr[i] == ' ';
         if (!is_blank || (i > 0 && text.ptr[i - 1] != ' ')) {
-            number[len++] = is_blank ? '.' : (char)text.ptr[i];
+            number[len++] = is_blank ? dot : text.ptr[i];
         }
     }
-    const pen_slice all = {(uint8_t *)number, len};
+    const pen_slice all = {number, len};
     if (len + 1 == sizeof(number) || !pen_quantity_parse(all, &q)) {
         return false;
     }

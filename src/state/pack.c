@@ -13,27 +13,27 @@ struct packed {
     uint32_t bytes; /* all of it, this struct included */
     uint32_t rule;
     uint32_t event_len;
-    uint16_t id_len, values_len, attributes_len;
-    uint16_t query;
-    uint32_t partition;
+    uint16_t id_len, query;
+    uint32_t partition, reserved;
     int64_t time, promise;
     uint64_t record;
     uint32_t texts[PACK_FIELDS]; /* numbers in the table, or INLINE and a length */
 };
-_Static_assert(sizeof(struct packed) == 80, "the layout is written to disk");
+_Static_assert(sizeof(struct packed) == 88, "the layout is written to disk");
 
 static const enum pack_kind kind_of[PACK_FIELDS] = {
-    [PACK_RULE] = PACK_FEW,   [PACK_GROUP_BY] = PACK_GROUP,    [PACK_ACCOUNT] = PACK_FEW,
-    [PACK_REGION] = PACK_FEW, [PACK_ACTOR] = PACK_WHO,         [PACK_IP] = PACK_WHO,
-    [PACK_INDEX] = PACK_FEW,  [PACK_OBJECT_KEY] = PACK_OBJECT,
+    [PACK_RULE] = PACK_FEW,     [PACK_GROUP_BY] = PACK_GROUP,
+    [PACK_ACCOUNT] = PACK_FEW,  [PACK_REGION] = PACK_FEW,
+    [PACK_ACTOR] = PACK_WHO,    [PACK_IP] = PACK_WHO,
+    [PACK_INDEX] = PACK_FEW,    [PACK_OBJECT_KEY] = PACK_OBJECT,
+    [PACK_VALUES] = PACK_VALUE, [PACK_ATTRIBUTES] = PACK_ATTRIBUTE,
 };
 static const struct {
     uint32_t texts, bytes;
 } shares[PACK_KINDS] = {
-    [PACK_FEW] = {1024, 64U << 10},
-    [PACK_GROUP] = {3072, 160U << 10},
-    [PACK_WHO] = {2048, 96U << 10},
-    [PACK_OBJECT] = {2048, 192U << 10},
+    [PACK_FEW] = {1024, 64U << 10},  [PACK_GROUP] = {2560, 144U << 10},
+    [PACK_WHO] = {1536, 80U << 10},  [PACK_OBJECT] = {1536, 144U << 10},
+    [PACK_VALUE] = {768, 32U << 10}, [PACK_ATTRIBUTE] = {768, 48U << 10},
 };
 
 /* ---- the table ---- */
@@ -182,18 +182,18 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
         pen_state_bounded(o->source_ip),
         pen_state_bounded(o->index_name),
         o->object,
+        o->values,
+        o->attributes,
     };
     struct packed head = {.rule = o->rule,
                           .event_len = pen_u32(o->event.len),
                           .id_len = (uint16_t)o->event_id.len,
-                          .values_len = (uint16_t)o->values.len,
-                          .attributes_len = (uint16_t)o->attributes.len,
                           .query = (uint16_t)o->query,
                           .partition = partition,
                           .time = o->time_ns,
                           .promise = o->promise_ns,
                           .record = o->record};
-    size_t bytes = sizeof(head) + o->event_id.len + o->values.len + o->attributes.len;
+    size_t bytes = sizeof(head) + o->event_id.len;
     if (!fits(o)) {
         return PEN_E_LIMIT;
     }
@@ -212,7 +212,6 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
         to = (head.texts[i] & INLINE) != 0 ? put(to, texts[i]) : to;
     }
-    to = put(put(to, o->values), o->attributes);
     (void)put(to, o->event);
     out->len += bytes;
     return PEN_OK;
@@ -221,8 +220,7 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
 /* False: numbers that the table does not have, or lengths that do not add up. */
 static bool is_sound(const struct packed *head, const struct pack_table *t)
 {
-    uint64_t bytes = sizeof(*head) + (uint64_t)head->event_len + head->id_len + head->values_len +
-                     head->attributes_len;
+    uint64_t bytes = sizeof(*head) + (uint64_t)head->event_len + head->id_len;
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
         const uint32_t text = head->texts[i];
         if ((text & INLINE) == 0 && text >= t->count) {
@@ -279,9 +277,9 @@ pen_status pack_take(pen_slice *in, const struct pack_table *t, struct pen_obser
                                   .source_ip = texts[PACK_IP],
                                   .index_name = texts[PACK_INDEX],
                                   .object = texts[PACK_OBJECT_KEY],
-                                  .record = head.record};
-    o->values = get(&at, head.values_len);
-    o->attributes = get(&at, head.attributes_len);
+                                  .record = head.record,
+                                  .values = texts[PACK_VALUES],
+                                  .attributes = texts[PACK_ATTRIBUTES]};
     o->event = get(&at, head.event_len);
     *partition = head.partition;
     in->ptr += head.bytes;

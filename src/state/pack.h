@@ -16,7 +16,15 @@
 
 /* Texts of a kind have a part of the table for themselves: a rule with a million groups takes no
  * room from objects. */
-enum pack_kind { PACK_FEW, PACK_GROUP, PACK_WHO, PACK_OBJECT, PACK_KINDS };
+enum pack_kind {
+    PACK_FEW,
+    PACK_GROUP,
+    PACK_WHO,
+    PACK_OBJECT,
+    PACK_VALUE,
+    PACK_ATTRIBUTE,
+    PACK_KINDS
+};
 enum pack_field { /* in the order of the tail */
                   PACK_RULE,
                   PACK_GROUP_BY,
@@ -26,6 +34,8 @@ enum pack_field { /* in the order of the tail */
                   PACK_IP,
                   PACK_INDEX,
                   PACK_OBJECT_KEY,
+                  PACK_VALUES,
+                  PACK_ATTRIBUTES,
                   PACK_FIELDS
 };
 
