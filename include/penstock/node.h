@@ -456,6 +456,7 @@ struct pen_totals {
         records_dead, records_held;
     uint64_t records_refused; /* of records_dead: those that the sink refused */
     uint64_t matches;
+    uint64_t observations; /* of the matches: rules that count may make several of one, or none */
     uint64_t ioc_records, ioc_matches; /* with a threat indicator in them, and how many */
     uint64_t ioc_cut;                  /* records with more of them than their documents tell */
     uint64_t groups_cut; /* matches that had more groups, or more values, than observations may */

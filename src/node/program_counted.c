@@ -130,16 +130,17 @@ pen_status pen_program_places_words(const struct pen_program *program, struct pe
     if (program->enrich != NULL && pen_enrich_has_places(program->enrich)) {
         return PEN_OK;
     }
-    for (uint32_t i = 0; i < pen_rules_count(program->rules); i++) {
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; st == PEN_OK && i < pen_rules_count(program->rules); i++) {
         const struct pen_rule *rule = pen_rules_at(program->rules, i);
-        if (is_travel(rule)) {
-            PEN_TRY(pen_buf_printf(out,
-                                   "%.*s:%u:1: warning: rule %.*s cannot run: impossible_travel "
-                                   "needs `enrich.geoip`, a database of cities\n",
-                                   PEN_SLICE_FMT(rule->file), rule->line, PEN_SLICE_FMT(rule->id)));
-        }
+        st = is_travel(rule)
+                 ? pen_buf_printf(out,
+                                  "%.*s:%u:1: warning: rule %.*s cannot run: impossible_travel "
+                                  "needs `enrich.geoip`, a database of cities\n",
+                                  PEN_SLICE_FMT(rule->file), rule->line, PEN_SLICE_FMT(rule->id))
+                 : PEN_OK;
     }
-    return PEN_OK;
+    return st;
 }
 
 const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,

@@ -80,6 +80,11 @@ static int64_t object_promise(const struct shard *shard)
 static pen_status observation_send(void *ctx, const struct pen_observation *o)
 {
     struct shard *shard = ctx;
+    shard->object_totals.observations++;
+    if (shard->is_recount) {
+        return PEN_OK;
+    }
+    shard->again_totals.observations += shard->object->is_again;
     if (shard->costs != NULL) {
         costs_observation(shard->costs, o);
     }
@@ -214,6 +219,15 @@ static bool record_observe(struct shard *shard)
     return false;
 }
 
+/* Of a record that was observed when the job ended earlier: how many observations it made. */
+static bool record_recount(struct shard *shard)
+{
+    shard->is_recount = true;
+    const bool is_good = record_observe(shard);
+    shard->is_recount = false;
+    return is_good;
+}
+
 static bool record_ship(struct shard *shard)
 {
     const struct pen_scan_item *item = &shard->item;
@@ -280,12 +294,12 @@ static bool record_deliver(struct shard *shard)
             shard->again_totals.records_filtered--;
         }
     } else if (t < shard->shared->tell_from_ns) { /* of the warm-up: it makes no document */
-        if (is_new(shard) && !record_observe(shard)) {
+        if (!(is_new(shard) ? record_observe(shard) : record_recount(shard))) {
             return false;
         }
         shard->object_totals.records_filtered++;
     } else {
-        if (is_new(shard) && !record_ship(shard)) {
+        if (!(is_new(shard) ? record_ship(shard) : record_recount(shard))) {
             return false;
         }
         origins_add(&shard->origins, ORIGIN_ACCOUNT, item->doc.account);

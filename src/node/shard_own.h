@@ -55,6 +55,7 @@ struct shard {
     int64_t full_ns;                        /* and that of a sink that takes no more for now */
     struct origins origins;                 /* of what was delivered; each cut takes the new ones */
     bool is_full;                           /* it asked for a commit */
+    bool is_recount; /* observations of a record that has them already: they are only counted */
     bool is_damaged;
     bool is_draining;
     bool is_stopped;

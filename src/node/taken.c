@@ -51,12 +51,12 @@ pen_status taken_add(struct taken_set *set, const struct checkpoint_refused *ref
                         .text = pen_arena_dup(&set->arena, pen_buf_slice(&set->scratch)),
                         .text_hash = pen_hash64(pen_buf_slice(&set->scratch), 0),
                         .delivered = totals->records_delivered,
-                        .matches = totals->matches};
+                        .made = totals->observations};
     if (one.unit == NULL || one.path == NULL || one.key == NULL || one.text.ptr == NULL) {
         return PEN_E_NOMEM;
     }
     set->delivered += one.delivered;
-    set->matches += one.matches;
+    set->made += one.made;
     set->items[set->count++] = one;
     return PEN_OK;
 }
@@ -163,12 +163,12 @@ pen_status taken_check(const struct taken_set *set, bool has_documents, struct p
     for (uint32_t i = 0; i < set->count;) {
         const struct taken *first = &set->items[i];
         uint64_t delivered = 0;
-        uint64_t matches = 0;
+        uint64_t made = 0;
         for (; i < set->count && text_order(first, &set->items[i]) == 0; i++) {
             delivered += set->items[i].delivered;
-            matches += set->items[i].matches;
+            made += set->items[i].made;
         }
-        if ((has_documents && first->documents != delivered) || first->observations != matches) {
+        if ((has_documents && first->documents != delivered) || first->observations != made) {
             return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
                             "%.150s: %" PRIu64 " documents of %" PRIu64
                             ": the job has another object of this key; name others, or use --fresh",

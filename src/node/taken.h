@@ -10,14 +10,14 @@ struct taken { /* texts live in the set's arena */
     uint64_t name_hash;
     pen_slice text; /* the key as documents and dead letters show it: inside of a JSON string */
     uint64_t text_hash;
-    uint64_t delivered, matches;      /* what the object added to the totals */
+    uint64_t delivered, made;         /* documents and observations that it gave, by the totals */
     uint64_t documents, observations; /* what was found of it */
 };
 struct taken_set {
     struct pen_arena arena;
     struct taken *items; /* sorted by text once sealed */
     uint32_t count, cap;
-    uint64_t delivered, matches; /* of all */
+    uint64_t delivered, made; /* of all */
     struct pen_buf scratch;
 };
 void taken_init(struct taken_set *set);

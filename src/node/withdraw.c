@@ -96,7 +96,7 @@ static bool is_short(const struct withdrawal *w)
     for (uint32_t i = 0; i < w->set.count; i++) {
         found += w->set.items[i].observations;
     }
-    return w->job->snapshots.base.exists && found < w->set.matches;
+    return w->job->snapshots.base.exists && found < w->set.made;
 }
 
 static pen_status files_make(struct withdrawal *w)
@@ -108,7 +108,7 @@ static pen_status files_make(struct withdrawal *w)
               w->set.delivered, w->set.count);
         PEN_TRY(documents_without(w->job, &w->set, (int32_t)o->level, &w->files, w->err));
     }
-    if (w->set.matches > 0 && w->job->run_count > 0) {
+    if (w->set.made > 0 && w->job->run_count > 0) {
         w->runs = (struct pen_state_rewrite){.dir = w->job->state_dir,
                                              .runs = (const char *const *)w->job->runs,
                                              .run_count = w->job->run_count,
