@@ -29,13 +29,16 @@ static void check_rule(const struct pen_rule *rule)
     const struct pen_rule_variables variables = {.get = get};
     struct pen_buf out;
     PEN_CHECK(d != NULL && rule->id.len > 0 && rule->title.len > 0);
-    PEN_CHECK(d->query_count > 0 && d->query_count <= PEN_STATE_QUERIES_MAX);
+    PEN_CHECK(d->query_count > 0 && d->query_count <= PEN_RULE_QUERIES_MAX);
     PEN_CHECK(d->case_count > 0 && d->case_count <= PEN_STATE_CASES_MAX);
-    PEN_CHECK(d->state.query_count == d->query_count && d->state.case_count == d->case_count);
+    PEN_CHECK(d->state.query_count > 0 && d->state.query_count <= PEN_STATE_QUERIES_MAX);
+    PEN_CHECK(d->is_third_party || d->state.query_count == d->query_count);
+    PEN_CHECK(d->state.case_count == d->case_count);
     PEN_CHECK(pen_slice_eq(d->state.id, rule->id));
     PEN_CHECK(d->state.window_ns >= 0 && d->state.window_ns <= d->state.duration_max_ns);
     for (uint32_t i = 0; i < d->query_count; i++) {
         PEN_CHECK(d->queries[i].text.len > 0 && d->queries[i].name.len > 0);
+        PEN_CHECK(d->queries[i].counted_as < d->state.query_count);
         PEN_CHECK(d->queries[i].group_by_count <= PEN_STATE_QUERIES_MAX);
         PEN_CHECK(d->queries[i].group_by_count == 0 ||
                   d->group_names[d->queries[i].group_by_count] != NULL);
