@@ -9,6 +9,7 @@
 #define EPOCH_DIGITS_MAX 18U
 #define YEAR_MIN 1678U
 #define YEAR_MAX 2261U
+#define EPOCH_END_NS (INT64_C(9214646400) * PEN_NS_PER_S) /* 2262-01-01T00:00:00Z */
 #define DAYS_AHEAD 1 /* a log without years may be this far ahead of the object's own time */
 
 static void put(char *out, const void *bytes, size_t n)
@@ -236,7 +237,7 @@ static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, 
         }
     }
     if (at != text.len || __builtin_mul_overflow(whole, unit, time_ns) ||
-        __builtin_add_overflow(*time_ns, fraction, time_ns)) {
+        __builtin_add_overflow(*time_ns, fraction, time_ns) || *time_ns >= EPOCH_END_NS) {
         return false;
     }
     show(n, *time_ns, 0);
