@@ -25,6 +25,13 @@ struct pen_rule_part { /* a rule of whose signals a query hears when they open *
     uint32_t rule;     /* index in the set */
     const struct pen_signal_value *group_by, *values; /* as many as the query's */
 };
+struct pen_rule_table { /* a reference table that an event has to be in, or not */
+    pen_slice name, column;
+    pen_slice field; /* as in group_by; of several values any may be in it */
+    bool is_present; /* in; else not in, as an event without a value */
+    const struct pen_set *set;
+    struct pen_hash128 content; /* of the whole file */
+};
 struct pen_rule_query {
     pen_slice name; /* alias; without one a, b, c by position */
     pen_slice text; /* log search syntax, custom extension and required filters included */
@@ -38,6 +45,8 @@ struct pen_rule_query {
                             for third_party, which counts a case whatever the grouping */
     const struct pen_rule_part *parts; /* of a rule of a stage */
     uint32_t part_count;
+    const struct pen_rule_table *tables; /* all have to hold */
+    uint32_t table_count;
 };
 struct pen_rule_case {
     pen_slice name, condition;
@@ -103,6 +112,10 @@ struct pen_placeholder { /* of Sigma's `expand`: %name% stands for any of the va
     uint32_t value_count;
 };
 
+struct pen_reference_table { /* of Datadog's `referenceTables` */
+    const char *name, *path; /* a CSV file, whose first line names the columns */
+};
+
 struct pen_rule_text { /* a rule file in memory */
     const char *name;  /* for notices */
     pen_slice text;
@@ -119,6 +132,10 @@ struct pen_rules_options {
     bool load_deprecated;
     const struct pen_placeholder *placeholders; /* copied */
     uint32_t placeholder_count;
+    const struct pen_reference_table *tables; /* read when the rules are */
+    uint32_t table_count;
+    uint64_t table_rows_max;  /* of one table */
+    uint64_t table_bytes_max; /* of its file */
 };
 
 struct pen_rules;
@@ -128,7 +145,8 @@ struct pen_rules;
  *
  * options  borrowed until return
  * Returns  PEN_OK, also when some rules were rejected: see the notices.  PEN_E_IO when a path
- * cannot be read, PEN_E_NOMEM. Cost     about 100 us a rule; not on the data path.
+ * cannot be read, PEN_E_CONFIG when a table is none, PEN_E_NOMEM. Cost     about 100 us a rule; not
+ * on the data path.
  */
 PEN_MUST_USE pen_status pen_rules_load(const struct pen_rules_options *options,
                                        struct pen_rules **out, struct pen_err *err);
@@ -140,7 +158,8 @@ uint32_t pen_rules_stages(const struct pen_rules *rules);
 uint32_t pen_rules_rejected(const struct pen_rules *rules); /* documents, not notices */
 uint32_t pen_rules_notice_count(const struct pen_rules *rules);
 const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_t index);
-/* Hash over every loaded rule, filter, overlay and placeholder: part of the job. */
+/* Hash over every loaded rule, filter, overlay, placeholder and table that rules name: part of the
+ * job. */
 struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
 /* ---- suppressions: signals that are kept, but told to nobody; reference/datadog.md 4.8 ---- */
 

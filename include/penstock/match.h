@@ -27,6 +27,7 @@ enum pen_pred_op {
     PEN_OP_NULL,     /* missing, null, or an empty array */
     PEN_OP_FIELDREF, /* text against the text of another field, any element with any element */
     PEN_OP_TIMEPART, /* part of a timestamp, compared as a number */
+    PEN_OP_SET,      /* the whole text is one of a set */
     PEN_OP_WORDS,    /* pieces as a phrase at word boundaries, without case (free text search) */
 };
 
@@ -76,6 +77,7 @@ struct pen_pred {
     enum pen_ref ref;
     uint8_t addr[16];          /* CIDR: network, big endian; v4 in the first 4 bytes */
     uint8_t addr_bits, prefix; /* 32 or 128; prefix length */
+    const struct pen_set *set; /* SET: outlives engines and trees */
 };
 
 enum pen_expr_kind {
@@ -183,6 +185,17 @@ PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, st
 /* True when text is exactly one IPv4 (dotted, no leading zeros) or IPv6 address. bits: 32 or 128.
  */
 bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
+
+/* ---- sets of texts ---- */
+
+struct pen_set; /* exact, by bytes; once it is filled any thread may ask */
+/* bytes_max: of all texts.  16 to 32 bytes a text come on top of its own. */
+PEN_MUST_USE pen_status pen_set_new(size_t bytes_max, struct pen_set **out, struct pen_err *err);
+void pen_set_free(struct pen_set *set);
+/* A text that is there stays there once.  PEN_OK | PEN_E_LIMIT | PEN_E_NOMEM. */
+PEN_MUST_USE pen_status pen_set_add(struct pen_set *set, pen_slice text, struct pen_err *err);
+bool pen_set_has(const struct pen_set *set, pen_slice text);
+uint32_t pen_set_count(const struct pen_set *set);
 
 /* ---- patterns that take a line apart ---- */
 

@@ -196,6 +196,8 @@ int check_example(void)
         "# types_dir: ./types   # log types of your own, as files\n"
         "# placeholders:        # of Sigma's expand modifier\n"
         "#   admins: [alice, bob]\n"
+        "# reference_tables:    # CSV files of Datadog's referenceTables\n"
+        "#   blocked_users: ./blocked_users.csv\n"
         "# exclude:             # records that nobody wants: no document, no signal\n"
         "#   - {name: health checks, types: [alb], query: "
         "'@user_agent.original:ELB-HealthChecker*'}\n"

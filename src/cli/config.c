@@ -333,6 +333,41 @@ static void placeholders(struct reading *r, const struct pen_yaml *node)
     }
 }
 
+static bool is_table_taken(const struct config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->table_count; i++) {
+        if (strcmp(config->tables[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void reference_tables(struct reading *r, const struct pen_yaml *node)
+{
+    struct config *config = r->config;
+    if (node->kind != PEN_YAML_MAP) {
+        PROBLEM(r, node, "reference_tables are a map of names to CSV files");
+        return;
+    }
+    config->tables = PEN_NEW_N(&config->arena, struct pen_reference_table, (size_t)node->count + 1);
+    if (config->tables == NULL) {
+        PROBLEM(r, node, "out of memory");
+        return;
+    }
+    for (const struct pen_yaml *m = node->child; m != NULL; m = m->next) {
+        const char *name = text_of(r, m->key->text);
+        if (m->kind != PEN_YAML_SCALAR || m->text.len == 0 || name[0] == '\0') {
+            PROBLEM(r, m, "a reference table has a name and a file");
+        } else if (is_table_taken(config, name)) {
+            PROBLEM(r, m->key, "two reference tables have the name %s", name);
+        } else {
+            config->tables[config->table_count++] =
+                (struct pen_reference_table){.name = name, .path = path_of(r, m->text)};
+        }
+    }
+}
+
 /* ---- settings ---- */
 
 /* A key whose parts stand in nested maps, "sigma: {keep_alive: 1h}", is the same key with dots. */
@@ -464,9 +499,10 @@ static void limits(struct reading *r, const struct pen_yaml *node)
 static const struct section {
     const char *name;
     void (*fn)(struct reading *r, const struct pen_yaml *node);
-} sections[] = {{"sources", sources}, {"sinks", sinks},           {"rules", rules},
-                {"limits", limits},   {"types_dir", types_entry}, {"placeholders", placeholders},
-                {"exclude", exclude}};
+} sections[] = {{"sources", sources},       {"sinks", sinks},
+                {"rules", rules},           {"limits", limits},
+                {"types_dir", types_entry}, {"placeholders", placeholders},
+                {"exclude", exclude},       {"reference_tables", reference_tables}};
 
 static void member(struct reading *r, const struct pen_yaml *node)
 {

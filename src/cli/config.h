@@ -17,6 +17,8 @@ struct config {
     struct pen_source_options *source_options; /* one for each of sources, or NULL */
     struct pen_placeholder *placeholders;
     uint32_t placeholder_count;
+    struct pen_reference_table *tables;
+    uint32_t table_count;
     struct exclude_list exclude;
     const char *types_dir;        /* or NULL */
     struct pen_sink_spec cluster; /* of the sink opensearch; urls NULL: there is none */

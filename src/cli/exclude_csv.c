@@ -1,4 +1,6 @@
 /* tested by tests/e2e/test_exclude.py */
+#include "penstock/csv.h"
+
 #include "exclude_entry.h"
 
 #include <errno.h>
@@ -14,8 +16,8 @@ static const char *const column_names[COLUMNS] = {"log_type", "field", "pattern"
 
 struct csv {
     struct pen_arena *arena;
-    pen_slice left;
-    unsigned line;
+    struct pen_csv cells;
+    unsigned line; /* of the row that was read last */
     const char *path;
     struct pen_err *err;
 };
@@ -26,54 +28,19 @@ static pen_status wrong(const struct csv *csv, const char *what)
                     what);
 }
 
-/* A cell in quotes (RFC 4180): two of them are one.  The quote that begins it is taken. */
-static pen_status quoted(struct csv *csv, struct pen_buf *cell)
-{
-    for (;;) {
-        const uint8_t *end = memchr(csv->left.ptr, '"', csv->left.len);
-        if (end == NULL) {
-            return wrong(csv, "quotes without an end");
-        }
-        const size_t len = (size_t)(end - csv->left.ptr);
-        PEN_TRY(pen_buf_add(cell, pen_slice_sub(csv->left, 0, len)));
-        csv->left = pen_slice_sub(csv->left, len + 1, csv->left.len);
-        if (csv->left.len == 0 || csv->left.ptr[0] != '"') {
-            return PEN_OK;
-        }
-        PEN_TRY(pen_buf_add_byte(cell, '"'));
-        csv->left = pen_slice_sub(csv->left, 1, csv->left.len);
-    }
-}
-
-static bool is_cell_end(const struct csv *csv)
-{
-    return csv->left.len == 0 || csv->left.ptr[0] == ',' || csv->left.ptr[0] == '\n' ||
-           (csv->left.ptr[0] == '\r' && csv->left.len > 1 && csv->left.ptr[1] == '\n');
-}
-
 /* The next cell of the line; *is_last when the line ends behind it. */
 static pen_status cell_take(struct csv *csv, const char **out, bool *is_last)
 {
-    struct pen_buf cell;
-    pen_buf_init(&cell, FILE_BYTES_MAX);
-    pen_status st = PEN_OK;
-    if (csv->left.len > 0 && csv->left.ptr[0] == '"') {
-        csv->left = pen_slice_sub(csv->left, 1, csv->left.len);
-        st = quoted(csv, &cell);
-        st = st == PEN_OK && !is_cell_end(csv) ? wrong(csv, "text behind a cell in quotes") : st;
+    struct pen_err err;
+    pen_slice cell;
+    *out = "";
+    if (pen_csv_cell(&csv->cells, &cell, is_last, &err) != PEN_OK) {
+        return wrong(csv, err.text);
     }
-    while (st == PEN_OK && !is_cell_end(csv)) {
-        st = pen_buf_add_byte(&cell, csv->left.ptr[0]);
-        csv->left = pen_slice_sub(csv->left, 1, csv->left.len);
-    }
-    const pen_slice copy = pen_arena_dup(csv->arena, pen_buf_slice(&cell));
-    pen_buf_fini(&cell);
-    PEN_TRY(st);
+    const pen_slice copy = pen_arena_dup(csv->arena, cell);
+    PEN_CHECK(copy.ptr != NULL);
     *out = (const char *)copy.ptr;
-    *is_last = csv->left.len == 0 || csv->left.ptr[0] != ',';
-    const size_t end = csv->left.len == 0 ? 0 : csv->left.ptr[0] == '\r' ? 2 : 1;
-    csv->left = pen_slice_sub(csv->left, end, csv->left.len);
-    return *out != NULL ? PEN_OK : wrong(csv, "out of memory");
+    return PEN_OK;
 }
 
 /* The comment may be missing. */
@@ -81,7 +48,7 @@ static pen_status row_take(struct csv *csv, const char *cells[COLUMNS], uint32_t
 {
     bool is_last = false;
     *count = 0;
-    csv->line++;
+    csv->line = csv->cells.line;
     while (!is_last) {
         const char *cell = NULL;
         PEN_TRY(cell_take(csv, &cell, &is_last));
@@ -139,7 +106,7 @@ static pen_status row_add(struct csv *csv, const char *const cells[COLUMNS],
 static pen_status rows(struct csv *csv, enum pen_exclude_mode mode, struct exclude_list *list)
 {
     PEN_TRY(header_check(csv));
-    while (csv->left.len > 0) {
+    while (csv->cells.left.len > 0) {
         const char *cells[COLUMNS] = {0};
         uint32_t count = 0;
         PEN_TRY(row_take(csv, cells, &count));
@@ -167,13 +134,12 @@ pen_status exclude_csv(struct pen_arena *arena, const char *path, enum pen_exclu
     const size_t len = fread(text, 1, FILE_BYTES_MAX, file);
     const bool is_bad = ferror(file) != 0;
     (void)fclose(file);
-    struct csv csv = {.arena = arena, .left = {text, len}, .path = path, .err = err};
-    if (pen_slice_starts(csv.left, PEN_SLICE_LIT("\xef\xbb\xbf"))) {
-        csv.left = pen_slice_sub(csv.left, 3, csv.left.len);
-    }
+    struct csv csv = {.arena = arena, .line = 1, .path = path, .err = err};
+    pen_csv_init(&csv.cells, (pen_slice){text, len}, FILE_BYTES_MAX);
     pen_status st = is_bad                  ? wrong(&csv, "cannot be read")
                     : len == FILE_BYTES_MAX ? wrong(&csv, "larger than 1 MiB")
                                             : rows(&csv, mode, list);
+    pen_csv_fini(&csv.cells);
     free(text);
     return st;
 }

@@ -369,6 +369,10 @@ static void options_finish(struct replay_args *args)
     }
     o->rules.placeholders = args->config.placeholders;
     o->rules.placeholder_count = args->config.placeholder_count;
+    o->rules.tables = args->config.tables;
+    o->rules.table_count = args->config.table_count;
+    o->rules.table_rows_max = o->table_rows_max;
+    o->rules.table_bytes_max = o->table_bytes_max;
     if (o->sink == PEN_SINK_OPENSEARCH) {
         o->cluster = &args->cluster;
         args->cluster.ca_file =

@@ -123,13 +123,18 @@ struct pen_rules_options rules_pick_made(struct rules_pick *pick)
     if (pick->path_count == 0) {
         pick->paths[pick->path_count++] = "builtin";
     }
-    return (struct pen_rules_options){.paths = pick->paths,
-                                      .path_count = pick->path_count,
-                                      .tags = pick->tags,
-                                      .tag_count = pick->tag_count,
-                                      .level_min = (enum pen_severity)pick->level_min,
-                                      .placeholders = pick->config.placeholders,
-                                      .placeholder_count = pick->config.placeholder_count};
+    return (struct pen_rules_options){
+        .paths = pick->paths,
+        .path_count = pick->path_count,
+        .tags = pick->tags,
+        .tag_count = pick->tag_count,
+        .level_min = (enum pen_severity)pick->level_min,
+        .placeholders = pick->config.placeholders,
+        .placeholder_count = pick->config.placeholder_count,
+        .tables = pick->config.tables,
+        .table_count = pick->config.table_count,
+        .table_rows_max = pick->run == NULL ? 0 : pick->run->table_rows_max,
+        .table_bytes_max = pick->run == NULL ? 0 : pick->run->table_bytes_max};
 }
 
 void rules_notices_print(FILE *out, const struct pen_rules *rules)

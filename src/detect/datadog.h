@@ -93,6 +93,11 @@ void datadog_parts(struct datadog *d, const struct pen_rule *rule, const uint32_
 /* What rules over signals tell of events has to be told by the rules that they name. */
 void datadog_attributes_spread(struct pen_rules *rules);
 
+/* ---- datadog_tables.c ---- */
+
+/* Reference tables, once the queries are read. */
+void datadog_tables(struct datadog *d, const struct pen_datadog *out);
+
 /* ---- datadog_third_party.c ---- */
 
 /* Queries and cases: each grouping of root queries with each case. */

@@ -38,7 +38,6 @@ static const struct member {
     bool is_of_query;
 } members[] = {
     {"calculatedFields", "rules with calculated fields are", false},
-    {"referenceTables", "rules with reference tables are", false},
     {"schedulingOptions", "scheduled rules are", false},
     {"index", "scheduled rules (a query with `index`) are", true},
     {"indexes", "scheduled rules (a query with `indexes`) are", true},

@@ -225,6 +225,7 @@ static void read_parts(struct datadog *d, struct pen_datadog *out)
     } else {
         read_queries(d, out);
     }
+    datadog_tables(d, out);
     check_signal_groups(d, out);
     name_groups(out);
 }

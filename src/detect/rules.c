@@ -5,6 +5,7 @@
 #include "files.h"
 #include "overlay.h"
 #include "source_fold.h"
+#include "tables.h"
 
 #include <stdlib.h>
 
@@ -188,6 +189,7 @@ static void rules_select(struct pen_rules *rules)
         overlay_apply(rules, rule);
         if (rules_is_selected(&rules->options, rule)) {
             rules_hash_add(rules, rule->impl->text, rule->impl->index);
+            tables_hash(rules, rule);
             rules->items[kept++] = *rule;
         }
     }
@@ -210,6 +212,20 @@ void rules_keep_linked(struct pen_rules *rules, struct pen_rule *rule, struct pe
     }
 }
 
+static pen_status read_all(struct pen_rules *rules, struct pen_err *err)
+{
+    const struct pen_rules_options *o = &rules->options;
+    const struct rule_files files = {.is_wanted = is_rule_file, .each = each_file, .ctx = rules};
+    pen_status st = tables_read(rules, err);
+    for (uint32_t i = 0; i < o->path_count && st == PEN_OK; i++) {
+        st = rule_files_each(o->paths[i], &files, err);
+    }
+    for (uint32_t i = 0; i < o->text_count && st == PEN_OK; i++) {
+        rules_add_text(rules, o->texts[i].name, o->texts[i].text);
+    }
+    return st;
+}
+
 pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_rules **out,
                           struct pen_err *err)
 {
@@ -221,17 +237,12 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     pen_buf_init(&rules->hashed, (size_t)1 << 31);
     rules->options = *options;
     copy_placeholders(rules);
-    const struct rule_files files = {.is_wanted = is_rule_file, .each = each_file, .ctx = rules};
-    for (uint32_t i = 0; i < options->path_count; i++) {
-        const pen_status st = rule_files_each(options->paths[i], &files, err);
-        if (st != PEN_OK) {
-            pen_rules_free(rules);
-            return st;
-        }
+    const pen_status st = read_all(rules, err);
+    if (st != PEN_OK) {
+        pen_rules_free(rules);
+        return st;
     }
-    for (uint32_t i = 0; i < options->text_count; i++) {
-        rules_add_text(rules, options->texts[i].name, options->texts[i].text);
-    }
+    tables_drop_texts(rules);
     rules_select(rules);
     sigma_filters_apply(rules);
     sigma_correlations_link(rules);
@@ -241,6 +252,7 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     rules->options.paths = NULL;
     rules->options.texts = NULL;
     rules->options.tags = NULL;
+    rules->options.tables = NULL;
     *out = rules;
     return PEN_OK;
 }
@@ -248,6 +260,7 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
 void pen_rules_free(struct pen_rules *rules)
 {
     if (rules != NULL) {
+        tables_free(rules);
         pen_arena_fini(&rules->arena);
         pen_buf_fini(&rules->hashed);
         free(rules->items);
@@ -433,8 +446,9 @@ static bool build_datadog(const struct pen_rules *rules, uint32_t index,
         if (source_verdict(rule->impl->trees[i], search->type) == SOURCE_NEVER) {
             continue;
         }
-        if (pen_query_parse(b->arena, rule->datadog->queries[i].text, &options, &tree, b->err) !=
-            PEN_OK) {
+        const struct pen_rule_query *query = &rule->datadog->queries[i];
+        if (pen_query_parse(b->arena, query->text, &options, &tree, b->err) != PEN_OK ||
+            tables_join(b, search_field, search, query, &tree) != PEN_OK) {
             list->count = before;
             return false;
         }

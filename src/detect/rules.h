@@ -78,6 +78,8 @@ struct pen_rules {
     uint32_t rejected;
     struct pen_rules_options options;
     struct pen_buf hashed;
+    struct rules_table *tables; /* tables.h */
+    uint32_t table_count;
 };
 
 /* ---- rules.c ---- */

@@ -16,9 +16,9 @@ struct piece_key {
 static pen_status put_key(struct pen_buf *key, const struct pen_pred *pred)
 {
     const uint64_t head[] = {
-        pred->op,          pred->field,  pred->field2,   pred->is_cased, pred->scalars_only,
-        pred->piece_count, pred->flags,  pred->cmp,      pred->part,     pred->ref,
-        pred->addr_bits,   pred->prefix, pred->text.len,
+        pred->op,          pred->field,  pred->field2,   pred->is_cased,       pred->scalars_only,
+        pred->piece_count, pred->flags,  pred->cmp,      pred->part,           pred->ref,
+        pred->addr_bits,   pred->prefix, pred->text.len, (uintptr_t)pred->set,
     };
     PEN_TRY(pen_buf_add(key, (pen_slice){(const uint8_t *)head, sizeof(head)}));
     PEN_TRY(pen_buf_add(key, (pen_slice){pred->addr, sizeof(pred->addr)}));

@@ -156,6 +156,8 @@ static bool test_text(void *ctx, pen_slice text)
         return pen_match_words(pred->pieces, pred->piece_count, text);
     case PEN_OP_REGEX:
         return pen_match_regex(test->scratch, test->pred->code, text);
+    case PEN_OP_SET:
+        return pen_set_has(pred->set, text);
     case PEN_OP_CIDR:
         return pen_match_cidr(pred, text);
     case PEN_OP_TIMEPART:

@@ -121,6 +121,16 @@ static uint64_t hash_list(const pen_slice *texts, uint32_t count, uint64_t hash)
     return hash;
 }
 
+static uint64_t hash_tables(const struct pen_rule_query *query, uint64_t hash)
+{
+    for (uint32_t i = 0; i < query->table_count; i++) {
+        const struct pen_rule_table *table = &query->tables[i];
+        const pen_slice texts[] = {table->column, table->field};
+        hash = hash_list(texts, PEN_COUNT(texts), hash ^ table->content.lo) + table->is_present;
+    }
+    return hash;
+}
+
 /* Of what makes its observations: queries, groups and values.  Names and texts of signals are not
  * in it. */
 static uint64_t definition_of(const struct pen_datadog *rule)
@@ -132,6 +142,7 @@ static uint64_t definition_of(const struct pen_datadog *rule)
         hash = hash_list(query->group_by, query->group_by_count, hash + query->group_by_count);
         hash = hash_list(query->values, query->value_count, hash + query->value_count);
         hash += query->has_optional_group_by;
+        hash = hash_tables(query, hash);
     }
     return hash;
 }

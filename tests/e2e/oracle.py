@@ -8,7 +8,7 @@ An event is a dict: id, time, promise (least event time that its object's key al
 `id`, and of each query the `judge` besides its text: a tree of
 
     ("and", tree...)  ("or", tree...)  ("not", tree)  ("all",)
-    ("is", path, text)  ("like", path, wildcard)  ("range", path, low, high)  ("exists", path)
+    ("is", path, text)  ("in", path, texts)  ("like", path, wildcard)  ("range", path, low, high)  ("exists", path)
 """
 import fnmatch
 import fractions
@@ -74,6 +74,8 @@ def holds(tree, record):
     if kind == "all":
         return True
     found = leaves(record, tree[1])
+    if kind == "in":
+        return any(as_text(leaf) in tree[2] for leaf in found)
     if kind == "exists":
         return bool(found)
     if kind == "is":

@@ -204,6 +204,22 @@ def made_over(random_, number, parts):
             "options": options, "tags": []}
 
 
+def add_tables(random_, rules, words):
+    """Some queries take only events whose values are in a reference table, or are not."""
+    for rule in rules:
+        for letter, query in zip("abcd", rule["queries"]):
+            if "sigma" in rule or random_.random() < 0.8:
+                continue
+            path, is_in = random_.choice(VALUES + GROUPS), random_.random() < 0.6
+            rows = random_.sample([*words, "7", "true", "3", "nobody"], random_.randint(1, 3))
+            name = f"{rule['id']}-{letter}"
+            rule.setdefault("tables", {})[name] = rows
+            rule.setdefault("referenceTables", []).append(
+                {"tableName": name, "columnName": "value", "logFieldPath": path, "ruleQueryName": letter, "checkPresence": is_in})
+            known = ("in", path, set(rows))
+            query["judge"] = ("and", query["judge"], known if is_in else ("not", known))
+
+
 # ---- events ----
 
 def made_times(random_, rules, count):
@@ -275,9 +291,10 @@ def made_set(seed, number, has_matches=False, count=60, overs=0):
     random_ = random.Random(f"{seed} {number}")
     names = [f"Made{number}Do{letter}" for letter in "ABC"]
     rules = [made_rule(random_, number * 10 + i, names) for i in range(random_.randint(1, 3))]
+    words = random_.sample(WORDS, random_.randint(1, 4))
+    add_tables(random_, rules, words)
     if has_matches and random_.random() < 0.3:
         rules.append(made_match(random_, number * 10 + 9, names))
-    words = random_.sample(WORDS, random_.randint(1, 4))
     times = made_times(random_, rules, random_.randint(5, count))
     events = [made_event(random_, made_record(random_, i, random_.choice(names), time, words), time, number)
               for i, time in enumerate(times)]

@@ -1,9 +1,11 @@
 """oracle_replay.py - made sets as rule files and CloudTrail objects, and the signals that a replay leaves."""
 import collections
+import csv
 import datetime
 import gzip
 import json
 import random
+import shutil
 import sqlite3
 
 import kit
@@ -17,7 +19,7 @@ def public(rule):
     """As Datadog's API has it: without what the oracle alone reads."""
     queries = [{name: value for name, value in query.items() if name not in ("judge", "places")} for query in rule["queries"]]
     cases = [{**case, "notifications": []} for case in rule["cases"]]
-    return {**rule, "queries": queries, "cases": cases}
+    return {**{name: value for name, value in rule.items() if name != "tables"}, "queries": queries, "cases": cases}
 
 
 def key_of(event, number):
@@ -83,7 +85,21 @@ def per_query(told, rule):
     return [told[name] for name in oracle.names_of(rule)] if isinstance(told, dict) else told
 
 
+def put_config(rules, folder):
+    """penstock.yaml, and the reference tables of rules, beside which it lies."""
+    tables = {name: rows for rule in rules for name, rows in rule.get("tables", {}).items()}
+    folder.mkdir()
+    for name, rows in tables.items():
+        with open(folder / f"{name}.csv", "w", encoding="utf-8", newline="") as out:
+            csv.writer(out).writerows([["number", "value"], *enumerate(rows)])
+    config = {"enrich": {"geoip": str(places())}, "reference_tables": {name: f"{name}.csv" for name in tables}}
+    (folder / "penstock.yaml").write_text(json.dumps(config))
+    return folder / "penstock.yaml"
+
+
 def put_rules(rules, folder):
+    shutil.rmtree(kit.WORK / "config", ignore_errors=True)
+    put_config(rules, kit.WORK / "config")
     folder.mkdir()
     (folder / "datadog.json").write_text(json.dumps([public(rule) for rule in rules if "sigma" not in rule]))
     for rule in rules:
@@ -104,7 +120,7 @@ def places():
 
 
 def args():
-    return (*ARGS, "--set", f"enrich.geoip={places()}")
+    return (*ARGS, "--config", kit.WORK / "config" / "penstock.yaml")
 
 
 def run(source, out, rules, *more):

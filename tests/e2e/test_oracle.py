@@ -44,11 +44,12 @@ def tally(rules, wanted, counts):
         counts[f"level {level(rule, by_id)}"] += 1
         counts["joined"] += len(rule["queries"]) > 1 and min(signal["events_per_query"]) > 0
         counts["then"] += "THEN" in rule["cases"][0]["condition"]
+        counts["tables"] += "tables" in rule
         counts["optional"] += '"N/A"' in signal["group"]
 
 
 def is_varied(counts, least, open_least):
-    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection", "match", "late", "joined", "then", "optional"), least)
+    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection", "match", "late", "joined", "then", "optional", "tables"), least)
     few = {kind: counts[kind] for kind, wanted in {**kinds, "open": open_least}.items() if counts[kind] < wanted}
     assert not few or len(sys.argv) > 3, f"too few of {few} to say anything"
 
@@ -193,13 +194,13 @@ def put_tests(rules, events, folder):
 def case_oracle_tests():
     """`rules test` comes to the same signals; records of a test lie in no object, so none is late."""
     (kit.WORK / "rules").mkdir()
-    count = 0
+    count, all_rules = 0, []
     for seed in seeds(30):
         rules, events = oracle_made.made_set("tests", seed)
+        all_rules += rules
         events = [{**event, "promise": None} for event in events]
         count += put_tests(rules, events, kit.WORK / "rules")
-    config = kit.WORK / "penstock.yaml"
-    config.write_text(f"enrich: {{geoip: {oracle_replay.places()}}}\n")
+    config = oracle_replay.put_config(all_rules, kit.WORK / "config")
     done = kit.run("rules", "test", "--config", config, kit.WORK / "rules", code=4)
     words = (done.stdout + done.stderr).decode("utf-8", "replace")
     assert f"{count} passed, {count} failed" in words and count > 20, (count, words[-3000:])

@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-FLOOR = {"base": 0, "embed": 0, "yaml": 1, "runtime": 1, "json": 1, "net": 2, "match": 2, "query": 3, "state": 3,
+FLOOR = {"base": 0, "embed": 0, "csv": 1, "yaml": 1, "runtime": 1, "json": 1, "net": 2, "match": 2, "query": 3, "state": 3,
          "classify": 3, "enrich": 3, "decode": 4, "text": 4, "normalize": 4, "detect": 4, "ship": 4, "signals": 4.5, "node": 5, "bench": 6,
          "cli": 7}
 root = pathlib.Path(sys.argv[1])

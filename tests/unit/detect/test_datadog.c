@@ -354,8 +354,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
         const char *member, *what;
     } rows[] = {
         {"\"type\":\"workload_security\"", "the rule type workload_security is not built yet"},
-        {"\"referenceTables\":[{\"tableName\":\"t\"}]",
-         "rules with reference tables are not built"},
         {"\"calculatedFields\":[{\"name\":\"n\",\"expression\":\"e\"}]",
          "rules with calculated fields are not built yet"},
         {"\"schedulingOptions\":{\"rrule\":\"x\"}", "scheduled rules are not built yet"},

@@ -126,6 +126,7 @@ static inline void put_pred(struct pen_buf *out, const struct names *names,
         break;
     case PEN_OP_REGEX:
     case PEN_OP_NULL:
+    case PEN_OP_SET:
     case PEN_OP_FIELDREF:
     case PEN_OP_TIMEPART:
     default:
