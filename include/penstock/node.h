@@ -74,6 +74,11 @@ struct pen_program {
     struct pen_program_list
         *suppressions;         /* by rule: those that are about it; NULL: there are none */
     struct pen_enrich *enrich; /* NULL: documents say what records say */
+    /* The tags that matchers report for its rules: from tag_begin on, less it; below tag_end. */
+    uint32_t tag_begin, tag_end;
+    /* A second rule set, apart from this one, that the same matchers ask in the same walk of a
+     * record; or NULL.  Its types, schemas, engines and enrichment are those of this program. */
+    struct pen_program *beside;
 };
 /* Names of a query in log search syntax to fields of a type: a pen_field_fn whose ctx is one. */
 struct pen_query_names {
@@ -106,7 +111,8 @@ struct pen_exclusion {
  * is noticed and one at the end, or one line that is drawn again and cleared at the end. */
 enum pen_compile_words { PEN_COMPILE_QUIET, PEN_COMPILE_LINES, PEN_COMPILE_TERMINAL };
 struct pen_program_options {
-    struct pen_rules_options rules; /* path_count 0: no rules */
+    struct pen_rules_options rules;         /* path_count 0: no rules */
+    const struct pen_rules_options *beside; /* of pen_program.beside; NULL: there is none */
     const char *types_dir;
     const char *cache_dir;
     const char *group_by;                   /* sigma.group_by; NULL: the default */
@@ -124,6 +130,17 @@ struct pen_program_options {
 PEN_MUST_USE pen_status pen_program_new(const struct pen_program_options *options,
                                         struct pen_program **out, struct pen_err *err);
 void pen_program_free(struct pen_program *program);
+struct pen_pass_options;
+/*
+ * pen_program_narrow - a pass that hands out matches alone need not read objects of types that no
+ * rule is for: sets its types to those that a rule, also of the program beside it, is for, among
+ * those that the pass wants.
+ *
+ * Objects whose keys tell no type are still read.  With as_type nothing is changed.
+ * names    the caller's, room for program->type_count + 1; borrowed by the pass
+ */
+void pen_program_narrow(struct pen_program *program, struct pen_pass_options *pass,
+                        const char **names);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);
@@ -319,24 +336,68 @@ PEN_MUST_USE pen_status pen_pass(const struct pen_pass_options *options, struct 
 
 struct pen_backtest_options {
     const struct pen_program *program; /* with rules; borrowed, as is limits */
-    /* Of it state.*, observation.groups_max, sigma.keep_alive and replay.slack count. */
+    /* Of it state.*, signal.*, observation.groups_max, sigma.keep_alive and replay.slack count. */
     const struct pen_replay_options *limits;
     const char *temp_dir; /* of the observation log; NULL: /tmp */
+    /* The pass reads from begin_ns on, but signals that were over before tell_from_ns are not told;
+     * from stages_begin_ns on the signals that rules over signals count are known. */
+    bool has_range;
+    int64_t begin_ns, tell_from_ns, stages_begin_ns;
 };
 struct pen_backtest;
 PEN_MUST_USE pen_status pen_backtest_new(const struct pen_backtest_options *options,
                                          struct pen_backtest **out, struct pen_err *err);
 void pen_backtest_free(struct pen_backtest *backtest); /* removes what it wrote; NULL is fine */
-/* In on_record of the pass, on any thread: appends what the matches of a record are to state. */
+/* In on_record of the pass, on any thread: appends what the matches of a record are to state.  Of a
+ * program with another one beside it, matches of its own rules alone. */
 PEN_MUST_USE pen_status pen_backtest_observe(const struct pen_backtest *backtest,
                                              const struct pen_pass_record *record,
                                              struct pen_buf *out, struct pen_err *err);
 /* In on_output, on the calling thread: takes those bytes.  Writes a run each 64 MiB. */
 PEN_MUST_USE pen_status pen_backtest_take(struct pen_backtest *backtest, pen_slice bytes,
                                           struct pen_err *err);
-/* After the pass, once: hands out every change of every signal, as pen_state_release does. */
+/* After the pass, once: hands out every change of every signal that a run would tell, as
+ * pen_state_release does; of rules over signals, too.  Suppressed ones are among them. */
 PEN_MUST_USE pen_status pen_backtest_end(struct pen_backtest *backtest, pen_signal_fn *fn,
                                          void *ctx, struct pen_err *err);
+struct pen_backtest_signal { /* as it was when it was told last; slices are the list's or
+                              * the program's */
+    char id[33];
+    uint32_t rule;
+    enum pen_severity severity;
+    bool cold, late, is_limited;
+    int64_t first_seen_ns, last_seen_ns;
+    uint64_t events_matched;
+    pen_slice rule_id, group, case_name;
+    pen_slice accounts, identities; /* several have U+001F between them */
+    pen_slice suppressed_by;        /* name of the suppression; empty: none */
+};
+struct pen_backtest_signals {
+    struct pen_backtest_signal *items; /* by rule id, group, first_seen, id */
+    uint32_t count;
+    uint64_t beyond; /* signals that there was no room for */
+    struct pen_arena arena;
+};
+/*
+ * pen_backtest_list - the same as pen_backtest_end, as a list of what was told, with suppressions.
+ *
+ * signals_max  of the list; more are only counted, and the rules over signals hear of them as if
+ *              nothing suppressed them
+ * out          pen_backtest_list_free it, whatever this returns
+ * Memory       about 300 bytes a signal
+ */
+PEN_MUST_USE pen_status pen_backtest_list(struct pen_backtest *backtest, uint64_t signals_max,
+                                          struct pen_backtest_signals *out, struct pen_err *err);
+void pen_backtest_list_free(struct pen_backtest_signals *list);
+struct pen_rule_cost;
+struct pen_backtest_cost {       /* what the rules of the program made the back-test do */
+    struct pen_rule_cost *rules; /* that matched, in the order of the set; the caller frees it */
+    uint32_t count;
+    uint64_t matches, observations, bytes; /* bytes before compression */
+    uint64_t observe_cpu_ns;               /* to make observations of matches, on all threads */
+    uint64_t state_cpu_ns;                 /* to sort, count and release them */
+};
+void pen_backtest_cost(const struct pen_backtest *backtest, struct pen_backtest_cost *out);
 
 /* ---- trial: the tests beside rules ---- */
 
@@ -441,6 +502,10 @@ static inline struct pen_enrich_options pen_replay_enrich(const struct pen_repla
 /* How far back the rules look from from_ns (INT64_MIN: 0) for their signals to be those of a longer
  * run: the longest of their windows, learning and forgetting times, and twice its keep-alive. */
 int64_t pen_warm_up_ns(const struct pen_rules *rules, int64_t keep_alive_ns, int64_t from_ns);
+/* From when on the signals that rules over signals count are those of a longer run, when reading
+ * begins at begin_ns. */
+int64_t pen_warm_up_stages_ns(const struct pen_rules *rules, int64_t keep_alive_ns, int64_t from_ns,
+                              int64_t begin_ns);
 
 /* What requests cost by the prices of the options, in billionths of a dollar. */
 uint64_t pen_price_nano_usd(const struct pen_replay_options *options, uint64_t gets, uint64_t lists,

@@ -40,21 +40,24 @@ static struct rule_count sum_of(struct rule_count *const *shards, uint32_t count
     return sum;
 }
 
-void costs_fill(const struct pen_rules *rules, struct rule_count *const *shards, uint32_t count,
-                struct pen_replay_result *r)
+uint32_t costs_list(const struct pen_rules *rules, struct rule_count *const *shards, uint32_t count,
+                    struct pen_rule_cost **out)
 {
-    r->costs = calloc((size_t)pen_rules_count(rules) + 1, sizeof(*r->costs));
-    PEN_CHECK(r->costs != NULL);
+    struct pen_rule_cost *costs = calloc((size_t)pen_rules_count(rules) + 1, sizeof(*costs));
+    uint32_t listed = 0;
+    PEN_CHECK(costs != NULL);
     for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
         const struct rule_count sum = sum_of(shards, count, i);
         if (sum.matches == 0) {
             continue;
         }
-        struct pen_rule_cost *cost = &r->costs[r->cost_count++];
+        struct pen_rule_cost *cost = &costs[listed++];
         *cost = (struct pen_rule_cost){
             .matches = sum.matches, .observations = sum.observations, .bytes = sum.bytes};
         cost->cpu_ns = sum.measured == 0 ? 0 : sum.measured_ns * sum.matches / sum.measured;
         (void)snprintf(cost->id, sizeof(cost->id), "%.*s",
                        PEN_SLICE_FMT(pen_rules_at(rules, i)->id));
     }
+    *out = costs;
+    return listed;
 }

@@ -14,8 +14,9 @@ struct rule_count { /* of one rule, on one shard; written by its thread alone */
 struct rule_count *costs_new(const struct pen_rules *rules);
 /* An observation of the rule was made. */
 void costs_observation(struct rule_count *counts, const struct pen_observation *o);
-/* Fills result->costs from the arrays of all shards, which write no more. */
-void costs_fill(const struct pen_rules *rules, struct rule_count *const *shards, uint32_t count,
-                struct pen_replay_result *result);
+/* The rules that matched, in the order of the set, from the arrays of all shards, which write no
+ * more; the caller frees *out, which is never NULL. */
+uint32_t costs_list(const struct pen_rules *rules, struct rule_count *const *shards, uint32_t count,
+                    struct pen_rule_cost **out);
 
 #endif

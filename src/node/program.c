@@ -172,9 +172,51 @@ static pen_status group_fields(struct pen_program *program, struct pen_program_t
     return st;
 }
 
+/* What the rules of a program ask of a type; its schema is not sealed yet. */
+static pen_status build_rules(struct pen_program *program,
+                              const struct pen_program_options *options,
+                              struct pen_program_type *entry, struct pen_err *err)
+{
+    PEN_TRY(build_queries(program, options, entry, err));
+    PEN_TRY(exclude_queries(program->exclusions, program->exclusion_count, &program->arena, entry,
+                            err));
+    if (entry->query_count == 0 || options->build != NULL) {
+        return PEN_OK;
+    }
+    PEN_TRY(group_fields(program, entry, err));
+    return program_counted(program, entry, err);
+}
+
+/* The same of the rules beside those; *queries are then those of both, ascending by tag. */
+static pen_status build_beside(struct pen_program *program,
+                               const struct pen_program_options *options,
+                               struct pen_program_type *entry, struct pen_query **queries,
+                               struct pen_err *err)
+{
+    struct pen_program *beside = program->beside;
+    struct pen_program_type *other = &beside->by_type[entry->type->id];
+    *other = (struct pen_program_type){.type = entry->type, .schema = entry->schema};
+    PEN_TRY(build_rules(beside, options, other, err));
+    const size_t count = (size_t)entry->query_count + other->query_count;
+    struct pen_query *all = PEN_NEW_N(&program->arena, struct pen_query, count + 1);
+    if (all == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    for (uint32_t i = 0; i < entry->query_count; i++) {
+        all[i] = entry->queries[i];
+    }
+    for (uint32_t i = 0; i < other->query_count; i++) {
+        all[entry->query_count + i] = other->queries[i];
+        all[entry->query_count + i].tag += beside->tag_begin;
+    }
+    *queries = all;
+    return PEN_OK;
+}
+
 static pen_status build_type(struct pen_program *program, const struct pen_program_options *options,
                              struct pen_program_type *entry, struct pen_err *err)
 {
+    struct pen_query *queries = NULL;
     if (entry->type->format != PEN_FORMAT_JSON) {
         struct pen_err why = {0};
         const pen_status good = pen_text_check(entry->type, &why);
@@ -185,17 +227,15 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
     }
     const uint32_t enrich = program->enrich == NULL ? 0 : pen_enrich_parts(program->enrich);
     PEN_TRY(pen_schema_new_enriched(entry->type, enrich, &entry->schema, err));
-    pen_status st = build_queries(program, options, entry, err);
-    if (st == PEN_OK) {
-        st = exclude_queries(options->exclusions, options->exclusion_count, &program->arena, entry,
-                             err);
-    }
-    if (st == PEN_OK && entry->query_count > 0 && options->build == NULL) {
-        st = group_fields(program, entry, err);
-        st = st == PEN_OK ? program_counted(program, entry, err) : st;
+    pen_status st = build_rules(program, options, entry, err);
+    queries = entry->queries;
+    uint32_t count = entry->query_count;
+    if (st == PEN_OK && program->beside != NULL) {
+        st = build_beside(program, options, entry, &queries, err);
+        count += program->beside->by_type[entry->type->id].query_count;
     }
     pen_schema_seal(entry->schema);
-    if (st != PEN_OK || entry->query_count == 0) {
+    if (st != PEN_OK || count == 0) {
         return st;
     }
     struct compiling compiling = {.words = options->words, .began_ns = pen_clock_mono_ns()};
@@ -205,8 +245,7 @@ static pen_status build_type(struct pen_program *program, const struct pen_progr
                                               .is_stopped = options->is_stopped,
                                               .is_compiling = is_told ? on_compiling : NULL,
                                               .ctx = &compiling};
-    const pen_status made =
-        pen_engine_compile(entry->queries, entry->query_count, &engine, &entry->engine, err);
+    const pen_status made = pen_engine_compile(queries, count, &engine, &entry->engine, err);
     compiling_end(&compiling, made == PEN_OK);
     return made;
 }
@@ -234,14 +273,11 @@ static void env_observe(struct pen_program *program)
     }
 }
 
-static pen_status program_fill(struct pen_program *program,
-                               const struct pen_program_options *options, struct pen_err *err)
+/* What is made of a rule set before the types: what groups its matches, what its events tell. */
+static pen_status rules_prepare(struct pen_program *program,
+                                const struct pen_program_options *options, struct pen_err *err)
 {
-    PEN_TRY(parts_load(program, options, err));
     PEN_TRY(group_names(program, options->group_by, err));
-    PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
-    program->exclusions = options->exclusions;
-    program->exclusion_count = options->exclusion_count;
     program->type_count = pen_types_count(program->types);
     program->by_type = PEN_NEW_N(&program->arena, struct pen_program_type, program->type_count);
     if (program->by_type == NULL) {
@@ -249,6 +285,46 @@ static pen_status program_fill(struct pen_program *program,
     }
     PEN_TRY(suppress_link(program, err));
     env_observe(program);
+    return PEN_OK;
+}
+
+static struct pen_program *program_alloc(struct pen_err *err)
+{
+    struct pen_program *program = calloc(1, sizeof(*program));
+    if (program == NULL) {
+        (void)PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+        return NULL;
+    }
+    pen_arena_init(&program->arena, (size_t)1 << 30);
+    program->tag_end = PEN_EXCLUDE_TAG;
+    return program;
+}
+
+static pen_status beside_open(struct pen_program *program,
+                              const struct pen_program_options *options, struct pen_err *err)
+{
+    PEN_CHECK(options->build == NULL && options->exclusion_count == 0);
+    program->beside = program_alloc(err);
+    if (program->beside == NULL) {
+        return PEN_E_NOMEM;
+    }
+    program->tag_end = pen_rules_count(program->rules) * PEN_RULE_QUERIES_MAX;
+    program->beside->tag_begin = program->tag_end;
+    program->beside->types = program->types;
+    program->beside->enrich = program->enrich;
+    PEN_TRY(pen_rules_load(options->beside, &program->beside->rules, err));
+    return rules_prepare(program->beside, options, err);
+}
+
+static pen_status program_fill(struct pen_program *program,
+                               const struct pen_program_options *options, struct pen_err *err)
+{
+    PEN_TRY(parts_load(program, options, err));
+    PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
+    program->exclusions = options->exclusions;
+    program->exclusion_count = options->exclusion_count;
+    PEN_TRY(rules_prepare(program, options, err));
+    PEN_TRY(options->beside == NULL ? PEN_OK : beside_open(program, options, err));
     for (uint32_t i = 0; i < program->type_count; i++) {
         struct pen_program_type *entry = &program->by_type[i];
         entry->type = pen_types_at(program->types, i);
@@ -261,11 +337,10 @@ static pen_status program_fill(struct pen_program *program,
 pen_status pen_program_new(const struct pen_program_options *options, struct pen_program **out,
                            struct pen_err *err)
 {
-    struct pen_program *program = calloc(1, sizeof(*program));
+    struct pen_program *program = program_alloc(err);
     if (program == NULL) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+        return PEN_E_NOMEM;
     }
-    pen_arena_init(&program->arena, (size_t)1 << 30);
     const pen_status st = program_fill(program, options, err);
     if (st != PEN_OK) {
         pen_program_free(program);
@@ -279,6 +354,11 @@ void pen_program_free(struct pen_program *program)
 {
     if (program == NULL) {
         return;
+    }
+    if (program->beside != NULL) { /* all else of it is this program's */
+        pen_rules_free(program->beside->rules);
+        pen_arena_fini(&program->beside->arena);
+        free(program->beside);
     }
     for (uint32_t i = 0; program->by_type != NULL && i < program->type_count; i++) {
         pen_engine_free(program->by_type[i].engine);

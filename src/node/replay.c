@@ -273,12 +273,6 @@ static pen_status job_begin(struct control *c, struct pen_err *err)
     return control_resume(c, err);
 }
 
-/* Whether a record of the type can match a rule. */
-static bool has_rules(const struct pen_program_type *entry)
-{
-    return entry->query_count > 0 && entry->queries[0].tag < PEN_EXCLUDE_TAG;
-}
-
 /*
  * Without documents, objects of types that no rule is for need not be read: the run goes on as if
  * --types named the others.  Objects whose keys tell no type are read.
@@ -286,28 +280,21 @@ static bool has_rules(const struct pen_program_type *entry)
 static pen_status types_narrow(struct control *c, struct pen_err *err)
 {
     const struct pen_replay_options *o = c->options;
-    uint32_t count = 0;
-    if (!o->signals_only || o->as_type != NULL) {
+    if (!o->signals_only) {
         return PEN_OK;
     }
     c->types_needed = calloc((size_t)c->program->type_count + 1, sizeof(char *));
     if (c->types_needed == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "types: out of memory");
     }
-    for (uint32_t i = 0; i < c->program->type_count; i++) {
-        const pen_slice name = c->program->by_type[i].type->name;
-        if (has_rules(&c->program->by_type[i]) &&
-            planner_name_wanted(o->types, o->type_count, o->not_types, o->not_type_count, name)) {
-            const pen_slice copy = pen_arena_dup(&c->program->arena, name);
-            PEN_CHECK(copy.ptr != NULL);
-            c->types_needed[count++] = (const char *)copy.ptr;
-        }
-    }
-    if (count == 0) { /* no name at all would mean every type */
-        c->types_needed[count++] = "unknown";
-    }
-    c->own.types = c->types_needed;
-    c->own.type_count = count;
+    struct pen_pass_options wanted = {.as_type = o->as_type,
+                                      .types = o->types,
+                                      .type_count = o->type_count,
+                                      .not_types = o->not_types,
+                                      .not_type_count = o->not_type_count};
+    pen_program_narrow(c->program, &wanted, c->types_needed);
+    c->own.types = wanted.types;
+    c->own.type_count = wanted.type_count;
     return PEN_OK;
 }
 
@@ -518,7 +505,7 @@ static void result_fill(struct control *c, bool is_good)
     stages_counters(c->stages, &r->state);
     limits_tell(c, r);
     if (is_good && !c->is_draining && c->costs[0] != NULL) { /* all shards said their last word */
-        costs_fill(c->program->rules, c->costs, c->shards, r);
+        r->cost_count = costs_list(c->program->rules, c->costs, c->shards, &r->costs);
     }
     r->rss_bytes_max = pen_host_rss_max();
 }

@@ -65,3 +65,35 @@ void record_time(struct pen_totals *totals, int64_t time_ns)
         totals->time_last_ns = time_ns;
     }
 }
+
+/* Whether a record of the type can match a rule. */
+static bool has_rules(const struct pen_program *program, uint32_t type)
+{
+    const struct pen_program_type *entry = &program->by_type[type];
+    return (entry->query_count > 0 && entry->queries[0].tag < PEN_EXCLUDE_TAG) ||
+           (program->beside != NULL && program->beside->by_type[type].query_count > 0);
+}
+
+void pen_program_narrow(struct pen_program *program, struct pen_pass_options *pass,
+                        const char **names)
+{
+    uint32_t count = 0;
+    if (pass->as_type != NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < program->type_count; i++) {
+        const pen_slice name = program->by_type[i].type->name;
+        if (has_rules(program, i) &&
+            planner_name_wanted(pass->types, pass->type_count, pass->not_types,
+                                pass->not_type_count, name)) {
+            const pen_slice copy = pen_arena_dup(&program->arena, name);
+            PEN_CHECK(copy.ptr != NULL);
+            names[count++] = (const char *)copy.ptr;
+        }
+    }
+    if (count == 0) { /* no name at all would mean every type */
+        names[count++] = "unknown";
+    }
+    pass->types = names;
+    pass->type_count = count;
+}

@@ -48,6 +48,13 @@ int64_t pen_warm_up_ns(const struct pen_rules *rules, int64_t keep_alive_ns, int
     return needs.events + needs.stages * needs.signals;
 }
 
+int64_t pen_warm_up_stages_ns(const struct pen_rules *rules, int64_t keep_alive_ns, int64_t from_ns,
+                              int64_t begin_ns)
+{
+    const struct needs needs = needs_of(rules, keep_alive_ns, from_ns);
+    return begin_ns + needs.events + (needs.stages > 1 ? (needs.stages - 1) * needs.signals : 0);
+}
+
 /* ---- the part that only learns ---- */
 
 static pen_status learned_read(struct control *c, int64_t *learned_ns, struct pen_err *err)
@@ -126,8 +133,7 @@ pen_status warm_up_begin(struct control *c, struct pen_err *err)
         text[pen_format_time(c->own.from_ns, text)] = '\0';
         SAY(c, INFO, "penstock: warm-up from %s on: its records make no documents\n", text);
     }
-    const struct needs needs = needs_of(c->program->rules, c->options->keep_alive_ns, from_ns);
-    c->stages_begin_ns = c->own.from_ns + needs.events;
-    c->stages_begin_ns += needs.stages > 1 ? (needs.stages - 1) * needs.signals : 0;
+    c->stages_begin_ns = pen_warm_up_stages_ns(c->program->rules, c->options->keep_alive_ns,
+                                               from_ns, c->own.from_ns);
     return PEN_OK;
 }
