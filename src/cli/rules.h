@@ -12,6 +12,7 @@ int rules_list(int argc, char **argv);
 int rules_explain(int argc, char **argv);
 int rules_match(int argc, char **argv);
 int rules_test(int argc, char **argv);
+int rules_diff(int argc, char **argv);
 
 #define RULES_NAMES_MAX 256U
 struct rules_pick { /* what --rules, --min-level, --tag, --config say; texts stay in argv */
@@ -25,7 +26,7 @@ struct rules_pick { /* what --rules, --min-level, --tag, --config say; texts sta
 };
 /* All zero is empty.  Frees what --config took. */
 void rules_pick_fini(struct rules_pick *pick);
-extern const struct cli_option rules_pick_options[];
+extern const struct cli_option rules_pick_options[]; /* the first is --rules */
 /* As cli_pick_take. */
 bool rules_pick_take(struct rules_pick *pick, int id, char *value, bool *is_good);
 /* A path more; false after words. */
