@@ -1,8 +1,8 @@
 /* tested by tests/e2e/test_replay.py */
 #include "penstock/runtime.h"
 
+#include "job_args.h"
 #include "replay_args.h"
-#include "retry.h"
 
 #include <signal.h>
 #include <stdio.h>

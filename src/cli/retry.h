@@ -15,7 +15,4 @@ struct retry_call {
 /* The exit code, as replay gives it; 2 when the folder does not tell how its job was given. */
 int retry_run(const struct retry_call *call);
 
-/* The arguments of a replay and its working folder as text, and back.  NULL: out of memory. */
-char *arguments_text(int argc, char **argv);
-
 #endif
