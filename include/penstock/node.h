@@ -303,6 +303,8 @@ struct pen_pass_options {
     /* Folders, files, "-" (one object on standard input); or buckets, nothing else with them. */
     const char *const *sources;
     uint32_t source_count;
+    /* NULL, or one for each of sources, which are files then, there or not: their keys. */
+    const char *const *keys;
     const char *as_type;    /* NULL: by key */
     bool all_records;       /* also those that nothing matches */
     int64_t from_ns, to_ns; /* INT64_MIN / INT64_MAX: open */

@@ -95,7 +95,8 @@ PEN_MUST_USE pen_status pen_signals_resolve(struct pen_signals *signals, const c
 
 struct pen_signal_event_row { /* a stored event of a signal; borrowed like pen_signal_row */
     pen_slice event_id, index_name, object, query;
-    pen_slice event;                  /* JSON on one line, or NULL when it was not kept */
+    pen_slice event;                  /* JSON on one line, or NULL: neither kept nor told */
+    pen_slice reason;                 /* why event is NULL, as pen_signals_event_tell had it */
     pen_slice name, actor, source_ip; /* as the event tells, or NULL */
     int64_t event_time_ns, record;
 };
@@ -103,6 +104,17 @@ typedef pen_status pen_signal_event_fn(void *ctx, const struct pen_signal_event_
 /* In the order (event time, event id). */
 PEN_MUST_USE pen_status pen_signals_events(struct pen_signals *signals, const char *id,
                                            pen_signal_event_fn *fn, void *ctx, struct pen_err *err);
+
+/*
+ * pen_signals_event_tell - what is known by now of an event whose text was not kept.
+ *
+ * event    its JSON as read again, or empty
+ * reason   for people, when event is empty
+ * pen_signals_events of this connection gives it from then on; the database stays as it is.
+ */
+PEN_MUST_USE pen_status pen_signals_event_tell(struct pen_signals *signals, const char *id,
+                                               pen_slice event_id, pen_slice event,
+                                               const char *reason, struct pen_err *err);
 
 struct pen_signal_change_row { /* a row of signal_history */
     int64_t time_ns;

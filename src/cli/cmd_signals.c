@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_signals.py */
 #include "penstock/signals.h"
 
+#include "events_read.h"
 #include "options.h"
 #include "signal_view.h"
 #include "signals_help.h"
@@ -41,6 +42,7 @@ enum signals_option {
     OPT_ASSIGNEE,
     OPT_NOTE,
     OPT_USER,
+    OPT_READS,
     OPT_HELP
 };
 /* Those that every verb has end each table. */
@@ -61,8 +63,9 @@ static const struct cli_option list_options[] = {{"--state", OPT_STATE, true},
                                                  {"--sort", OPT_SORT, true},
                                                  {"--mode", OPT_MODE, true},
                                                  COMMON_OPTIONS};
-static const struct cli_option show_options[] = {COMMON_OPTIONS};
-static const struct cli_option events_options[] = {{"--limit", OPT_LIMIT, true}, COMMON_OPTIONS};
+static const struct cli_option show_options[] = {{"--reads", OPT_READS, true}, COMMON_OPTIONS};
+static const struct cli_option events_options[] = {
+    {"--limit", OPT_LIMIT, true}, {"--reads", OPT_READS, true}, COMMON_OPTIONS};
 static const struct cli_option triage_options[] = {
     {"--state", OPT_STATE, true},       {"--reason", OPT_REASON, true},
     {"--assignee", OPT_ASSIGNEE, true}, {"--note", OPT_NOTE, true},
@@ -90,6 +93,7 @@ struct args {
     struct pen_signals_filter filter;
     enum pen_triage_state state;
     struct pen_triage triage;
+    struct events_read_call reads;
     const char **words; /* ids as given; room for all arguments */
     uint32_t word_count;
     int severity_option; /* which of the two was given */
@@ -241,6 +245,11 @@ static int take(struct args *args, int option, const char *value)
         return 0;
     case OPT_STATE:
         return take_state(args, value);
+    case OPT_READS:
+        args->reads.has_reads_max = pen_parse_u64(pen_slice_str(value), &args->reads.reads_max);
+        return args->reads.has_reads_max
+                   ? 0
+                   : cli_bad_value(&args->parser, value, "a number of objects, 0 for none");
     case OPT_REASON:
         return take_reason(args, value);
     case OPT_ASSIGNEE:
@@ -418,6 +427,25 @@ static pen_status run_triage(struct args *args, struct signal_view *view,
     return st;
 }
 
+/* Texts that were not kept, of as many events as will be shown. */
+static pen_status read_again(struct args *args, const struct signal_view *view,
+                             struct pen_signals *signals, const char *id, struct pen_err *err)
+{
+    struct events_read_counts counts;
+    const bool is_show = args->verb == &verbs[VERB_SHOW];
+    args->reads.out_dir = args->out_dir;
+    args->reads.id = id;
+    args->reads.events_max = is_show && !view->json ? SIGNAL_VIEW_EVENTS : args->filter.limit;
+    PEN_TRY(events_read(signals, &args->reads, &counts, err));
+    if (counts.objects > 0) {
+        (void)fprintf(stderr,
+                      "penstock: of %" PRIu64 " events without a text %" PRIu64
+                      " were read again, from %" PRIu64 " objects\n",
+                      counts.events, counts.found, counts.objects);
+    }
+    return PEN_OK;
+}
+
 static pen_status run_verb(struct args *args, struct signal_view *view, struct pen_signals *signals,
                            struct pen_err *err)
 {
@@ -431,13 +459,15 @@ static pen_status run_verb(struct args *args, struct signal_view *view, struct p
     pen_status st = resolve(args, signals, full, err);
     if (st != PEN_OK) {
         args->is_told = true;
-    } else if (args->verb == &verbs[VERB_SHOW]) {
-        st = signal_view_show(view, signals, full[0], err);
-    } else if (args->verb == &verbs[VERB_EVENTS]) {
-        view->limit = args->filter.limit;
-        st = pen_signals_events(signals, full[0], signal_view_event, view, err);
-    } else {
+    } else if (args->verb == &verbs[VERB_TRIAGE]) {
         st = run_triage(args, view, signals, full, err);
+    } else {
+        view->limit = args->filter.limit;
+        st = read_again(args, view, signals, full[0], err);
+        st = st != PEN_OK ? st
+             : args->verb == &verbs[VERB_SHOW]
+                 ? signal_view_show(view, signals, full[0], err)
+                 : pen_signals_events(signals, full[0], signal_view_event, view, err);
     }
     free(full);
     return st;

@@ -13,7 +13,6 @@
 #define FIXED_COLUMNS 84U /* of a row, without rule and actor */
 #define FIXED_NARROW 60U
 #define LIST_WORDS 10U
-#define EVENTS_SHOWN 10U
 
 static pen_slice lit(const char *text)
 {
@@ -175,7 +174,9 @@ static pen_status event_json(struct pen_buf *out, const struct pen_signal_event_
     PEN_TRY(members(out, items, PEN_COUNT(items)));
     PEN_TRY(pen_buf_printf(out, ",\"record\":%" PRId64 ",\"event\":", row->record));
     if (row->event.ptr == NULL) { /* the line says where the record is */
-        return pen_buf_printf(out, "null,\"event_reason\":\"%s\"}", NOT_KEPT);
+        PEN_TRY(pen_buf_printf(out, "null,\"event_reason\":\""));
+        PEN_TRY(pen_json_escape(out, row->reason.ptr == NULL ? lit(NOT_KEPT) : row->reason));
+        return pen_buf_add(out, PEN_SLICE_LIT("\"}"));
     }
     PEN_TRY(pen_buf_add(out, row->event));
     return pen_buf_add_byte(out, '}');
@@ -192,7 +193,13 @@ static void event_line(struct screen *s, const struct pen_signal_event_row *row)
     screen_text(s, or_dash(row->source_ip), STYLE_PLAIN);
     gap();
     screen_text(s, row->object, STYLE_FAINT);
-    (void)printf(":%" PRId64 "\n", row->record);
+    (void)printf(":%" PRId64, row->record);
+    if (row->reason.ptr != NULL) {
+        (void)fputs("  (", stdout);
+        screen_text(s, row->reason, STYLE_FAINT);
+        (void)putchar(')');
+    }
+    (void)putchar('\n');
 }
 
 pen_status signal_view_event(void *ctx, const struct pen_signal_event_row *row)
@@ -345,7 +352,7 @@ static pen_status show_event(void *ctx, const struct pen_signal_event_row *row)
     if (view->shown == 1) {
         (void)puts("\nevents");
     }
-    if (view->shown <= EVENTS_SHOWN) {
+    if (view->shown <= SIGNAL_VIEW_EVENTS) {
         (void)fputs("  ", stdout);
         event_line(view->screen, row);
     }
@@ -412,8 +419,8 @@ static pen_status show_parts(struct signal_view *view, struct pen_signals *signa
     PEN_TRY(view->json ? pen_buf_printf(&view->line, ",\"events\":[") : PEN_OK);
     view->shown = 0;
     PEN_TRY(pen_signals_events(signals, id, show_event, view, err));
-    if (!view->json && view->shown > EVENTS_SHOWN) {
-        (void)printf("  and %" PRIu64 " more that are stored\n", view->shown - EVENTS_SHOWN);
+    if (!view->json && view->shown > SIGNAL_VIEW_EVENTS) {
+        (void)printf("  and %" PRIu64 " more that are stored\n", view->shown - SIGNAL_VIEW_EVENTS);
     }
     PEN_TRY(view->json ? pen_buf_printf(&view->line, "],\"history\":[") : PEN_OK);
     view->shown = 0;

@@ -7,6 +7,8 @@
 
 #include "screen.h"
 
+#define SIGNAL_VIEW_EVENTS 10U /* that people are shown of a signal */
+
 struct signal_view {
     struct screen *screen;
     const char *out_dir; /* for the commands to look further */

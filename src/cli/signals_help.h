@@ -31,6 +31,8 @@ static const char help_show[] =
     "\n"
     "  ID                   32 hex digits, or the first 4 or more\n"
     "  --out DIR            the folder of the replay (penstock-out)\n"
+    "  --reads N            objects read at most for events whose text was not kept\n"
+    "                       (signal.reads_max); 0: none\n"
     "  --json               one object: the signal with its `events` and its `history`\n";
 static const char help_events[] =
     "penstock signals events [options] ID   the events that are stored with a signal\n"
@@ -38,8 +40,13 @@ static const char help_events[] =
     "  ID                   32 hex digits, or the first 4 or more\n"
     "  --out DIR            the folder of the replay (penstock-out)\n"
     "  --limit N            at most N events\n"
+    "  --reads N            objects read at most for events whose text was not kept\n"
+    "                       (signal.reads_max); 0: none\n"
     "  --json               NDJSON, the whole record in `event`; else a line an event:\n"
-    "                       time, event name, actor, source address, object:record\n";
+    "                       time, event name, actor, source address, object:record\n"
+    "\n"
+    "A text that was not kept is read again from the job's sources, with their credentials, and\n"
+    "is there when the record is the same still; else `event_reason` tells why it is not.\n";
 static const char help_triage[] =
     "penstock signals triage [options] ID...   decide on signals, all or none of them\n"
     "\n"

@@ -280,10 +280,21 @@ static pen_status sources_sort(struct pass *p, struct pen_err *err)
     return PEN_OK;
 }
 
+/* Files that are named by path and key: none is looked for, a missing one is a failed read. */
+static pen_status named_add(struct pass *p, struct pen_err *err)
+{
+    const struct pen_pass_options *o = p->options;
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; st == PEN_OK && i < o->source_count; i++) {
+        st = planner_unit_add(&p->planner, strdup(o->sources[i]), strdup(o->keys[i]), true);
+    }
+    return st == PEN_OK ? PEN_OK : PEN_FAIL(err, st, PEN_NO_OFFSET, "pass: out of memory");
+}
+
 static pen_status plan_open(struct pass *p, struct pen_err *err)
 {
     const struct pen_pass_options *o = p->options;
-    PEN_TRY(sources_sort(p, err));
+    PEN_TRY(o->keys == NULL ? sources_sort(p, err) : PEN_OK);
     p->plan = (struct pen_replay_options){.out_dir = "",
                                           .sources = p->sources,
                                           .source_count = p->source_count,
@@ -307,6 +318,7 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
         p->plan.s3 = o->reads->s3;
     }
     PEN_TRY(planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err));
+    PEN_TRY(o->keys == NULL ? PEN_OK : named_add(p, err));
     if (p->planner.bucket_count > 0 && p->stream_count > 0) {
         return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
                         "sources in S3 and others cannot be read together");

@@ -72,6 +72,47 @@ pen_status pen_signals_resolve(struct pen_signals *signals, const char *text,
                                         "%s is the beginning of several ids", prefix);
 }
 
+/* What was told of events in this connection: in memory, and gone with it. */
+static const char told_sql[] =
+    "PRAGMA temp_store = MEMORY;"
+    "CREATE TEMP TABLE IF NOT EXISTS told(signal_id TEXT, event_id TEXT, event TEXT, reason TEXT,"
+    " PRIMARY KEY(signal_id, event_id))";
+
+static pen_status told_open(struct pen_signals *signals, struct pen_err *err)
+{
+    if (signals->has_told) {
+        return PEN_OK;
+    }
+    signals->has_told = sqlite3_exec(signals->db, told_sql, NULL, NULL, NULL) == SQLITE_OK;
+    return signals->has_told ? PEN_OK : signals_fail(signals, err);
+}
+
+static void bind_slice(sqlite3_stmt *statement, int at, pen_slice text)
+{
+    PEN_CHECK(sqlite3_bind_text(statement, at, (const char *)text.ptr, (int)text.len,
+                                SQLITE_STATIC) == SQLITE_OK);
+}
+
+pen_status pen_signals_event_tell(struct pen_signals *signals, const char *id, pen_slice event_id,
+                                  pen_slice event, const char *reason, struct pen_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    PEN_TRY(told_open(signals, err));
+    PEN_TRY(signals_prepare(signals, "INSERT OR REPLACE INTO told VALUES(?1, ?2, ?3, ?4)",
+                            &statement, err));
+    bind_slice(statement, 1, pen_slice_str(id));
+    bind_slice(statement, 2, event_id);
+    if (event.len > 0) {
+        bind_slice(statement, 3, event);
+    } else {
+        bind_slice(statement, 4, pen_slice_str(reason));
+    }
+    const int code = sqlite3_step(statement);
+    const pen_status st = code == SQLITE_DONE ? PEN_OK : signals_fail(signals, err);
+    (void)sqlite3_finalize(statement);
+    return st;
+}
+
 /* Name, actor and address stand where the log type has them: the first of the paths that is there.
  */
 static const char events_sql[] =
@@ -80,14 +121,17 @@ static const char events_sql[] =
     " coalesce(json_extract(e, '$.userIdentity.sessionContext.sessionIssuer.arn'),"
     " json_extract(e, '$.userIdentity.arn'), json_extract(e, '$.userIdentity.principalId'),"
     " json_extract(e, '$.userIdentity.invokedBy')),"
-    " json_extract(e, '$.sourceIPAddress')"
-    " FROM (SELECT *, iif(json_valid(event), json(event), NULL) AS e FROM signal_events"
-    " WHERE signal_id = :id) ORDER BY event_time_ns, event_id";
+    " json_extract(e, '$.sourceIPAddress'), reason"
+    " FROM (SELECT s.*, t.reason AS reason, iif(json_valid(coalesce(s.event, t.event)),"
+    " json(coalesce(s.event, t.event)), NULL) AS e FROM signal_events s"
+    " LEFT JOIN told t USING(signal_id, event_id) WHERE s.signal_id = :id)"
+    " ORDER BY event_time_ns, event_id";
 
 pen_status pen_signals_events(struct pen_signals *signals, const char *id, pen_signal_event_fn *fn,
                               void *ctx, struct pen_err *err)
 {
     sqlite3_stmt *statement = NULL;
+    PEN_TRY(told_open(signals, err));
     PEN_TRY(signals_prepare(signals, events_sql, &statement, err));
     signals_bind_text(statement, ":id", id);
     pen_status st = PEN_OK;
@@ -103,7 +147,8 @@ pen_status pen_signals_events(struct pen_signals *signals, const char *id, pen_s
                                                  .event = signals_column(statement, 6),
                                                  .name = signals_column(statement, 7),
                                                  .actor = signals_column(statement, 8),
-                                                 .source_ip = signals_column(statement, 9)};
+                                                 .source_ip = signals_column(statement, 9),
+                                                 .reason = signals_column(statement, 10)};
         st = fn(ctx, &row);
     }
     if (st == PEN_OK && code != SQLITE_DONE) {

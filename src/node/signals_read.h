@@ -11,6 +11,7 @@
 
 struct pen_signals {
     sqlite3 *db;
+    bool has_told; /* the table of what was told of events is there */
 };
 /* The connection's last error as a status. */
 PEN_MUST_USE pen_status signals_fail(struct pen_signals *signals, struct pen_err *err);
