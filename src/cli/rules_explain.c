@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_rules.py */
 #include "explain.h"
 #include "rules.h"
+#include "signal_explain.h"
 #include "told.h"
 
 #include <inttypes.h>
@@ -9,6 +10,8 @@
 
 static const char help[] =
     "penstock rules explain [options] --rule ID EVENT   why an event matches a rule, or not\n"
+    "penstock rules explain [options] --signal ID       why there is a signal: which events made "
+    "it\n"
     "\n"
     "  EVENT  a file with one record or more, or - (standard input)\n"
     "\n"
@@ -17,26 +20,43 @@ static const char help[] =
     "  --record N           only this record of EVENT, counted from 0\n"
     "  --config FILE        penstock.yaml: its rules and placeholders\n"
     "  --as TYPE            the log type (default: the one that the rule is for)\n"
-    "  --json               a document a record\n"
+    "  --json               a document a record, or one of the signal\n"
+    "  --signal ID          a signal of --out DIR (penstock-out); its first 4 digits or more do\n"
+    "  --reads N            objects read at most for its events whose text was not kept\n"
+    "                       (signal.reads_max); 0: none\n"
     "\n"
-    "Each condition of the rule with its verdict and the values of its field.\n"
+    "Each condition of the rule with its verdict and the values of its field.  Of a signal: what "
+    "its\n"
+    "rule looks for, the case that was reached, and its events with the query that each matched, "
+    "its\n"
+    "number among those, actor, address, object:record.  Rules are those of the job, or --rules.\n"
     "\n"
-    "Exit: 0 done, 1 there is no such record, 2 usage, 3 config, 4 the rule is not good.\n";
+    "Exit: 0 done, 1 there is no such record or signal, 2 usage, 3 config, 4 the rule is not "
+    "good.\n";
 
-enum explain_id { OPT_RULE = 1, OPT_RECORD, OPT_AS, OPT_JSON, OPT_HELP };
-static const struct cli_option options[] = {{"--rule", OPT_RULE, true},
-                                            {"--record", OPT_RECORD, true},
-                                            {"--as", OPT_AS, true},
-                                            {"--json", OPT_JSON, false},
-                                            {"--help", OPT_HELP, false},
-                                            {"-h", OPT_HELP, false},
-                                            {NULL, 0, false}};
+enum explain_id {
+    OPT_RULE = 1,
+    OPT_RECORD,
+    OPT_AS,
+    OPT_JSON,
+    OPT_SIGNAL,
+    OPT_OUT,
+    OPT_READS,
+    OPT_HELP
+};
+static const struct cli_option options[] = {
+    {"--rule", OPT_RULE, true},     {"--record", OPT_RECORD, true},
+    {"--as", OPT_AS, true},         {"--json", OPT_JSON, false},
+    {"--signal", OPT_SIGNAL, true}, {"--out", OPT_OUT, true},
+    {"--reads", OPT_READS, true},   {"--help", OPT_HELP, false},
+    {"-h", OPT_HELP, false},        {NULL, 0, false}};
 
 struct run {
     struct rules_pick rules;
     struct explain explain;
     struct told told;
     const char *rule, *as_type, *event;
+    struct signal_explain_call signal; /* id NULL: an event is explained */
     uint64_t record;
     bool has_record, wants_help, is_terminal;
     uint64_t written;
@@ -44,6 +64,17 @@ struct run {
 };
 
 /* ---- the command line ---- */
+
+static bool reads_take(struct run *run, const char *value)
+{
+    struct events_read_call *reads = &run->signal.reads;
+    reads->has_reads_max = pen_parse_u64(pen_slice_str(value), &reads->reads_max);
+    if (!reads->has_reads_max) {
+        (void)fprintf(stderr, "penstock: --reads takes a number of objects, 0 for none, not `%s`\n",
+                      value);
+    }
+    return reads->has_reads_max;
+}
 
 static bool take(void *ctx, int id, char *value)
 {
@@ -68,6 +99,14 @@ static bool take(void *ctx, int id, char *value)
             (void)fprintf(stderr, "penstock: --record takes a number from 0, not `%s`\n", value);
         }
         return run->has_record;
+    case OPT_SIGNAL:
+        run->signal.id = value;
+        return true;
+    case OPT_OUT:
+        run->signal.reads.out_dir = value;
+        return true;
+    case OPT_READS:
+        return reads_take(run, value);
     default:
         run->explain.json |= id == OPT_JSON;
         run->wants_help |= id == OPT_HELP;
@@ -85,6 +124,13 @@ static bool read_args(struct run *run, int argc, char **argv)
                                 .at = 1};
     if (!cli_read(&parser, take, run)) {
         return false;
+    }
+    if (!run->wants_help && run->signal.id != NULL) {
+        const bool is_both = run->rule != NULL || run->event != NULL || run->has_record;
+        (void)fputs(
+            is_both ? "penstock: rules explain takes --signal ID, or --rule ID and an EVENT\n" : "",
+            stderr);
+        return !is_both;
     }
     if (!run->wants_help && (run->rule == NULL || run->event == NULL)) {
         (void)fprintf(stderr, "penstock: rules explain wants %s\n",
@@ -234,15 +280,25 @@ static int with_rules(struct run *run)
     return code;
 }
 
+static int with_signal(struct run *run)
+{
+    const bool has_rules = run->rules.path_count > 0 || run->rules.has_config;
+    const struct pen_rules_options rules = rules_pick_made(&run->rules); /* adds the pack */
+    run->signal.rules = has_rules ? &rules : NULL;
+    run->signal.json = run->explain.json;
+    return signal_explain(&run->signal);
+}
+
 int rules_explain(int argc, char **argv)
 {
     struct run *run = calloc(1, sizeof(*run));
     PEN_CHECK(run != NULL);
     pen_buf_init(&run->shown, SIZE_MAX);
+    run->signal.reads.out_dir = "penstock-out";
     run->is_terminal = isatty(STDOUT_FILENO) == 1;
     int code = 2;
     if (read_args(run, argc, argv)) {
-        code = run->wants_help ? 0 : with_rules(run);
+        code = run->wants_help ? 0 : run->signal.id != NULL ? with_signal(run) : with_rules(run);
         if (run->wants_help) {
             (void)fputs(help, stdout);
         }

@@ -399,7 +399,7 @@ static pen_status show_change(void *ctx, const struct pen_signal_change_row *row
 static void further(struct signal_view *view, const char *command, const char *id,
                     const char *options)
 {
-    (void)printf("  penstock signals %s %.*s%s", command, (int)ID_SHOWN, id, options);
+    (void)printf("  penstock %s %.*s%s", command, (int)ID_SHOWN, id, options);
     if (!view->out_is_default) {
         (void)fputs(" --out ", stdout);
         screen_quoted(view->screen, view->out_dir);
@@ -436,8 +436,9 @@ pen_status signal_view_show(struct signal_view *view, struct pen_signals *signal
         return line_put(view);
     }
     (void)puts("\nlook further");
-    further(view, "events", id, " --json");
-    further(view, "triage", id, " --state under_review --assignee NAME");
-    further(view, "triage", id, " --state archived --reason false_positive --note TEXT");
+    further(view, "rules explain --signal", id, "");
+    further(view, "signals events", id, " --json");
+    further(view, "signals triage", id, " --state under_review --assignee NAME");
+    further(view, "signals triage", id, " --state archived --reason false_positive --note TEXT");
     return PEN_OK;
 }

@@ -176,4 +176,94 @@ def case_events_bucket():
         assert not s3.seen and all(row["event"] is None for row in rows), s3.seen
 
 
+def explain(out, *args, **options):
+    done = run("rules", "explain", "--signal", the_signal_id(out), "--out", out, *args, **options)
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def the_signal_id(out):
+    with sqlite3.connect(out / "signals.db") as db:
+        return db.execute("select id from signals").fetchone()[0][:8]
+
+
+def case_events_explain():
+    """Which events made a signal: each with its query, its number, who and where; the rule and the case."""
+    folder = put(WORK / "data", objects())
+    out = WORK / "out"
+    replay(folder, out, "--rules", rules())
+    text, words = explain(out)
+    assert not words, words
+    for part in ("high: count (many)", "window of 1h; kept open for 1h after the last, 1d at most",
+                 "puts (8 events): count where (source:cloudtrail @eventName:Put) by @userIdentity.arn",
+                 "* high      many: puts > 2 && gets > 0", f"group      @userIdentity.arn {ARN}u", "12 matched"):
+        assert part in text, (part, text)
+    lines = [line for line in text.splitlines() if ".json.gz:" in line]
+    numbers = {"Put": 0, "Get": 0}
+    for number, line in enumerate(lines):
+        name = made(number)["eventName"]
+        numbers[name] += 1
+        query, count = (("puts", 8), ("gets", 4))[name == "Get"]
+        cells = line.split()
+        assert cells[0] == "*" if number == 4 else cells[0] != "*", line  # the third Put
+        assert cells[-7:] == [made(number)["eventTime"], query, f"{numbers[name]}/{count}", name, f"{ARN}u",
+                              "198.51.100.7", f"{DAY}/{number // 3}.json.gz:{number % 3}"], cells
+    assert len(lines) == PUTS, text
+    told = json.loads(explain(out, "--json")[0])
+    assert told["signal"]["events_matched"] == PUTS == told["events_kept"] == len(told["events"]), told
+    rule = told["rule"]
+    assert (rule["window_s"], rule["keep_alive_s"], rule["duration_max_s"]) == (3600, 3600, 86400), rule
+    assert [(q["name"], q["events"]) for q in rule["queries"]] == [("puts", 8), ("gets", 4)], rule
+    assert rule["cases"] == [{"name": "many", "condition": "puts > 2 && gets > 0", "severity": "high",
+                              "is_reached": True}], rule
+    assert [e["number"] for e in told["events"]] == [int(line.split("/")[0].split()[-1]) for line in lines]
+    assert [e["opens"] for e in told["events"]] == [n == 4 for n in range(PUTS)], told["events"]
+    text, _ = explain(out, "--reads", "0")
+    assert text.count("(not read again: --reads 0)") == PUTS, text
+    shown = run("signals", "show", the_signal_id(out), "--out", out).stdout.decode()
+    assert "penstock rules explain --signal" in shown, shown
+
+
+def case_events_explain_gap():
+    """Where events were not kept, the last are numbered from the end."""
+    folder = put(WORK / "data", objects())
+    out = WORK / "out"
+    keep = ("--set", "signal.events_first=3", "--set", "signal.events_last=4")
+    replay(folder, out, "--rules", rules(), *keep)
+    text, _ = explain(out)
+    told = json.loads(explain(out, "--json")[0])
+    assert "12 matched, 7 of them follow: those at its opening" in text and "\n  ...\n" in text, text
+    assert "which was not kept" in text, text
+    order = [made(n)["eventName"] for n in range(PUTS)]
+    want = [None] * 3 + [order[:n + 1].count(order[n]) for n in (8, 9, 10, 11)]
+    assert [e["number"] for e in told["events"]] == want and told["events_kept"] == 7, told["events"]
+    assert not any(e["opens"] for e in told["events"])
+    # A rule that is gone or was changed since; other rules; names that are wrong.
+    (WORK / "rule.json").write_text(json.dumps([{**RULE, "message": "changed"}]))
+    assert "which was changed since" in explain(out)[0]
+    (WORK / "rule.json").unlink()
+    text, words = explain(out)
+    assert "the job: " in words and "not among the rules" in words and "query " not in text, (text, words)
+    text, words = explain(out, "--rules", rules(name="other.json"))
+    assert "puts (8 events)" in text and "not among" not in words, (text, words)
+    assert b"no signal has an id" in run("rules", "explain", "--signal", "00000", "--out", out, code=1).stderr
+    assert b"--signal ID, or --rule" in run("rules", "explain", "--signal", "0000", "--rule", "x", "--out", out, code=2).stderr
+    assert b"no signals.db" in run("rules", "explain", "--signal", "0000", "--out", WORK, code=1).stderr
+
+
+def case_events_explain_sigma():
+    """A match is an event of the one query of its rule."""
+    rule = WORK / "r.yml"
+    rule.write_text("""title: A put
+id: 00000000-0000-4000-8000-000000000001
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: Put}, condition: s}
+""")
+    out = WORK / "out"
+    replay(put(WORK / "data", objects()), out, "--rules", rule)
+    text, words = explain(out)
+    assert "medium: A put" in text and "looks for  every match" in text and "8/8" in text, (text, words)
+    assert json.loads(explain(out, "--json")[0])["rule"]["looks_for"] == "every match"
+
+
 main({name: case for name, case in globals().items() if name.startswith("case_")})
