@@ -14,10 +14,32 @@
 #define FIRST_S INT64_C(1740787200) /* 2025-03-01 */
 #define LEVEL 6                     /* about that of what AWS writes */
 
+#define HOSTS 24U /* of ours, behind a load balancer or with an interface */
+#define PEERS 64U /* that come again */
+
+struct part {
+    char text[72];
+};
+
+/* Who talks to whom: the same for all objects of a log. */
+struct cast {
+    struct part hosts[HOSTS], interfaces[HOSTS], peers[PEERS];
+    struct part owner, balancer, listener, target_group, certificate;
+};
+
+/* A connection that was logged in one direction. */
+struct flow {
+    uint32_t host, port, service, protocol;
+    struct part peer;
+    bool is_back; /* the other direction comes next */
+};
+
 struct line {
     struct gen_rng *rng;
+    const struct cast *cast;
     struct pen_civil at;
     int64_t second;
+    struct flow flow;
     char *to; /* LINE_BYTES */
     int len;
 };
@@ -29,32 +51,78 @@ static uint32_t below(struct line *l, uint32_t n)
     return pen_bench_below(l->rng, n);
 }
 
-struct part {
-    char text[72];
-};
-
-static struct part hex(struct line *l, int digits)
+static struct part random_text(struct gen_rng *rng, const char *digits, uint32_t kinds, int count)
 {
     struct part part;
-    for (int i = 0; i < digits; i++) {
-        part.text[i] = "0123456789abcdef"[below(l, 16)];
+    for (int i = 0; i < count; i++) {
+        part.text[i] = digits[pen_bench_below(rng, kinds)];
     }
-    part.text[digits] = '\0';
+    part.text[count] = '\0';
     return part;
 }
 
-/* From the ranges kept for documentation, or private. */
-static struct part address(struct line *l)
+static struct part hex(struct gen_rng *rng, int digits)
 {
-    static const char *const nets[] = {"192.0.2", "198.51.100", "203.0.113"};
-    struct part part;
-    if (below(l, 2) == 0) {
-        (void)snprintf(part.text, sizeof(part.text), "10.%u.%u.%u", below(l, 4), below(l, 256),
-                       below(l, 256));
-    } else {
-        (void)snprintf(part.text, sizeof(part.text), "%s.%u", nets[below(l, 3)], below(l, 256));
+    return random_text(rng, "0123456789abcdef", 16, digits);
+}
+
+static struct part base64(struct gen_rng *rng, int digits)
+{
+    return random_text(rng, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 64,
+                       digits);
+}
+
+static struct part uuid(struct gen_rng *rng)
+{
+    struct part part = hex(rng, 36);
+    for (uint32_t at = 8; at <= 23; at += 5) {
+        part.text[at] = '-';
     }
     return part;
+}
+
+static struct part address(struct gen_rng *rng, bool is_ours)
+{
+    struct part part;
+    const uint32_t first = is_ours ? 10 : 11 + pen_bench_below(rng, 212);
+    const uint32_t second = is_ours ? pen_bench_below(rng, 4) : pen_bench_below(rng, 256);
+    (void)snprintf(part.text, sizeof(part.text), "%u.%u.%u.%u", first, second,
+                   pen_bench_below(rng, 256), pen_bench_below(rng, 256));
+    return part;
+}
+
+static void cast_make(struct gen_rng *rng, struct cast *cast)
+{
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        cast->hosts[i] = address(rng, true);
+        cast->interfaces[i] = hex(rng, 17);
+    }
+    for (uint32_t i = 0; i < PEERS; i++) {
+        cast->peers[i] = address(rng, false);
+    }
+    cast->owner = hex(rng, 64);
+    cast->balancer = hex(rng, 16);
+    cast->listener = hex(rng, 16);
+    cast->target_group = hex(rng, 16);
+    cast->certificate = uuid(rng);
+}
+
+/* Half of those who come were here before, the earlier ones more often. */
+static struct part peer(struct line *l)
+{
+    const uint32_t known = below(l, 1 + below(l, PEERS));
+    return below(l, 2) == 0 ? l->cast->peers[known] : address(l->rng, false);
+}
+
+static const char *host(struct line *l)
+{
+    return l->cast->hosts[below(l, HOSTS)].text;
+}
+
+/* Most are small and a few are large: each number of bits is as likely as any other. */
+static uint32_t sized(struct line *l, uint32_t bits)
+{
+    return 1 + below(l, 1U << (1 + below(l, bits)));
 }
 
 static struct part time_of(const struct line *l)
@@ -64,105 +132,211 @@ static struct part time_of(const struct line *l)
     return part;
 }
 
-static const char *agent(struct line *l)
+struct agent {
+    char text[160];
+};
+
+/* Browsers of many versions, and what is no browser. */
+static struct agent agent(struct line *l)
 {
-    static const char *const agents[] = {
-        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 "
-         "Safari/537.36"),
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15",
-        "curl/8.5.0"};
-    return agents[below(l, PEN_COUNT(agents))];
+    static const char *const systems[] = {"Windows NT 10.0; Win64; x64",
+                                          "Macintosh; Intel Mac OS X 10_15_7",
+                                          "X11; Linux x86_64",
+                                          "Linux; Android 10; K",
+                                          "iPhone; CPU iPhone OS 17_4_1 like Mac OS X",
+                                          "Windows NT 6.1; WOW64"};
+    static const char *const tools[] = {
+        "curl/8.5.0", "python-requests/2.31.0", "ELB-HealthChecker/2.0", "Go-http-client/1.1",
+        "-",          "kube-probe/1.29",        "okhttp/4.12.0"};
+    struct agent made;
+    if (below(l, 4) == 0) {
+        (void)snprintf(made.text, sizeof(made.text), "%s", tools[below(l, PEN_COUNT(tools))]);
+        return made;
+    }
+    const uint32_t age = below(l, 1 + below(l, 40)); /* new ones more often */
+    (void)snprintf(made.text, sizeof(made.text),
+                   "Mozilla/5.0 (%s) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%u.0.%u.%u "
+                   "Safari/537.36",
+                   systems[below(l, PEN_COUNT(systems))], 124 - age, 6367 - 97 * age,
+                   60 + below(l, 3) * 47);
+    return made;
+}
+
+static const char *method(struct line *l)
+{
+    static const char *const methods[] = {"GET", "GET", "GET", "GET", "POST", "HEAD", "PUT"};
+    return methods[below(l, PEN_COUNT(methods))];
+}
+
+/* Of a site: pages, things with a number, files with a hash. */
+static struct part path(struct line *l)
+{
+    static const char *const pages[] = {
+        "",       "index.html", "login",      "health",       "favicon.ico",
+        "search", "cart",       "robots.txt", "wp-login.php", "about"};
+    static const char *const things[] = {"users",         "orders",   "items",
+                                         "api/v1/events", "sessions", "images"};
+    struct part part;
+    const char *thing = things[below(l, PEN_COUNT(things))];
+    switch (below(l, 3)) {
+    case 0:
+        (void)snprintf(part.text, sizeof(part.text), "%s", pages[below(l, PEN_COUNT(pages))]);
+        break;
+    case 1:
+        (void)snprintf(part.text, sizeof(part.text), "%s/%u", thing, sized(l, 22));
+        break;
+    default:
+        (void)snprintf(part.text, sizeof(part.text), "static/%s/%.8s.js", thing,
+                       hex(l->rng, 8).text);
+        break;
+    }
+    return part;
+}
+
+static struct part query(struct line *l)
+{
+    struct part part = {.text = ""};
+    if (below(l, 3) == 0) {
+        (void)snprintf(part.text, sizeof(part.text), "?q=%.16s&page=%u",
+                       base64(l->rng, 4 + (int)below(l, 12)).text, sized(l, 5));
+    }
+    return part;
 }
 
 static uint32_t status_code(struct line *l)
 {
-    static const uint32_t codes[] = {200, 200, 200, 304, 404, 502};
+    static const uint32_t codes[] = {200, 200, 200, 200, 301, 304, 401, 404, 502};
     return codes[below(l, PEN_COUNT(codes))];
 }
 
 /* ---- lines ---- */
 
+static struct flow flow_begin(struct line *l)
+{
+    static const uint32_t services[] = {443, 443, 443, 80, 22, 53, 123, 3306, 5432, 8080};
+    const uint32_t service =
+        below(l, 8) == 0 ? sized(l, 15) : services[below(l, PEN_COUNT(services))];
+    const struct part other = below(l, 2) == 0 ? (struct part){.text = ""} : peer(l);
+    struct flow flow = {.host = below(l, HOSTS),
+                        .port = 1024 + below(l, 64512),
+                        .service = service,
+                        .protocol = service == 53 || service == 123 ? 17 : 6,
+                        .peer = other,
+                        .is_back = true};
+    if (other.text[0] == '\0') { /* within */
+        flow.peer = l->cast->hosts[below(l, HOSTS)];
+    }
+    return flow;
+}
+
+/* Both directions of a connection, one after the other; now and then an interface without any. */
 static void vpc_line(struct line *l)
 {
-    static const unsigned ports[] = {443, 80, 22, 53, 5432};
+    const int64_t from = l->second + 30 - below(l, 60);
+    const int64_t to = from + 1 + below(l, 60);
+    struct flow *flow = &l->flow;
+    const bool is_back = flow->is_back;
+    if (!is_back && below(l, 25) == 0) {
+        l->len = snprintf(l->to, LINE_BYTES,
+                          "2 123456789012 eni-%s - - - - - - - %" PRId64 " %" PRId64 " - NODATA\n",
+                          l->cast->interfaces[below(l, HOSTS)].text, from, to);
+        return;
+    }
+    if (is_back) {
+        flow->is_back = false;
+    } else {
+        *flow = flow_begin(l);
+    }
+    const uint32_t packets = sized(l, 9);
+    const char *const ours = l->cast->hosts[flow->host].text;
+    const bool is_refused = !is_back && below(l, 6) == 0;
+    flow->is_back &= !is_refused;
     l->len = snprintf(l->to, LINE_BYTES,
                       "2 123456789012 eni-%s %s %s %u %u %u %u %u %" PRId64 " %" PRId64 " %s OK\n",
-                      hex(l, 17).text, address(l).text, address(l).text, 1024 + below(l, 60000),
-                      ports[below(l, PEN_COUNT(ports))], below(l, 3) == 0 ? 17U : 6U,
-                      1 + below(l, 500), 40 + below(l, 900000), l->second, l->second + 60,
-                      below(l, 5) == 0 ? "REJECT" : "ACCEPT");
+                      l->cast->interfaces[flow->host].text, is_back ? ours : flow->peer.text,
+                      is_back ? flow->peer.text : ours, is_back ? flow->service : flow->port,
+                      is_back ? flow->port : flow->service, flow->protocol, packets,
+                      packets * (40 + below(l, 1400)), from, to, is_refused ? "REJECT" : "ACCEPT");
 }
 
 static void alb_line(struct line *l)
 {
-    const struct part target = address(l);
+    const char *const target = host(l);
     const uint32_t code = status_code(l);
+    const struct cast *c = l->cast;
     l->len = snprintf(
         l->to, LINE_BYTES,
         "https %s.%06uZ app/web/%s %s:%u %s:8080 0.000 0.%03u 0.000 %u %u %u %u "
-        "\"GET https://www.example.com:443/p/%s?q=%u HTTP/1.1\" \"%s\" "
+        "\"%s https://www.example.com:443/%s%s HTTP/1.1\" \"%s\" "
         "ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 "
         "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/%s "
-        "\"Root=1-%s-%s\" \"www.example.com\" "
+        "\"Root=1-%08x-%s\" \"www.example.com\" "
         "\"arn:aws:acm:eu-west-1:123456789012:certificate/%s\" 0 %s.%06uZ \"forward\" \"-\" \"-\" "
         "\"%s:8080\" \"%u\" \"-\" \"-\"\n",
-        time_of(l).text, below(l, 1000000), hex(l, 16).text, address(l).text,
-        1024 + below(l, 60000), target.text, below(l, 1000), code, code, 100 + below(l, 800),
-        below(l, 90000), hex(l, 6).text, below(l, 10000), agent(l), hex(l, 16).text, hex(l, 8).text,
-        hex(l, 24).text, hex(l, 32).text, time_of(l).text, below(l, 1000000), target.text, code);
+        time_of(l).text, below(l, 1000000), c->balancer.text, peer(l).text, 1024 + below(l, 64512),
+        target, sized(l, 9) % 1000, code, code, 100 + below(l, 1200), sized(l, 17), method(l),
+        path(l).text, query(l).text, agent(l).text, c->target_group.text, (unsigned)l->second,
+        hex(l->rng, 24).text, c->certificate.text, time_of(l).text, below(l, 1000000), target,
+        code);
 }
 
 static void nlb_line(struct line *l)
 {
-    l->len =
-        snprintf(l->to, LINE_BYTES,
-                 "tls 2.0 %s net/edge/%s %s %s:%u %s:443 %u %u %u %u - "
-                 "arn:aws:acm:eu-west-1:123456789012:certificate/%s - "
-                 "ECDHE-RSA-AES128-SHA tlsv12 - edge.example.com h2 h2 \"h2\",\"http/1.1\" %s\n",
-                 time_of(l).text, hex(l, 16).text, hex(l, 16).text, address(l).text,
-                 1024 + below(l, 60000), address(l).text, below(l, 100), below(l, 50),
-                 below(l, 90000), below(l, 90000), hex(l, 32).text, time_of(l).text);
+    const char *const alpn = below(l, 2) == 0 ? "h2 h2 \"h2\",\"http/1.1\"" : "- - -";
+    l->len = snprintf(l->to, LINE_BYTES,
+                      "tls 2.0 %s net/edge/%s %s %s:%u %s:443 %u %u %u %u - "
+                      "arn:aws:acm:eu-west-1:123456789012:certificate/%s - "
+                      "ECDHE-RSA-AES128-SHA tlsv12 - edge.example.com %s %s\n",
+                      time_of(l).text, l->cast->balancer.text, l->cast->listener.text, peer(l).text,
+                      1024 + below(l, 64512), host(l), sized(l, 16), sized(l, 8), sized(l, 18),
+                      sized(l, 18), l->cast->certificate.text, alpn, time_of(l).text);
 }
 
 static void clb_line(struct line *l)
 {
     const uint32_t code = status_code(l);
     l->len = snprintf(l->to, LINE_BYTES,
-                      "%s.%06uZ web %s:%u %s:80 0.0000%02u 0.00%03u 0.00002 %u %u 0 %u "
-                      "\"GET http://www.example.com:80/%s HTTP/1.1\" \"%s\" - -\n",
-                      time_of(l).text, below(l, 1000000), address(l).text, 1024 + below(l, 60000),
-                      address(l).text, below(l, 99), below(l, 999), code, code, below(l, 90000),
-                      hex(l, 8).text, agent(l));
+                      "%s.%06uZ web %s:%u %s:80 0.0000%02u 0.%06u 0.0000%02u %u %u 0 %u "
+                      "\"%s http://www.example.com:80/%s%s HTTP/1.1\" \"%s\" - -\n",
+                      time_of(l).text, below(l, 1000000), peer(l).text, 1024 + below(l, 64512),
+                      host(l), 20 + below(l, 70), sized(l, 19), 20 + below(l, 50), code, code,
+                      sized(l, 17), method(l), path(l).text, query(l).text, agent(l).text);
 }
 
 static void s3_line(struct line *l)
 {
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const struct part key = hex(l, 12);
+    const struct part key = path(l);
+    const uint32_t bytes = sized(l, 20);
     l->len = snprintf(
         l->to, LINE_BYTES,
         "%s photos [%02u/%s/%04d:%02u:%02u:%02u +0000] %s "
-        "arn:aws:sts::123456789012:assumed-role/app/i-%s %s REST.GET.OBJECT p/%s.jpg "
-        "\"GET /photos/p/%s.jpg?x-id=GetObject HTTP/1.1\" %u - %u %u %u %u \"-\" \"%s\" - %s= "
+        "arn:aws:sts::123456789012:assumed-role/app/i-%s %s REST.GET.OBJECT %s "
+        "\"GET /photos/%s?x-id=GetObject HTTP/1.1\" %u - %u %u %u %u \"-\" \"%s\" - %s= "
         "SigV4 TLS_AES_128_GCM_SHA256 AuthHeader photos.s3.eu-west-1.amazonaws.com TLSv1.3 - -\n",
-        hex(l, 64).text, l->at.day, months[l->at.month - 1], (int)l->at.year, l->at.hour,
-        l->at.minute, l->at.second, address(l).text, hex(l, 17).text, hex(l, 16).text, key.text,
-        key.text, status_code(l), below(l, 90000), below(l, 90000), below(l, 90), below(l, 40),
-        agent(l), hex(l, 60).text);
+        l->cast->owner.text, l->at.day, months[l->at.month - 1], (int)l->at.year, l->at.hour,
+        l->at.minute, l->at.second, peer(l).text, l->cast->interfaces[below(l, HOSTS)].text,
+        hex(l->rng, 16).text, key.text, key.text, status_code(l), bytes, bytes, 5 + sized(l, 9),
+        4 + sized(l, 6), agent(l).text, base64(l->rng, 60).text);
 }
 
 static void cloudfront_line(struct line *l)
 {
+    static const char *const edges[] = {"FRA56-P1", "FRA60-P9", "LHR61-C2", "IAD89-C1",
+                                        "NRT57-P3", "GRU3-P2",  "SIN52-C4", "AMS1-P2"};
+    static const char *const results[] = {"Hit", "Hit", "Miss", "RefreshHit", "Error"};
     const struct part at = time_of(l);
+    const char *const result = results[below(l, PEN_COUNT(results))];
     l->len = snprintf(
         l->to, LINE_BYTES,
-        "%.10s\t%s\tFRA56-P1\t%u\t%s\tGET\td111111abcdef8.cloudfront.net\t/img/%s.png\t%u\t-\t"
-        "curl/8.5.0%%20(x86_64)\t-\t-\t%s\t%s==\twww.example.com\thttps\t%u\t0.0%02u\t-\tTLSv1.3\t"
-        "TLS_AES_128_GCM_SHA256\tHit\tHTTP/2.0\t-\t-\t%u\t0.001\tHit\timage/png\t%u\t-\t-\n",
-        at.text, at.text + 11, below(l, 90000), address(l).text, hex(l, 8).text, status_code(l),
-        below(l, 3) == 0 ? "Miss" : "Hit", hex(l, 54).text, below(l, 900), below(l, 99),
-        1024 + below(l, 60000), below(l, 90000));
+        "%.10s\t%s\t%s\t%u\t%s\t%s\td111111abcdef8.cloudfront.net\t/%s\t%u\t-\t"
+        "curl/8.%u.0%%20(x86_64)\t-\t-\t%s\t%s==\twww.example.com\thttps\t%u\t0.%03u\t-\tTLSv1.3\t"
+        "TLS_AES_128_GCM_SHA256\t%s\tHTTP/2.0\t-\t-\t%u\t0.%03u\t%s\timage/png\t%u\t-\t-\n",
+        at.text, at.text + 11, edges[below(l, PEN_COUNT(edges))], sized(l, 17), peer(l).text,
+        method(l), path(l).text, status_code(l), below(l, 10), result, base64(l->rng, 54).text,
+        30 + sized(l, 10), sized(l, 9) % 1000, result, 1024 + below(l, 64512), sized(l, 8), result,
+        sized(l, 17));
 }
 
 /* ---- objects ---- */
@@ -209,11 +383,11 @@ const char *pen_limit_text_type(uint32_t index)
     return kinds[index].type;
 }
 
-static pen_status plain_make(const struct kind *kind, struct gen_rng *rng, uint64_t *count,
-                             struct pen_buf *out)
+static pen_status plain_make(const struct kind *kind, const struct cast *cast, struct gen_rng *rng,
+                             uint64_t *count, struct pen_buf *out)
 {
     char text[LINE_BYTES];
-    struct line line = {.rng = rng, .to = text};
+    struct line line = {.rng = rng, .cast = cast, .to = text};
     out->len = 0;
     PEN_TRY(pen_buf_add(out, pen_slice_str(kind->header)));
     while (out->len < OBJECT_BYTES) {
@@ -256,12 +430,14 @@ pen_status lines_make(const char *type, uint64_t seed, uint64_t plain_bytes,
     }
     struct gen_rng rng = {.x = seed * PEN_LIMIT_TEXT_TYPES + index + 1};
     struct libdeflate_compressor *gzip = libdeflate_alloc_compressor(LEVEL);
+    struct cast cast;
     struct pen_buf plain;
     uint64_t count = 0;
+    cast_make(&rng, &cast);
     pen_buf_init(&plain, OBJECT_BYTES * 2);
     pen_status st = gzip == NULL ? PEN_E_NOMEM : PEN_OK;
     for (uint32_t i = 0; st == PEN_OK && corpus->plain_bytes < plain_bytes; i++) {
-        st = plain_make(&kinds[index], &rng, &count, &plain);
+        st = plain_make(&kinds[index], &cast, &rng, &count, &plain);
         st = st == PEN_OK ? object_add(gzip, &kinds[index], i, pen_buf_slice(&plain), corpus) : st;
     }
     libdeflate_free_compressor(gzip);
