@@ -185,6 +185,9 @@ PEN_MUST_USE pen_status pen_cidr_parse(pen_slice text, struct pen_pred *pred, st
 /* True when text is exactly one IPv4 (dotted, no leading zeros) or IPv6 address. bits: 32 or 128.
  */
 bool pen_ip_parse(pen_slice text, uint8_t addr[16], uint8_t *bits);
+/* Whether pen_ip_parse takes the text as an IPv4 address; 16 bytes can be read at text.ptr, however
+ * long it is.  No branch depends on its bytes: about 60 instructions. */
+bool pen_ip_is_v4(pen_slice text);
 
 /* ---- sets of texts ---- */
 

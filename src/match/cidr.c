@@ -57,6 +57,36 @@ static bool parse_v4(pen_slice text, uint8_t out[4])
     return wrong <= 3 && octets(digits, least, out);
 }
 
+/* Those of the 16 bytes that lie from `first` to `last`, one bit each. */
+static inline uint32_t between(__m128i c, char first, char last)
+{
+    const __m128i above = _mm_subs_epu8(c, _mm_set1_epi8(last));
+    const __m128i below = _mm_subs_epu8(_mm_set1_epi8(first), c);
+    const __m128i inside = _mm_cmpeq_epi8(_mm_or_si128(above, below), _mm_setzero_si128());
+    return (uint32_t)_mm_movemask_epi8(inside);
+}
+
+bool pen_ip_is_v4(pen_slice text)
+{
+    if (text.len < 7 || text.len > 15) {
+        return false;
+    }
+    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)text.ptr);
+    const uint32_t ours = (1U << text.len) - 1;
+    const uint32_t dots = between(c, '.', '.') & ours;
+    const uint32_t digits = between(c, '0', '9') & ours;
+    const uint32_t starts = dots << 1 | 1; /* where parts begin; one lies behind a dot at the end */
+    const uint32_t two = digits & digits >> 1;
+    const uint32_t three = two & digits >> 2;
+    /* 200 to 249, 250 to 255; of three digits also what begins with a one */
+    const uint32_t forties = between(c, '0', '4') >> 1;
+    const uint32_t fifties = between(c, '5', '5') >> 1 & between(c, '0', '5') >> 2;
+    const uint32_t byte = between(c, '1', '1') | (between(c, '2', '2') & (forties | fifties));
+    const uint32_t bad = (starts & ~digits) | (three & digits >> 3) |
+                         (starts & two & between(c, '0', '0')) | (starts & three & ~byte);
+    return (digits | dots) == ours && bad == 0 && __builtin_popcount(dots) == 3;
+}
+
 static int hex_value(uint8_t c)
 {
     if (c >= '0' && c <= '9') {

@@ -1,5 +1,7 @@
 /* tested by tests/unit/normalize/test_line.c */
 /* Lines of text: which columns feed which slots is known before the first of them. */
+#include "penstock/match.h"
+
 #include "line_ops.h"
 
 #include <stdlib.h>
@@ -161,7 +163,8 @@ void nrm_line_fill(struct pen_normalizer *n, const struct pen_record *record)
     }
     for (uint32_t i = 0; i < line->address_count; i++) {
         struct nrm_line_address *address = &line->addresses[i];
-        address->is_address = nrm_is_address(record->columns[address->column].text);
+        const pen_slice text = record->columns[address->column].text; /* more can be read of it */
+        address->is_address = pen_ip_is_v4(text) || nrm_is_address(text);
     }
     for (uint32_t i = 0; i < line->map_count; i++) {
         const struct nrm_line_map *map = &line->maps[i];
