@@ -179,11 +179,13 @@ pen_status columns_set(struct columns *columns, struct pen_walker *walker, const
     columns->count = 0;
     columns->required = 0;
     columns->part_count = 0;
+    columns->is_plain = true;
     columns->names.len = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct column *column = &columns->items[i];
         PEN_TRY(column_set(columns, column, walker, names[i], err));
         column->is_word = column->kind == COLUMN_PLAIN && !column->is_joined;
+        columns->is_plain &= column->is_word;
         columns->count++;
         if (!columns->items[i].is_optional && columns->required == i) {
             columns->required++;
@@ -386,37 +388,90 @@ static const struct column *word_take_parts(struct cut *cut, const struct column
     return column + 1;
 }
 
+static inline void value_set(struct pen_column *value, const uint8_t *from, const uint8_t *end)
+{
+    value->text.ptr = from;
+    value->text.len = (size_t)(end - from);
+    value->is_escaped = false;
+}
+
 static inline const struct column *word_take(struct cut *cut, const struct column *column,
                                              struct pen_column *values, const uint8_t *from,
                                              const uint8_t *end)
 {
     if (PEN_LIKELY(column->is_word)) {
-        struct pen_column *value = &values[column->first];
-        value->text.ptr = from;
-        value->text.len = (size_t)(end - from);
-        value->is_escaped = false;
+        value_set(&values[column->first], from, end);
         return column + 1;
     }
     return word_take_parts(cut, column, (pen_slice){from, (size_t)(end - from)});
 }
 
-/* Words between separators, empty ones too. */
-static void cut_separated(struct cut *cut, const struct marks *marks, pen_slice line)
+/* Words that breaks part, empty ones too. */
+static void cut_at(struct cut *cut, const uint64_t *breaks, pen_slice line)
 {
     struct pen_column *const values = cut->columns->values;
-    const uint64_t *separators = marks->separators;
     const struct column *column = cut->next;
     const size_t blocks = (line.len + MARKS_BLOCK - 1) / MARKS_BLOCK;
     const uint8_t *from = line.ptr;
     for (size_t block = 0; block < blocks; block++) {
         const uint8_t *base = line.ptr + block * MARKS_BLOCK;
-        for (uint64_t left = separators[block]; left != 0; left &= left - 1) {
+        for (uint64_t left = breaks[block]; left != 0; left &= left - 1) {
             const uint8_t *end = base + __builtin_ctzll(left);
             column = word_take(cut, column, values, from, end);
             from = end + 1;
         }
     }
     cut->next = word_take(cut, column, values, from, line.ptr + line.len);
+}
+
+/* Likewise; those in quotes without them. */
+static void cut_quoted(struct cut *cut, const uint64_t *breaks, pen_slice line)
+{
+    struct pen_column *const values = cut->columns->values;
+    const struct column *column = cut->next;
+    const size_t blocks = (line.len + MARKS_BLOCK - 1) / MARKS_BLOCK;
+    const uint8_t *from = line.ptr;
+    uint64_t quoted = 0;
+    for (size_t block = 0; block < blocks; block++) {
+        const uint8_t *base = line.ptr + block * MARKS_BLOCK;
+        for (uint64_t left = breaks[block]; left != 0; left &= left - 1) {
+            const uint8_t *end = base + __builtin_ctzll(left);
+            const size_t quote = *from == '"';
+            column = word_take(cut, column, values, from + quote, end - quote);
+            quoted += quote;
+            from = end + 1;
+        }
+    }
+    const uint8_t *end = line.ptr + line.len;
+    const size_t quote = from < end && *from == '"';
+    cut->next = word_take(cut, column, values, from + quote, end - quote);
+    cut->quotes = 2 * (quoted + quote);
+}
+
+/* Words that are one column each, as many at most as there are columns. */
+static void cut_plain(struct cut *cut, const uint64_t *breaks, pen_slice line)
+{
+    const struct columns *columns = cut->columns;
+    struct pen_column *value = columns->values;
+    const struct pen_column *values_end = value + columns->count;
+    const size_t blocks = (line.len + MARKS_BLOCK - 1) / MARKS_BLOCK;
+    const uint8_t *from = line.ptr;
+    for (size_t block = 0; block < blocks; block++) {
+        const uint8_t *base = line.ptr + block * MARKS_BLOCK;
+        for (uint64_t left = breaks[block]; left != 0; left &= left - 1) {
+            const uint8_t *end = base + __builtin_ctzll(left);
+            if (PEN_UNLIKELY(value == values_end)) {
+                cut->next = columns->items + columns->count; /* more than the type knows */
+                return;
+            }
+            value_set(value++, from, end);
+            from = end + 1;
+        }
+    }
+    if (value < values_end) {
+        value_set(value++, from, line.ptr + line.len);
+    }
+    cut->next = columns->items + (value - columns->values);
 }
 
 /* Where the word in quotes or brackets ends whose first byte is at `from`; the line's length:
@@ -487,10 +542,14 @@ static const char *columns_split(struct columns *columns, pen_slice line)
     if (!escaped_begin(&columns->escaped, line, columns->separator, 2 * line.len)) {
         return "out of memory";
     }
-    if (columns->separator != 0 || marks->is_even) {
-        cut_separated(&cut, marks, line);
-    } else {
+    if (columns->separator == 0 && !marks->is_regular) {
         cut_blank(&cut, marks, line);
+    } else if (columns->separator == 0 && marks->quote_count > 0) {
+        cut_quoted(&cut, marks->breaks, line);
+    } else if (columns->is_plain) {
+        cut_plain(&cut, marks->separators, line);
+    } else {
+        cut_at(&cut, marks->separators, line);
     }
     const uint32_t count = (uint32_t)(cut.next - columns->items);
     if (cut.problem == NULL && (cut.is_half || count < columns->required)) {

@@ -34,6 +34,7 @@ struct columns {
     struct pen_column *values; /* of a line, by part: what it has */
     uint32_t *parts;           /* by part: column of the walker */
     uint32_t part_count, part_cap;
+    bool is_plain;        /* each column is one word and one part */
     bool is_direct;       /* the walker takes values as they are */
     struct pen_buf names; /* the line of names that these are from; empty: none */
     struct escaped escaped;

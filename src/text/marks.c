@@ -81,30 +81,74 @@ __attribute__((target("avx2"))) static inline struct block look_wide(const uint8
     return block;
 }
 
+/* How words went on in the blocks before. */
+struct course {
+    uint64_t inside; /* all ones: the block begins inside of quotes */
+    uint64_t before; /* 1: the byte before it parts words, or the line begins */
+    uint64_t closed; /* 1: the byte before it closes a quote, */
+    uint64_t lone;   /* 1: the byte before it follows a quote that closed no word */
+    bool is_uneven;
+};
+
+/* Bits from an odd one up to the one before the next odd one. */
+static inline uint64_t spans(uint64_t bits)
+{
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    return bits ^ (bits << 32);
+}
+
+/* Whether quotes stand where words begin and end: one that ends no word must have another one
+ * behind the byte that follows it.  The separators outside of quotes. */
+static inline uint64_t quotes_pass(struct course *course, const struct block *block, uint64_t mine)
+{
+    const uint64_t inside = spans(block->quotes) ^ course->inside;
+    const uint64_t breaks = block->separators & ~inside;
+    const uint64_t opens = block->quotes & inside & ~(breaks << 1 | course->before);
+    const uint64_t closes = block->quotes & ~inside;
+    const uint64_t lone = (closes << 1 | course->closed) & ~block->separators & mine;
+    course->is_uneven |= opens != (lone << 1 | course->lone);
+    course->inside = 0 - (inside >> (MARKS_BLOCK - 1));
+    course->closed = closes >> (MARKS_BLOCK - 1);
+    course->lone = lone >> (MARKS_BLOCK - 1);
+    return breaks;
+}
+
 static inline __attribute__((always_inline)) void look_all(struct marks *marks, pen_slice line,
                                                            struct look look, look_fn *fn)
 {
+    struct course course = {.before = 1};
     bool has_odd = false;
-    bool is_uneven = false;
     uint64_t quotes = 0;
-    uint64_t before = 0; /* 1: the byte before the block is a separator */
+    uint64_t parted = 0; /* 1: the byte before the block parts words */
     uint64_t *const separators_to = marks->separators;
     uint64_t *const quotes_to = marks->quotes;
+    uint64_t *const breaks_to = marks->breaks;
     for (size_t at = 0; at * MARKS_BLOCK < line.len; at++) {
         const size_t left = line.len - at * MARKS_BLOCK;
-        const uint8_t *mine = ours + (left < MARKS_BLOCK ? MARKS_BLOCK - left : 0);
-        const struct block block = fn(line.ptr + at * MARKS_BLOCK, mine, look);
+        const size_t behind = left < MARKS_BLOCK ? MARKS_BLOCK - left : 0;
+        const struct block block = fn(line.ptr + at * MARKS_BLOCK, ours + behind, look);
+        uint64_t breaks = block.separators;
+        if ((block.quotes | course.inside | course.closed | course.lone) != 0) {
+            breaks = quotes_pass(&course, &block, UINT64_MAX >> behind);
+        }
         separators_to[at] = block.separators;
         quotes_to[at] = block.quotes;
+        breaks_to[at] = breaks;
         quotes += (uint64_t)__builtin_popcountll(block.quotes);
         has_odd |= block.has_odd;
-        is_uneven |= block.has_bracket;
-        is_uneven |= (block.separators & (block.separators << 1 | before)) != 0;
-        before = block.separators >> (MARKS_BLOCK - 1);
+        course.is_uneven |= block.has_bracket;
+        course.is_uneven |= (breaks & (breaks << 1 | parted)) != 0;
+        parted = breaks >> (MARKS_BLOCK - 1);
+        course.before = parted;
     }
     marks->quote_count = quotes;
     marks->has_odd = has_odd;
-    marks->is_even = !is_uneven && quotes == 0;
+    marks->is_regular =
+        !course.is_uneven && (course.inside | course.lone) == 0 && (quotes == 0 || !has_odd);
 }
 
 __attribute__((target("avx2,popcnt"))) static void take_wide(struct marks *marks, pen_slice line,
@@ -127,6 +171,7 @@ void marks_fini(struct marks *marks)
 {
     free(marks->separators);
     free(marks->quotes);
+    free(marks->breaks);
 }
 
 static bool marks_grow(struct marks *marks, size_t blocks)
@@ -139,8 +184,11 @@ static bool marks_grow(struct marks *marks, size_t blocks)
     marks->separators = separators != NULL ? separators : marks->separators;
     uint64_t *quotes = reallocarray(marks->quotes, cap, sizeof(*quotes));
     marks->quotes = quotes != NULL ? quotes : marks->quotes;
-    marks->cap = separators != NULL && quotes != NULL ? cap : marks->cap;
-    return separators != NULL && quotes != NULL;
+    uint64_t *breaks = reallocarray(marks->breaks, cap, sizeof(*breaks));
+    marks->breaks = breaks != NULL ? breaks : marks->breaks;
+    const bool is_grown = separators != NULL && quotes != NULL && breaks != NULL;
+    marks->cap = is_grown ? cap : marks->cap;
+    return is_grown;
 }
 
 bool marks_take(struct marks *marks, pen_slice line, uint8_t separator)

@@ -8,10 +8,13 @@
 
 struct marks {
     uint64_t *separators, *quotes; /* room for so many blocks each */
+    uint64_t *breaks;              /* separators outside of quotes, when the line is regular */
     size_t cap;
     uint64_t quote_count;
     bool has_odd; /* the line has bytes that JSON may write otherwise, other than quotes */
-    bool is_even; /* no quotes, no brackets, and never two separators side by side */
+    /* No brackets, never two separators side by side outside of quotes, and quotes stand only
+     * around words, or inside of such a word as `","` does: then the breaks part the words. */
+    bool is_regular;
     bool is_wide; /* the machine has AVX2 */
 };
 

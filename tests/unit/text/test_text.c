@@ -372,18 +372,39 @@ static void text_plain(pen_slice text, bool is_escaped, char *out)
 }
 
 #define WIDE 8U /* columns of lines of any bytes */
+static const pen_slice wide_names[] = {S("a"), S("b?"), S("c"), S("d"),
+                                       S("e"), S("f"),  S("g"), S("h")};
+static const struct pen_type wide_type = {
+    .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = wide_names, .column_count = WIDE};
+
+static void cut_check(struct fixture *f, const char *line)
+{
+    static char wanted[RECORD_MAX][RECORD_MAX];
+    struct pen_record record;
+    struct pen_err err;
+    const bool has_odd = strpbrk(line, "\\\t") != NULL;
+    const uint32_t count = words_slowly(line, strlen(line), wanted, has_odd);
+    pen_text_reset(f->text);
+    pen_text_window(f->text, padded(line), true);
+    assert_int_equal(pen_text_next(f->text, &record, &err), PEN_NEXT_RECORD);
+    assert_int_equal(record.problem == NULL, count > 0);
+    for (uint32_t i = 0; i < WIDE && record.problem == NULL; i++) {
+        char got[RECORD_MAX * 6];
+        assert_int_equal(record.columns[i].text.ptr != NULL, i < count);
+        if (i < count) {
+            text_plain(record.columns[i].text, record.columns[i].is_escaped, got);
+            assert_string_equal(got, wanted[i]);
+        }
+    }
+}
+
 static void any_line_is_cut_as_one_byte_after_the_other_would(void **state)
 {
     (void)state;
-    static const pen_slice names[] = {S("a"), S("b?"), S("c"), S("d"),
-                                      S("e"), S("f"),  S("g"), S("h")};
-    static const struct pen_type type = {
-        .name = S("t"), .format = PEN_FORMAT_COLUMNS, .columns = names, .column_count = WIDE};
     static const char bytes[] = "abcdefgh    \"\"[]\\\t";
-    static char wanted[RECORD_MAX][RECORD_MAX];
     struct fixture f;
     uint64_t x = 88172645463325252U;
-    setup(&f, &type);
+    setup(&f, &wide_type);
     for (uint32_t round = 0; round < 20000; round++) {
         char line[300];
         /* Few kinds of bytes in most rounds: lines without quotes, or without odd bytes. */
@@ -396,22 +417,35 @@ static void any_line_is_cut_as_one_byte_after_the_other_would(void **state)
         }
         line[len - 1] = 'a'; /* blanks at the end are none of the line's */
         line[len] = '\0';
-        const bool has_odd = strpbrk(line, "\\\t") != NULL;
-        const uint32_t count = words_slowly(line, len, wanted, has_odd);
-        struct pen_record record;
-        struct pen_err err;
-        pen_text_reset(f.text);
-        pen_text_window(f.text, padded(line), true);
-        assert_int_equal(pen_text_next(f.text, &record, &err), PEN_NEXT_RECORD);
-        assert_int_equal(record.problem == NULL, count > 0);
-        for (uint32_t i = 0; i < WIDE && record.problem == NULL; i++) {
-            char got[sizeof(line) * 6];
-            assert_int_equal(record.columns[i].text.ptr != NULL, i < count);
-            if (i < count) {
-                text_plain(record.columns[i].text, record.columns[i].is_escaped, got);
-                assert_string_equal(got, wanted[i]);
-            }
+        cut_check(&f, line);
+    }
+    teardown(&f);
+}
+
+/* Quotes where they belong, at every place of a block; a line of words now and then has one more
+ * quote, or none where one belongs. */
+static void quotes_around_words_are_cut_as_one_byte_after_the_other_would(void **state)
+{
+    (void)state;
+    static const char *const quoted[] = {
+        "\"\"",    "a",           "\"b c\"", "\"h2\",\"http/1.1\"",
+        "-",       "1.2.3.4:5",   "\" \"",   "\"GET http://a/b  c HTTP/1.1\"",
+        "\"a,b\"", "\"a\"x\"b\"", "q\"",     "\"\"\"\""};
+    struct fixture f;
+    uint64_t x = 88172645463325252U;
+    setup(&f, &wide_type);
+    for (uint32_t round = 0; round < 20000; round++) {
+        char line[600] = "";
+        const uint32_t kinds = round % 8 == 0 ? PEN_COUNT(quoted) : PEN_COUNT(quoted) - 2;
+        for (uint32_t i = 0; i < 1 + round % 11; i++) {
+            x = x * 6364136223846793005U + 1442695040888963407U;
+            const size_t len = strlen(line);
+            (void)snprintf(line + len, sizeof(line) - len, "%s%s", i == 0 ? "" : " ",
+                           quoted[(x >> 33) % kinds]);
         }
+        const size_t len = strlen(line);
+        (void)snprintf(line + len, sizeof(line) - len, " %0*u", 1 + (int)(round % 130), 0U);
+        cut_check(&f, line);
     }
     teardown(&f);
 }
@@ -521,6 +555,7 @@ int main(void)
         cmocka_unit_test(marks_of_encodings_are_known),
         cmocka_unit_test(a_wrong_type_is_told),
         cmocka_unit_test(any_line_is_cut_as_one_byte_after_the_other_would),
+        cmocka_unit_test(quotes_around_words_are_cut_as_one_byte_after_the_other_would),
         cmocka_unit_test(what_is_escaped_twice_stays_where_it_is),
         cmocka_unit_test(a_column_may_be_there_twice),
         cmocka_unit_test(columns_are_kept_for_the_next_object),
