@@ -197,6 +197,7 @@ struct pen_rule_names {
  * out      arena-owned array, ascending by tag, which is rule_index * PEN_RULE_QUERIES_MAX + query
  *          index.  A query of a Datadog rule whose `source:` names other types only is left out.
  * A rule that cannot be built becomes a notice and is left out.
+ * Returns  PEN_OK | PEN_E_NOMEM (arena is full, whatever the rule)
  */
 #define PEN_RULE_QUERIES_MAX 64
 PEN_MUST_USE pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *type,

@@ -568,6 +568,9 @@ pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *typ
         if (pen_rule_applies(rule, type) &&
             (!build_rule(rules, i, &search, &b, &list) ||
              exclude_all(rule, &search, &b, &list, first) != PEN_OK)) {
+            if (err->status == PEN_E_NOMEM) {
+                return PEN_E_NOMEM; /* arena is full: that is no fault of this rule */
+            }
             list.count = first;
             reject_for_type(rules, rule, &b);
         }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define FIELD_NAME_BYTES_MAX 1024U
+#define PROGRAM_BYTES_MAX ((size_t)1 << 30) /* of conditions, for all log types together */
 
 /* The schema drops a leading @, which marks attributes in queries; in a rule it is part of the
  * name. */
@@ -295,7 +296,7 @@ static struct pen_program *program_alloc(struct pen_err *err)
         (void)PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
         return NULL;
     }
-    pen_arena_init(&program->arena, (size_t)1 << 30);
+    pen_arena_init(&program->arena, PROGRAM_BYTES_MAX);
     program->tag_end = PEN_EXCLUDE_TAG;
     return program;
 }
@@ -334,6 +335,21 @@ static pen_status program_fill(struct pen_program *program,
     return PEN_OK;
 }
 
+/* Rules that are for every log type are compiled for each: then it is they that are too many. */
+static pen_status program_failed(const struct pen_program *program, pen_status st,
+                                 struct pen_err *err)
+{
+    const struct pen_arena *arena = &program->arena;
+    const bool is_full = arena->max_bytes - arena->used_bytes < arena->max_bytes / 16;
+    return st == PEN_E_NOMEM && is_full
+               ? PEN_FAIL(
+                     err, PEN_E_RULE, PEN_NO_OFFSET,
+                     "the conditions of %u rules take more than %zu MiB for %u log types: give "
+                     "fewer rules, or name the source in queries (source:cloudtrail)",
+                     pen_rules_count(program->rules), arena->max_bytes >> 20, program->type_count)
+               : st;
+}
+
 pen_status pen_program_new(const struct pen_program_options *options, struct pen_program **out,
                            struct pen_err *err)
 {
@@ -341,8 +357,9 @@ pen_status pen_program_new(const struct pen_program_options *options, struct pen
     if (program == NULL) {
         return PEN_E_NOMEM;
     }
-    const pen_status st = program_fill(program, options, err);
+    pen_status st = program_fill(program, options, err);
     if (st != PEN_OK) {
+        st = program_failed(program, st, err);
         pen_program_free(program);
         return st;
     }
