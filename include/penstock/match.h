@@ -166,6 +166,47 @@ typedef void pen_capture_fn(void *ctx, pen_slice scan_buffer);
 void pen_matcher_capture(struct pen_matcher *matcher, pen_capture_fn *fn, void *ctx);
 uint64_t pen_matcher_scan_bare(struct pen_matcher *matcher, pen_slice scan_buffer);
 
+/* ---- what queries and predicates cost: bench rules ---- */
+
+struct pen_profile_query {
+    uint32_t tag;
+    bool is_always; /* no predicate of it announces itself: it starts on every record */
+    uint64_t starts, matches;
+    uint64_t ticks; /* of its program, with the predicates that it was the first to ask */
+};
+struct pen_profile_pred {
+    pen_slice source;   /* what the rule says that has it first; borrows the queries */
+    const char *how;    /* "table", "scan": it announces itself; "asked": it does not */
+    uint32_t queries;   /* that start when it announces itself */
+    uint64_t fired;     /* records on which it did */
+    uint64_t asked;     /* times that a program came to it */
+    uint64_t evaluated; /* of these, when its value was not known yet */
+    uint64_t held;      /* of asked */
+    uint64_t ticks;     /* of the evaluations */
+};
+struct pen_profile {
+    struct pen_profile_query *queries; /* ascending by tag */
+    struct pen_profile_pred *preds;
+    uint32_t query_count, pred_count;
+    uint64_t records;
+    uint64_t select_ticks; /* to find out which programs start: tables and the scan */
+    uint64_t reading_ticks, begin_ticks;
+    int64_t begin_ns;
+};
+/*
+ * pen_profile_new - counters for one engine; queries are those that it was compiled from, in their
+ * order, and outlive the profile.
+ */
+PEN_MUST_USE pen_status pen_profile_new(const struct pen_engine *engine,
+                                        const struct pen_query *queries, uint32_t count,
+                                        struct pen_profile **out, struct pen_err *err);
+void pen_profile_free(struct pen_profile *profile);
+/* What a tick is, in nanoseconds: by the clock since pen_profile_new. */
+double pen_profile_tick_ns(const struct pen_profile *profile);
+/* From now on pen_matcher_run counts there, with the same verdicts, some times slower; NULL: not
+ * any more. */
+void pen_matcher_profile(struct pen_matcher *matcher, struct pen_profile *profile);
+
 /*
  * Slow evaluator.  visit (may be NULL) sees every node after its kids with its verdict; every kid
  * is evaluated, also where the verdict is certain already.  The tree passed pen_expr_check (a

@@ -541,6 +541,7 @@ struct pen_gap {
 #define PEN_RULE_COST_ID 128U /* bytes of a rule's id, cut, with a NUL */
 struct pen_rule_cost {        /* what a rule made this run do, over all shards */
     char id[PEN_RULE_COST_ID];
+    uint32_t rule;         /* in the set */
     uint64_t matches;      /* of its queries with records */
     uint64_t observations; /* that were appended to the log: by group */
     uint64_t bytes;        /* of them, before compression */

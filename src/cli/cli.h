@@ -20,6 +20,7 @@ int cmd_bench_limit(int argc, char **argv);
 int cmd_bench_s3(int argc, char **argv);
 int cmd_bench_sink(int argc, char **argv);
 int cmd_bench_rules(int argc, char **argv);
+int cmd_bench_by_rule(int argc, char **argv);
 
 /* Prints "penstock: text" and gives the exit code of the status. */
 int cli_fail(const struct pen_err *err);

@@ -20,6 +20,8 @@ static int usage(FILE *to, int code)
         "penstock bench rules DIR [--counts 50,300,1000,5000] [--rounds 5] [--bytes 32MiB] "
         "[--json]\n"
         "  what more rules cost, and what starting with them costs\n"
+        "penstock bench rules --rules PATH [SOURCE...] [--top 20] [--json]\n"
+        "  what each rule and each predicate costs: how often it starts and matches, time in each\n"
         "penstock bench s3 s3://bucket[/prefix]\n"
         "  how fast an endpoint serves objects, by requests in flight, to us and to libcurl\n"
         "penstock bench sink URL\n"
@@ -117,6 +119,12 @@ int cmd_bench(int argc, char **argv)
     }
     if (pen_slice_eq(what, PEN_SLICE_LIT("sink"))) {
         return cmd_bench_sink(argc - 1, argv + 1);
+    }
+    for (int i = 2; i < argc && pen_slice_eq(what, PEN_SLICE_LIT("rules")); i++) {
+        if (strcmp(argv[i], "--rules") == 0 || strncmp(argv[i], "--rules=", 8) == 0 ||
+            strcmp(argv[i], "--help") == 0) {
+            return cmd_bench_by_rule(argc - 1, argv + 1);
+        }
     }
     if (wants_help) {
         return usage(stdout, 0);

@@ -2,15 +2,13 @@
 #include "penstock/bench.h"
 #include "penstock/runtime.h"
 
-#include "cli.h"
+#include "bench_files.h"
 #include "settings.h"
 
-#include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define RULES_DEFAULT 300U
 #define COUNTS_MAX 16U
@@ -88,26 +86,6 @@ static bool parse(int argc, char **argv, struct bench_args *args)
 
 /* ---- rules and the program of them ---- */
 
-/* Removes a folder of ours with all that is in it. */
-static bool remove_tree(const char *dir)
-{
-    char *const paths[] = {pen_unconst(dir), NULL};
-    bool is_done = true;
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    if (walk == NULL) {
-        return false;
-    }
-    for (FTSENT *at = fts_read(walk); at != NULL; at = fts_read(walk)) {
-        if (at->fts_info == FTS_DP) {
-            is_done &= rmdir(at->fts_accpath) == 0;
-        } else if (at->fts_info != FTS_D) {
-            is_done &= unlink(at->fts_accpath) == 0;
-        }
-    }
-    (void)fts_close(walk);
-    return is_done;
-}
-
 struct bench_rules {
     char dir[256];
     char rules[272]; /* generated */
@@ -117,13 +95,7 @@ struct bench_rules {
 static pen_status rules_begin(const char *rules, struct bench_rules *out, struct pen_err *err)
 {
     uint64_t count = 0;
-    const char *tmp = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): one thread */
-    (void)snprintf(out->dir, sizeof(out->dir), "%s/penstock-bench-XXXXXX",
-                   tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
-    if (mkdtemp(out->dir) == NULL) {
-        return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s: no folder for generated rules",
-                        out->dir);
-    }
+    PEN_TRY(bench_folder_make(out->dir, sizeof(out->dir), err));
     (void)snprintf(out->rules, sizeof(out->rules), "%s/rules", out->dir);
     out->path = rules;
     if (pen_parse_u64(pen_slice_str(rules), &count) && count <= PEN_BENCH_RULES_MAX) {
@@ -138,7 +110,7 @@ static pen_status rules_begin(const char *rules, struct bench_rules *out, struct
 
 static void rules_end(const struct bench_rules *rules)
 {
-    (void)remove_tree(rules->dir); /* compiled patterns too */
+    (void)bench_tree_remove(rules->dir); /* compiled patterns too */
 }
 
 static pen_status program_of(const struct bench_rules *rules,
@@ -299,7 +271,7 @@ static pen_status replay(const struct bench_args *args, const struct bench_rules
     options.shards = shards;
     const pen_status status = pen_replay(&options, &result, err);
     *seconds = result.work_s;
-    if (!remove_tree(out) && status == PEN_OK) {
+    if (!bench_tree_remove(out) && status == PEN_OK) {
         return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s cannot be removed", out);
     }
     return status;

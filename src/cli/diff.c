@@ -47,8 +47,7 @@ bool diff_is_told(const struct diff_side *side, const struct pen_backtest_signal
 const struct pen_rule_cost *diff_cost(const struct diff_side *side, pen_slice rule)
 {
     for (uint32_t i = 0; i < side->cost.count; i++) {
-        const pen_slice id = pen_slice_str(side->cost.rules[i].id);
-        if (pen_slice_eq(id, pen_slice_sub(rule, 0, PEN_RULE_COST_ID - 1))) {
+        if (pen_slice_eq(pen_rules_at(side->rules, side->cost.rules[i].rule)->id, rule)) {
             return &side->cost.rules[i];
         }
     }

@@ -59,15 +59,18 @@ static pen_status grow(struct match_intern *intern)
     const uint64_t size = (uint64_t)capacity * 2;
     struct intern_slot *slots = calloc(size, sizeof(*slots));
     const struct pen_pred **preds = calloc(capacity, sizeof(const struct pen_pred *));
-    if (slots == NULL || preds == NULL) {
+    pen_slice *sources = calloc(capacity, sizeof(*sources));
+    if (slots == NULL || preds == NULL || sources == NULL) {
         free(slots);
         free((void *)preds);
+        free(sources);
         return PEN_E_NOMEM;
     }
     const struct match_intern old = *intern;
     intern->slots = slots;
     intern->mask = size - 1;
     intern->preds = preds;
+    intern->sources = sources;
     intern->capacity = capacity;
     for (uint64_t i = 0; i < (old.capacity == 0 ? 0 : old.mask + 1); i++) {
         if (old.slots[i].id != 0) {
@@ -76,22 +79,25 @@ static pen_status grow(struct match_intern *intern)
     }
     for (uint32_t i = 0; i < old.count; i++) {
         preds[i] = old.preds[i];
+        sources[i] = old.sources[i];
     }
     free(old.slots);
     free((void *)old.preds);
+    free(old.sources);
     return PEN_OK;
 }
 
-static pen_status add_pred(struct match_intern *intern, const struct pen_pred *pred)
+static pen_status add_pred(struct match_intern *intern, const struct pen_expr *leaf)
 {
     if (intern->count == intern->capacity) {
         PEN_TRY(grow(intern));
     }
     struct pen_hash128 hash;
-    PEN_TRY(hash_pred(pred, &hash));
+    PEN_TRY(hash_pred(leaf->pred, &hash));
     struct intern_slot *slot = find_slot(intern, hash);
     if (slot->id == 0) {
-        intern->preds[intern->count++] = pred;
+        intern->sources[intern->count] = leaf->source;
+        intern->preds[intern->count++] = leaf->pred;
         *slot = (struct intern_slot){hash, intern->count};
     }
     return PEN_OK;
@@ -109,7 +115,7 @@ pen_status pen_match_intern_add(struct match_intern *intern, const struct pen_ex
     stack[depth++] = (struct place){.node = expr};
     while (depth > 0) {
         struct place *top = &stack[depth - 1];
-        PEN_TRY(top->node->kind == PEN_EXPR_PRED ? add_pred(intern, top->node->pred) : PEN_OK);
+        PEN_TRY(top->node->kind == PEN_EXPR_PRED ? add_pred(intern, top->node) : PEN_OK);
         if (top->next_kid == top->node->kid_count) {
             depth--;
             continue;
@@ -135,5 +141,6 @@ void pen_match_intern_fini(struct match_intern *intern)
 {
     free(intern->slots);
     free((void *)intern->preds);
+    free(intern->sources);
     *intern = (struct match_intern){0};
 }

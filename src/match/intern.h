@@ -12,6 +12,7 @@ struct match_intern {
     struct intern_slot *slots;
     uint64_t mask;
     const struct pen_pred **preds; /* borrowed, by id */
+    pen_slice *sources;            /* borrowed, by id: what the rule says that has it first */
     uint32_t count, capacity;
 };
 

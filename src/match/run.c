@@ -1,38 +1,12 @@
 #include "penstock/match.h"
 
-#include "engine.h"
+#include "matcher.h"
 
 #include <emmintrin.h>
 #include <stdlib.h>
 
 #define LANE 16U
 #define SCAN_BYTES_MAX ((size_t)256 << 20)
-
-/* What is known of a predicate on this record; kept with the stamp in one word. */
-enum verdict { UNKNOWN, CANDIDATE, HOLDS, FAILS };
-#define STAMP_SHIFT 2
-#define STAMP_MAX (UINT32_MAX >> STAMP_SHIFT)
-
-struct pen_matcher {
-    const struct pen_engine *engine;
-    struct match_scratch scratch;
-    struct pen_buf scan;  /* what Hyperscan sees */
-    struct pen_buf plain; /* one value unescaped */
-    struct pen_buf fold;  /* one value folded */
-    hs_scratch_t *hs;
-    const struct pen_record *record;
-    uint32_t *marks;
-    uint64_t *pending; /* queries to run, one bit each */
-    uint64_t *summary; /* words of pending that are not zero */
-    uint32_t *tags;
-    uint32_t stamp;
-    bool has_wide;   /* a scanned value beyond ASCII: reports are only candidates */
-    bool has_object; /* a scanned object: reports are candidates where objects do not count */
-    bool is_short;   /* the buffer had no room: every scanned predicate is a candidate */
-    struct pen_matcher_counters counters;
-    pen_capture_fn *capture;
-    void *capture_ctx;
-};
 
 pen_status pen_matcher_new(const struct pen_engine *engine, struct pen_matcher **out,
                            struct pen_err *err)
@@ -83,17 +57,6 @@ void pen_matcher_free(struct pen_matcher *m)
     free(m->summary);
     free(m->tags);
     free(m);
-}
-
-static enum verdict known(const struct pen_matcher *m, uint32_t pred)
-{
-    const uint32_t mark = m->marks[pred];
-    return mark >> STAMP_SHIFT == m->stamp ? (enum verdict)(mark & 3U) : UNKNOWN;
-}
-
-static void note(struct pen_matcher *m, uint32_t pred, enum verdict verdict)
-{
-    m->marks[pred] = m->stamp << STAMP_SHIFT | (uint32_t)verdict;
 }
 
 static void queue(struct pen_matcher *m, uint32_t query)
@@ -385,6 +348,7 @@ uint32_t pen_matcher_run(struct pen_matcher *m, const struct pen_record *record,
                          const uint32_t **tags)
 {
     const struct pen_engine *engine = m->engine;
+    const uint64_t begin = PEN_UNLIKELY(m->profile != NULL) ? pen_match_ticks() : 0;
     begin_record(m, record);
     for (uint32_t i = 0; i < record->value_count; i++) {
         const struct pen_value *v = &record->values[i];
@@ -397,6 +361,10 @@ uint32_t pen_matcher_run(struct pen_matcher *m, const struct pen_record *record,
         queue(m, engine->always[i]);
     }
     *tags = m->tags;
+    if (PEN_UNLIKELY(m->profile != NULL)) {
+        pen_match_profile_record(m->profile, begin, pen_match_ticks());
+        return pen_match_profile_run(m);
+    }
     return run_pending(m);
 }
 

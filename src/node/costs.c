@@ -52,8 +52,10 @@ uint32_t costs_list(const struct pen_rules *rules, struct rule_count *const *sha
             continue;
         }
         struct pen_rule_cost *cost = &costs[listed++];
-        *cost = (struct pen_rule_cost){
-            .matches = sum.matches, .observations = sum.observations, .bytes = sum.bytes};
+        *cost = (struct pen_rule_cost){.rule = i,
+                                       .matches = sum.matches,
+                                       .observations = sum.observations,
+                                       .bytes = sum.bytes};
         cost->cpu_ns = sum.measured == 0 ? 0 : sum.measured_ns * sum.matches / sum.measured;
         (void)snprintf(cost->id, sizeof(cost->id), "%.*s",
                        PEN_SLICE_FMT(pen_rules_at(rules, i)->id));

@@ -75,5 +75,52 @@ def case_limit_rules():
     assert run("bench", "rules", source, "--counts", "0", code=None).returncode == 2
 
 
+def case_limit_by_rule():
+    """What each rule and predicate does on records is what rules match and a replay say; all of it is counted once."""
+    source = data("1MiB")
+    rules = WORK / "rules"
+    rules.mkdir()
+    (rules / "s.yml").write_text("title: by table\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {product: aws, "
+                                 "service: cloudtrail}\ndetection: {s: {eventName: [DescribeInstances, ListBuckets], "
+                                 "userAgent|re: 'b.+3'}, condition: s}\n---\ntitle: no anchor\nid: 22222222-1111-4111-"
+                                 "8111-111111111111\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: "
+                                 "{eventName: NoSuchCall}, condition: not s}\n")
+    (rules / "d.json").write_text(json.dumps([{
+        "id": "dd", "name": "counts", "isEnabled": True, "message": "m", "type": "log_detection", "tags": [], "queries": [
+            {"query": "source:cloudtrail @eventName:Get*", "groupByFields": ["@awsRegion"], "aggregation": "count",
+             "name": "a"}], "cases": [{"name": "", "status": "low", "condition": "a > 1", "notifications": []}],
+        "options": {"detectionMethod": "threshold", "evaluationWindow": 300, "keepAlive": 600,
+                    "maxSignalDuration": 3600}}]))
+    got = json.loads(run("bench", "rules", "--rules", rules, source, "--json").stdout)
+    lines = [json.loads(line) for line in run("rules", "match", "--rules", rules, source).stdout.splitlines()]
+    summary = json.loads(run("replay", source, "--rules", rules, "--out", WORK / "out", "--signals-only", "--json",
+                             "--no-progress").stdout.splitlines()[-1])
+    opened = {row["rule"]: row["signals"] for row in summary["backtest"]["rules"]}
+    by_rule = {row["rule"]: row for row in got["by_rule"]}
+    assert set(by_rule) == {"dd", "11111111-1111-4111-8111-111111111111", "22222222-1111-4111-8111-111111111111"}, by_rule
+    for rule, row in by_rule.items():
+        assert row["matches"] == sum(line["rule"] == rule for line in lines) > 0, (rule, row)
+        assert row["starts"] >= row["matches"] and row["signals"] == opened[rule] > 0, (rule, row, opened)
+        assert row["observations"] == row["matches"] and row["ns_record"] > 0, (rule, row)
+    every = by_rule["22222222-1111-4111-8111-111111111111"]
+    assert every["always"] and every["starts"] == got["records"] == summary["records"]["in"], (every, got["records"])
+    assert not by_rule["dd"]["always"] and by_rule["dd"]["starts"] < got["records"], by_rule["dd"]
+    assert sum(t["records"] for t in got["by_type"]) == got["records"] and got["by_type"][0]["always_run"] == 1, got
+    assert got["select_ns_record"] > 0 and got["programs_ns_record"] > 0 and got["state_ns_record"] > 0, got
+    preds = {row["predicate"]: row for row in got["by_predicate"]}
+    regex = next(row for text, row in preds.items() if "b.+3" in text)
+    assert regex["fired"] >= regex["asked"] >= regex["held"] and regex["evaluated"] <= regex["asked"], regex
+    assert regex["held"] == by_rule["11111111-1111-4111-8111-111111111111"]["matches"], (regex, by_rule)
+    assert {row["found_by"] for row in preds.values()} <= {"table", "scan", "asked"} and len(preds) >= 4, preds
+    few = json.loads(run("bench", "rules", "--rules", rules, source, "--json", "--top", "1").stdout)
+    assert len(few["by_rule"]) == len(few["by_predicate"]) == 1, few
+    table = run("bench", "rules", "--rules", "builtin", "--bytes", "1MiB", "--top", "5").stdout.decode()
+    assert "more rules (--json has all)" in table and "more predicates" in table and "ns/record" in table, table
+    assert left_behind() == []
+    assert b"no rule to measure" in run("bench", "rules", "--rules", WORK / "data", source, code=4).stderr
+    run("bench", "rules", "--rules", rules, WORK / "nosuch", code=1)
+    assert "--top N" in run("bench", "rules", "--help").stdout.decode()
+
+
 os.environ["TMPDIR"] = str(WORK)
 main(globals())
