@@ -34,6 +34,7 @@ struct pen_observation { /* slices are copied by pen_state_append */
     pen_slice values;
     pen_slice attributes; /* compact JSON object of what templates name, or empty */
     pen_slice event;      /* compact JSON of the record or empty; bounded by the caller */
+    bool is_cold; /* of a signal that is; in runs, but not in what pen_observation_encode makes */
 };
 /* Owner partition of a group of a rule. */
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
@@ -178,7 +179,14 @@ bool pen_state_keeps_event(const struct pen_state_rule *rule);
 
 typedef pen_status pen_pass_fn(void *ctx, const struct pen_observation *o);
 
-/* How long before an event its rule looks: the window, or what a new value is told by. */
+/*
+ * How long must be read before an event for its rule's verdict to be that of a longer run.
+ *
+ * The window.  Of new values: forgetting, and learning twice: a group whose first event lies in
+ * what forgetting and learning take has learned by then.  Of impossible travel a day, and where
+ * places are known likewise learning and forgetting.  Of anomalies the two weeks of history, and
+ * the two weeks (or the learning, when that is longer) in which a group may have begun anew.
+ */
 int64_t pen_state_history_ns(const struct pen_state_rule *rule);
 
 struct pen_state_options {
@@ -257,8 +265,9 @@ struct pen_signal { /* borrowed during the callback */
     uint32_t case_before; /* the one that was told last; of OPENED the same */
     bool is_limited;      /* a limit was met while it counted: values are too low */
     bool closed, late;
-    bool cold;   /* its group was never quiet for its keep-alive in what was read before: a run that
-                  * began earlier may tell it otherwise */
+    bool cold; /* a run that began earlier may tell it otherwise: its group was never quiet for its
+                * keep-alive in what was read before, or its values may have been learned before,
+                * or it is over a signal that is cold */
     bool enters; /* the first change with last_seen at or behind tell_from_ns */
     int64_t closed_at_ns;
     const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */

@@ -157,7 +157,8 @@ void observer_signal_begin(struct observer *ob, const struct pen_rule *rule,
     *o = (struct pen_observation){.time_ns = signal->first_seen_ns,
                                   .promise_ns = signal->opened_ns,
                                   .event_id = pen_slice_str(signal->id),
-                                  .index_name = pen_slice_str(out->index)};
+                                  .index_name = pen_slice_str(out->index),
+                                  .is_cold = signal->cold};
     text->len = 0;
     PEN_CHECK(pen_buf_reserve(text, 4 * (size_t)PEN_OBSERVATION_BYTES_MAX) == PEN_OK);
     o->account = list_put(text, signal->accounts, signal->account_count);

@@ -227,6 +227,7 @@ static pen_status group_new(struct groups *g, const struct state_event *event, s
                             .rule = o->rule,
                             .partition = event->partition,
                             .last_release = pen_state_release_time(o),
+                            .cold_ns = INT64_MIN,
                             .key_len = pen_u32(o->group.len)};
     if (o->group.len > 0) {
         memcpy(group->key, o->group.ptr, o->group.len);

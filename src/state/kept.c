@@ -113,6 +113,7 @@ static pen_status tell(const struct window_shape *shape, const struct state_even
         .case_index = index,
         .severity = shape->rule->case_count == 0 ? 0 : shape->rule->cases[index].severity,
         .is_limited = sum->is_limited,
+        .is_cold = event->o.is_cold,
         .events = sum->events,
         .per_query = sum->per_query,
         .query_count = shape->rule->query_count};
@@ -122,6 +123,7 @@ static pen_status tell(const struct window_shape *shape, const struct state_even
         hit.before_count = group->sample_count;
         hit.before_cap = group->sample_cap;
         hit.window_from = event->o.time_ns - shape->rule->window_ns;
+        hit.is_cold = group->cold_ns > hit.window_from;
     }
     return pen_state_signals_hit(signals, event, &hit);
 }
@@ -150,6 +152,9 @@ static pen_status feed_window(struct groups *g, struct group *group,
                                          .values_max = g->options->values_max};
     const int64_t t = event->o.time_ns;
     struct window_sum sum;
+    if (event->o.is_cold && t > group->cold_ns) {
+        group->cold_ns = t;
+    }
     PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
     PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
     samples_trim(group, t - shape->rule->window_ns);

@@ -245,9 +245,16 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o,
     return PEN_OK;
 }
 
-/* Whether this is the group's first event with a value, and whether it learns by duration. */
+struct clock {        /* of a group at an event */
+    bool is_first;    /* with a value */
+    bool is_learning; /* by duration */
+    /* Nothing was read of the group in all the time that its rule looks back, but it may be older
+     * than what was read: then it has learned long ago, and what it learned is forgotten. */
+    bool is_unsure;
+};
+
 static pen_status clock_of(struct new_values *v, const struct pen_observation *o,
-                           struct new_value_of of, bool *is_first, bool *is_learning)
+                           struct new_value_of of, struct clock *out)
 {
     const struct pen_new_value *rule = &v->options->rules[o->rule].new_value;
     struct new_value_hash hash;
@@ -259,8 +266,12 @@ static pen_status clock_of(struct new_values *v, const struct pen_observation *o
     if (is_new) {
         slot->seen = o->time_ns;
     }
-    *is_first = is_new;
-    *is_learning = o->time_ns < pen_state_add(slot->seen, rule->learning_ns);
+    const int64_t looks_back = pen_state_add(rule->learning_ns, rule->forget_ns);
+    *out =
+        (struct clock){.is_first = is_new,
+                       .is_learning = o->time_ns < pen_state_add(slot->seen, rule->learning_ns),
+                       .is_unsure = v->options->has_begin &&
+                                    slot->seen >= pen_state_add(v->options->begin_ns, looks_back)};
     return PEN_OK;
 }
 
@@ -269,9 +280,9 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
 {
     const struct pen_state_rule *rule = &v->options->rules[event->o.rule];
     const uint64_t one = 1;
-    bool is_first = false;
-    bool is_learning = false;
+    struct clock clock = {.is_first = false};
     bool is_hit = false;
+    bool is_sure = false;
     pen_slice rest = event->values[0];
     pen_slice value;
     if (rest.len == 0) {
@@ -281,12 +292,15 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
                                     .partition = event->partition,
                                     .mark = NEW_VALUE,
                                     .hash_key = v->options->hash_key};
-    PEN_TRY(clock_of(v, &event->o, of, &is_first, &is_learning));
-    uint32_t silent = is_first ? rule->new_value.silent : 0; /* values that may yet be learned so */
+    PEN_TRY(clock_of(v, &event->o, of, &clock));
+    /* values that may yet be learned in silence */
+    uint32_t silent = clock.is_first ? rule->new_value.silent : 0;
     while (rest.len > 0 && pen_slice_split(&rest, '\n', &value)) {
         bool is_news = false;
         PEN_TRY(learn(v, &event->o, &of, value, &is_news));
-        is_hit |= is_news && silent == 0 && !is_learning;
+        const bool is_loud = is_news && silent == 0 && !clock.is_learning;
+        is_sure |= is_loud;
+        is_hit |= is_loud || (is_news && clock.is_unsure);
         silent -= silent > 0;
     }
     if (!is_hit) {
@@ -294,6 +308,7 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
     }
     const struct state_hit hit = {.case_index = 0,
                                   .severity = rule->case_count == 0 ? 0 : rule->cases[0].severity,
+                                  .is_cold = !is_sure,
                                   .events = 1,
                                   .per_query = &one,
                                   .query_count = 1};

@@ -14,7 +14,8 @@ struct packed {
     uint32_t rule;
     uint32_t event_len;
     uint16_t id_len, query;
-    uint32_t partition, reserved;
+    uint32_t partition;
+    uint32_t is_cold; /* 0 or 1 */
     int64_t time, promise;
     uint64_t record;
     uint32_t texts[PACK_FIELDS]; /* numbers in the table, or INLINE and a length */
@@ -190,6 +191,7 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
                           .id_len = (uint16_t)o->event_id.len,
                           .query = (uint16_t)o->query,
                           .partition = partition,
+                          .is_cold = o->is_cold,
                           .time = o->time_ns,
                           .promise = o->promise_ns,
                           .record = o->record};
@@ -281,6 +283,7 @@ pen_status pack_take(pen_slice *in, const struct pack_table *t, struct pen_obser
                                   .values = texts[PACK_VALUES],
                                   .attributes = texts[PACK_ATTRIBUTES]};
     o->event = get(&at, head.event_len);
+    o->is_cold = head.is_cold != 0;
     *partition = head.partition;
     in->ptr += head.bytes;
     in->len -= head.bytes;

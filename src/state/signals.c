@@ -286,7 +286,14 @@ static bool is_in_range(const struct signals *s, const struct open_signal *sig)
 int64_t pen_state_history_ns(const struct pen_state_rule *rule)
 {
     if (rule->method == PEN_METHOD_NEW_VALUE) {
-        return pen_state_add(rule->new_value.learning_ns, rule->new_value.forget_ns);
+        const int64_t learning = rule->new_value.learning_ns;
+        return pen_state_add(learning, pen_state_add(learning, rule->new_value.forget_ns));
+    }
+    if (rule->method == PEN_METHOD_ANOMALY) {
+        const struct pen_anomaly *a = &rule->anomaly;
+        const int64_t anew =
+            a->learning_ns > ANOMALY_HISTORY_NS ? a->learning_ns : ANOMALY_HISTORY_NS;
+        return pen_state_add(ANOMALY_HISTORY_NS + 2 * a->bucket_ns, anew);
     }
     if (rule->method == PEN_METHOD_TRAVEL) {
         const struct pen_travel *travel = &rule->travel;
@@ -668,6 +675,7 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
 {
     const bool was_in_range = is_in_range(s, sig);
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
+    sig->cold |= hit != NULL && hit->is_cold;
     PEN_TRY(count_event(s, sig, &event->o));
     PEN_TRY(mark_dirty(s, sig));
     sig->enters = !was_in_range && is_in_range(s, sig);
@@ -687,7 +695,7 @@ pen_status pen_state_signals_hit(struct signals *s, const struct state_event *ev
         PEN_TRY(go_on(s, sig, event, hit));
         return shrink(s);
     }
-    const bool is_cold = opens_cold(s, o, sig);
+    const bool is_cold = (hit != NULL && hit->is_cold) || opens_cold(s, o, sig);
     PEN_TRY(sig == NULL ? PEN_OK : close_signal(s, sig));
     PEN_TRY(open_signal(s, event, hash, hit, is_cold));
     return shrink(s);

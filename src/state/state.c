@@ -412,10 +412,12 @@ static pen_status gathered_feed(struct pen_state *s)
     }
     g->is_used = false;
     struct state_event event = {.queries = g->queries, .partition = g->partition};
+    const bool is_cold = g->is_cold;
     pen_slice in = pen_buf_slice(&g->first);
     const pen_status st = pen_observation_decode(&in, &event.o, NULL);
     PEN_CHECK(st == PEN_OK); /* we encoded it */
     event.o.rule = g->rule;
+    event.o.is_cold = is_cold;
     for (uint32_t q = 0; q < PEN_STATE_QUERIES_MAX; q++) {
         if (((g->queries >> q) & 1U) != 0) {
             event.values[q] = pen_slice_sub(pen_buf_slice(&g->values), g->values_at[q],
@@ -438,10 +440,12 @@ static pen_status gather(struct pen_state *s, const struct pen_observation *o, b
         g->rule = o->rule;
         g->partition = s->merge.heap[0]->partition;
         g->queries = 0;
+        g->is_cold = false;
         g->first.len = g->values.len = 0;
         PEN_TRY(pen_observation_encode(&g->first, o));
     }
     g->queries |= 1U << o->query;
+    g->is_cold |= o->is_cold;
     g->values_at[o->query] = g->values.len;
     g->values_len[o->query] = o->values.len;
     return pen_buf_add(&g->values, o->values);

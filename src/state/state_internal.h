@@ -226,6 +226,7 @@ struct state_event {
 struct state_hit {
     uint32_t case_index, severity;
     bool is_limited;
+    bool is_cold;              /* a run that began earlier may know better */
     uint64_t events;           /* of the window, this one included */
     const uint64_t *per_query; /* likewise; query_count of them */
     uint32_t query_count;
@@ -402,6 +403,7 @@ struct group {
     uint32_t rule, partition;
     struct group *older, *newer; /* of its rule and partition, by last release */
     int64_t last_release;
+    int64_t cold_ns; /* the last event that is a cold signal; INT64_MIN: there was none */
     size_t bytes;
     union { /* by the rule's method */
         struct {

@@ -16,6 +16,7 @@ struct pending_run {
 /* An event of a rule with windows while its observations come, side by side in the order. */
 struct gathering {
     bool is_used;
+    bool is_cold;
     uint32_t rule, partition, queries;
     struct pen_buf first;  /* encoded */
     struct pen_buf values; /* of all queries */

@@ -3,11 +3,13 @@
 import collections
 import gzip
 import json
+import os
 import random
 import sqlite3
 import subprocess
 
-from kit import CASE, WORK, event, generate, replay, run
+import mmdb_made
+from kit import CASE, FIXED, WORK, event, generate, replay, run
 
 ARN = "arn:aws:iam::123456789012:user/"
 
@@ -124,6 +126,12 @@ def rows_time(epoch):
     return f"2025-03-{1 + days:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}Z"
 
 
+def rows_far(second):
+    """As stamp, also beyond March."""
+    day = second // 86400
+    return stamp(second) if day < 31 else stamp(second % 86400).replace("2025-03-01", f"2025-04-{day - 30:02d}")
+
+
 def made_events(chance, days):
     """Bursts and silences of a few users: some groups are quiet for hours, some never."""
     events = []
@@ -223,6 +231,136 @@ def case_backtest_range():
     assert "does not take" in run("replay", folder, "--warm-up", "x", code=2).stderr.decode()
     other = run("replay", folder, *args, "--warm-up", "2h", "--out", bare, code=2).stderr.decode()
     assert "warm-up" in other, other
+
+
+def method_rules(name):
+    """Rules of every method that looks back further than a window, and one over the signals of another."""
+    folder = WORK / name
+    folder.mkdir()
+    source = "source:cloudtrail"
+    login = f"{source} @eventName:Login"
+    learning = {"forgetAfter": 2, "learningDuration": 1}
+    first = {"forgetAfter": 2, "learningDuration": 0, "learningMethod": "threshold", "learningThreshold": 1}
+    steps = {"steps": [{"name": "a", "condition": "got > 0", "evaluationWindow": 3600},
+                       {"name": "b", "condition": "put > 0", "evaluationWindow": 3600}],
+             "stepTransitions": [{"parent": "a", "child": "b", "evaluationWindow": 10800}]}
+    chain = rule("gone", f"{source} @eventName:Get", method="sequence_detection", condition="", options={
+        "evaluationWindow": 0, "keepAlive": 7200, "maxSignalDuration": 21600, "sequenceDetectionOptions": steps})
+    chain["queries"] = [{**chain["queries"][0], "name": "got"},
+                        {**chain["queries"][0], "name": "put", "query": f"{source} @eventName:Put"}]
+    chain["cases"] = [{"name": "", "status": "low", "condition": "b > 0", "notifications": []}]
+    rules = [rule("new", source, condition="", method="new_value", aggregation="new_value", metrics=["@eventName"],
+                  options={"evaluationWindow": 0, "keepAlive": 3600, "newValueOptions": learning}),
+             rule("first", source, condition="", method="new_value", aggregation="new_value", metrics=["@eventName"],
+                  options={"evaluationWindow": 0, "keepAlive": 0, "newValueOptions": first}), chain,
+             rule("far", login, condition="", method="impossible_travel", aggregation="geo_data",
+                  metrics=["@network.client.geoip"], options={"evaluationWindow": 0, "keepAlive": 3600})]
+    (folder / "r.json").write_text(json.dumps(rules))
+    (folder / "s.yml").write_text(
+        "title: sig\nid: 33333333-3333-4333-8333-333333333333\nname: sig\nlogsource: {product: aws, service: cloudtrail}\n"
+        "detection: {s: {eventName|startswith: [P, O]}, condition: s}\n---\ntitle: over\n"
+        "id: 44444444-4444-4444-8444-444444444444\ncorrelation:\n  type: event_count\n  rules: [sig]\n"
+        "  group-by: [recipientAccountId]\n  timespan: 2h\n  generate: true\n  condition: {gte: 2}\nlevel: low\n")
+    return folder
+
+
+def made_lives(chance, days):
+    """Users with habits: always there, away for days, new at some time; names and places that come and go."""
+    events = []
+    lives = [(0, days)] * 2 + [(0, 3), (9, days), (chance.randrange(4, 8), days)]
+    for user, (begin, end) in enumerate(lives):
+        at = begin * 86400 + chance.randrange(7200)
+        while at < end * 86400:
+            name = chance.choice(("Get", "Get", "Put", "Login", "Login", f"Odd{chance.randrange(9)}"))
+            place = chance.choice(("2.125.160.7",) * 5 + ("81.2.1.1", f"81.4.{chance.randrange(90)}.1"))
+            events.append((at, user, name, place))
+            at += chance.choice((60, 600, 3600, 9000, 40000, 100000 if user else 7200))
+    events += [(10 * 86400 + 50 * i + chance.randrange(80000), 2, f"Odd{i}", "2.125.160.7") for i in range(4)]
+    return [event(i, eventTime=stamp(at), eventName=name, sourceIPAddress=place,
+                  userIdentity={"type": "IAMUser", "arn": f"{ARN}u{user}"})
+            for i, (at, user, name, place) in enumerate(events)]
+
+
+def cities():
+    """A database of places: two that many have, ninety that a few have."""
+    mmdb_made.write(WORK / "city.mmdb", "Test-City", {
+        "2.125.160.0/24": mmdb_made.place("FR", "France", "Paris", 2.3522, 48.8566),
+        "81.2.0.0/16": mmdb_made.place("JP", "Japan", "Tokyo", 139.69, 35.69),
+        **{f"81.4.{i}.0/24": mmdb_made.place("AU", "Australia", f"Town {i}", 140.0, -30.0) for i in range(90)}})
+    return WORK / "city.mmdb"
+
+
+def killed(folder, out, where, args):
+    """The same run, killed in a commit and resumed."""
+    run("replay", folder, "--out", out, "--no-progress", "--set", "commit.interval=1ms", *FIXED, *args, code=None,
+        env={**os.environ, "PENSTOCK_KILL_AT": where})
+    return replay(folder, out, *args)
+
+
+def case_backtest_methods():
+    """The same of new values, travel, sequences and rules over signals, also after a kill; dormant groups are cold."""
+    seed = random.randrange(10**9)
+    print("seed", seed)
+    chance = random.Random(seed)
+    rules = method_rules("method-rules")
+    fixed = ("--rules", rules, "--set", f"enrich.geoip={cities()}")
+    warm, cold = collections.Counter(), collections.Counter()
+    for turn in range(2):
+        folder = WORK / f"lives-{turn}"
+        put_days(folder, made_lives(chance, 13))
+        replay(folder, WORK / f"long-{turn}", *fixed, "--signals-only")
+        for k, where in enumerate((None, "release@2", "committed@3")):
+            second = chance.randrange(8 * 86400, 11 * 86400)
+            out = WORK / f"out-{turn}-{k}"
+            args = (*fixed, "--from", stamp(second), "--shards", chance.choice((1, 2, 3)), "--warm-up", "auto")
+            _ = replay(folder, out, *args) if where is None else killed(folder, out, where, args)
+            compare(WORK / f"long-{turn}", out, (START + second) * SECOND)
+            for name, is_cold in rows_of(out, "select rule_name, cold from signals"):
+                (cold if is_cold else warm)[name] += 1
+    assert all(warm[name] > 0 for name in ("new", "first", "gone", "far", "sig", "over")), warm
+    assert cold["new"] > 0 and cold["first"] > 0, cold
+    plan = json.loads(run("replay", folder, *args, "--plan", "--json").stdout)["warm_up"]
+    assert 4 * 86400 < plan["seconds"] < 5 * 86400, plan  # a day of learning twice, two of forgetting, the keep-alive
+
+
+def case_backtest_anomalies():
+    """The same of rules that look back for weeks: the history of anomalies, and places that are known."""
+    seed = random.randrange(10**9)
+    print("seed", seed)
+    chance = random.Random(seed)
+    odd = rule("odd", "source:cloudtrail @eventName:Get", condition="found > 0.9", method="anomaly_detection", options={
+        "evaluationWindow": 0, "keepAlive": 7200, "maxSignalDuration": 86400, "anomalyDetectionOptions": {
+            "bucketDuration": 3600, "learningDuration": 24, "detectionTolerance": 1}})
+    farther = rule("farther", "source:cloudtrail @eventName:Login", condition="", method="impossible_travel",
+                   aggregation="geo_data", metrics=["@network.client.geoip"], options={
+                       "evaluationWindow": 0, "keepAlive": 3600, "impossibleTravelOptions": {
+                           "baselineUserLocations": True, "baselineUserLocationsDuration": 1}})
+    events = []
+    for user, life in enumerate(((0, 40), (0, 40), (6, 40), (0, 12))):
+        for hour in range(life[0] * 24, life[1] * 24):
+            count = chance.randrange(6, 12) if chance.random() < 0.02 else chance.randrange(3) if hour % 24 < 9 else 0
+            events += [(hour * 3600 + chance.randrange(3600), user, "Get", "10.0.0.1") for _ in range(count)]
+            if chance.random() < 0.2:
+                place = chance.choice(("2.125.160.7",) * 5 + ("81.2.1.1", f"81.4.{chance.randrange(90)}.1"))
+                events.append((hour * 3600 + chance.randrange(3600), user, "Login", place))
+    folder = WORK / "odd"
+    put_days(folder, [event(i, eventTime=rows_far(at), eventName=name, sourceIPAddress=place,
+                            userIdentity={"type": "IAMUser", "arn": f"{ARN}u{u}"})
+                      for i, (at, u, name, place) in enumerate(sorted(events))])
+    for made, weeks in ((odd, 28), (farther, 32)):
+        fixed = ("--rules", write_rules(f"{made['name']}.json", made), "--set", f"enrich.geoip={cities()}")
+        long = WORK / f"long-{made['name']}"
+        replay(folder, long, *fixed, "--signals-only")
+        warm = 0
+        for k, where in enumerate((None, "release@2")):
+            second = chance.randrange(33 * 86400, 36 * 86400)
+            out = WORK / f"{made['name']}-{k}"
+            args = (*fixed, "--from", rows_far(second), "--warm-up", "auto", "--shards", 1 + k)
+            _ = replay(folder, out, *args) if where is None else killed(folder, out, where, args)
+            warm += compare(long, out, (START + second) * SECOND)[0]
+        assert warm > 5, (made["name"], warm)
+        plan = json.loads(run("replay", folder, *args, "--plan", "--json").stdout)["warm_up"]
+        assert weeks * 86400 < plan["seconds"] < (weeks + 1) * 86400, plan
 
 
 def case_backtest_learn():
