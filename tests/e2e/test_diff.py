@@ -256,6 +256,31 @@ def case_diff_forms():
     assert json.loads(piped.stdout)["signals"]["added"] == 20
 
 
+def case_diff_types():
+    """Objects of types that no rule of either set is for are skipped by their keys, whatever form the rules have."""
+    logs = WORK / "logs"
+    trail = logs / "AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04/123456789012_CloudTrail_eu-west-1_a.json.gz"
+    flow = logs / "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2025/03/04/123456789012_vpcflowlogs_eu-west-1_fl-1_b.log.gz"
+    for path, text in ((trail, json.dumps({"Records": [event(1, eventName="StopLogging"), event(2)]})),
+                       (flow, "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes "
+                              "start end action log-status\n2 123456789012 eni-1 10.0.0.1 10.0.0.2 1 22 6 1 40 "
+                              "1741064767 1741064800 ACCEPT OK\n")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(gzip.compress(text.encode()))
+    named, chain, other, any_type = (WORK / name for name in ("named.json", "chain.yml", "flow.json", "any.json"))
+    named.write_text(json.dumps([rule("stop", "source:cloudtrail @eventName:StopLogging", by=())]))
+    chain.write_text(sigma("one", 1, "StopLogging", "low") + "---\ntitle: many\nid: 22222222-2222-4222-8222-222222222222\n"
+                     "correlation:\n  type: event_count\n  rules: [00000001-1111-4111-8111-111111111111]\n"
+                     "  group-by: [recipientAccountId]\n  timespan: 1h\n  condition: {gte: 1}\nlevel: low\n")
+    other.write_text(json.dumps([rule("flow", "source:vpc", by=())]))
+    any_type.write_text(json.dumps([rule("any", "@account-id:123456789012 OR @eventName:StopLogging", by=())]))
+    for base, head, read in ((named, named, 1), (chain, named, 1), (named, chain, 1), (named, other, 2), (other, other, 1),
+                             (named, any_type, 2), (any_type, chain, 2)):
+        got = json.loads(run("rules", "diff", "--base", base, "--head", head, logs, "--json").stdout)
+        assert (got["objects"]["read"], got["objects"]["pruned"]) == (read, 2 - read), (base, head, got["objects"])
+        assert got["base"]["signals"] > 0 and got["head"]["signals"] > 0, (base, head, got)
+
+
 try:
     globals()[f"case_{CASE}"]()
 finally:
