@@ -4,9 +4,11 @@ import collections
 import json
 import os
 import pathlib
+import random
 import sqlite3
 
-from kit import FIXED, WORK, main, run
+import plain_made
+from kit import FIXED, WORK, main, replay, run
 
 DATA = os.environ.get("PENSTOCK_DATA")
 ACCOUNTS, DAYS = 8, 5
@@ -48,6 +50,10 @@ INVICTUS = {  # technique: a title
     "T1562.008 flow logs are deleted": "VPC flow logs were deleted",
     "T1651 commands are sent to machines": "A shell command was sent to machines",
 }
+# Rules that count, on the same data: titles that must have a signal.
+STRATUS_COUNTED = {"One identity read many parameters"}
+INVICTUS_COUNTED = {"One identity read many parameters", "One identity read many secrets",
+                    "Secrets were listed, and then several of them read"}
 
 
 def signals_of_run(out):
@@ -73,11 +79,44 @@ def case_pack_quiet():
         assert all(events for *_, events in found), found
         told = set().union(*(events for *_, events in found))
         assert planted and planted <= told, planted - told
-        plain = [signal for signal in found if not signal[-1] <= planted]
-        loud = [signal[:3] for signal in plain if signal[1] not in ("low", "info")]
-        assert not loud, (seed, loud)
-        per_day = collections.Counter((account, day) for _, _, day, accounts, _ in plain for account in accounts)
-        assert all(count <= 1 for count in per_day.values()), (seed, per_day.most_common(3))
+        is_quiet([signal for signal in found if not signal[-1] <= planted], seed)
+
+
+def is_quiet(found, seed):
+    """Nothing above low, and one signal an account and day at most."""
+    loud = [signal[:3] for signal in found if signal[1] not in ("low", "info")]
+    assert not loud, (seed, loud)
+    per_day = collections.Counter((account, day) for _, _, day, accounts, _ in found for account in accounts)
+    assert all(count <= 1 for count in per_day.values()), (seed, per_day.most_common(3))
+
+
+def case_pack_quiet_types():
+    """Plain days of flow logs, balancers, WAF, clusters, names and databases are quiet, and the rules do look at them."""
+    days = [f"2025-03-{day:02}" for day in range(3, 6)]
+    for seed in (1, 2):
+        data, out = WORK / f"plain-{seed}", WORK / f"out-{seed}"
+        plain_made.plain(data, random.Random(seed), ["111122223333", "444455556666", "777788889999"], days)
+        summary = replay(data, out, "--sink", "null")
+        read = {kind: count["records"] for kind, count in summary["by_type"].items() if count["records"]}
+        assert set(read) == set(plain_made.TYPES) and min(read.values()) > 300, read
+        assert summary["records"]["dead"] == 0 and summary["matches"] > 1000, summary
+        is_quiet(signals_of_run(out), seed)
+
+
+def case_pack_attacks_types():
+    """Attacks on what writes these logs are told of, each by its rule and by no other."""
+    data, out = WORK / "attacks", WORK / "out"
+    wanted = plain_made.attacks(data, "111122223333", "2025-03-04")
+    replay(data, out, "--sink", "null")
+    found = {signal[0] for signal in signals_of_run(out)}
+    assert found == wanted, (wanted - found, found - wanted)
+
+
+def counted_told(source, name):
+    """The titles of rules that count which have a signal."""
+    replay(source, WORK / name, "--as", "cloudtrail", "--sink", "null")
+    with sqlite3.connect(WORK / name / "signals.db") as db:
+        return {row[0] for row in db.execute("select rule_name from signals where language = 'datadog'")}
 
 
 def lines_of_json(*args):
@@ -107,6 +146,9 @@ def case_pack_attacks():
     assert not missed, missed
     everything = set().union(*titles_told(titles, pathlib.Path(DATA) / "invictus-ir+aws_dataset/CloudTrail").values())
     missed = {technique for technique, title in INVICTUS.items() if title not in everything}
+    assert not missed, missed
+    assert STRATUS_COUNTED <= counted_told(logs, "stratus")
+    missed = INVICTUS_COUNTED - counted_told(pathlib.Path(DATA) / "invictus-ir+aws_dataset/CloudTrail", "invictus")
     assert not missed, missed
 
 
