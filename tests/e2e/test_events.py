@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 
+import plain_made
 from fake_s3 import FakeS3
 from kit import DAY, WORK, event, main, replay, run
 
@@ -264,6 +265,27 @@ detection: {s: {eventName: Put}, condition: s}
     text, words = explain(out)
     assert "medium: A put" in text and "looks for  every match" in text and "8/8" in text, (text, words)
     assert json.loads(explain(out, "--json")[0])["rule"]["looks_for"] == "every match"
+
+
+def case_events_types():
+    """Lines of text and records of other types are read again, and tell who did what from where."""
+    wanted = plain_made.attacks(WORK / "data", "111122223333", "2025-03-04")
+    out = WORK / "out"
+    replay(WORK / "data", out, "--sink", "null")
+    with sqlite3.connect(out / "signals.db") as db:
+        found = db.execute("select id, rule_name, events_matched from signals").fetchall()
+    assert {row[1] for row in found} == wanted, found
+    types = set()
+    for signal, title, matched in found:
+        rows = [json.loads(row) for row in run("signals", "events", signal, "--out", out, "--json").stdout.splitlines()]
+        assert rows and all(row["event"] for row in rows), (title, rows[:1])
+        types |= {row["index_name"] for row in rows}
+        told = json.loads(run("rules", "explain", "--signal", signal, "--out", out, "--json").stdout)
+        assert [e["event_id"] for e in told["events"]] == [row["event_id"] for row in rows], title
+        assert sum(q["events"] for q in told["rule"].get("queries", [])) in (0, matched, 2 * matched), told["rule"]
+        for e in told["events"]:
+            assert e["name"] and e["source_ip"], (title, e)
+    assert len(types) == len(plain_made.TYPES), types
 
 
 main({name: case for name, case in globals().items() if name.startswith("case_")})
