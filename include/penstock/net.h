@@ -296,6 +296,44 @@ struct pen_s3_list_stats { /* since the lister was made */
 };
 struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
 
+/* ---- where hosts are ---- */
+
+#define PEN_ADDRESSES_MAX 16U      /* of a host; more are left out */
+#define PEN_RESOLVER_NAMES_MAX 128U /* that may be asked for at once */
+
+struct pen_fetch_address { /* a struct sockaddr of either family */
+    uint32_t bytes;
+    _Alignas(8) uint8_t at[28];
+};
+struct pen_addresses {
+    uint32_t count;
+    struct pen_fetch_address at[PEN_ADDRESSES_MAX];
+};
+/* Asks the system.  Blocks as long as name servers let it, which may be minutes.
+ * PEN_E_NOT_FOUND: there is no such name, or it has no address | PEN_E_IO. */
+PEN_MUST_USE pen_status pen_resolve(const char *host, uint16_t port, struct pen_addresses *out,
+                                    struct pen_err *err);
+/* The same addresses, in whatever order: servers tell them in turns. */
+bool pen_addresses_equal(const struct pen_addresses *a, const struct pen_addresses *b);
+
+/* Asks on threads of their own, one a name: a name server that does not answer holds nobody up.
+ * Belongs to one thread. */
+struct pen_resolver;
+struct pen_resolved {
+    uint32_t name; /* the asker's number for it */
+    struct pen_err err;
+    struct pen_addresses addresses; /* when err is PEN_OK */
+};
+PEN_MUST_USE pen_status pen_resolver_new(struct pen_resolver **out, struct pen_err *err);
+/* Waits for nobody: threads that still wait for an answer end by themselves.  NULL is fine. */
+void pen_resolver_free(struct pen_resolver *resolver);
+/* name: below PEN_RESOLVER_NAMES_MAX; nothing is done while its last answer has not come.
+ * PEN_E_HOST: no thread can be started | PEN_E_NOMEM. */
+PEN_MUST_USE pen_status pen_resolver_ask(struct pen_resolver *resolver, uint32_t name,
+                                         const char *host, uint16_t port, struct pen_err *err);
+/* The next answer; false: none has come.  Never blocks. */
+bool pen_resolver_take(struct pen_resolver *resolver, struct pen_resolved *out);
+
 /* ---- objects of buckets, fetched ---- */
 
 #define PEN_FETCH_SOURCES_MAX 64 /* buckets of one fetcher */
@@ -324,10 +362,6 @@ PEN_MUST_USE pen_status pen_fetcher_new(struct pen_ring *ring,
                                         struct pen_fetcher **out, struct pen_err *err);
 void pen_fetcher_free(struct pen_fetcher *fetcher); /* no object open, and cancelled */
 
-struct pen_fetch_address { /* a struct sockaddr of either family */
-    uint32_t bytes;
-    _Alignas(8) uint8_t at[28];
-};
 /* A bucket; *source is its number.  The endpoint is copied.  Whoever pays for requests is told. */
 PEN_MUST_USE pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
                                                const struct pen_s3_endpoint *endpoint,
@@ -390,7 +424,6 @@ struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher
 /* ---- requests with a body, to whichever of several nodes answers ---- */
 
 #define PEN_POST_NODES_MAX 16U
-#define PEN_POST_ADDRESSES_MAX 16U
 #define PEN_POST_PREFIX_MAX 255 /* bytes */
 #define PEN_POST_QUERY_MAX 4U
 #define PEN_POST_IN_FLIGHT_MAX 64U
@@ -401,8 +434,7 @@ struct pen_post_node { /* has no pointers: may be copied */
     char host[PEN_S3_HOST_MAX + 1];       /* without the brackets of an IPv6 address */
     char authority[PEN_S3_HOST_MAX + 16]; /* of the Host field */
     char prefix[PEN_POST_PREFIX_MAX + 1]; /* goes before every path: "" or "/search" */
-    uint32_t address_count;               /* 0 until it is resolved */
-    struct pen_fetch_address addresses[PEN_POST_ADDRESSES_MAX];
+    struct pen_addresses addresses;       /* none until it is resolved */
 };
 /* "https://host", "http://host:9200/prefix".  PEN_E_USAGE with the reason; one with a user or a
  * password in it is refused, and the reason does not repeat them. */
@@ -412,7 +444,8 @@ PEN_MUST_USE pen_status pen_post_node_parse(pen_slice url, struct pen_post_node 
 PEN_MUST_USE pen_status pen_post_node_resolve(struct pen_post_node *node, struct pen_err *err);
 
 struct pen_poster_options {            /* texts are borrowed as long as the poster lives */
-    const struct pen_post_node *nodes; /* resolved; copied */
+    const struct pen_post_node *nodes; /* copied; one without an address is passed over until it
+                                        * has one */
     uint32_t node_count;               /* 1..PEN_POST_NODES_MAX */
     uint32_t in_flight_max;            /* 1..PEN_POST_IN_FLIGHT_MAX; as many connections a node */
     int64_t connect_ns;                /* TCP and TLS together */

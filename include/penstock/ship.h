@@ -100,19 +100,13 @@ bool pen_sink_is_signed(const struct pen_sink *sink);
 PEN_MUST_USE pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out,
                                              bool *is_new, struct pen_err *err);
 
-struct pen_sink_addresses { /* where nodes are: of those that were known at first, in their order */
-    struct pen_sink_place {
-        uint32_t count;
-        struct pen_fetch_address at[PEN_POST_ADDRESSES_MAX];
-    } nodes[PEN_POST_NODES_MAX];
+struct pen_sink_addresses { /* where nodes are, in the order of the URLs; none: not known yet */
+    struct pen_addresses nodes[PEN_POST_NODES_MAX];
 };
 /* Those that the sink was opened with. */
 void pen_sink_addresses(const struct pen_sink *sink, struct pen_sink_addresses *out);
-/* Asks again; *is_new: some have changed.  A name that is not known any more keeps what it had, and
- * err tells of the last such: PEN_E_NOT_FOUND | PEN_E_IO.  Blocks. */
-PEN_MUST_USE pen_status pen_sink_resolve(const struct pen_sink *sink,
-                                         struct pen_sink_addresses *addresses, bool *is_new,
-                                         struct pen_err *err);
+/* The host of a node, to be asked for again; NULL: there is no such node. */
+const char *pen_sink_host(const struct pen_sink *sink, uint32_t node, uint16_t *port);
 
 /* ---- shippers ---- */
 

@@ -24,6 +24,7 @@ struct flight { /* one request under way */
 struct node {
     struct pen_post_node at;
     struct http_client *client;
+    bool has_address;
     int64_t rests_until_ns;
 };
 
@@ -54,6 +55,7 @@ void pen_poster_addresses(struct pen_poster *poster, uint32_t node,
         list[i].bytes = addresses[i].bytes;
     }
     poster->nodes[node].rests_until_ns = 0;
+    poster->nodes[node].has_address = true;
     http_client_addresses(poster->nodes[node].client, list, count);
 }
 
@@ -73,7 +75,10 @@ static pen_status node_open(struct pen_poster *poster, const struct pen_post_nod
         .idle_ns = IDLE_NS};
     node->at = *from;
     PEN_TRY(http_client_new(poster->ring, poster->recv, &options, &node->client, err));
-    pen_poster_addresses(poster, poster->node_count++, from->addresses, from->address_count);
+    const uint32_t number = poster->node_count++;
+    if (from->addresses.count > 0) {
+        pen_poster_addresses(poster, number, from->addresses.at, from->addresses.count);
+    }
     return PEN_OK;
 }
 
@@ -290,18 +295,21 @@ bool pen_poster_has_room(const struct pen_poster *poster)
     return poster->free != NULL;
 }
 
+/* The next in turn of those with an address; passing over those that rest, unless all do. */
 static uint32_t node_pick(struct pen_poster *poster)
 {
     const int64_t now = pen_clock_mono_ns();
-    uint32_t at = poster->node_next;
-    PEN_CHECK(poster->node_count > 0);
+    uint32_t at = UINT32_MAX;
     for (uint32_t i = 0; i < poster->node_count; i++) {
         const uint32_t candidate = (poster->node_next + i) % poster->node_count;
-        if (poster->nodes[candidate].rests_until_ns <= now) {
+        const struct node *node = &poster->nodes[candidate];
+        if (node->has_address && node->rests_until_ns <= now) {
             at = candidate;
             break;
         }
+        at = at == UINT32_MAX && node->has_address ? candidate : at;
     }
+    PEN_CHECK(at != UINT32_MAX);
     poster->node_next = (at + 1) % poster->node_count;
     return at;
 }

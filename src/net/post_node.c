@@ -1,6 +1,5 @@
 #include "penstock/net.h"
 
-#include <netdb.h>
 #include <stdio.h>
 
 #define PORT_TLS 443U
@@ -110,28 +109,5 @@ pen_status pen_post_node_parse(pen_slice url, struct pen_post_node *out, struct 
 
 pen_status pen_post_node_resolve(struct pen_post_node *node, struct pen_err *err)
 {
-    char port[8];
-    (void)snprintf(port, sizeof(port), "%u", node->port);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    const int got = getaddrinfo(node->host, port, &hints, &found);
-    if (got != 0) {
-        return PEN_FAIL(err, got == EAI_NONAME ? PEN_E_NOT_FOUND : PEN_E_IO, PEN_NO_OFFSET,
-                        "%s: %s", node->host, gai_strerror(got));
-    }
-    uint32_t count = 0;
-    for (const struct addrinfo *a = found; a != NULL && count < PEN_POST_ADDRESSES_MAX;
-         a = a->ai_next) {
-        struct pen_fetch_address *to = &node->addresses[count];
-        if (a->ai_addrlen <= sizeof(to->at)) {
-            to->bytes = a->ai_addrlen;
-            memcpy(to->at, a->ai_addr, a->ai_addrlen);
-            count++;
-        }
-    }
-    freeaddrinfo(found);
-    node->address_count = count;
-    return count > 0
-               ? PEN_OK
-               : PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "%s has no address", node->host);
+    return pen_resolve(node->host, node->port, &node->addresses, err);
 }

@@ -3,7 +3,6 @@
 
 #include "control.h"
 
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,37 +187,14 @@ const struct pen_s3_endpoint *bucket_endpoint(const struct bucket *bucket)
     return &bucket->endpoint;
 }
 
-pen_status bucket_resolve(const struct bucket *bucket,
-                          struct pen_fetch_address out[BUCKET_ADDRESSES_MAX], uint32_t *count,
-                          struct pen_err *err)
+uint16_t bucket_host(const struct bucket *bucket, char out[BUCKET_HOST_MAX])
 {
     const struct pen_s3_endpoint *e = &bucket->endpoint;
-    char host[PEN_S3_BUCKET_MAX + PEN_S3_HOST_MAX + 3];
-    char port[8];
     const bool is_v6 = e->host[0] == '[';
-    (void)snprintf(host, sizeof(host), "%s%s%s", e->is_virtual_host ? e->bucket : "",
+    (void)snprintf(out, BUCKET_HOST_MAX, "%s%s%s", e->is_virtual_host ? e->bucket : "",
                    e->is_virtual_host ? "." : "", is_v6 ? e->host + 1 : e->host);
-    host[strlen(host) - (is_v6 ? 1 : 0)] = '\0';
-    (void)snprintf(port, sizeof(port), "%u", e->port);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    const int got = getaddrinfo(host, port, &hints, &found);
-    if (got != 0) {
-        return PEN_FAIL(err, got == EAI_NONAME ? PEN_E_NOT_FOUND : PEN_E_IO, PEN_NO_OFFSET,
-                        "%s: %s", host, gai_strerror(got));
-    }
-    *count = 0;
-    for (const struct addrinfo *a = found; a != NULL && *count < BUCKET_ADDRESSES_MAX;
-         a = a->ai_next) {
-        if (a->ai_addrlen <= sizeof(out[0].at)) {
-            out[*count].bytes = a->ai_addrlen;
-            memcpy(out[*count].at, a->ai_addr, a->ai_addrlen);
-            (*count)++;
-        }
-    }
-    freeaddrinfo(found);
-    return *count > 0 ? PEN_OK
-                      : PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "%s has no address", host);
+    out[strlen(out) - (is_v6 ? 1 : 0)] = '\0';
+    return e->port;
 }
 
 uint64_t bucket_requests(const struct bucket *bucket)

@@ -10,7 +10,7 @@
 #include "penstock/net.h"
 #include "penstock/node.h"
 
-#define BUCKET_ADDRESSES_MAX 16U
+#define BUCKET_HOST_MAX (PEN_S3_BUCKET_MAX + PEN_S3_HOST_MAX + 3U)
 #define BUCKET_AHEAD PEN_S3_LISTINGS_MAX /* prefixes listed at once */
 
 bool bucket_is_source(const char *source); /* "s3:..." */
@@ -28,10 +28,8 @@ const char *bucket_root(const struct bucket *bucket);
 const struct pen_s3_endpoint *bucket_endpoint(const struct bucket *bucket);
 const struct pen_source_options *bucket_own(const struct bucket *bucket); /* or NULL */
 bool bucket_is_requester_pays(const struct bucket *bucket);
-/* Where its host is.  Blocks.  PEN_E_NOT_FOUND: the name is not known | PEN_E_IO. */
-PEN_MUST_USE pen_status bucket_resolve(const struct bucket *bucket,
-                                       struct pen_fetch_address out[BUCKET_ADDRESSES_MAX],
-                                       uint32_t *count, struct pen_err *err);
+/* The name that is to be resolved; its port. */
+uint16_t bucket_host(const struct bucket *bucket, char out[BUCKET_HOST_MAX]);
 /* The credentials of now; *is_new: others than before.  Blocks when they have to be fetched.
  * They lie in the bucket until the next call. */
 PEN_MUST_USE pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out,

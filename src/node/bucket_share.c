@@ -79,7 +79,9 @@ pen_status buckets_share(struct planner *planner, struct shard_bucket **out, str
         size_t bytes = 0;
         to->endpoint = *bucket_endpoint(bucket);
         to->is_requester_pays = bucket_is_requester_pays(bucket);
-        PEN_TRY(bucket_resolve(bucket, to->addresses, &to->address_count, err));
+        char host[BUCKET_HOST_MAX];
+        const uint16_t port = bucket_host(bucket, host);
+        PEN_TRY(pen_resolve(host, port, &to->addresses, err));
         PEN_TRY(bucket_credentials(bucket, &credentials, &is_new, err));
         to->credentials = credentials_text(&credentials, &bytes);
     }
@@ -105,7 +107,7 @@ pen_status buckets_fetcher(struct pen_ring *ring, const struct pen_fetch_options
         PEN_TRY(pen_fetcher_source_add(*out, &bucket->endpoint, bucket->is_requester_pays, &source,
                                        err));
         PEN_CHECK(source == i);
-        pen_fetcher_addresses(*out, i, bucket->addresses, bucket->address_count);
+        pen_fetcher_addresses(*out, i, bucket->addresses.at, bucket->addresses.count);
         PEN_TRY(credentials_use(*out, i, bucket->credentials, err));
     }
     return PEN_OK;

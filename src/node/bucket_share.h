@@ -12,8 +12,7 @@ struct planner;
 /* Changed by the control thread alone, once all who read have made their fetchers. */
 struct shard_bucket {
     struct pen_s3_endpoint endpoint;
-    struct pen_fetch_address addresses[BUCKET_ADDRESSES_MAX];
-    uint32_t address_count;
+    struct pen_addresses addresses;
     bool is_requester_pays;
     uint8_t *credentials; /* those of the start, as credentials_text made them */
 };

@@ -526,48 +526,6 @@ static void credentials_renew(struct control *c)
     }
 }
 
-static void addresses_tell(struct control *c, uint32_t bucket, const struct shard_bucket *known)
-{
-    const size_t bytes = known->address_count * sizeof(known->addresses[0]);
-    for (uint32_t i = 0; i < c->shards; i++) {
-        struct message *message = message_new(MSG_ADDRESSES);
-        message->bytes = malloc(bytes);
-        PEN_CHECK(message->bytes != NULL);
-        memcpy(message->bytes, known->addresses, bytes);
-        message->byte_count = bytes;
-        message->item_count = known->address_count;
-        message->bucket = bucket;
-        (void)edge_send(&c->topology.to_shard[i], c->ring, message);
-    }
-}
-
-/* Servers come and go behind a name: the shards are told when it means others. */
-static void names_resolve(struct control *c)
-{
-    const int64_t now = pen_clock_mono_ns();
-    if (c->planner.bucket_count == 0 || now - c->resolved_ns < c->options->resolve_ns) {
-        return;
-    }
-    for (uint32_t i = 0; i < c->planner.bucket_count; i++) {
-        struct shard_bucket *known = &c->buckets[i];
-        struct pen_fetch_address found[BUCKET_ADDRESSES_MAX] = {0};
-        struct pen_err err = {0};
-        uint32_t count = 0;
-        if (bucket_resolve(c->planner.buckets[i], found, &count, &err) != PEN_OK) {
-            SAY(c, WARN, "penstock: %s: %s; the addresses of before are used\n",
-                bucket_root(c->planner.buckets[i]), err.text);
-            continue;
-        }
-        if (count != known->address_count ||
-            memcmp(found, known->addresses, count * sizeof(found[0])) != 0) {
-            known->address_count = count;
-            memcpy(known->addresses, found, sizeof(found));
-            addresses_tell(c, i, known);
-        }
-    }
-    c->resolved_ns = pen_clock_mono_ns();
-}
-
 static int64_t turn_ns(const struct control *c)
 {
     const bool is_listing = planner_is_waiting(&c->planner, c->next_unit) &&
@@ -629,8 +587,8 @@ bool loop_turn(struct control *c)
     log_limit(c);
     spending_end(c);
     credentials_renew(c);
-    sink_renew(c);
-    names_resolve(c);
+    sink_renew(c, true);
+    addresses_turn(c, true);
     deal(c);
     busy |= list_ahead(c);
     if (c->is_committing && all_slots(c, slot_ready)) {

@@ -50,8 +50,7 @@ struct control {
     struct refusals refusals;                 /* of objects that no commit holds whole */
     bool is_signals_still;                    /* its state was told */
     int64_t sink_renew_ns;                    /* when its credentials were looked at last */
-    int64_t sink_resolved_ns;                 /* when names of its nodes were resolved last */
-    struct pen_sink_addresses sink_addresses; /* by then */
+    struct pen_sink_addresses sink_addresses; /* as the shards have them */
     bool is_resend;   /* an earlier run may have sent documents that no commit holds */
     int64_t drain_ns; /* when the run began to drain */
     struct topology topology;
@@ -73,10 +72,11 @@ struct control {
     struct object_list ahead; /* the next round, listed while this one is read */
     struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
-    int64_t credentials_ns;       /* when they were looked at last */
-    int64_t resolved_ns;          /* when names were resolved last */
-    uint64_t iocs_stale;          /* lists of indicators that were told to be, a bit each */
-    struct shard_bucket *buckets; /* what shards are told of the planner's */
+    int64_t credentials_ns;        /* when they were looked at last */
+    int64_t resolved_ns;           /* when names were asked for last */
+    struct pen_resolver *resolver; /* of names; NULL until one is asked for */
+    uint64_t iocs_stale;           /* lists of indicators that were told to be, a bit each */
+    struct shard_bucket *buckets;  /* what shards are told of the planner's */
     struct spending spending;
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;
@@ -126,7 +126,10 @@ PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
  * the job is resumed; and, at an end that left nothing between, that it is not so any more. */
 PEN_MUST_USE pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err);
 /* Credentials that sign are renewed ahead of their end, and told to the shards. */
-void sink_renew(struct control *c);
+void sink_renew(struct control *c, bool has_shards);
+/* addresses.c: servers come and go behind a name.  Once a turn: names are asked for every
+ * fetch.resolve_interval, without a wait, and who has to do with a host is told when it moved. */
+void addresses_turn(struct control *c, bool has_shards);
 /* Signals to the sink: opens when the ring is there; a turn; all of them, at the end of the run;
  * and gives up what is under way. */
 PEN_MUST_USE pen_status sink_signals_open(struct control *c, struct pen_err *err);

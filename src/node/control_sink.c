@@ -38,7 +38,7 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
     pen_sink_addresses(c->sink, &c->sink_addresses);
     c->result->is_cluster = true;
-    c->sink_resolved_ns = pen_clock_mono_ns();
+    c->resolved_ns = pen_clock_mono_ns();
     PEN_TRY(pen_sink_check(c->sink, &rolled, &is_ready, err));
     if (is_ready) {
         return PEN_OK;
@@ -94,40 +94,11 @@ static void signer_renew(struct control *c, bool has_shards)
     }
 }
 
-/* Nodes come and go behind a name. */
-static void nodes_resolve(struct control *c, bool has_shards)
-{
-    const int64_t now = pen_clock_mono_ns();
-    if (now - c->sink_resolved_ns < c->options->resolve_ns) {
-        return;
-    }
-    struct pen_err err = {0};
-    bool is_new = false;
-    if (pen_sink_resolve(c->sink, &c->sink_addresses, &is_new, &err) != PEN_OK) {
-        SAY(c, WARN, "penstock: the opensearch sink: %s; the addresses of before are used\n",
-            err.text);
-    }
-    if (is_new) {
-        signal_sink_addresses(c->signal_sink, &c->sink_addresses);
-    }
-    if (is_new && has_shards) {
-        shards_tell(c, MSG_ADDRESSES,
-                    (pen_slice){(const uint8_t *)&c->sink_addresses, sizeof(c->sink_addresses)});
-    }
-    c->sink_resolved_ns = pen_clock_mono_ns();
-}
-
-static void renew(struct control *c, bool has_shards)
+void sink_renew(struct control *c, bool has_shards)
 {
     if (c->sink != NULL) {
         signer_renew(c, has_shards);
-        nodes_resolve(c, has_shards);
     }
-}
-
-void sink_renew(struct control *c)
-{
-    renew(c, true);
 }
 
 pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err)
@@ -275,7 +246,8 @@ pen_status sink_signals_end(struct control *c, struct pen_err *err)
             stop(c, "interrupted; the cluster did not take the last signals in time");
             break;
         }
-        renew(c, false);
+        sink_renew(c, false);
+        addresses_turn(c, false);
         progress(c, false);
         (void)pen_ring_turn(c->ring, !is_idle, SIGNALS_TURN_NS);
     }

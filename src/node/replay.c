@@ -557,6 +557,7 @@ static void control_close(struct control *c)
     }
     signals_db_close(c->signals);
     pen_sink_free(c->sink);
+    pen_resolver_free(c->resolver);
     planner_fini(&c->planner);
     job_close(&c->job);
     ledger_fini(&c->committed);

@@ -452,7 +452,7 @@ pen_status pen_ship_credentials(struct pen_ship *ship, const struct pen_credenti
 void pen_ship_addresses(struct pen_ship *ship, const struct pen_sink_addresses *addresses)
 {
     for (uint32_t i = 0; i < PEN_POST_NODES_MAX && ship->bulk != NULL; i++) {
-        const struct pen_sink_place *node = &addresses->nodes[i];
+        const struct pen_addresses *node = &addresses->nodes[i];
         if (node->count > 0) {
             pen_poster_addresses(ship->bulk->poster, i, node->at, node->count);
         }

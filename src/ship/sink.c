@@ -134,22 +134,20 @@ static pen_status secrets_check(const struct pen_sink *sink, struct pen_err *err
     return PEN_OK;
 }
 
-/* One that is known is enough: the others may be down. */
+/* One that is known is enough: the others may be down, and join when they are there. */
 static pen_status nodes_resolve(struct pen_sink *sink, struct pen_err *err)
 {
     struct pen_err first = {0};
-    uint32_t kept = 0;
+    uint32_t known = 0;
     for (uint32_t i = 0; i < sink->node_count; i++) {
         struct pen_err why;
-        struct pen_post_node *node = &sink->nodes[i];
-        if (pen_post_node_resolve(node, &why) == PEN_OK) {
-            sink->nodes[kept++] = *node;
+        if (pen_post_node_resolve(&sink->nodes[i], &why) == PEN_OK) {
+            known++;
         } else if (first.status == PEN_OK) {
             first = why;
         }
     }
-    sink->node_count = kept;
-    if (kept == 0) {
+    if (known == 0) {
         return PEN_FAIL(err, first.status, PEN_NO_OFFSET, "the opensearch sink: %s", first.text);
     }
     return PEN_OK;
@@ -159,48 +157,17 @@ void pen_sink_addresses(const struct pen_sink *sink, struct pen_sink_addresses *
 {
     *out = (struct pen_sink_addresses){0};
     for (uint32_t i = 0; i < sink->node_count; i++) {
-        out->nodes[i].count = sink->nodes[i].address_count;
-        memcpy(out->nodes[i].at, sink->nodes[i].addresses, sizeof(out->nodes[i].at));
+        out->nodes[i] = sink->nodes[i].addresses;
     }
 }
 
-/* Servers tell addresses in an order that changes: only which they are counts. */
-static bool has_address(const struct pen_sink_place *place, const struct pen_fetch_address *one)
+const char *pen_sink_host(const struct pen_sink *sink, uint32_t node, uint16_t *port)
 {
-    for (uint32_t i = 0; i < place->count; i++) {
-        if (place->at[i].bytes == one->bytes && memcmp(place->at[i].at, one->at, one->bytes) == 0) {
-            return true;
-        }
+    if (node >= sink->node_count) {
+        return NULL;
     }
-    return false;
-}
-
-static bool is_same(const struct pen_sink_place *place, const struct pen_post_node *node)
-{
-    bool is = place->count == node->address_count;
-    for (uint32_t i = 0; i < node->address_count; i++) {
-        is = is && has_address(place, &node->addresses[i]);
-    }
-    return is;
-}
-
-pen_status pen_sink_resolve(const struct pen_sink *sink, struct pen_sink_addresses *addresses,
-                            bool *is_new, struct pen_err *err)
-{
-    pen_status st = PEN_OK;
-    *is_new = false;
-    for (uint32_t i = 0; i < sink->node_count; i++) {
-        struct pen_post_node node = sink->nodes[i];
-        const pen_status got = pen_post_node_resolve(&node, err);
-        if (got != PEN_OK) {
-            st = got;
-        } else if (!is_same(&addresses->nodes[i], &node)) {
-            *is_new = true;
-            addresses->nodes[i].count = node.address_count;
-            memcpy(addresses->nodes[i].at, node.addresses, sizeof(addresses->nodes[i].at));
-        }
-    }
-    return st;
+    *port = sink->nodes[node].port;
+    return sink->nodes[node].host;
 }
 
 pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out, bool *is_new,

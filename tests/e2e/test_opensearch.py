@@ -438,6 +438,30 @@ def case_opensearch_resolved():
             assert two.requests > (3 if number == 0 else 0), two.requests
 
 
+def case_opensearch_joins():
+    """A node whose name is not known at the start joins when it is."""
+    folder = generate(size="4MiB")
+    want, plain = expected(folder)
+    file = WORK / "address"
+    file.write_text("")
+    env = {**os.environ, "LD_PRELOAD": os.environ["PENSTOCK_RESOLVER_LIBRARY"], "PENSTOCK_RESOLVER_NAME":
+           "search.late.example", "PENSTOCK_RESOLVER_FILE": str(file)}
+    with Cluster() as one, Cluster(address=("127.0.0.2", one.port)) as two:
+        two.docs, two.lock, two.versions = one.docs, one.lock, one.versions
+
+        def before(request):
+            if request.number == 3:
+                file.write_text("127.0.0.2")
+            return ("stall", 0.2) if two.requests == 0 else None
+
+        one.before = before
+        sink = f"opensearch:http://search.late.example:{one.port},http://127.0.0.1:{one.port}"
+        got = replay(folder, WORK / "out", "--sink", sink, *SMALL, "--set", "fetch.resolve_interval=20ms", env=env)
+        same(one, want)
+        assert got["records"] == plain["records"], got["records"]
+        assert two.requests > 0 and one.requests > 2, (one.requests, two.requests)
+
+
 def case_opensearch_retry():
     """An object that was damaged is read again when it is mended: its documents are there once."""
     folder = generate(size="1MiB")

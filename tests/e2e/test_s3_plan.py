@@ -256,6 +256,32 @@ def case_s3_plan_resolved():
         assert len(second.gets()) > 20, second.gets()
 
 
+def case_s3_plan_stalled():
+    """A name server that does not answer any more holds nothing up: the run ends before it does."""
+    file, stalled = WORK / "address", WORK / "address.stalled"
+    file.write_text("127.0.0.1")
+    env = {**ENV, "LD_PRELOAD": os.environ["PENSTOCK_RESOLVER_LIBRARY"], "PENSTOCK_RESOLVER_NAME": "s3.stalls.example",
+           "PENSTOCK_RESOLVER_FILE": str(file)}
+    with FakeS3() as s3:
+        fill(s3, day(4), *range(60))
+
+        def fault(_handler, kind, _name, _turn):
+            if kind == "get" and len(s3.gets()) == 20:
+                file.write_text("stall")
+                for _ in range(6000):  # the others are answered only when somebody waits for a name
+                    if stalled.exists():
+                        break
+                    time.sleep(0.01)
+            return False
+
+        s3.fault = fault
+        got = replay(f"s3://{s3.bucket}", WORK / "out", "--endpoint-url", f"http://s3.stalls.example:{s3.port}",
+                     "--s3-path-style", "--set", "fetch.resolve_interval=200ms", "--set", "fetch.max_requests_s=60",
+                     env=env)
+        assert stalled.exists() and file.read_text() == "stall"
+        assert got["objects"]["read"] == 60 and numbers(WORK / "out") == list(range(60)), got
+
+
 def case_s3_plan_payer():
     """Who asks pays when told so, for listings and for objects."""
     with FakeS3() as s3:

@@ -74,9 +74,9 @@ static void an_address_resolves_to_itself(void **state)
     struct pen_err err = {0};
     assert_int_equal(pen_post_node_parse(PEN_SLICE_LIT("http://127.0.0.1:9200"), &node, &err),
                      PEN_OK);
-    assert_int_equal(node.address_count, 0);
+    assert_int_equal(node.addresses.count, 0);
     assert_int_equal(pen_post_node_resolve(&node, &err), PEN_OK);
-    assert_int_equal(node.address_count, 1);
+    assert_int_equal(node.addresses.count, 1);
 }
 
 int main(void)

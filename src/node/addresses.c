@@ -1,0 +1,101 @@
+/* tested by tests/e2e/test_s3_plan.py */
+#include "bucket_share.h"
+#include "control.h"
+
+#include <stdlib.h>
+
+#define NODES_FROM PEN_FETCH_SOURCES_MAX /* of the numbers of names: buckets come before */
+
+_Static_assert(NODES_FROM + PEN_POST_NODES_MAX <= PEN_RESOLVER_NAMES_MAX, "each has a number");
+
+static void tell(struct control *c, uint32_t bucket, const void *bytes, size_t len, uint32_t count)
+{
+    for (uint32_t i = 0; i < c->shards; i++) {
+        struct message *message = message_new(MSG_ADDRESSES);
+        message->bytes = malloc(len);
+        PEN_CHECK(message->bytes != NULL);
+        memcpy(message->bytes, bytes, len);
+        message->byte_count = len;
+        message->item_count = count;
+        message->bucket = bucket;
+        (void)edge_send(&c->topology.to_shard[i], c->ring, message);
+    }
+}
+
+static void ask(struct control *c, uint32_t name, const char *host, uint16_t port)
+{
+    struct pen_err err = {0};
+    pen_status st = PEN_OK;
+    if (c->resolver == NULL) {
+        st = pen_resolver_new(&c->resolver, &err);
+    }
+    st = st == PEN_OK ? pen_resolver_ask(c->resolver, name, host, port, &err) : st;
+    if (st != PEN_OK) {
+        SAY(c, WARN, "penstock: %s\n", err.text);
+    }
+}
+
+static void ask_all(struct control *c)
+{
+    char host[BUCKET_HOST_MAX];
+    for (uint32_t i = 0; i < c->planner.bucket_count; i++) {
+        const uint16_t port = bucket_host(c->planner.buckets[i], host);
+        ask(c, i, host, port);
+    }
+    for (uint32_t i = 0; c->sink != NULL; i++) {
+        uint16_t port = 0;
+        const char *node = pen_sink_host(c->sink, i, &port);
+        if (node == NULL) {
+            return;
+        }
+        ask(c, NODES_FROM + i, node, port);
+    }
+}
+
+static void bucket_take(struct control *c, const struct pen_resolved *got)
+{
+    struct pen_addresses *known = &c->buckets[got->name].addresses;
+    if (got->err.status != PEN_OK) {
+        SAY(c, WARN, "penstock: %s: %s; the addresses of before are used\n",
+            bucket_root(c->planner.buckets[got->name]), got->err.text);
+    } else if (!pen_addresses_equal(known, &got->addresses)) {
+        *known = got->addresses;
+        tell(c, got->name, known->at, known->count * sizeof(known->at[0]), known->count);
+    }
+}
+
+static void node_take(struct control *c, const struct pen_resolved *got, bool has_shards)
+{
+    struct pen_addresses *known = &c->sink_addresses.nodes[got->name - NODES_FROM];
+    if (got->err.status != PEN_OK) {
+        SAY(c, WARN, "penstock: the opensearch sink: %s; %s\n", got->err.text,
+            known->count > 0 ? "the addresses of before are used"
+                             : "this node is left out until it has an address");
+        return;
+    }
+    if (pen_addresses_equal(known, &got->addresses)) {
+        return;
+    }
+    *known = got->addresses;
+    signal_sink_addresses(c->signal_sink, &c->sink_addresses);
+    if (has_shards) {
+        tell(c, OF_SINK, &c->sink_addresses, sizeof(c->sink_addresses), 0);
+    }
+}
+
+void addresses_turn(struct control *c, bool has_shards)
+{
+    struct pen_resolved got;
+    const int64_t now = pen_clock_mono_ns();
+    if (now - c->resolved_ns >= c->options->resolve_ns) {
+        c->resolved_ns = now;
+        ask_all(c);
+    }
+    while (c->resolver != NULL && pen_resolver_take(c->resolver, &got)) {
+        if (got.name >= NODES_FROM) {
+            node_take(c, &got, has_shards);
+        } else if (has_shards) {
+            bucket_take(c, &got);
+        }
+    }
+}
