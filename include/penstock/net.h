@@ -298,7 +298,7 @@ struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list);
 
 /* ---- where hosts are ---- */
 
-#define PEN_ADDRESSES_MAX 16U      /* of a host; more are left out */
+#define PEN_ADDRESSES_MAX 16U       /* of a host; more are left out */
 #define PEN_RESOLVER_NAMES_MAX 128U /* that may be asked for at once */
 
 struct pen_fetch_address { /* a struct sockaddr of either family */
@@ -525,6 +525,27 @@ PEN_MUST_USE pen_status pen_curl_fetch_new(const struct pen_curl_options *option
 PEN_MUST_USE pen_status pen_curl_fetch_turn(struct pen_curl_fetch *run, struct pen_err *err);
 struct pen_curl_fetched pen_curl_fetch_done(const struct pen_curl_fetch *run);
 void pen_curl_fetch_free(struct pen_curl_fetch *run); /* NULL is fine */
+
+/* ---- the same with nothing done: what the kernel, and OpenSSL, need for these bytes ---- */
+
+/* Each connection sends one request that was signed before (anew when minutes have passed) again
+ * and again; of an answer only the status and the end of its head are looked for, and its bytes
+ * are dropped as they come.  Chunked answers cannot be told apart and count as failed. */
+struct pen_bare_fetch;             /* one thread and its ring */
+struct pen_bare_options {          /* everything is borrowed while it runs */
+    struct pen_curl_options fetch; /* as libcurl has it */
+    const uint64_t *sizes;         /* bytes of the object of each key */
+    struct pen_ring *ring;
+    const struct pen_addresses *addresses; /* the first is used */
+};
+/* The first connections are begun.  PEN_E_NOMEM | PEN_E_HOST | as pen_sigv4_sign. */
+PEN_MUST_USE pen_status pen_bare_fetch_new(const struct pen_bare_options *options,
+                                           struct pen_bare_fetch **out, struct pen_err *err);
+/* Turns the ring; sleeps up to 100 ms until something happens.  PEN_E_IO: as many requests in a
+ * row failed as there are connections; err says how the last did. */
+PEN_MUST_USE pen_status pen_bare_fetch_turn(struct pen_bare_fetch *run, struct pen_err *err);
+struct pen_curl_fetched pen_bare_fetch_done(const struct pen_bare_fetch *run);
+void pen_bare_fetch_free(struct pen_bare_fetch *run); /* turns the ring; NULL is fine */
 
 /* ---- credentials: who signs ---- */
 

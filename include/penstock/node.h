@@ -694,6 +694,7 @@ struct pen_s3_speed_side {
 struct pen_s3_speed_row {
     uint32_t concurrency;
     struct pen_s3_speed_side own, libcurl;
+    struct pen_s3_speed_side bare; /* the kernel, and OpenSSL, alone */
 };
 struct pen_s3_speed {
     uint64_t objects, bytes; /* of those that are fetched in turn */
@@ -701,8 +702,8 @@ struct pen_s3_speed {
     uint32_t row_count;
 };
 /*
- * pen_s3_speed - lists objects, then fetches them again and again by our client and by libcurl, in
- * turn for each number of requests in flight, on the calling thread.
+ * pen_s3_speed - lists objects, then fetches them again and again by our client, by libcurl, and by
+ * requests without a client, in turn for each number of requests in flight, on the calling thread.
  *
  * Returns  PEN_OK | PEN_E_NOT_FOUND: no object of that size | PEN_E_STOPPED | what opening, listing
  *          and a host without io_uring fail with

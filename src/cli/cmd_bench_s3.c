@@ -21,9 +21,10 @@ static const char help[] =
     "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn, --external-id,\n"
     "  --request-payer      as in the AWS CLI\n"
     "\n"
-    "One thread; our client and libcurl in turn, both sign every request.  The CPU time is that "
-    "of\n"
-    "this process, kernel included: compare the two, and take the rows of a busy host for less.\n"
+    "One thread; our client and libcurl in turn, both sign every request; then `bare`: requests\n"
+    "signed once, sent again and again, their answers dropped as they come: what the kernel, and\n"
+    "OpenSSL, need for these bytes whoever asks.  The CPU time is that of this process, kernel\n"
+    "included: ours is what is over `bare`.  Take the rows of a busy host for less.\n"
     "Every request costs what the bucket's owner pays for a GET.\n";
 
 enum option { OPT_CONCURRENCY = 1, OPT_SECONDS, OPT_OBJECTS, OPT_SIZE, OPT_JSON, OPT_HELP };
@@ -123,6 +124,8 @@ static void print_json(const struct pen_s3_speed *speed)
         side_json("penstock", &speed->rows[i].own);
         (void)putchar(',');
         side_json("libcurl", &speed->rows[i].libcurl);
+        (void)putchar(',');
+        side_json("bare", &speed->rows[i].bare);
         (void)putchar('}');
     }
     (void)puts("]}");
@@ -145,13 +148,15 @@ static void print_table(const struct pen_s3_speed *speed)
     for (uint32_t i = 0; i < speed->row_count; i++) {
         side_line(speed->rows[i].concurrency, "penstock", &speed->rows[i].own);
         side_line(speed->rows[i].concurrency, "libcurl", &speed->rows[i].libcurl);
+        side_line(speed->rows[i].concurrency, "bare", &speed->rows[i].bare);
     }
 }
 
 static bool has_failed(const struct pen_s3_speed *speed)
 {
     for (uint32_t i = 0; i < speed->row_count; i++) {
-        if (speed->rows[i].own.failed + speed->rows[i].libcurl.failed > 0) {
+        if (speed->rows[i].own.failed + speed->rows[i].libcurl.failed + speed->rows[i].bare.failed >
+            0) {
             return true;
         }
     }

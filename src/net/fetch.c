@@ -221,8 +221,7 @@ void pen_fetcher_free(struct pen_fetcher *fetcher)
 
 /* ---- sources ---- */
 
-/* The name that the certificate must bear. */
-static void host_of(const struct pen_s3_endpoint *endpoint, char out[HTTP_HOST_MAX * 2])
+void fetch_host_of(const struct pen_s3_endpoint *endpoint, char out[HTTP_HOST_MAX * 2])
 {
     const char *bucket = endpoint->is_virtual_host ? endpoint->bucket : "";
     const bool is_v6 = endpoint->host[0] == '[';
@@ -240,7 +239,7 @@ pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
                         PEN_FETCH_SOURCES_MAX);
     }
     char host[HTTP_HOST_MAX * 2];
-    host_of(endpoint, host);
+    fetch_host_of(endpoint, host);
     const struct pen_fetch_options *o = &fetcher->options;
     const struct http_client_options options = {.host = host,
                                                 .is_tls = endpoint->is_tls,

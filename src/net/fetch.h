@@ -102,6 +102,12 @@ struct pen_fetcher {
     bool is_cancelled;
 };
 
+/* The name that the certificate must bear. */
+void fetch_host_of(const struct pen_s3_endpoint *endpoint, char out[HTTP_HOST_MAX * 2]);
+#define FETCH_EXTRA_MAX 3U
+/* The head of a GET that was signed, in place of what out held.  What out fails with. */
+PEN_MUST_USE pen_status fetch_head_write(struct pen_buf *out, const struct pen_sigv4_signed *s,
+                                         const struct pen_pair *extra, uint32_t extra_count);
 /* Signs and sends.  False: it failed for good, get->object->err says why. */
 bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get);
 /* Looks at the answer: the get is ready, waits to be tried again, or its object has failed. */

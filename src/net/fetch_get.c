@@ -12,8 +12,6 @@
 
 /* ---- the request ---- */
 
-#define EXTRA_MAX 3U
-
 static pen_status add_all(struct pen_buf *out, const pen_slice *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -22,19 +20,18 @@ static pen_status add_all(struct pen_buf *out, const pen_slice *parts, size_t co
     return PEN_OK;
 }
 
-static pen_status request_text(struct fetch_get *get, const struct pen_sigv4_signed *s,
-                               const struct pen_pair *extra, uint32_t extra_count)
+pen_status fetch_head_write(struct pen_buf *out, const struct pen_sigv4_signed *s,
+                            const struct pen_pair *extra, uint32_t extra_count)
 {
-    struct pen_buf *out = &get->head;
     const pen_slice line[] = {PEN_SLICE_LIT("GET "), s->target, PEN_SLICE_LIT(" HTTP/1.1\r\n")};
-    struct pen_pair headers[5 + EXTRA_MAX] = {
+    struct pen_pair headers[5 + FETCH_EXTRA_MAX] = {
         {PEN_SLICE_LIT("Host"), s->host},
         {PEN_SLICE_LIT("X-Amz-Date"), s->date},
         {PEN_SLICE_LIT("X-Amz-Content-Sha256"), s->payload},
         {PEN_SLICE_LIT("X-Amz-Security-Token"), s->token},
         {PEN_SLICE_LIT("Authorization"), s->authorization},
     };
-    PEN_CHECK(extra_count <= EXTRA_MAX);
+    PEN_CHECK(extra_count <= FETCH_EXTRA_MAX);
     for (uint32_t i = 0; i < extra_count; i++) {
         headers[5 + i] = extra[i];
     }
@@ -45,9 +42,7 @@ static pen_status request_text(struct fetch_get *get, const struct pen_sigv4_sig
                                    PEN_SLICE_LIT("\r\n")};
         PEN_TRY(add_all(out, parts, headers[i].value.len > 0 ? PEN_COUNT(parts) : 0));
     }
-    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT("User-Agent: penstock\r\n\r\n")));
-    get->exchange.request = pen_buf_slice(out);
-    return PEN_OK;
+    return pen_buf_add(out, PEN_SLICE_LIT("User-Agent: penstock\r\n\r\n"));
 }
 
 static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *get,
@@ -57,7 +52,7 @@ static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *ge
     const struct fetch_source *source = &fetcher->sources[object->source];
     char range[64];
     char match[PEN_FETCH_ETAG_MAX + 3];
-    struct pen_pair extra[EXTRA_MAX];
+    struct pen_pair extra[FETCH_EXTRA_MAX];
     uint32_t count = 0;
     if (get->is_range) {
         const int len = snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, get->offset,
@@ -90,9 +85,10 @@ static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *ge
     };
     struct pen_sigv4_signed signature;
     PEN_TRY(pen_sigv4_sign(fetcher->signer, &request, &fetcher->signing, &signature, err));
-    if (request_text(get, &signature, extra, count) != PEN_OK) {
+    if (fetch_head_write(&get->head, &signature, extra, count) != PEN_OK) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "the request is too long");
     }
+    get->exchange.request = pen_buf_slice(&get->head);
     return PEN_OK;
 }
 

@@ -16,6 +16,7 @@
 struct listed {
     struct pen_object **items; /* the keys' owner */
     pen_slice *keys;
+    uint64_t *sizes;
     uint32_t count;
     uint64_t bytes;
 };
@@ -49,6 +50,7 @@ static void list_take(struct speed *s, struct object_list *list)
             continue;
         }
         s->listed.keys[s->listed.count] = pen_slice_str(object->key);
+        s->listed.sizes[s->listed.count] = object->size;
         s->listed.items[s->listed.count++] = object;
         s->listed.bytes += object->size;
     }
@@ -176,18 +178,69 @@ static pen_status own_measure(struct speed *s, uint32_t concurrency, struct pen_
     return st != PEN_E_STOPPED ? st : PEN_FAIL(err, st, PEN_NO_OFFSET, "stopped");
 }
 
+static pen_status others_options(struct speed *s, uint32_t concurrency,
+                                 struct pen_credentials *credentials, struct pen_curl_options *out,
+                                 struct pen_err *err)
+{
+    bool is_new = false;
+    *out = (struct pen_curl_options){.endpoint = &s->buckets[0].endpoint,
+                                     .credentials = credentials,
+                                     .ca_file = s->options->reads->s3.ca_file,
+                                     .keys = s->listed.keys,
+                                     .key_count = s->listed.count,
+                                     .concurrency = concurrency};
+    return bucket_credentials(s->planner.buckets[0], credentials, &is_new, err);
+}
+
+static struct pen_s3_speed_side others_side(const struct pen_curl_fetched *done, int64_t from_ns,
+                                            double cpu_from)
+{
+    return (struct pen_s3_speed_side){.requests = done->requests,
+                                      .failed = done->failed,
+                                      .bytes = done->bytes,
+                                      .wall_s = (double)(pen_clock_mono_ns() - from_ns) / 1e9,
+                                      .cpu_s = cpu_s() - cpu_from};
+}
+
+static pen_status bare_run(struct speed *s, struct pen_bare_fetch *run, int64_t from_ns,
+                           struct pen_err *err)
+{
+    pen_status st = PEN_OK;
+    while (st == PEN_OK && pen_clock_mono_ns() - from_ns < s->options->row_ns) {
+        st = is_interrupted() ? PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "stopped")
+                              : pen_bare_fetch_turn(run, err);
+    }
+    return st == PEN_E_IO ? PEN_OK : st; /* what fails is counted */
+}
+
+static pen_status bare_measure(struct speed *s, uint32_t concurrency,
+                               struct pen_s3_speed_side *side, struct pen_err *err)
+{
+    struct pen_credentials credentials;
+    struct pen_bare_options options = {.sizes = s->listed.sizes,
+                                       .addresses = &s->buckets[0].addresses};
+    struct pen_bare_fetch *run = NULL;
+    PEN_TRY(others_options(s, concurrency, &credentials, &options.fetch, err));
+    PEN_TRY(pen_ring_new(RING_ENTRIES, &options.ring, err));
+    const double cpu_from = cpu_s();
+    const int64_t from = pen_clock_mono_ns();
+    pen_status st = pen_bare_fetch_new(&options, &run, err);
+    if (st == PEN_OK) {
+        st = bare_run(s, run, from, err);
+        const struct pen_curl_fetched done = pen_bare_fetch_done(run);
+        *side = others_side(&done, from, cpu_from);
+    }
+    pen_bare_fetch_free(run);
+    pen_ring_free(options.ring);
+    return st;
+}
+
 static pen_status curl_measure(struct speed *s, uint32_t concurrency,
                                struct pen_s3_speed_side *side, struct pen_err *err)
 {
     struct pen_credentials credentials;
-    bool is_new = false;
-    PEN_TRY(bucket_credentials(s->planner.buckets[0], &credentials, &is_new, err));
-    const struct pen_curl_options options = {.endpoint = &s->buckets[0].endpoint,
-                                             .credentials = &credentials,
-                                             .ca_file = s->options->reads->s3.ca_file,
-                                             .keys = s->listed.keys,
-                                             .key_count = s->listed.count,
-                                             .concurrency = concurrency};
+    struct pen_curl_options options;
+    PEN_TRY(others_options(s, concurrency, &credentials, &options, err));
     struct pen_curl_fetch *run = NULL;
     const double cpu_from = cpu_s();
     const int64_t from = pen_clock_mono_ns();
@@ -198,11 +251,7 @@ static pen_status curl_measure(struct speed *s, uint32_t concurrency,
                               : pen_curl_fetch_turn(run, err);
     }
     const struct pen_curl_fetched done = pen_curl_fetch_done(run);
-    *side = (struct pen_s3_speed_side){.requests = done.requests,
-                                       .failed = done.failed,
-                                       .bytes = done.bytes,
-                                       .wall_s = (double)(pen_clock_mono_ns() - from) / 1e9,
-                                       .cpu_s = cpu_s() - cpu_from};
+    *side = others_side(&done, from, cpu_from);
     pen_curl_fetch_free(run);
     return st;
 }
@@ -220,7 +269,8 @@ static pen_status speed_open(struct speed *s, struct pen_err *err)
     s->plan.to_ns = INT64_MAX;
     s->listed.items = calloc(o->objects_max, sizeof(struct pen_object *));
     s->listed.keys = calloc(o->objects_max, sizeof(*s->listed.keys));
-    PEN_CHECK(s->listed.items != NULL && s->listed.keys != NULL);
+    s->listed.sizes = calloc(o->objects_max, sizeof(*s->listed.sizes));
+    PEN_CHECK(s->listed.items != NULL && s->listed.keys != NULL && s->listed.sizes != NULL);
     PEN_TRY(pen_types_load(NULL, &s->types, err));
     PEN_TRY(planner_init(&s->planner, &s->plan, s->types, on_folder, s, err));
     PEN_TRY(list(s, err));
@@ -236,6 +286,7 @@ static pen_status rows(struct speed *s, struct pen_s3_speed *out, struct pen_err
         row->concurrency = s->options->concurrency[i];
         PEN_TRY(own_measure(s, row->concurrency, &row->own, err));
         PEN_TRY(curl_measure(s, row->concurrency, &row->libcurl, err));
+        PEN_TRY(bare_measure(s, row->concurrency, &row->bare, err));
         out->row_count = i + 1;
     }
     return PEN_OK;
@@ -254,6 +305,7 @@ pen_status pen_s3_speed(const struct pen_s3_speed_options *options, struct pen_s
     }
     free(s.listed.items);
     free(s.listed.keys);
+    free(s.listed.sizes);
     buckets_unshare(s.buckets, s.planner.bucket_count);
     planner_fini(&s.planner);
     pen_types_free(s.types);
