@@ -277,6 +277,14 @@ static bool has_credit(const struct control *c, const struct shard_slot *slot)
     return slot->objects == 0 || (slot->objects < objects && slot->bytes < bytes);
 }
 
+/* Where the bucket is may have been learned from it. */
+static bool is_crossing(const struct control *c, const struct pen_object *object)
+{
+    return object->bucket > 0 && c->node_region[0] != '\0' &&
+           strcmp(bucket_endpoint(c->planner.buckets[object->bucket - 1])->region,
+                  c->node_region) != 0;
+}
+
 static void deal(struct control *c)
 {
     struct pen_err err = {0};
@@ -295,7 +303,8 @@ static void deal(struct control *c)
             return;
         }
         struct pen_object *object = c->round.items[c->round_next];
-        if (!spending_allows(&c->spending, c->options, object, planner_lists(&c->planner))) {
+        if (!spending_allows(&c->spending, c->options, object, is_crossing(c, object),
+                             planner_lists(&c->planner))) {
             return;
         }
         c->round_next++;

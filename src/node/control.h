@@ -78,6 +78,7 @@ struct control {
     uint64_t iocs_stale;           /* lists of indicators that were told to be, a bit each */
     struct shard_bucket *buckets;  /* what shards are told of the planner's */
     struct spending spending;
+    char node_region[PEN_REGION_MAX]; /* asked for when a cost is limited; "": not known */
     uint64_t outstanding;
     uint64_t objects_done, bytes_done;
     uint64_t objects_before, bytes_before; /* listed by this run, done by earlier ones */

@@ -5,6 +5,7 @@
 #include "control.h"
 #include "exclude.h"
 #include "killpoint.h"
+#include "node_region.h"
 #include "spool.h"
 #include "stages.h"
 #include "wanted.h"
@@ -305,6 +306,9 @@ static pen_status plan_open(struct control *c, struct pen_err *err)
     again_name_units(&c->planner, &c->job);
     PEN_TRY(closed_mark(&c->planner, &c->job, err));
     PEN_TRY(buckets_share(&c->planner, &c->buckets, err));
+    if (c->options->max_cost_nano > 0) {
+        PEN_TRY(node_region_find(&c->planner, c->options->node_region.text, c->node_region, err));
+    }
     c->credentials_ns = pen_clock_mono_ns();
     c->resolved_ns = c->credentials_ns;
     return space_check(c, err);

@@ -29,12 +29,14 @@ uint64_t spending_gets(const struct pen_replay_options *o, const struct pen_obje
 }
 
 bool spending_allows(struct spending *s, const struct pen_replay_options *o,
-                     const struct pen_object *object, uint64_t lists)
+                     const struct pen_object *object, bool is_crossing, uint64_t lists)
 {
     const uint64_t bytes = s->bytes + object->size;
     const uint64_t gets = s->gets + spending_gets(o, object);
+    const uint64_t crossing = s->crossing_bytes + (is_crossing ? object->size : 0);
     /* Whether the bucket is encrypted by KMS is not known from its listing: counted as if. */
-    const uint64_t cost = pen_price_nano_usd(o, gets, lists, gets);
+    const uint64_t cost =
+        pen_price_nano_usd(o, gets, lists, gets) + pen_price_transfer_nano_usd(o, crossing);
     if (o->max_bytes > 0 && bytes > o->max_bytes) {
         s->is_spent = true;
         (void)snprintf(s->reason, sizeof(s->reason),
@@ -43,11 +45,13 @@ bool spending_allows(struct spending *s, const struct pen_replay_options *o,
     } else if (o->max_cost_nano > 0 && cost > o->max_cost_nano) {
         s->is_spent = true;
         (void)snprintf(s->reason, sizeof(s->reason),
-                       "--max-cost: %" PRIu64 " GETs and %" PRIu64 " listings were asked for",
-                       s->gets, lists);
+                       "--max-cost: %" PRIu64 " GETs and %" PRIu64
+                       " listings were asked for, %" PRIu64 " bytes came from other regions",
+                       s->gets, lists, s->crossing_bytes);
     } else {
         s->bytes = bytes;
         s->gets = gets;
+        s->crossing_bytes = crossing;
     }
     return !s->is_spent;
 }

@@ -6,17 +6,19 @@
 
 struct spending { /* of this run: what was dealt */
     uint64_t bytes, gets;
-    bool is_spent;    /* nothing more is dealt */
-    char reason[160]; /* why */
+    uint64_t crossing_bytes; /* of buckets of other regions than the node's */
+    bool is_spent;           /* nothing more is dealt */
+    char reason[200];        /* why */
 };
 /* Requests that reading an object takes when nothing goes wrong. */
 uint64_t spending_gets(const struct pen_replay_options *options, const struct pen_object *object);
 /*
  * spending_allows - whether the object may be dealt; counts it then.
  *
- * lists  requests for listings so far
+ * is_crossing  its bucket is known to be in another region than the node
+ * lists        requests for listings so far
  */
 bool spending_allows(struct spending *spending, const struct pen_replay_options *options,
-                     const struct pen_object *object, uint64_t lists);
+                     const struct pen_object *object, bool is_crossing, uint64_t lists);
 
 #endif

@@ -1,5 +1,6 @@
 /* tested by tests/e2e/test_front.py */
 #include "control.h"
+#include "node_region.h"
 #include "planner.h"
 #include "wanted.h"
 
@@ -7,8 +8,6 @@
 #include <stdlib.h>
 
 #define ROUND_OBJECTS 4096U
-
-_Static_assert(PEN_REGION_MAX >= PEN_SIGV4_SCOPE_MAX, "regions");
 
 /* What goes on while sources are listed. */
 struct surveying {
@@ -102,39 +101,6 @@ static void regions_sum(struct surveying *s)
     }
 }
 
-/* The region of the environment, the default profile or the instance: not that of a source. */
-static void region_ask(struct pen_survey_totals *totals)
-{
-    const struct pen_credential_options none = {0};
-    struct pen_credential_chain *chain = NULL;
-    pen_slice region;
-    if (pen_credential_chain_new(&chain, &none, NULL) != PEN_OK) {
-        return;
-    }
-    if (pen_region_of(chain, &region, NULL) == PEN_OK && region.len < PEN_REGION_MAX) {
-        memcpy(totals->node_region, region.ptr, region.len);
-    }
-    pen_credential_chain_free(chain);
-}
-
-static pen_status region_find(const struct surveying *s, const char *given, struct pen_err *err)
-{
-    if (s->planner.bucket_count == 0) {
-        return PEN_OK;
-    }
-    if (given[0] == '\0') {
-        region_ask(s->totals);
-        return PEN_OK;
-    }
-    struct pen_s3_endpoint somewhere = *bucket_endpoint(s->planner.buckets[0]);
-    if (pen_s3_endpoint_move(&somewhere, pen_slice_str(given), NULL) != PEN_OK) {
-        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET, "node.region: `%.64s` is no region",
-                        given);
-    }
-    memcpy(s->totals->node_region, somewhere.region, sizeof(somewhere.region));
-    return PEN_OK;
-}
-
 /* ---- survey ---- */
 
 static pen_status units_survey(struct surveying *s, struct pen_err *err)
@@ -168,7 +134,9 @@ pen_status pen_survey(const struct pen_replay_options *options,
     st = st == PEN_OK ? types_wanted_check(types, options, err) : st;
     if (st == PEN_OK) {
         st = planner_init(&s.planner, options, types, on_folder, &s.calls, err);
-        st = st == PEN_OK ? region_find(&s, options->node_region.text, err) : st;
+        st = st == PEN_OK
+                 ? node_region_find(&s.planner, options->node_region.text, totals->node_region, err)
+                 : st;
         st = st == PEN_OK ? units_survey(&s, err) : st;
         totals->pruned = s.list.pruned;
         totals->lists = planner_lists(&s.planner);

@@ -476,8 +476,11 @@ def case_s3_plan_spending():
         for number in range(12):
             s3.put(f"{day(4)}{number:02}.json", records(number) + b" " * 20000)
         for name, limit in (("bytes", ("--max-bytes", "50KB")),
-                            ("cost", ("--max-cost", "0.0000172", "--set", "price.lists_million=0"))):
-            out = WORK / name
+                            ("cost", ("--max-cost", "0.0000172", "--set", "price.lists_million=0")),
+                            # traffic alone: three objects of 20 KB for six hundredths of a dollar
+                            ("cost", ("--max-cost", "0.06", "--set", "price.lists_million=0", "--set",
+                                      "price.transfer_gb=100000", "--set", "node.region=eu-west-1"))):
+            out = WORK / f"{name}-{len(limit)}"
             read = []
             for _ in range(12):
                 s3.forget()
@@ -490,6 +493,8 @@ def case_s3_plan_spending():
         from_s3(s3, WORK / "none", "--max-bytes", "10B", code=6)
         s3.forget()
         assert not s3.gets()
+        free = ("--set", "price.lists_million=0", "--set", "price.transfer_gb=100000", "--set", "node.region=us-east-1")
+        assert from_s3(s3, WORK / "same", "--max-cost", "0.06", *free)["status"] == "done"
     for bad in (("--max-cost", "x"), ("--max-cost", "0"), ("--max-bytes", "0"), ("--max-cost", "1.2.3")):
         run("replay", "s3://bucket", *bad, code=2, env=ENV)
 

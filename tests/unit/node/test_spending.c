@@ -54,9 +54,9 @@ static void bytes_end_a_run(void **state)
     struct spending spending = {0};
     const struct pen_object one = object(400);
     o.max_bytes = 1000;
-    assert_true(spending_allows(&spending, &o, &one, 0));
-    assert_true(spending_allows(&spending, &o, &one, 0));
-    assert_false(spending_allows(&spending, &o, &one, 0));
+    assert_true(spending_allows(&spending, &o, &one, false, 0));
+    assert_true(spending_allows(&spending, &o, &one, false, 0));
+    assert_false(spending_allows(&spending, &o, &one, false, 0));
     assert_true(spending.is_spent);
     assert_int_equal(spending.bytes, 800);
     assert_non_null(strstr(spending.reason, "--max-bytes"));
@@ -69,10 +69,29 @@ static void costs_end_a_run(void **state)
     struct spending spending = {0};
     const struct pen_object one = object(400);
     o.max_cost_nano = 5000 + 2 * 3400; /* a listing and two reads */
-    assert_true(spending_allows(&spending, &o, &one, 1));
-    assert_true(spending_allows(&spending, &o, &one, 1));
-    assert_false(spending_allows(&spending, &o, &one, 1));
+    assert_true(spending_allows(&spending, &o, &one, false, 1));
+    assert_true(spending_allows(&spending, &o, &one, false, 1));
+    assert_false(spending_allows(&spending, &o, &one, false, 1));
     assert_non_null(strstr(spending.reason, "--max-cost"));
+}
+
+static void traffic_between_regions_is_part_of_the_cost(void **state)
+{
+    (void)state;
+    struct pen_replay_options o = base;
+    struct spending near = {0};
+    struct spending far = {0};
+    const struct pen_object one = object(UINT64_C(1) << 29); /* a cent */
+    o.fetch_range_bytes = one.size;
+    o.max_cost_nano = 2 * (10000000 + 3400);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(spending_allows(&near, &o, &one, false, 0));
+    }
+    assert_true(spending_allows(&far, &o, &one, true, 0));
+    assert_true(spending_allows(&far, &o, &one, true, 0));
+    assert_false(spending_allows(&far, &o, &one, true, 0));
+    assert_int_equal(far.crossing_bytes, UINT64_C(1) << 30);
+    assert_non_null(strstr(far.reason, "1073741824 bytes came from other regions"));
 }
 
 static void without_a_limit_nothing_ends(void **state)
@@ -81,7 +100,7 @@ static void without_a_limit_nothing_ends(void **state)
     struct spending spending = {0};
     const struct pen_object one = object(UINT64_C(1) << 50);
     for (uint32_t i = 0; i < 10; i++) {
-        assert_true(spending_allows(&spending, &base, &one, UINT64_C(1) << 40));
+        assert_true(spending_allows(&spending, &base, &one, true, UINT64_C(1) << 40));
     }
 }
 
@@ -93,6 +112,7 @@ int main(void)
         cmocka_unit_test(traffic_is_priced_by_the_gb),
         cmocka_unit_test(bytes_end_a_run),
         cmocka_unit_test(costs_end_a_run),
+        cmocka_unit_test(traffic_between_regions_is_part_of_the_cost),
         cmocka_unit_test(without_a_limit_nothing_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
