@@ -83,10 +83,17 @@ def block(cluster, folder, sink, index):
     assert not summary["gaps"], summary
 
 
+def has_documents(cluster):
+    cluster.call("POST", "/_refresh")
+    return cluster.call("GET", "/log-*/_count")["count"] > 0
+
+
 def cluster_killed(cluster, folder, sink, plain):
     """kill -9 of the cluster in mid-run, and its start."""
     child = started(folder, WORK / "gone", sink, "--set", "sink.max_mb_s=3")
-    time.sleep(2)
+    while not has_documents(cluster):
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
     cluster.kill()
     assert child.poll() is None, "the run was over before the cluster was killed"
     time.sleep(3)
