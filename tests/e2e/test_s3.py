@@ -9,9 +9,10 @@ import random
 import subprocess
 import threading
 import time
+import urllib.request
 
 from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, records, replay, run, state_of
-from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw
+from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw, client
 
 ENV = {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
        "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
@@ -76,6 +77,74 @@ def case_s3_moto():
         none = run("replay", "s3://no-such-bucket", "--out", WORK / "no2", "--endpoint-url", moto.endpoint,
                    "--no-progress", code=1, env=ENV)
         assert b"no-such-bucket" in none.stderr and b"NoSuchBucket" in none.stderr, none.stderr
+
+
+def assumed(moto):
+    """Who asked STS for which role: (role, external id, session), in order."""
+    with urllib.request.urlopen(f"{moto.endpoint}/moto-api/data.json") as reply:
+        roles = json.load(reply)["sts"]["AssumedRole"]
+    return [(role["arn"].split("/")[1], role["external_id"], role["session_name"]) for role in roles]
+
+
+def case_s3_role():
+    """Roles by a real STS: of the command line, of a profile, of a profile whose source has a role; the external id
+    and the session's name get there, and without the role the bucket is closed."""
+    folder = generate(size="1MiB").parent
+    (folder / "expected.json").rename(WORK / "expected.json")
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": None}]}
+
+    def may(*actions):
+        return json.dumps({**allow, "Statement": [{**allow["Statement"][0], "Action": list(actions)}]})
+
+    with Moto(WORK, checks_signatures=True) as moto:
+        iam = client(moto.endpoint, "iam", access_key=moto.access_key, secret_key=moto.secret_key)
+        fill(moto.s3(), folder)
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]})
+        arns = {}
+        for role, actions in (("reader", ("s3:GetObject", "s3:ListBucket")), ("step", ("sts:AssumeRole",))):
+            arns[role] = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+            iam.put_role_policy(RoleName=role, PolicyName="may", PolicyDocument=may(*actions))
+        iam.create_user(UserName="caller")
+        iam.put_user_policy(UserName="caller", PolicyName="may", PolicyDocument=may("sts:AssumeRole"))
+        key = iam.create_access_key(UserName="caller")["AccessKey"]
+        config = WORK / "config"
+        config.write_text(f"""[profile caller]
+aws_access_key_id = {key["AccessKeyId"]}
+aws_secret_access_key = {key["SecretAccessKey"]}
+[profile one]
+role_arn = {arns["reader"]}
+source_profile = caller
+external_id = of/a:customer+1=x@y,z
+role_session_name = night-replay
+[profile step]
+role_arn = {arns["step"]}
+source_profile = caller
+role_session_name = first
+[profile two]
+role_arn = {arns["reader"]}
+source_profile = step
+role_session_name = second
+""")
+        env = {name: value for name, value in ENV.items() if not name.startswith("AWS_ACCESS") and not name.startswith("AWS_SECRET")}
+        env.update(AWS_CONFIG_FILE=str(config), AWS_ENDPOINT_URL_STS=moto.endpoint)
+        there = (f"s3://{BUCKET}", "--endpoint-url", moto.endpoint, "--s3-path-style", "--out")
+        denied = run("replay", *there, WORK / "no", "--profile", "caller", code=None, env=env)
+        assert denied.returncode != 0 and b"s3:ListBucket" in denied.stderr, denied
+        plain = replay(folder, WORK / "plain")
+        asked = []
+        for out, args, want in (
+                ("one", ("--profile", "one"), [("reader", "of/a:customer+1=x@y,z", "night-replay")]),
+                ("two", ("--profile", "two"), [("step", None, "first"), ("reader", None, "second")]),
+                ("line", ("--profile", "caller", "--role-arn", arns["reader"], "--external-id", "x-1"),
+                 [("reader", "x-1", None)])):
+            got = replay(*there[:1], WORK / out, *there[1:-1], *args, env=env)
+            assert got["records"] == plain["records"], (out, got["records"])
+            now = assumed(moto)
+            new, asked = now[len(asked):], now
+            assert len(new) == len(want), (out, new)
+            for (role, external, session), (want_role, want_external, want_session) in zip(new, want):
+                assert (role, external or None) == (want_role, want_external), (out, new)
+                assert session == want_session if want_session else session.startswith("penstock-"), (out, new)
 
 
 def case_s3_odd_keys():
