@@ -174,6 +174,10 @@ struct pen_s3_endpoint { /* has no pointers: may be copied */
  */
 PEN_MUST_USE pen_status pen_s3_endpoint_of(const struct pen_s3_place *place,
                                            struct pen_s3_endpoint *out, struct pen_err *err);
+/* What an endpoint of Amazon's own OpenSearch is signed as: "search-x.eu-west-1.es.amazonaws.com"
+ * is "es", "x.eu-west-1.aoss.amazonaws.com" "aoss"; those of China, of FIPS and of "on.aws" too.
+ * False: it is none. */
+bool pen_search_of_host(pen_slice host, pen_slice *service, pen_slice *region);
 /* The bucket was found to be in this region: AWS's own host follows, a given one stays.
  * PEN_E_CORRUPT, and no change: no region has such a name. */
 PEN_MUST_USE pen_status pen_s3_endpoint_move(struct pen_s3_endpoint *endpoint, pen_slice region,

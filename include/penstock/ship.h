@@ -21,7 +21,9 @@ struct pen_sink_spec { /* as configured; NULL: not given */
     const char *urls;  /* of its nodes: a comma list */
     const char *user, *password, *api_key;
     const char *ca_file, *cert_file, *key_file; /* PEM */
-    const char *sigv4_service, *sigv4_region;   /* "es" or "aoss" */
+    /* "es", "aoss", or "auto": that of the host.  No service: signed when the host is of serverless
+     * collections, which know nothing else, and no other way is given.  No region: the host's. */
+    const char *sigv4_service, *sigv4_region;
 };
 struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
 /*

@@ -189,7 +189,7 @@ int check_example(void)
         "sources: []            # folders and files; on the command line they replace these\n"
         "sinks: [files]         # files, null, or a cluster:\n"
         "#   - opensearch: https://one:9200,https://two:9200\n"
-        "#     user: penstock         # or api_key, or sigv4: es (aoss) and region: eu-west-1\n"
+        "#     user: penstock         # or api_key, or sigv4: es, aoss, auto; region: eu-west-1\n"
         "#     password: ${NAME}      # of the environment, or file:PATH; never as it is\n"
         "#     ca: ca.pem             # and client_cert, client_key: PEM\n"
         "rules: [builtin]       # rule files and folders; builtin is the built-in pack\n"

@@ -114,9 +114,10 @@ static pen_status secret_keep(const struct reading *r, pen_slice text, const cha
 
 static pen_status service_keep(const struct reading *r, pen_slice text, const char **out)
 {
-    if (!pen_slice_eq(text, PEN_SLICE_LIT("es")) && !pen_slice_eq(text, PEN_SLICE_LIT("aoss"))) {
+    if (!pen_slice_eq(text, PEN_SLICE_LIT("es")) && !pen_slice_eq(text, PEN_SLICE_LIT("aoss")) &&
+        !pen_slice_eq(text, PEN_SLICE_LIT("auto"))) {
         return PEN_FAIL(r->err, PEN_E_CONFIG, PEN_NO_OFFSET,
-                        "sigv4 is the service that signs: es or aoss");
+                        "sigv4 is the service that signs: es, aoss, or auto: the host's");
     }
     return text_keep(r, text, out);
 }
@@ -205,9 +206,9 @@ pen_status cluster_read(struct pen_arena *arena, const char *path, const struct 
         PEN_TRY(node_take(&r, node));
     }
     *at = entry;
-    if ((out->sigv4_service == NULL) != (out->sigv4_region == NULL)) {
+    if (out->sigv4_service == NULL && out->sigv4_region != NULL) {
         return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
-                        "sigv4 and region belong together: the service and where it is");
+                        "region belongs to sigv4: the service that signs, es, aoss or auto");
     }
     return PEN_OK;
 }

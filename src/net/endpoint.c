@@ -199,6 +199,33 @@ bool pen_s3_region_of_host(pen_slice host, pen_slice *region)
     return true;
 }
 
+/* ---- endpoints of OpenSearch ---- */
+
+/* "aos" is the service's part of the newer names. */
+static bool search_label(pen_slice label, pen_slice *service)
+{
+    const bool is_serverless = pen_slice_eq(label, PEN_SLICE_LIT("aoss")) ||
+                               pen_slice_eq(label, PEN_SLICE_LIT("aoss-fips"));
+    *service = is_serverless ? PEN_SLICE_LIT("aoss") : PEN_SLICE_LIT("es");
+    return is_serverless || pen_slice_eq(label, PEN_SLICE_LIT("es")) ||
+           pen_slice_eq(label, PEN_SLICE_LIT("es-fips")) ||
+           pen_slice_eq(label, PEN_SLICE_LIT("aos")) ||
+           pen_slice_eq(label, PEN_SLICE_LIT("aos-fips"));
+}
+
+bool pen_search_of_host(pen_slice host, pen_slice *service, pen_slice *region)
+{
+    const bool is_new = end_take(&host, PEN_SLICE_LIT(".on.aws"));
+    if (!is_new && !end_take(&host, PEN_SLICE_LIT(".amazonaws.com")) &&
+        !end_take(&host, PEN_SLICE_LIT(".amazonaws.com.cn"))) {
+        return false;
+    }
+    const pen_slice last = label_take(&host);
+    const pen_slice before = label_take(&host);
+    *region = is_new ? last : before;
+    return is_region(*region) && host.len > 0 && search_label(is_new ? before : last, service);
+}
+
 /* ---- a configured endpoint ---- */
 
 static pen_status url_bad(struct pen_err *err, pen_slice url, const char *why)

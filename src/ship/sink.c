@@ -9,6 +9,7 @@
 struct pen_sink {
     struct pen_sink_spec spec; /* borrowed */
     struct pen_post_node nodes[PEN_POST_NODES_MAX];
+    char region[PEN_S3_HOST_MAX + 1]; /* of a host, when the spec has none */
     uint32_t node_count;
     char authorization[SECRET_BYTES_MAX * 2 + 16]; /* "": none */
     struct pen_credential_chain *chain;            /* NULL: nothing is signed */
@@ -134,6 +135,36 @@ static pen_status secrets_check(const struct pen_sink *sink, struct pen_err *err
     return PEN_OK;
 }
 
+/* What the spec leaves open is in the names of Amazon's own endpoints. */
+static pen_status signing_find(struct pen_sink *sink, struct pen_err *err)
+{
+    struct pen_sink_spec *spec = &sink->spec;
+    const char *host = sink->nodes[0].host;
+    const bool has_other = spec->user != NULL || spec->password != NULL || spec->api_key != NULL;
+    const bool is_auto = spec->sigv4_service != NULL && strcmp(spec->sigv4_service, "auto") == 0;
+    pen_slice service = {0};
+    pen_slice region = {0};
+    const bool is_known = pen_search_of_host(pen_slice_str(host), &service, &region);
+    const bool is_serverless = is_known && pen_slice_eq(service, PEN_SLICE_LIT("aoss"));
+    if (spec->sigv4_service == NULL && (has_other || !is_serverless)) {
+        return PEN_OK;
+    }
+    if (!is_known && (is_auto || spec->sigv4_region == NULL)) {
+        return PEN_FAIL(err, PEN_E_USAGE, PEN_NO_OFFSET,
+                        "the opensearch sink: %s is no endpoint of Amazon's that tells how it is "
+                        "signed: give sigv4 (es or aoss) and region",
+                        host);
+    }
+    if (spec->sigv4_service == NULL || is_auto) {
+        spec->sigv4_service = is_serverless ? "aoss" : "es";
+    }
+    if (spec->sigv4_region == NULL) {
+        memcpy(sink->region, region.ptr, region.len); /* shorter than the host it is of */
+        spec->sigv4_region = sink->region;
+    }
+    return PEN_OK;
+}
+
 /* One that is known is enough: the others may be down, and join when they are there. */
 static pen_status nodes_resolve(struct pen_sink *sink, struct pen_err *err)
 {
@@ -207,6 +238,7 @@ pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out
     }
     sink->spec = *spec;
     pen_status st = nodes_parse(sink, err);
+    st = st == PEN_OK ? signing_find(sink, err) : st;
     st = st == PEN_OK ? authorize(sink, err) : st;
     st = st == PEN_OK ? secrets_check(sink, err) : st;
     st = st == PEN_OK ? nodes_resolve(sink, err) : st;

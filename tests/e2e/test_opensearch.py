@@ -462,6 +462,38 @@ def case_opensearch_joins():
         assert two.requests > 0 and one.requests > 2, (one.requests, two.requests)
 
 
+def case_opensearch_signed():
+    """How an endpoint of Amazon's is signed its name tells; what is given comes first."""
+    folder = generate(size="1MiB")
+    want, _ = expected(folder)
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
+           "AWS_EC2_METADATA_DISABLED": "true", "LD_PRELOAD": os.environ["PENSTOCK_RESOLVER_LIBRARY"]}
+    file = WORK / "address"
+    file.write_text("127.0.0.1")
+    domain, collection = "search-x.eu-west-1.es.amazonaws.com", "a1.us-east-1.aoss.amazonaws.com"
+    ways = ((collection, "", ("us-east-1", "aoss")), (collection, "sigv4: auto", ("us-east-1", "aoss")),
+            (domain, "sigv4: auto", ("eu-west-1", "es")), (domain, "sigv4: aoss", ("eu-west-1", "aoss")),
+            (domain, "sigv4: auto\n    region: eu-west-3", ("eu-west-3", "es")),
+            (collection, "user: ali\n    password: ${OS_PASSWORD}", basic("ali", "open sesame")))
+    for number, (host, lines, wanted) in enumerate(ways):
+        right = signed_by("AKIDEXAMPLE", "wJalrXUtnFEMI", *wanted) if isinstance(wanted, tuple) else wanted
+        with Cluster(authorization=right) as cluster:
+            config = WORK / f"config{number}.yaml"
+            config.write_text(f"sinks:\n  - opensearch: http://{host}:{cluster.port}\n    {lines}\n")
+            told = {**env, "PENSTOCK_RESOLVER_NAME": host, "PENSTOCK_RESOLVER_FILE": str(file), "OS_PASSWORD": "open sesame"}
+            if "password" in lines:  # in the clear: refused, so nothing is signed in its place
+                said = run("replay", folder, "--out", WORK / "no", "--config", config, env=told, code=None)
+                assert said.returncode != 0 and b"in the clear" in said.stderr, said
+                continue
+            replay(folder, WORK / f"out{number}", "--config", config, env=told)
+            same(cluster, want)
+    config.write_text("sinks:\n  - opensearch: http://127.0.0.1:9\n    sigv4: auto\n")
+    said = run("replay", folder, "--out", WORK / "no", "--config", config, env=env, code=None)
+    assert said.returncode != 0 and b"127.0.0.1 is no endpoint of Amazon's" in said.stderr, said
+    config.write_text("sinks:\n  - opensearch: http://127.0.0.1:9\n    region: eu-west-1\n")
+    assert b"region belongs to sigv4" in run("replay", folder, "--config", config, env=env, code=3).stderr
+
+
 def case_opensearch_retry():
     """An object that was damaged is read again when it is mended: its documents are there once."""
     folder = generate(size="1MiB")

@@ -253,6 +253,42 @@ static void the_region_is_told_by_a_host_of_aws(void **state)
                 "https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com eu-west-3 virtual");
 }
 
+static void endpoints_of_opensearch_tell_how_they_are_signed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host, *service, *region;
+    } cases[] = {
+        {"search-logs-abc.eu-west-1.es.amazonaws.com", "es", "eu-west-1"},
+        {"vpc-logs-abc.us-gov-west-1.es.amazonaws.com", "es", "us-gov-west-1"},
+        {"SEARCH-x.eu-west-1.ES.amazonaws.com", NULL, NULL},
+        {"search-x.cn-north-1.es.amazonaws.com.cn", "es", "cn-north-1"},
+        {"search-x.us-east-1.es-fips.amazonaws.com", "es", "us-east-1"},
+        {"a1b2.us-east-1.aoss.amazonaws.com", "aoss", "us-east-1"},
+        {"a1b2.us-east-1.aoss-fips.amazonaws.com", "aoss", "us-east-1"},
+        {"search-x.aos.eu-central-1.on.aws", "es", "eu-central-1"},
+        {"a1b2.aoss.eu-central-1.on.aws", "aoss", "eu-central-1"},
+        {"us-east-1.aoss.amazonaws.com", NULL, NULL},
+        {"s3.eu-west-1.amazonaws.com", NULL, NULL},
+        {"x.eu_west.es.amazonaws.com", NULL, NULL},
+        {"search.eu-west-1.es.amazonaws.com.example.org", NULL, NULL},
+        {"es.amazonaws.com", NULL, NULL},
+        {"search.example.com", NULL, NULL},
+    };
+    for (size_t i = 0; i < PEN_COUNT(cases); i++) {
+        pen_slice service = {0};
+        pen_slice region = {0};
+        const bool found = pen_search_of_host(pen_slice_str(cases[i].host), &service, &region);
+        if (found != (cases[i].service != NULL)) {
+            fail_msg("%s: %d", cases[i].host, found);
+        }
+        if (found) {
+            is(service, cases[i].service);
+            is(region, cases[i].region);
+        }
+    }
+}
+
 static void partitions_are_those_of_arns(void **state)
 {
     (void)state;
@@ -347,6 +383,7 @@ int main(void)
         cmocka_unit_test(the_option_goes_before_the_environment),
         cmocka_unit_test(a_port_of_the_scheme_is_not_written),
         cmocka_unit_test(the_region_is_told_by_a_host_of_aws),
+        cmocka_unit_test(endpoints_of_opensearch_tell_how_they_are_signed),
         cmocka_unit_test(partitions_are_those_of_arns),
         cmocka_unit_test(endpoints_of_no_such_form_are_refused_with_their_reason),
         cmocka_unit_test(a_host_of_aws_moves_to_a_learned_region_and_a_given_one_stays),
