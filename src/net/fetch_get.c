@@ -269,7 +269,15 @@ static enum verdict judge_bad_request(const struct fetch_get *get, const struct 
         (void)fail(get, said, PEN_E_AGAIN, "", err);
         return VERDICT_AGAIN;
     }
-    return fail(get, said, PEN_E_DENIED, is_kms ? "is kms:Decrypt allowed?" : "", err);
+    /* S3 says InvalidRequest, Ceph InvalidArgument; both name the encryption. */
+    const bool is_own_key =
+        pen_slice_find(said->message, PEN_SLICE_LIT("Server Side Encryption")) != SIZE_MAX;
+    return fail(get, said, PEN_E_DENIED,
+                is_kms ? "is kms:Decrypt allowed?"
+                : is_own_key
+                    ? "encrypted with a key that S3 does not keep (SSE-C): it cannot be read"
+                    : "",
+                err);
 }
 
 static enum verdict judge(struct pen_fetcher *fetcher, struct fetch_get *get, struct pen_err *err)

@@ -86,8 +86,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def error(self, status, code, **headers):
-        self.answer(status, f"<Error><Code>{code}</Code><Message>as asked</Message></Error>".encode(),
+    def error(self, status, code, message="as asked", **headers):
+        self.answer(status, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode(),
                     x_amz_request_id="R1", **headers)
 
     def do_GET(self):
@@ -205,12 +205,13 @@ def case_faults_are_tried_again():
 
 def case_what_cannot_be_read_says_why():
     objects = {key: key.encode() * 10 for key in ("good", "changed", "grown", "denied", "archived", "kms", "busy",
-                                                  "moved", "sse-c", "last")}
+                                                  "moved", "sse-c", "odd", "last")}
 
     def fault(handler, key, _turn):
         said = {"denied": (403, "AccessDenied"), "archived": (403, "InvalidObjectState"), "busy": (503, "SlowDown"),
                 "kms": (400, "KMS.DisabledException"), "moved": (301, "PermanentRedirect"),
-                "sse-c": (400, "InvalidRequest")}.get(key)
+                "sse-c": (400, "InvalidRequest", "The object was stored using a form of Server Side Encryption."),
+                "odd": (400, "InvalidRequest")}.get(key)
         if said is not None:
             handler.error(*said)
         return said is not None
@@ -225,7 +226,7 @@ def case_what_cannot_be_read_says_why():
                                ("denied", "E_DENIED", "403 AccessDenied: as asked; is s3:GetObject allowed"),
                                ("archived", "E_DENIED", "restore it first"), ("kms", "E_DENIED", "kms:Decrypt"),
                                ("busy", "E_AGAIN", "503 SlowDown"), ("moved", "E_IO", "elsewhere"),
-                               ("sse-c", "E_DENIED", "400 InvalidRequest"), ("gone", "E_NOT_FOUND", "404 NoSuchKey")):
+                               ("sse-c", "E_DENIED", "(SSE-C): it cannot be read"), ("odd", "E_DENIED", "400 InvalidRequest"), ("gone", "E_NOT_FOUND", "404 NoSuchKey")):
         assert rows[key][0] == status and words in rows[key][3], (key, rows[key])
         assert rows[key][1] == 0 and ("request R1" in rows[key][3]) == (status != "E_CHANGED"), (key, rows[key])
 
