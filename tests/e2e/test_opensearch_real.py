@@ -6,7 +6,7 @@ import threading
 import time
 
 from kit import BINARY, FIXED, WORK, adds_up, documents, generate, main, replay, run
-from parts_opensearch import OpenSearch
+from parts_opensearch import Elasticsearch, OpenSearch
 
 SMALL = ("--set", "ship.body_bytes_max=128KiB", "--set", "commit.interval=200ms")
 
@@ -68,6 +68,26 @@ def case_opensearch_server():
         same(cluster, want)
         cluster.call("DELETE", "/log-*,penstock-signals-*")
         ours_killed(folder, sink, plain)
+        same(cluster, want)
+
+
+def case_opensearch_elasticsearch():
+    """Elasticsearch 7: templates, documents, signals; a second run adds nothing; a block is waited for."""
+    folder = generate(size="3MiB")
+    want, plain = expected(folder)
+    with Elasticsearch(WORK) as cluster:
+        sink = f"opensearch:{cluster.endpoint}"
+        run("sink", "setup", sink)
+        got = replay(folder, WORK / "out", "--sink", sink)
+        assert got["records"] == plain["records"] and not got["gaps"], got
+        same(cluster, want)
+        listed = run("signals", "list", "--out", WORK / "out", "--json").stdout.splitlines()
+        signals = cluster.documents("penstock-signals-*")
+        assert {key[1] for key in signals} == {json.loads(line)["id"] for line in listed} and signals, len(signals)
+        again = replay(folder, WORK / "again", "--sink", sink)
+        assert again["records"]["duplicate"] == plain["records"]["delivered"], again["records"]
+        cluster.call("DELETE", "/log-*,penstock-signals-*")
+        block(cluster, folder, sink, next(iter(want))[0])
         same(cluster, want)
 
 

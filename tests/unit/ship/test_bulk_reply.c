@@ -126,6 +126,38 @@ static void an_error_that_is_a_text_is_the_reason(void **state)
     assert_true(pen_slice_eq(items[0].reason, PEN_SLICE_LIT("Mapper[x]; nested")));
 }
 
+/* As Elasticsearch 7.10.2 said it. */
+static void a_reply_of_elasticsearch_7_is_read_alike(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read_text(
+            "{\"took\":32,\"errors\":true,\"items\":[{\"create\":{\"_index\":\"t1\",\"_type\":\"_"
+            "doc\","
+            "\"_id\":\"1\",\"_version\":1,\"result\":\"created\",\"_shards\":{\"total\":2,"
+            "\"successful\":1,\"failed\":0},\"_seq_no\":0,\"_primary_term\":1,\"status\":201}},"
+            "{\"create\":{\"_index\":\"t1\",\"_type\":\"_doc\",\"_id\":\"1\",\"status\":409,"
+            "\"error\":{"
+            "\"type\":\"version_conflict_engine_exception\",\"reason\":\"[1]: version conflict, "
+            "document already exists (current version [1])\",\"index_uuid\":\"g\",\"shard\":\"0\","
+            "\"index\":\"t1\"}}},{\"create\":{\"_index\":\"t1\",\"_type\":\"_doc\",\"_id\":\"2\","
+            "\"status\":400,\"error\":{\"type\":\"mapper_parsing_exception\",\"reason\":\"failed "
+            "to "
+            "parse field [n]\",\"caused_by\":{\"type\":\"illegal_argument_exception\",\"reason\":"
+            "\"For input string: "
+            "\\\"abc\\\"\"}}}},{\"create\":{\"_index\":\"t2\",\"_type\":\"_doc\","
+            "\"_id\":\"9\",\"status\":429,\"error\":{\"type\":\"cluster_block_exception\","
+            "\"reason\":"
+            "\"index [t2] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage "
+            "watermark, index has read-only-allow-delete block];\"}}}]}",
+            4),
+        PEN_OK);
+    item_is(0, BULK_DONE, 201, "");
+    item_is(1, BULK_EXISTS, 409, "version_conflict_engine_exception");
+    item_is(2, BULK_REFUSED, 400, "mapper_parsing_exception");
+    item_is(3, BULK_HELD, 429, "cluster_block_exception");
+}
+
 static void mixed_items_keep_their_order(void **state)
 {
     (void)state;
@@ -226,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(created_items_are_done),
+        cmocka_unit_test(a_reply_of_elasticsearch_7_is_read_alike),
         cmocka_unit_test(a_document_that_is_there_exists),
         cmocka_unit_test(a_busy_cluster_is_asked_again),
         cmocka_unit_test(a_document_that_does_not_fit_is_refused),
