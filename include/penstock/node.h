@@ -609,6 +609,25 @@ PEN_MUST_USE pen_status pen_replay(const struct pen_replay_options *options,
  * second call ends the process at once, with words and exit code 6. */
 void pen_replay_interrupt(void);
 
+/* ---- the snapshot of the state ---- */
+
+#define PEN_SNAPSHOT_FILES_MAX 128U
+struct pen_snapshot_files {
+    uint64_t epoch; /* the commit that it knows of */
+    uint32_t shards;
+    uint32_t count;                         /* 0: the job has none */
+    char names[PEN_SNAPSHOT_FILES_MAX][64]; /* in DIR/state */
+};
+/*
+ * pen_snapshot_files - the files of the last snapshot of the job in DIR.
+ *
+ * A run that goes on may replace them at any time.
+ * Returns  PEN_OK | PEN_E_NOT_FOUND (not the folder of a run) | PEN_E_DENIED | PEN_E_CORRUPT |
+ *          PEN_E_IO | PEN_E_NOMEM
+ */
+PEN_MUST_USE pen_status pen_snapshot_files(const char *dir, struct pen_snapshot_files *out,
+                                           struct pen_err *err);
+
 /* ---- dead letters ---- */
 
 struct pen_dead_letter { /* slices borrow the reader until the callback returns; all unescaped */

@@ -154,6 +154,7 @@ struct pen_travel { /* which places of a group are no news: src/state/travel.h *
 /* Same order as the rule set. */
 struct pen_state_rule {
     pen_slice id;
+    pen_slice name;      /* for people: a snapshot tells it, nothing depends on it */
     uint64_t definition; /* hash of what its observations come from: queries, group-by, fields */
     enum pen_method method;
     int64_t window_ns; /* 0: each event alone; of SEQUENCE the longest that one may take */
@@ -207,6 +208,7 @@ struct pen_state_options {
     int64_t log_from_ns;
     pen_pass_fn *pass; /* of rules with METHOD_PASS; borrowed during the call */
     void *pass_ctx;
+    uint32_t named_groups_max;   /* of a rule of NEW_VALUE and a partition: of more, no name */
     uint32_t anomaly_groups_max; /* of a rule of ANOMALY and a partition, as groups_max */
     uint32_t places_max;         /* of a group; the one that was not seen for longest goes */
     /* Of a range: nothing before begin_ns was read, so that signals may be cold; and what lies
@@ -362,6 +364,69 @@ struct pen_snapshot_check {
 /* Reads a snapshot through, its checksums and format, without what its records say. */
 PEN_MUST_USE pen_status pen_snapshot_check(const struct pen_snapshot_check *check, const char *name,
                                            struct pen_snapshot_info *out, struct pen_err *err);
+
+/* ---- what a snapshot says of one rule, for people ---- */
+
+struct pen_shown_rule { /* slices are borrowed during the callback */
+    pen_slice id, name; /* name "": none is known */
+    bool is_described;  /* false: of a format that told the id alone, so that no more is shown */
+    enum pen_method method;
+    int64_t window_ns, keep_alive_ns;
+    int64_t learning_ns, forget_ns; /* of NEW_VALUE, TRAVEL and ANOMALY, what they have of it */
+    uint32_t query_count;
+    enum pen_aggregation queries[PEN_STATE_QUERIES_MAX];
+};
+struct pen_shown_group {
+    pen_slice group; /* compact JSON object */
+    /* Of NEW_VALUE when its learning began, INT64_MIN: that was forgotten; of ANOMALY and TRAVEL
+     * likewise.  Else of the first event of the window. */
+    int64_t first_ns;
+    int64_t last_ns; /* of the last event, of ANOMALY in the last bucket; of NEW_VALUE INT64_MIN */
+    /* Events of the window; values that a group learned; buckets, or places, that it knows. */
+    uint64_t count;
+    uint64_t per_query[PEN_STATE_QUERIES_MAX];
+    pen_quantity values[PEN_STATE_QUERIES_MAX]; /* of the window, of queries that aggregate */
+    bool is_limited;                            /* a limit was met: values are too low */
+};
+struct pen_shown_signal {
+    pen_slice id, group;
+    int64_t first_seen_ns, last_seen_ns;
+    uint64_t events;
+    bool late, limited, cold;
+};
+struct pen_shown_value { /* one that a group of a new-value rule knows */
+    pen_slice group;
+    int64_t seen_ns; /* the last time */
+};
+struct pen_state_show {
+    const char *dir;         /* DIR/state */
+    const char (*names)[64]; /* the files of one snapshot */
+    uint32_t name_count;
+    pen_slice rule;          /* its id; "": the rules alone are told */
+    const pen_slice *groups; /* texts that `value` is looked for in, beside named ones */
+    uint32_t group_count;
+    pen_slice value; /* as an observation brings it; ptr NULL: none is looked for */
+    /* Each may be NULL, and ends the reading with what it returns. */
+    pen_status (*on_rule)(void *ctx, const struct pen_shown_rule *rule);
+    pen_status (*on_group)(void *ctx, const struct pen_shown_group *group);
+    pen_status (*on_signal)(void *ctx, const struct pen_shown_signal *signal);
+    pen_status (*on_value)(void *ctx, const struct pen_shown_value *value);
+    void *ctx;
+    /* out */
+    int64_t position_ns; /* everything of an earlier release time is in it */
+    int64_t time_max_ns; /* the largest event time that was seen */
+    uint64_t epoch;
+    uint64_t new_values; /* of the rule, the clocks of groups among them */
+};
+/*
+ * pen_state_shown - reads the files through, in any order, and tells what they hold of a rule.
+ *
+ * on_rule is told every rule of each file, before the rest of the file.
+ * Returns  PEN_OK | as pen_state_load
+ * Memory   a block, and of a new-value rule its named groups
+ */
+PEN_MUST_USE pen_status pen_state_shown(struct pen_state_show *show, struct pen_err *err);
+
 /* The largest release time of a run. */
 PEN_MUST_USE pen_status pen_state_run_last(const char *dir, const char *name, int64_t *release_ns,
                                            struct pen_err *err);

@@ -14,6 +14,7 @@ int cmd_version(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_signals(int argc, char **argv);
 int cmd_dead_letters(int argc, char **argv);
+int cmd_state(int argc, char **argv);
 int cmd_sink(int argc, char **argv);
 int cmd_bench_text(int argc, char **argv);
 int cmd_bench_limit(int argc, char **argv);

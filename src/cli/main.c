@@ -17,6 +17,7 @@ static const char help[] =
     "  penstock rules test [PATH...]           runs the tests beside rules\n"
     "  penstock rules explain --rule ID EVENT  each condition, its values, its verdict\n"
     "  penstock signals list | show | events | triage   what a replay found\n"
+    "  penstock state show RULE                what a replay keeps of a rule: groups, counts\n"
     "  penstock dead-letters list | show | retry        what was refused and why\n"
     "  penstock coverage SOURCE                what is there, by type, account, region and day\n"
     "  penstock types list | show | test | import  log types\n"
@@ -26,7 +27,7 @@ static const char help[] =
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
     "penstock COMMAND --help tells the options of a command.  Reserved, and not built yet:\n"
-    "follow, state, rules diff.\n";
+    "follow, rules diff.\n";
 
 int cli_fail(const struct pen_err *err)
 {
@@ -67,7 +68,7 @@ static const struct command {
     {"signals", cmd_signals}, {"check", cmd_check},   {"bench", cmd_bench},
     {"version", cmd_version}, {"follow", NULL},       {"coverage", cmd_coverage},
     {"types", cmd_types},     {"sink", cmd_sink},     {"dead-letters", cmd_dead_letters},
-    {"state", NULL},
+    {"state", cmd_state},
 };
 
 static int no_command(const char *name)

@@ -51,6 +51,8 @@ pen_status stages_open(struct control *c, struct pen_err *err)
                   .window_events_max = pen_u32(o->window_events_max),
                   .values_max = pen_u32(o->values_max),
                   .new_values_max = pen_u32(o->new_values_max),
+                  .named_groups_max =
+                      pen_u32((o->named_groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
                   .has_begin = o->from_ns != INT64_MIN,
                   .begin_ns = c->stages_begin_ns,
                   .has_tell_from = c->tell_from_ns != INT64_MIN,

@@ -152,6 +152,7 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
     if (rule->datadog != NULL) {
         struct pen_state_rule state = rule->datadog->state;
         state.id = rule->id;
+        state.name = rule->title;
         state.definition = definition_of(rule->datadog);
         const bool is_short = !rule->has_keep_alive && state.keep_alive_ns < keep_alive_ns;
         if (is_short && strcmp(rule->language, "sigma") == 0) {
@@ -161,6 +162,7 @@ struct pen_state_rule observe_rule(const struct pen_rule *rule, int64_t keep_ali
         return state;
     }
     return (struct pen_state_rule){.id = rule->id,
+                                   .name = rule->title,
                                    .definition = rule->text_hash,
                                    .keep_alive_ns =
                                        rule->has_keep_alive ? rule->keep_alive_ns : keep_alive_ns,

@@ -510,6 +510,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
         .has_tell_from = shared->tell_from_ns != INT64_MIN,
         .tell_from_ns = shared->tell_from_ns,
         .new_values_max = pen_u32(o->new_values_max),
+        .named_groups_max = pen_u32((o->named_groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
         .anomaly_groups_max =
             pen_u32((o->anomaly_groups_max + PEN_PARTITIONS - 1) / PEN_PARTITIONS),
         .places_max = pen_u32(o->places_max),

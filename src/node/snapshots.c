@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TIP_NAME "snapshot"
-#define BASE_NAME "snapshot base"
-#define VALUE_MAX (SIGNALS_MARK_MAX + 128U)
-
 void snapshot_name(const struct generation *g, uint32_t shard, char name[64])
 {
     (void)snprintf(name, 64, "snapshot-%" PRIu64 "-%u.zst", g->epoch, shard);
@@ -21,7 +17,7 @@ void snapshot_name(const struct generation *g, uint32_t shard, char name[64])
 
 /* ---- in checkpoint.db ---- */
 
-static pen_status generation_read(struct generation *g, const char *text, struct pen_err *err)
+pen_status generation_read(struct generation *g, const char *text, struct pen_err *err)
 {
     int at = 0;
     *g = (struct generation){0};
@@ -38,7 +34,7 @@ static pen_status generation_read(struct generation *g, const char *text, struct
         is_good = pen_slice_split(&rest, ' ', &one) && pen_parse_i64(one, times[at]);
     }
     if (!is_good || shards == 0 || shards > SHARDS_MAX || rest.len >= sizeof(g->mark)) {
-        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad " TIP_NAME);
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad " SNAPSHOT_TIP_NAME);
     }
     g->exists = true;
     g->shards = (uint32_t)shards;
@@ -49,21 +45,21 @@ static pen_status generation_read(struct generation *g, const char *text, struct
 static pen_status value_read(struct generation *g, struct checkpoint *checkpoint, const char *name,
                              struct pen_err *err)
 {
-    char text[VALUE_MAX];
+    char text[SNAPSHOT_VALUE_MAX];
     PEN_TRY(checkpoint_get(checkpoint, name, text, sizeof(text), err));
     return generation_read(g, text, err);
 }
 
 pen_status snapshots_read(struct snapshots *s, struct checkpoint *checkpoint, struct pen_err *err)
 {
-    PEN_TRY(value_read(&s->tip, checkpoint, TIP_NAME, err));
-    return value_read(&s->base, checkpoint, BASE_NAME, err);
+    PEN_TRY(value_read(&s->tip, checkpoint, SNAPSHOT_TIP_NAME, err));
+    return value_read(&s->base, checkpoint, SNAPSHOT_BASE_NAME, err);
 }
 
 static pen_status value_write(const struct generation *g, struct checkpoint *checkpoint,
                               const char *name, struct pen_err *err)
 {
-    char text[VALUE_MAX] = "";
+    char text[SNAPSHOT_VALUE_MAX] = "";
     if (g->exists) {
         (void)snprintf(text, sizeof(text), "%" PRIu64 " %u %" PRId64 " %" PRId64 " %s", g->epoch,
                        g->shards, g->position_min_ns, g->position_max_ns, g->mark);
@@ -102,8 +98,8 @@ pen_status snapshots_write(const struct snapshots *s, struct checkpoint *checkpo
     PEN_TRY(files_drop(&before.base, checkpoint, err));
     PEN_TRY(files_write(&s->tip, checkpoint, err));
     PEN_TRY(files_write(&s->base, checkpoint, err));
-    PEN_TRY(value_write(&s->tip, checkpoint, TIP_NAME, err));
-    return value_write(&s->base, checkpoint, BASE_NAME, err);
+    PEN_TRY(value_write(&s->tip, checkpoint, SNAPSHOT_TIP_NAME, err));
+    return value_write(&s->base, checkpoint, SNAPSHOT_BASE_NAME, err);
 }
 
 /* ---- when a run starts ---- */

@@ -34,6 +34,12 @@ struct generation { /* a snapshot of all shards */
 struct snapshots {
     struct generation tip, base;
 };
+/* Values of the job that tell both, and what such a value says; "": there is none. */
+#define SNAPSHOT_TIP_NAME "snapshot"
+#define SNAPSHOT_BASE_NAME "snapshot base"
+#define SNAPSHOT_VALUE_MAX (SIGNALS_MARK_MAX + 128U)
+PEN_MUST_USE pen_status generation_read(struct generation *g, const char *text,
+                                        struct pen_err *err);
 /* Name of the file of a shard; name has 64 bytes. */
 void snapshot_name(const struct generation *g, uint32_t shard, char name[64]);
 PEN_MUST_USE pen_status snapshots_read(struct snapshots *s, struct checkpoint *checkpoint,

@@ -121,19 +121,33 @@ void pen_groups_save(const struct groups *g, struct snapshot_writer *w)
 
 /* ---- and back ---- */
 
-static pen_status load_group(struct groups *g, struct snapshot_record *r)
+bool pen_group_get(struct snapshot_record *r, int64_t *last_release, bool *is_limited,
+                   pen_slice *key)
 {
     struct saved_group saved;
+    if (!snapshot_get(r, &saved, sizeof(saved)) || !snapshot_get_text(r, key) ||
+        key->len > PEN_OBSERVATION_KEY_MAX || r->rest.len > 0) {
+        return false;
+    }
+    *last_release = saved.last_release;
+    *is_limited = saved.is_limited != 0;
+    return true;
+}
+
+static pen_status load_group(struct groups *g, struct snapshot_record *r)
+{
+    int64_t last_release = 0;
+    bool is_limited = false;
     pen_slice key;
     const struct window_shape *shape = &g->shapes[r->rule];
     g->loading = NULL;
-    if (shape->rule == NULL || shape->idle_ns <= 0 || !snapshot_get(r, &saved, sizeof(saved)) ||
-        !snapshot_get_text(r, &key) || key.len > PEN_OBSERVATION_KEY_MAX || r->rest.len > 0) {
+    if (shape->rule == NULL || shape->idle_ns <= 0 ||
+        !pen_group_get(r, &last_release, &is_limited, &key)) {
         return PEN_E_CORRUPT;
     }
-    PEN_TRY(pen_groups_restore(g, r->rule, key, saved.last_release, &g->loading));
+    PEN_TRY(pen_groups_restore(g, r->rule, key, last_release, &g->loading));
     if (shape->rule->method != PEN_METHOD_TRAVEL) {
-        g->loading->window.tally.is_limited = saved.is_limited != 0;
+        g->loading->window.tally.is_limited = is_limited;
     }
     pen_groups_restored(g, g->loading);
     return g->loading->partition == r->partition ? PEN_OK : PEN_E_CORRUPT;
@@ -145,9 +159,9 @@ static bool is_value(enum pen_aggregation kind, const union window_value *value)
            (value->quantity <= WINDOW_QUANTITY_MAX && value->quantity >= -WINDOW_QUANTITY_MAX);
 }
 
-/* The next event of the record; its numbers can be those of the rule. */
-static bool get_event(const struct window_shape *shape, struct snapshot_record *r,
-                      struct window_event *event, union window_value *values)
+/* Its numbers can be those of the rule. */
+bool pen_group_get_event(const struct window_shape *shape, struct snapshot_record *r,
+                         struct window_event *event, union window_value *values)
 {
     struct saved_event saved;
     if (!snapshot_get(r, &saved, sizeof(saved)) ||
@@ -175,7 +189,7 @@ static pen_status load_events(struct groups *g, struct group *group, struct snap
     struct window_event event;
     union window_value values[PEN_STATE_QUERIES_MAX] = {{.quantity = 0}};
     while (r->rest.len > 0) {
-        if (!get_event(shape, r, &event, values)) {
+        if (!pen_group_get_event(shape, r, &event, values)) {
             return PEN_E_CORRUPT;
         }
         const bool is_next = window->count == 0
@@ -187,6 +201,27 @@ static pen_status load_events(struct groups *g, struct group *group, struct snap
         PEN_TRY(pen_window_insert(window, shape, &event, values, &limits));
     }
     return PEN_OK;
+}
+
+bool pen_group_get_travel(struct snapshot_record *r, struct group_told *out)
+{
+    struct saved_travel saved;
+    if (!snapshot_get(r, &saved, sizeof(saved))) {
+        return false;
+    }
+    *out =
+        (struct group_told){.begun = saved.begun, .last = saved.last, .count = saved.known_count};
+    return true;
+}
+
+bool pen_group_get_history(struct snapshot_record *r, struct group_told *out)
+{
+    struct saved_history saved;
+    if (!snapshot_get(r, &saved, sizeof(saved)) || saved.count < 0) {
+        return false;
+    }
+    *out = (struct group_told){.begun = saved.begun, .count = (uint64_t)saved.count};
+    return true;
 }
 
 static pen_status load_travel(struct group *group, struct snapshot_record *r)

@@ -157,7 +157,7 @@ pen_status pen_new_values_init(struct new_values *v, const struct pen_state_opti
     *v = (struct new_values){.options = o};
     pen_buf_init(&v->scratch, (size_t)4 * PEN_OBSERVATION_KEY_MAX);
     v->tables = calloc((size_t)o->rule_count + 1, sizeof(*v->tables));
-    return v->tables == NULL ? PEN_E_NOMEM : PEN_OK;
+    return v->tables == NULL ? PEN_E_NOMEM : pen_value_groups_init(&v->groups, o);
 }
 
 void pen_new_values_fini(struct new_values *v)
@@ -174,6 +174,7 @@ void pen_new_values_fini(struct new_values *v)
         free(t->directory);
     }
     free(v->tables);
+    pen_value_groups_fini(&v->groups);
     pen_buf_fini(&v->scratch);
 }
 
@@ -229,6 +230,20 @@ static pen_status entry(struct new_values *v, struct value_table *t, struct new_
     return PEN_OK;
 }
 
+/* The group has one more value. */
+static pen_status group_count(struct new_values *v, uint32_t rule, const struct new_value_of *of)
+{
+    struct new_value_of clock = *of;
+    struct new_value_hash hash;
+    clock.mark = NEW_VALUE_GROUP;
+    PEN_TRY(pen_new_value_hash(&v->scratch, &clock, (pen_slice){0}, &hash));
+    struct value_group *group = pen_value_groups_find(&v->groups, rule, &hash);
+    if (group != NULL) {
+        group->values++;
+    }
+    return PEN_OK;
+}
+
 /* Learns a value; *is_news: it was unknown, or forgotten. */
 static pen_status learn(struct new_values *v, const struct pen_observation *o,
                         const struct new_value_of *of, pen_slice value, bool *is_news)
@@ -242,7 +257,7 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o,
     const int64_t before = is_new ? INT64_MIN : slot->seen;
     *is_news = is_new || o->time_ns > pen_state_add(before, forget);
     slot->seen = o->time_ns > before ? o->time_ns : before;
-    return PEN_OK;
+    return is_new ? group_count(v, o->rule, of) : PEN_OK;
 }
 
 struct clock {        /* of a group at an event */
@@ -263,6 +278,7 @@ static pen_status clock_of(struct new_values *v, const struct pen_observation *o
     of.mark = NEW_VALUE_GROUP;
     PEN_TRY(pen_new_value_hash(&v->scratch, &of, (pen_slice){0}, &hash));
     PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
+    PEN_TRY(is_new ? pen_value_groups_add(&v->groups, o->rule, &hash, of.group) : PEN_OK);
     if (is_new) {
         slot->seen = o->time_ns;
     }
@@ -331,8 +347,26 @@ static void save_segment(const struct value_segment *s, uint32_t rule, struct sn
     snapshot_end(w);
 }
 
+static void save_group(const struct new_values *v, const struct value_group *group,
+                       struct snapshot_writer *w)
+{
+    const struct value_table *t = &v->tables[group->rule];
+    const struct value_slot *slot =
+        slot_of(t->directory[directory_place(t, group->high)], group->low, group->high);
+    const struct value_group_saved saved = {.values = group->values, .since = slot->seen};
+    snapshot_begin(w, SNAPSHOT_VALUE_GROUP, group->rule, group->high % PEN_PARTITIONS);
+    snapshot_add(w, &saved, sizeof(saved));
+    snapshot_add_text(w, (pen_slice){group->text, group->text_len});
+    snapshot_end(w);
+}
+
 void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w)
 {
+    for (size_t i = 0; i < v->groups.slot_count; i++) {
+        if (v->groups.slots[i] != NULL) {
+            save_group(v, v->groups.slots[i], w);
+        }
+    }
     for (uint32_t r = 0; r < v->options->rule_count; r++) {
         const struct value_table *t = &v->tables[r];
         const size_t count = t->directory == NULL ? 0 : (size_t)1 << t->depth;
@@ -344,9 +378,40 @@ void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w)
     }
 }
 
+bool pen_value_group_get(struct snapshot_record *r, struct value_group_saved *out, pen_slice *text)
+{
+    return snapshot_get(r, out, sizeof(*out)) && snapshot_get_text(r, text) &&
+           text->len <= PEN_OBSERVATION_KEY_MAX && r->rest.len == 0;
+}
+
+static pen_status load_group(struct new_values *v, struct snapshot_record *r)
+{
+    struct value_group_saved saved;
+    struct new_value_of of = {.mark = NEW_VALUE_GROUP, .hash_key = v->options->hash_key};
+    struct new_value_hash hash;
+    if (v->options->rules[r->rule].method != PEN_METHOD_NEW_VALUE ||
+        !pen_value_group_get(r, &saved, &of.group)) {
+        return PEN_E_CORRUPT;
+    }
+    of.partition = pen_observation_partition(v->options->rules[r->rule].id, of.group, of.hash_key);
+    PEN_TRY(pen_new_value_hash(&v->scratch, &of, (pen_slice){0}, &hash));
+    if (of.partition != r->partition || pen_value_groups_find(&v->groups, r->rule, &hash) != NULL) {
+        return PEN_E_CORRUPT;
+    }
+    PEN_TRY(pen_value_groups_add(&v->groups, r->rule, &hash, of.group));
+    struct value_group *group = pen_value_groups_find(&v->groups, r->rule, &hash);
+    if (group != NULL) {
+        group->values = saved.values;
+    }
+    return PEN_OK;
+}
+
 pen_status pen_new_values_load(struct new_values *v, struct snapshot_record *r)
 {
     struct new_value_saved saved;
+    if (r->kind == SNAPSHOT_VALUE_GROUP) {
+        return load_group(v, r);
+    }
     if (v->options->rules[r->rule].method != PEN_METHOD_NEW_VALUE ||
         r->partition != SNAPSHOT_MIXED) {
         return PEN_E_CORRUPT;

@@ -89,6 +89,28 @@ void pen_state_signals_save(const struct signals *s, uint64_t hash_key, struct s
 
 /* ---- and back ---- */
 
+bool pen_signal_get(struct snapshot_record *r, struct pen_shown_signal *out)
+{
+    struct saved_signal saved;
+    pen_slice counts;
+    *out = (struct pen_shown_signal){.events = 0};
+    const pen_slice whole = r->rest;
+    if (!snapshot_get(r, &saved, sizeof(saved)) || saved.query_count > PEN_STATE_QUERIES_MAX ||
+        !pen_slice_take(&r->rest, (size_t)2 * saved.query_count * sizeof(uint64_t), &counts) ||
+        !snapshot_get_text(r, &out->group)) {
+        return false;
+    }
+    out->id = pen_slice_sub(whole, offsetof(struct saved_signal, id),
+                            offsetof(struct saved_signal, id) + sizeof(saved.id));
+    out->first_seen_ns = saved.first_seen;
+    out->last_seen_ns = saved.last_seen;
+    out->events = saved.events;
+    out->late = saved.late != 0;
+    out->limited = saved.limited != 0;
+    out->cold = saved.cold != 0;
+    return true;
+}
+
 /* Whether the numbers can be those of a signal of the rule. */
 static bool is_sound(const struct pen_state_rule *rule, const struct saved_signal *saved)
 {

@@ -115,10 +115,48 @@ bool snapshot_get_text(struct snapshot_record *r, pen_slice *text)
     return snapshot_get(r, &len, sizeof(len)) && pen_slice_take(&r->rest, len, text);
 }
 
+void snapshot_add_shape(struct snapshot_writer *w, const struct pen_state_rule *rule)
+{
+    const bool has_queries = rule->method != PEN_METHOD_MATCH && rule->queries != NULL;
+    struct snapshot_rule_shape shape = {.window_ns = rule->window_ns,
+                                        .keep_alive_ns = rule->keep_alive_ns,
+                                        .method = rule->method,
+                                        .query_count = has_queries ? rule->query_count : 0};
+    if (rule->method == PEN_METHOD_NEW_VALUE) {
+        shape.learning_ns = rule->new_value.learning_ns;
+        shape.forget_ns = rule->new_value.forget_ns;
+    } else if (rule->method == PEN_METHOD_TRAVEL) {
+        shape.learning_ns = rule->travel.learning_ns;
+        shape.forget_ns = rule->travel.forget_ns;
+    } else if (rule->method == PEN_METHOD_ANOMALY) {
+        shape.learning_ns = rule->anomaly.learning_ns;
+    }
+    for (uint32_t q = 0; q < shape.query_count; q++) {
+        shape.queries[q] = (uint8_t)rule->queries[q];
+    }
+    snapshot_add(w, &shape, sizeof(shape));
+    snapshot_add_text(w, rule->name);
+}
+
+static bool shape_is_sound(const struct snapshot_rule_shape *shape)
+{
+    bool is_sound = shape->method <= PEN_METHOD_PASS && shape->query_count <= PEN_STATE_QUERIES_MAX;
+    for (uint32_t q = 0; is_sound && q < shape->query_count; q++) {
+        is_sound = shape->queries[q] <= PEN_PLACE;
+    }
+    return is_sound;
+}
+
 bool snapshot_get_rule(struct snapshot_record *r, struct snapshot_rule *out)
 {
-    return snapshot_get(r, &out->hash, sizeof(out->hash)) && snapshot_get_text(r, &out->id) &&
-           r->rest.len == 0;
+    *out = (struct snapshot_rule){.has_shape = false};
+    if (!snapshot_get(r, &out->hash, sizeof(out->hash)) || !snapshot_get_text(r, &out->id)) {
+        return false;
+    }
+    out->has_shape = r->rest.len > 0;
+    return !out->has_shape ||
+           (snapshot_get(r, &out->shape, sizeof(out->shape)) && shape_is_sound(&out->shape) &&
+            snapshot_get_text(r, &out->name) && r->rest.len == 0);
 }
 
 static pen_status read_head(struct snapshot_reader *r, struct pen_err *err)
@@ -128,11 +166,12 @@ static pen_status read_head(struct snapshot_reader *r, struct pen_err *err)
     if (memcmp(r->head.magic, snapshot_magic, sizeof(snapshot_magic)) != 0) {
         return PEN_FAIL(err, PEN_E_CORRUPT, 0, "%s: bad magic", name);
     }
-    if (r->head.version != SNAPSHOT_VERSION) {
-        return PEN_FAIL(err, PEN_E_CONFIG, offsetof(struct snapshot_head, version),
-                        "%s has format %u, this program reads %u: use the penstock that wrote it, "
-                        "another --out, or --fresh",
-                        name, r->head.version, SNAPSHOT_VERSION);
+    if (r->head.version == 0 || r->head.version > SNAPSHOT_VERSION) {
+        return PEN_FAIL(
+            err, PEN_E_CONFIG, offsetof(struct snapshot_head, version),
+            "%s has format %u, this program reads 1 to %u: use the penstock that wrote it, "
+            "another --out, or --fresh",
+            name, r->head.version, SNAPSHOT_VERSION);
     }
     const pen_slice hashed = {(const uint8_t *)&r->head, offsetof(struct snapshot_head, checksum)};
     if (pen_hash64(hashed, 0) != r->head.checksum) {

@@ -13,7 +13,7 @@
 
 #include "state_internal.h"
 
-#define SNAPSHOT_VERSION 1U
+#define SNAPSHOT_VERSION 2U       /* 1 told of a rule its id and hash alone, and named no groups */
 #define SNAPSHOT_MIXED UINT32_MAX /* partition of a record whose entries tell their own */
 
 enum snapshot_kind { /* on disk: never given another number */
@@ -28,6 +28,7 @@ enum snapshot_kind { /* on disk: never given another number */
                      SNAPSHOT_VALUES = 9,
                      SNAPSHOT_GROUP_HISTORY = 11, /* of the group before it, before its events */
                      SNAPSHOT_GROUP_TRAVEL = 10,  /* of the group before it, as its events */
+                     SNAPSHOT_VALUE_GROUP = 12,   /* a named group of a new-value rule */
 };
 
 struct snapshot_head { /* first bytes of a snapshot, little endian as the machine */
@@ -104,11 +105,21 @@ int64_t snapshot_position(const struct snapshot_head *head);
 PEN_MUST_USE pen_status snapshot_reader_next(struct snapshot_reader *r, struct snapshot_record *out,
                                              bool *more, struct pen_err *err);
 /* What a record of a rule says. */
+struct snapshot_rule_shape { /* on disk */
+    int64_t window_ns, keep_alive_ns, learning_ns, forget_ns;
+    uint32_t method, query_count;
+    uint8_t queries[PEN_STATE_QUERIES_MAX]; /* enum pen_aggregation */
+};
 struct snapshot_rule {
     pen_slice id;
     uint64_t hash;
+    bool has_shape; /* from format 2 on */
+    struct snapshot_rule_shape shape;
+    pen_slice name;
 };
 PEN_MUST_USE bool snapshot_get_rule(struct snapshot_record *r, struct snapshot_rule *out);
+/* The shape and the name, behind hash and id. */
+void snapshot_add_shape(struct snapshot_writer *w, const struct pen_state_rule *rule);
 
 /* Of everything in a rule that its state depends on: what is new in struct pen_state_rule belongs
  * in it. */
@@ -130,6 +141,27 @@ struct new_value_saved {
     int64_t seen_ns;
 };
 bool pen_new_value_get(struct snapshot_record *r, struct new_value_saved *out);
+struct value_group_saved { /* on disk; the text follows */
+    uint64_t values;
+    int64_t since; /* when its learning began; INT64_MIN: that was evicted */
+};
+PEN_MUST_USE bool pen_value_group_get(struct snapshot_record *r, struct value_group_saved *out,
+                                      pen_slice *text);
+/* The head and text of a group, and the next event of a record of its events; false: not sound, or
+ * of get_event at the end of the record. */
+PEN_MUST_USE bool pen_group_get(struct snapshot_record *r, int64_t *last_release, bool *is_limited,
+                                pen_slice *key);
+PEN_MUST_USE bool pen_group_get_event(const struct window_shape *shape, struct snapshot_record *r,
+                                      struct window_event *event, union window_value *values);
+/* Of records of ways and histories: when they began, what was last, how many follow. */
+struct group_told {
+    int64_t begun, last;
+    uint64_t count;
+};
+PEN_MUST_USE bool pen_group_get_travel(struct snapshot_record *r, struct group_told *out);
+PEN_MUST_USE bool pen_group_get_history(struct snapshot_record *r, struct group_told *out);
+/* The head of an open signal and its group. */
+PEN_MUST_USE bool pen_signal_get(struct snapshot_record *r, struct pen_shown_signal *out);
 /* Takes those of partitions that this state owns. */
 PEN_MUST_USE pen_status pen_new_values_load(struct new_values *v, struct snapshot_record *r);
 

@@ -486,6 +486,32 @@ struct new_value_hash {
 PEN_MUST_USE pen_status pen_new_value_hash(struct pen_buf *scratch, const struct new_value_of *of,
                                            pen_slice value, struct new_value_hash *out);
 
+/* A group of a new-value rule by its text: `state show` can name it. */
+struct value_group {
+    uint64_t low;
+    uint32_t high; /* of its clock: mark NEW_VALUE_GROUP */
+    uint32_t rule;
+    uint64_t values; /* it learned so many, each counted again after an eviction took it */
+    uint32_t text_len;
+    uint8_t text[];
+};
+struct value_groups {
+    const struct pen_state_options *options;
+    struct value_group **slots; /* open addressing, a power of two */
+    size_t slot_count, count;
+    uint32_t **per_partition; /* by rule; NULL until used */
+    uint64_t bytes;
+};
+PEN_MUST_USE pen_status pen_value_groups_init(struct value_groups *g,
+                                              const struct pen_state_options *o);
+void pen_value_groups_fini(struct value_groups *g);
+/* The group with this clock, or NULL. */
+struct value_group *pen_value_groups_find(const struct value_groups *g, uint32_t rule,
+                                          const struct new_value_hash *hash);
+/* Names a group that find does not know, unless its rule and partition have as many as they may. */
+PEN_MUST_USE pen_status pen_value_groups_add(struct value_groups *g, uint32_t rule,
+                                             const struct new_value_hash *hash, pen_slice text);
+
 struct value_segment;
 struct value_table { /* extendible hashing: directory of segments */
     struct value_segment **directory;
@@ -495,6 +521,7 @@ struct value_table { /* extendible hashing: directory of segments */
 struct new_values {
     const struct pen_state_options *options;
     struct value_table *tables; /* by rule */
+    struct value_groups groups;
     uint64_t count, evicted;
     struct pen_buf scratch;
 };

@@ -27,6 +27,7 @@ static void save_rules(const struct pen_state *s, struct snapshot_writer *w)
         snapshot_begin(w, SNAPSHOT_RULE, i, SNAPSHOT_MIXED);
         snapshot_add(w, &hash, sizeof(hash));
         snapshot_add_text(w, s->options.rules[i].id);
+        snapshot_add_shape(w, &s->options.rules[i]);
         snapshot_end(w);
     }
     pen_buf_fini(&scratch);
@@ -212,6 +213,7 @@ static pen_status load_part(struct pen_state *s, struct snapshot_record *r)
     case SNAPSHOT_GROUP_HISTORY:
         return pen_groups_load(&s->groups, r);
     case SNAPSHOT_VALUES:
+    case SNAPSHOT_VALUE_GROUP:
         return pen_new_values_load(&s->new_values, r);
     case SNAPSHOT_RULE:
     case SNAPSHOT_COUNTERS:

@@ -83,6 +83,7 @@ static void made_write(const char *path, pen_slice input)
         snapshot_begin(&w, SNAPSHOT_RULE, i, SNAPSHOT_MIXED);
         snapshot_add(&w, &hash, sizeof(hash));
         snapshot_add_text(&w, rules[i].id);
+        snapshot_add_shape(&w, &rules[i]);
         snapshot_end(&w);
     }
     pen_slice head;
@@ -118,6 +119,25 @@ static void take(const char *dir, const char *name, bool is_run)
     pen_state_free(state);
 }
 
+/* What people are told of each rule. */
+static void show(const char *dir)
+{
+    static const char names[1][64] = {"file"};
+    static const pen_slice group = PEN_SLICE_LIT("{\"g\":1}");
+    for (uint32_t i = 0; i < PEN_COUNT(rules); i++) {
+        struct pen_err err = {0};
+        struct pen_state_show all = {.dir = dir,
+                                     .names = names,
+                                     .name_count = 1,
+                                     .rule = rules[i].id,
+                                     .groups = &group,
+                                     .group_count = 1,
+                                     .value = PEN_SLICE_LIT("\"a\"")};
+        const pen_status st = pen_state_shown(&all, &err);
+        PEN_CHECK(st == PEN_OK || err.status == st);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char dir[] = DIR_NAME;
@@ -133,6 +153,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         file_write(path, rest);
     }
     take(dir, "file", data[0] == 'r');
+    if (data[0] != 'r') {
+        show(dir);
+    }
     PEN_CHECK(unlink(path) == 0 && rmdir(dir) == 0);
     return 0;
 }

@@ -395,7 +395,7 @@ static void a_newer_format_another_job_and_no_file_are_refused(void **unused)
     file_write(&n, n.snapshots[0], bytes, len);
     assert_int_equal(said(&n, n.snapshots[0], &err), PEN_E_CONFIG);
     assert_int_equal(err.offset, 8);
-    assert_non_null(strstr(err.text, "format 2, this program reads 1"));
+    assert_non_null(strstr(err.text, "format 3, this program reads 1 to 2"));
     bytes[8]--;
     file_write(&n, n.snapshots[0], bytes, len);
     free(bytes);
