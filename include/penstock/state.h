@@ -173,6 +173,9 @@ struct pen_state_rule {
     const struct pen_sequence_step *steps; /* of SEQUENCE, in their order */
     uint32_t step_count;                   /* 1 to PEN_SEQUENCE_STEPS_MAX */
 };
+/* Hash of everything in a rule that its state depends on; scratch is any buffer. */
+PEN_MUST_USE pen_status pen_state_rule_hash(struct pen_buf *scratch,
+                                            const struct pen_state_rule *rule, uint64_t *out);
 /* Whether every event of the rule makes it true by itself, so that each is an event of a signal.
  * Rules that count, or learn values, see many events that no signal will ever name: their
  * observations refer to the record (object and ordinal), where it can be read again. */
@@ -193,6 +196,7 @@ int64_t pen_state_history_ns(const struct pen_state_rule *rule);
 struct pen_state_options {
     const char *dir;                    /* DIR/state */
     uint32_t shard, shards;             /* owns partitions p with p % shards == shard */
+    uint32_t stage;                     /* names its snapshots; 0: of a shard */
     uint64_t hash_key;                  /* stored in the job */
     const struct pen_state_rule *rules; /* borrowed for the state's life */
     uint32_t rule_count;
@@ -317,7 +321,7 @@ struct pen_state_counters pen_state_counters_get(const struct pen_state *state);
 /* ---- snapshots: what was released, so that a restart need not read its log again ---- */
 
 struct pen_snapshot_info {
-    char name[64]; /* in dir: snapshot-<epoch>-<shard>.zst */
+    char name[64]; /* in dir: snapshot-<epoch>-<shard>.zst, of a stage stage-<epoch>-<stage>.zst */
     uint64_t bytes;
     uint64_t epoch; /* the last commit that it knows of */
     uint32_t shard, shards;
@@ -344,6 +348,9 @@ PEN_MUST_USE pen_status pen_state_snapshot(struct pen_state *state, uint64_t epo
  */
 PEN_MUST_USE pen_status pen_state_load(struct pen_state *state, pen_slice name,
                                        struct pen_err *err);
+/* Behind what was loaded: observations of an earlier release time than this also belong before it,
+ * as another state that counts them has gone on as far. */
+void pen_state_begin(struct pen_state *state, int64_t position_ns);
 /* Whether an observation came that belongs before the position of what was loaded.  The next
  * release would pass it over: reset, load an older snapshot or none, and adopt the runs again. */
 bool pen_state_is_behind(const struct pen_state *state);

@@ -335,11 +335,10 @@ static pen_status state_make(struct pen_backtest *backtest, struct pen_err *err)
     if (backtest->rules == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "back-test: out of memory");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        backtest->rules[i] =
-            stages_shard_rule(pen_rules_at(set, i), backtest->options.limits->keep_alive_ns);
-    }
-    return states_open(backtest, err);
+    const pen_status st =
+        stages_rules(set, backtest->options.limits->keep_alive_ns, true, backtest->rules);
+    return st == PEN_OK ? states_open(backtest, err)
+                        : PEN_FAIL(err, st, PEN_NO_OFFSET, "back-test: %s", pen_status_text(st));
 }
 
 pen_status pen_backtest_new(const struct pen_backtest_options *options, struct pen_backtest **out,

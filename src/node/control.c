@@ -557,7 +557,8 @@ static void listing_time(struct control *c)
 static bool snapshot_end(struct control *c)
 {
     struct pen_err err = {0};
-    if (!c->is_snapshotting || c->is_final || !all_slots(c, slot_released)) {
+    if (!c->is_snapshotting || c->is_final || !all_slots(c, slot_released) ||
+        !stages_are_through(c)) {
         return true;
     }
     c->is_snapshotting = false; /* every signal of the release is put: they came before */

@@ -149,6 +149,8 @@ PEN_MUST_USE pen_status stages_open(struct control *c, struct pen_err *err);
 void stages_message(struct control *c, const struct message *message);
 /* Lets the stages catch up with the shards.  True when something was done. */
 bool stages_turn(struct control *c);
+/* Whether they have released all that the shards have. */
+bool stages_are_through(const struct control *c);
 /* From here on nothing new is begun: the run ends as stopped. */
 void stop(struct control *c, const char *reason);
 /* One message of this kind to every shard. */

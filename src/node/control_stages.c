@@ -100,21 +100,33 @@ void stages_message(struct control *c, const struct message *message)
     }
 }
 
-bool stages_turn(struct control *c)
+static int64_t shards_watermark(const struct control *c)
 {
-    struct pen_err err = {0};
     int64_t low = INT64_MAX;
-    bool has_more = false;
     for (uint32_t i = 0; i < c->shards; i++) {
         low = c->slots[i].watermark_ns < low ? c->slots[i].watermark_ns : low;
     }
+    return low;
+}
+
+bool stages_are_through(const struct control *c)
+{
+    return c->stages == NULL || (c->stages_ns >= shards_watermark(c) && !c->has_stages_left);
+}
+
+bool stages_turn(struct control *c)
+{
+    struct pen_err err = {0};
+    const int64_t low = shards_watermark(c);
+    bool has_more = false;
     if (c->stages == NULL || c->failure.status != PEN_OK ||
         (low <= c->stages_ns && !c->has_stages_left)) {
         return false;
     }
     kill_point(c->options, "stages", c->epoch - 1);
     c->stages_ns = low;
-    if (stages_release(c->stages, low, c->committed.totals.time_last_ns, STEPS, &has_more, &err) !=
+    const int64_t last = c->committed.totals.time_last_ns; /* 0: there was no event */
+    if (stages_release(c->stages, low, last == 0 ? INT64_MIN : last, STEPS, &has_more, &err) !=
             PEN_OK &&
         c->failure.status == PEN_OK) {
         c->failure = err;

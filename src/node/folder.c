@@ -65,7 +65,7 @@ bool folder_is_run(const char *name)
 
 bool folder_is_snapshot(const char *name)
 {
-    return is_numbered(name, "snapshot-");
+    return is_numbered(name, "snapshot-") || is_numbered(name, "stage-");
 }
 
 bool folder_is_spooled(const char *name)

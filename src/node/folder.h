@@ -22,7 +22,7 @@ PEN_MUST_USE pen_status folder_make(const char *path, struct pen_err *err);
  * and what standard input is kept as. */
 bool folder_is_document(const char *name);
 bool folder_is_run(const char *name);
-bool folder_is_snapshot(const char *name); /* snapshot-EPOCH-SHARD.zst */
+bool folder_is_snapshot(const char *name); /* or stage-EPOCH-STAGE.zst */
 bool folder_is_spooled(const char *name);
 
 /* Removes the regular files of dir that is_ours and not is_kept; whatever else is there stays. */

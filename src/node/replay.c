@@ -56,11 +56,9 @@ static pen_status state_rules(struct control *c, struct pen_err *err)
     if (c->state_rules == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "rules: out of memory");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        c->state_rules[i] =
-            stages_shard_rule(pen_rules_at(c->program->rules, i), c->options->keep_alive_ns);
-    }
-    return PEN_OK;
+    const pen_status st =
+        stages_rules(c->program->rules, c->options->keep_alive_ns, true, c->state_rules);
+    return st == PEN_OK ? st : PEN_FAIL(err, st, PEN_NO_OFFSET, "rules: %s", pen_status_text(st));
 }
 
 /* The first word of a shard, when it came by now: its ring, or why it cannot work. */

@@ -245,6 +245,9 @@ static pen_status state_begin(struct shard *shard, const struct generation *at, 
         snapshot_name(at, i, name);
         PEN_TRY(pen_state_load(shard->state, pen_slice_str(name), err));
     }
+    if (at->exists && at->stages > 0) { /* stages join what shards tell: all begin at one time */
+        pen_state_begin(shard->state, at->position_max_ns);
+    }
     for (uint32_t i = 0; i < shared->adopted_count; i++) {
         PEN_TRY(pen_state_adopt(shard->state, pen_slice_str(shared->adopted_runs[i]), err));
     }

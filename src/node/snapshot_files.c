@@ -30,7 +30,7 @@ pen_status pen_snapshot_files(const char *dir, struct pen_snapshot_files *out, s
     }
     out->epoch = g.epoch;
     out->shards = g.shards;
-    for (uint32_t i = 0; g.exists && i < g.shards; i++) {
+    for (uint32_t i = 0; g.exists && i < g.shards + g.stages; i++) {
         snapshot_name(&g, i, out->names[out->count++]);
     }
     return PEN_OK;

@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "killpoint.h"
+#include "stages.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -10,12 +11,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void snapshot_name(const struct generation *g, uint32_t shard, char name[64])
+void snapshot_name(const struct generation *g, uint32_t file, char name[64])
 {
-    (void)snprintf(name, 64, "snapshot-%" PRIu64 "-%u.zst", g->epoch, shard);
+    if (file >= g->shards) {
+        stages_snapshot_name(g->epoch, file - g->shards, name);
+        return;
+    }
+    (void)snprintf(name, 64, "snapshot-%" PRIu64 "-%u.zst", g->epoch, file);
 }
 
 /* ---- in checkpoint.db ---- */
+
+/* "SHARDS" or "SHARDS+STAGES". */
+static bool counts_read(pen_slice text, uint64_t *shards, uint64_t *stages)
+{
+    pen_slice first;
+    pen_slice rest = text;
+    *stages = 0;
+    return pen_slice_split(&rest, '+', &first) && pen_parse_u64(first, shards) &&
+           (rest.len == 0 || pen_parse_u64(rest, stages));
+}
 
 pen_status generation_read(struct generation *g, const char *text, struct pen_err *err)
 {
@@ -27,17 +42,20 @@ pen_status generation_read(struct generation *g, const char *text, struct pen_er
     pen_slice rest = pen_slice_str(text);
     pen_slice one;
     uint64_t shards = 0;
+    uint64_t stages = 0;
     int64_t *const times[] = {&g->position_min_ns, &g->position_max_ns};
     bool is_good = pen_slice_split(&rest, ' ', &one) && pen_parse_u64(one, &g->epoch) &&
-                   pen_slice_split(&rest, ' ', &one) && pen_parse_u64(one, &shards);
+                   pen_slice_split(&rest, ' ', &one) && counts_read(one, &shards, &stages);
     for (; is_good && at < 2; at++) {
         is_good = pen_slice_split(&rest, ' ', &one) && pen_parse_i64(one, times[at]);
     }
-    if (!is_good || shards == 0 || shards > SHARDS_MAX || rest.len >= sizeof(g->mark)) {
+    if (!is_good || shards == 0 || shards > SHARDS_MAX || stages > PEN_STAGES_MAX ||
+        rest.len >= sizeof(g->mark)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET, "checkpoint.db: bad " SNAPSHOT_TIP_NAME);
     }
     g->exists = true;
     g->shards = (uint32_t)shards;
+    g->stages = (uint32_t)stages;
     (void)snprintf(g->mark, sizeof(g->mark), "%.*s", (int)rest.len, (const char *)rest.ptr);
     return PEN_OK;
 }
@@ -61,8 +79,8 @@ static pen_status value_write(const struct generation *g, struct checkpoint *che
 {
     char text[SNAPSHOT_VALUE_MAX] = "";
     if (g->exists) {
-        (void)snprintf(text, sizeof(text), "%" PRIu64 " %u %" PRId64 " %" PRId64 " %s", g->epoch,
-                       g->shards, g->position_min_ns, g->position_max_ns, g->mark);
+        (void)snprintf(text, sizeof(text), "%" PRIu64 " %u+%u %" PRId64 " %" PRId64 " %s", g->epoch,
+                       g->shards, g->stages, g->position_min_ns, g->position_max_ns, g->mark);
     }
     return checkpoint_set(checkpoint, name, text, err);
 }
@@ -71,7 +89,7 @@ static pen_status files_write(const struct generation *g, struct checkpoint *che
                               struct pen_err *err)
 {
     char name[64];
-    for (uint32_t i = 0; g->exists && i < g->shards; i++) {
+    for (uint32_t i = 0; g->exists && i < g->shards + g->stages; i++) {
         snapshot_name(g, i, name);
         PEN_TRY(checkpoint_add_file(checkpoint, SNAPSHOT_FILE, name, 0, err));
     }
@@ -82,7 +100,7 @@ static pen_status files_drop(const struct generation *g, struct checkpoint *chec
                              struct pen_err *err)
 {
     char name[64];
-    for (uint32_t i = 0; g->exists && i < g->shards; i++) {
+    for (uint32_t i = 0; g->exists && i < g->shards + g->stages; i++) {
         snapshot_name(g, i, name);
         PEN_TRY(checkpoint_drop_file(checkpoint, SNAPSHOT_FILE, name, err));
     }
@@ -127,7 +145,12 @@ static pen_status generation_check(struct control *c, const struct generation *g
     struct pen_snapshot_check quiet = check;
     bool knows = false;
     quiet.rule = NULL;
-    for (uint32_t i = 0; i < g->shards; i++) {
+    if (g->stages != stages_count(c->stages)) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
+                        "it has %u stages of rules over signals, the rules have %u", g->stages,
+                        stages_count(c->stages));
+    }
+    for (uint32_t i = 0; i < g->shards + g->stages; i++) {
         struct pen_snapshot_info info;
         char name[64];
         snapshot_name(g, i, name);
@@ -168,7 +191,7 @@ static void unlink_in(const struct control *c, const char *name)
 static void generation_unlink(const struct control *c, const struct generation *g)
 {
     char name[64];
-    for (uint32_t i = 0; g->exists && i < g->shards; i++) {
+    for (uint32_t i = 0; g->exists && i < g->shards + g->stages; i++) {
         snapshot_name(g, i, name);
         unlink_in(c, name);
     }
@@ -213,6 +236,7 @@ pen_status snapshots_open(struct control *c, struct pen_err *err)
     }
     c->start = s->tip.exists ? s->tip : s->base;
     c->log_bytes_before = c->job.log_bytes;
+    PEN_TRY(stages_begin(c->stages, c->start.exists ? &c->start.epoch : NULL, err));
     return signals_db_resume(c->signals, c->start.mark, err);
 }
 
@@ -225,10 +249,7 @@ bool snapshots_is_due(const struct control *c)
     const bool has_moved = c->watermark_ns > past && c->watermark_ns > INT64_MIN &&
                            (!s->tip.exists || c->watermark_ns > s->tip.position_max_ns);
     const bool is_large = c->job.log_bytes - c->log_bytes_before > c->options->snapshot_bytes;
-    /* Rules over signals are told all of them again: what they hold is in no snapshot. */
-    const bool has_stages = c->stages != NULL;
-    return pen_rules_count(c->program->rules) > 0 && !has_stages && has_moved &&
-           (c->is_final || is_large);
+    return pen_rules_count(c->program->rules) > 0 && has_moved && (c->is_final || is_large);
 }
 
 struct needless { /* runs below the position of the base */
@@ -260,11 +281,13 @@ static pen_status run_look(void *ctx, const char *name, uint64_t bytes)
     return PEN_OK;
 }
 
-static struct generation generation_made(const struct control *c)
+/* stages_ns: the largest position of the files of stages */
+static struct generation generation_made(const struct control *c, int64_t stages_ns)
 {
     struct generation g = {.exists = true,
                            .epoch = c->epoch - 1,
                            .shards = c->shards,
+                           .stages = stages_count(c->stages),
                            .position_min_ns = INT64_MAX,
                            .position_max_ns = INT64_MIN};
     for (uint32_t i = 0; i < c->shards; i++) {
@@ -272,6 +295,7 @@ static struct generation generation_made(const struct control *c)
         g.position_min_ns = position < g.position_min_ns ? position : g.position_min_ns;
         g.position_max_ns = position > g.position_max_ns ? position : g.position_max_ns;
     }
+    g.position_max_ns = stages_ns > g.position_max_ns ? stages_ns : g.position_max_ns;
     return g;
 }
 
@@ -325,12 +349,19 @@ pen_status snapshots_take(struct control *c, bool is_end, struct pen_err *err)
     const struct snapshots *before = &c->job.snapshots;
     struct snapshots *now = malloc(sizeof(*now));
     struct needless gone = {.c = c};
+    int64_t stages_ns = INT64_MIN;
     PEN_CHECK(now != NULL);
-    *now = (struct snapshots){.tip = generation_made(c), .base = before->base};
+    pen_status st = stages_snapshot(c->stages, c->epoch - 1, &stages_ns, err);
+    if (st != PEN_OK) {
+        free(now);
+        return st;
+    }
+    kill_point(c->options, "staged", c->epoch - 1);
+    *now = (struct snapshots){.tip = generation_made(c, stages_ns), .base = before->base};
     if (before->tip.exists && c->job.log_bytes > c->options->snapshot_bytes) {
         now->base = before->tip;
     }
-    pen_status st = signals_db_mark(c->signals, is_end, now->tip.mark, err);
+    st = signals_db_mark(c->signals, is_end, now->tip.mark, err);
     st = st == PEN_OK ? take(c, now, &gone, err) : st;
     if (st == PEN_OK) {
         c->job.snapshots = *now;
@@ -366,5 +397,6 @@ pen_status snapshots_fall_back(struct control *c, struct pen_err *err)
         "again of %s\n",
         s->base.exists ? "the snapshot before it and the observation log" : "the observation log");
     PEN_TRY(signals_db_flush(c->signals, err));
+    PEN_TRY(stages_begin(c->stages, s->base.exists ? &s->base.epoch : NULL, err));
     return signals_db_resume(c->signals, c->start.mark, err);
 }

@@ -2,8 +2,10 @@
  * snapshots.h - which snapshots of the state a job has, and which runs of its log they make
  * needless.
  *
- * A snapshot is one file for each shard of the run that wrote it, taken while no commit is under
- * way, so that all of them and signals.db stand at the same commit.  A job has two at most:
+ * A snapshot is one file for each shard of the run that wrote it, and one for each stage of rules
+ * over signals, taken while no commit is under way and when the stages have released as much as the
+ * shards, so that all of them and signals.db stand at the same commit and watermark.  A job has two
+ * at most:
  *
  *   tip   the last one: the next run goes on from it
  *   base  the one before, from when the log was larger than state.snapshot_bytes.  Runs that lie
@@ -27,7 +29,7 @@
 struct generation { /* a snapshot of all shards */
     bool exists;
     uint64_t epoch;
-    uint32_t shards;
+    uint32_t shards, stages;                  /* files */
     int64_t position_min_ns, position_max_ns; /* of its files */
     char mark[SIGNALS_MARK_MAX];              /* where signals stood */
 };
@@ -40,8 +42,8 @@ struct snapshots {
 #define SNAPSHOT_VALUE_MAX (SIGNALS_MARK_MAX + 128U)
 PEN_MUST_USE pen_status generation_read(struct generation *g, const char *text,
                                         struct pen_err *err);
-/* Name of the file of a shard; name has 64 bytes. */
-void snapshot_name(const struct generation *g, uint32_t shard, char name[64]);
+/* Name of a file, those of shards first, then those of stages; name has 64 bytes. */
+void snapshot_name(const struct generation *g, uint32_t file, char name[64]);
 PEN_MUST_USE pen_status snapshots_read(struct snapshots *s, struct checkpoint *checkpoint,
                                        struct pen_err *err);
 /* Within a transaction: names what is in s instead of what the checkpoint names now. */

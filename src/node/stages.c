@@ -3,6 +3,8 @@
 
 #include "observe.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define EPOCH 1U                      /* nothing here is cut */
@@ -86,13 +88,57 @@ static pen_status listeners_make(struct stages *s)
 
 /* ---- begin and end ---- */
 
-struct pen_state_rule stages_shard_rule(const struct pen_rule *rule, int64_t keep_alive_ns)
+#define RULE_BYTES_MAX ((size_t)1 << 20) /* of what a hash of a rule is made of */
+
+/* Whatever a part is made of makes the signals that the rule counts. */
+static pen_status definition_add(struct pen_state_rule *rule, const struct pen_rule_query *query,
+                                 const struct pen_state_rule *rules, struct pen_buf *scratch)
 {
-    struct pen_state_rule state = observe_rule(rule, keep_alive_ns);
-    if (rule->datadog != NULL && rule->datadog->stage > 0) {
-        state.method = PEN_METHOD_PASS;
+    for (uint32_t p = 0; p < query->part_count; p++) {
+        uint64_t hash = 0;
+        PEN_TRY(pen_state_rule_hash(scratch, &rules[query->parts[p].rule], &hash));
+        rule->definition =
+            pen_hash64((pen_slice){(const uint8_t *)&hash, sizeof(hash)}, rule->definition);
     }
-    return state;
+    return PEN_OK;
+}
+
+/* Of the rules of one stage; those of the lower ones have theirs. */
+static pen_status definitions_add(const struct pen_rules *rules, uint32_t stage,
+                                  struct pen_state_rule *out, struct pen_buf *scratch)
+{
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
+        const struct pen_datadog *datadog = pen_rules_at(rules, i)->datadog;
+        const uint32_t queries =
+            datadog != NULL && datadog->stage == stage ? datadog->query_count : 0;
+        for (uint32_t q = 0; st == PEN_OK && q < queries; q++) {
+            st = definition_add(&out[i], &datadog->queries[q], out, scratch);
+        }
+    }
+    return st;
+}
+
+pen_status stages_rules(const struct pen_rules *rules, int64_t keep_alive_ns, bool is_shard,
+                        struct pen_state_rule *out)
+{
+    struct pen_buf scratch;
+    pen_status st = PEN_OK;
+    pen_buf_init(&scratch, RULE_BYTES_MAX);
+    for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
+        out[i] = observe_rule(pen_rules_at(rules, i), keep_alive_ns);
+    }
+    for (uint32_t stage = 1; st == PEN_OK && stage <= pen_rules_stages(rules); stage++) {
+        st = definitions_add(rules, stage, out, &scratch);
+    }
+    pen_buf_fini(&scratch);
+    for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
+        const struct pen_datadog *datadog = pen_rules_at(rules, i)->datadog;
+        if (is_shard && datadog != NULL && datadog->stage > 0) {
+            out[i].method = PEN_METHOD_PASS;
+        }
+    }
+    return st;
 }
 
 static pen_status states_make(struct stages *s, struct pen_err *err)
@@ -103,14 +149,16 @@ static pen_status states_make(struct stages *s, struct pen_err *err)
     if (s->rules == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "rules over signals: out of memory");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        s->rules[i] = observe_rule(pen_rules_at(rules_of(s), i), s->options.keep_alive_ns);
+    const pen_status st = stages_rules(rules_of(s), s->options.keep_alive_ns, false, s->rules);
+    if (st != PEN_OK) {
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "rules over signals: %s", pen_status_text(st));
     }
     options.shard = 0;
     options.shards = 1;
     options.rules = s->rules;
     options.rule_count = count;
     for (; s->count < pen_rules_stages(rules_of(s)); s->count++) {
+        options.stage = s->count + 1;
         PEN_TRY(pen_state_new(&options, &s->items[s->count].state, err));
     }
     return PEN_OK;
@@ -255,6 +303,43 @@ pen_status stages_release(struct stages *stages, int64_t watermark_ns, int64_t t
         PEN_TRY(
             fail_of(pen_state_release(at->state, watermark_ns, steps, on_signal, stages, more, err),
                     err, "signals of rules over signals"));
+    }
+    return PEN_OK;
+}
+
+/* ---- snapshots ---- */
+
+uint32_t stages_count(const struct stages *stages)
+{
+    return stages == NULL ? 0 : stages->count;
+}
+
+void stages_snapshot_name(uint64_t epoch, uint32_t stage, char name[64])
+{
+    (void)snprintf(name, 64, "stage-%" PRIu64 "-%u.zst", epoch, stage + 1);
+}
+
+pen_status stages_snapshot(struct stages *stages, uint64_t epoch, int64_t *position_ns,
+                           struct pen_err *err)
+{
+    *position_ns = INT64_MIN;
+    for (uint32_t i = 0; i < stages_count(stages); i++) {
+        struct pen_snapshot_info info;
+        PEN_TRY(pen_state_snapshot(stages->items[i].state, epoch, &info, err));
+        *position_ns = info.position_ns > *position_ns ? info.position_ns : *position_ns;
+    }
+    return PEN_OK;
+}
+
+pen_status stages_begin(struct stages *stages, const uint64_t *epoch, struct pen_err *err)
+{
+    char name[64];
+    for (uint32_t i = 0; i < stages_count(stages); i++) {
+        PEN_TRY(pen_state_reset(stages->items[i].state, err));
+    }
+    for (uint32_t i = 0; epoch != NULL && i < stages_count(stages); i++) {
+        stages_snapshot_name(*epoch, i, name);
+        PEN_TRY(pen_state_load(stages->items[i].state, pen_slice_str(name), err));
     }
     return PEN_OK;
 }

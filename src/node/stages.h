@@ -4,10 +4,10 @@
  * A rule of stage n counts signals of lower stages, and perhaps events.  Each stage has one state
  * with all partitions.  What it counts comes in any order, with the release time of the event that
  * opened the signal, and is fed in the order of release once the stage before it is through: a pure
- * function of what the shards release, whatever their number.  Nothing of it is durable: a run that
- * resumes releases its log again, so that the same signals come again.  One thread; one
- * observation, the text of a signal and `bytes_max` of each stage in memory, the rest in files
- * without names.
+ * function of what the shards release, whatever their number.  What it has of them is durable in
+ * snapshots alone: a run that resumes without one releases its log again, so that the same signals
+ * come again.  One thread; one observation, the text of a signal and `bytes_max` of each stage in
+ * memory, the rest in files without names.
  */
 #ifndef PEN_NODE_STAGES_H
 #define PEN_NODE_STAGES_H
@@ -45,7 +45,23 @@ PEN_MUST_USE pen_status stages_release(struct stages *stages, int64_t watermark_
                                        struct pen_err *err);
 /* Adds what the stages count to sum. */
 void stages_counters(const struct stages *stages, struct pen_state_counters *sum);
-/* What shards make of the rules: those over signals are passed on. */
-struct pen_state_rule stages_shard_rule(const struct pen_rule *rule, int64_t keep_alive_ns);
+uint32_t stages_count(const struct stages *stages);
+/* Writes and fsyncs a snapshot of each stage, after a release that told no more.  As
+ * pen_state_snapshot; the largest position of them is in *position_ns. */
+PEN_MUST_USE pen_status stages_snapshot(struct stages *stages, uint64_t epoch, int64_t *position_ns,
+                                        struct pen_err *err);
+/* Begins at the snapshot of an epoch, or anew without one (NULL), before anything is told. */
+PEN_MUST_USE pen_status stages_begin(struct stages *stages, const uint64_t *epoch,
+                                     struct pen_err *err);
+/* Name of the snapshot of a stage, from 0 on; name has 64 bytes. */
+void stages_snapshot_name(uint64_t epoch, uint32_t stage, char name[64]);
+/*
+ * stages_rules - what states make of the rules, out[i] of rule i; names are borrowed.
+ *
+ * The definition of a rule over signals has those of the rules that it names in it.
+ * is_shard  those over signals are passed on
+ */
+PEN_MUST_USE pen_status stages_rules(const struct pen_rules *rules, int64_t keep_alive_ns,
+                                     bool is_shard, struct pen_state_rule *out);
 
 #endif

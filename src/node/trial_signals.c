@@ -118,8 +118,9 @@ pen_status trial_signals_begin(struct trial_signals *t, int64_t keep_alive_ns, s
     if (t->rules == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "trial: out of memory");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        t->rules[i] = stages_shard_rule(pen_rules_at(t->program->rules, i), keep_alive_ns);
+    const pen_status st = stages_rules(t->program->rules, keep_alive_ns, true, t->rules);
+    if (st != PEN_OK) {
+        return PEN_FAIL(err, st, PEN_NO_OFFSET, "trial: %s", pen_status_text(st));
     }
     needed_fill(t);
     PEN_TRY(folder_make(t, err));

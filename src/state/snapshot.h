@@ -121,11 +121,8 @@ PEN_MUST_USE bool snapshot_get_rule(struct snapshot_record *r, struct snapshot_r
 /* The shape and the name, behind hash and id. */
 void snapshot_add_shape(struct snapshot_writer *w, const struct pen_state_rule *rule);
 
-/* Of everything in a rule that its state depends on: what is new in struct pen_state_rule belongs
- * in it. */
+/* For pen_state_rule_hash: what is new in struct pen_state_rule belongs in it. */
 #define STATE_RULE_BYTES_MAX ((size_t)1 << 20)
-PEN_MUST_USE pen_status pen_state_rule_hash(struct pen_buf *scratch,
-                                            const struct pen_state_rule *rule, uint64_t *out);
 
 /* ---- what each structure has ---- */
 

@@ -59,6 +59,7 @@ static bool find_rule(const struct pen_state *s, const struct pen_observation *o
 static pen_status released_init(struct pen_state *s)
 {
     s->is_behind = s->has_snapshot = false;
+    s->begins_at = INT64_MIN;
     s->released = false;
     s->released_to = s->release_max = INT64_MIN;
     s->last_key.len = 0;
@@ -219,7 +220,8 @@ pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
         o.promise_ns = state->options.log_from_ns; /* the log of its time is gone: it is late */
         state->counters.behind_log++;
     }
-    state->is_behind |= is_past(state, &o, partition);
+    state->is_behind |=
+        is_past(state, &o, partition) || pen_state_release_time(&o) < state->begins_at;
     PEN_TRY(pen_state_open_add(find_open(state, epoch, true), &o, partition, err));
     pen_state_seen(state, o.time_ns);
     state->counters.appended++;

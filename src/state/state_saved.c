@@ -126,8 +126,9 @@ pen_status pen_state_snapshot(struct pen_state *state, uint64_t epoch,
                                       .shard = state->options.shard,
                                       .shards = state->options.shards,
                                       .time_max_ns = state->time_max};
-    (void)snprintf(out->name, sizeof(out->name), "snapshot-%llu-%u.zst", (unsigned long long)epoch,
-                   state->options.shard);
+    const uint32_t stage = state->options.stage;
+    (void)snprintf(out->name, sizeof(out->name), "%s-%llu-%u.zst", stage > 0 ? "stage" : "snapshot",
+                   (unsigned long long)epoch, stage > 0 ? stage : state->options.shard);
     const int dir = open(state->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         return PEN_FAIL(err, PEN_E_IO, 0, "%s: %s", state->dir, strerrordesc_np(errno));
@@ -307,6 +308,12 @@ pen_status pen_state_load(struct pen_state *state, pen_slice name, struct pen_er
     st = st == PEN_OK ? load_file(state, &reader, err) : st;
     snapshot_reader_fini(&reader);
     return st;
+}
+
+void pen_state_begin(struct pen_state *state, int64_t position_ns)
+{
+    PEN_CHECK(state->has_snapshot && !state->released);
+    state->begins_at = position_ns;
 }
 
 bool pen_state_is_behind(const struct pen_state *state)

@@ -45,6 +45,7 @@ struct pen_state {
     int64_t position[PEN_PARTITIONS];
     bool *is_anew;           /* by rule: the snapshot has nothing of it as it is now */
     bool has_snapshot;       /* one was loaded */
+    int64_t begins_at;       /* of pen_state_begin */
     bool is_behind;          /* an observation came that belongs before the position */
     int64_t released_to;     /* the largest watermark that was reached */
     int64_t release_max;     /* of an observation that was released */

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 
-from kit import BINARY, FIXED, WORK, main, replay, run
+from kit import BINARY, CASE, FIXED, WORK, main, replay, run
 from test_later import make
 
 RULES = [{
@@ -26,9 +26,21 @@ RULES = [{
          {"newValueOptions": {"forgetAfter": 7, "learningDuration": 1}}))]
 
 
+def over(name, id_, parts, condition):
+    """A rule over signals of others, by account."""
+    return {"name": name, "id": id_, "isEnabled": True, "message": "m", "type": "signal_correlation", "tags": [],
+            "queries": [{"ruleId": part, "aggregation": "event_count", "correlatedByFields": ["account"], "name": "abc"[i]} for i, part in enumerate(parts)],
+            "cases": [{"name": "", "status": "critical", "condition": condition, "notifications": []}],
+            "options": {"detectionMethod": "threshold", "evaluationWindow": 86400, "keepAlive": 86400, "maxSignalDuration": 86400}}
+
+
+CHAINED = [{**rule, "id": rule["name"]} for rule in RULES] + [over("both", "both", ["many", "kinds"], "a > 0 && b > 0"),
+                                                              over("top", "top", ["both", "new"], "a > 0 && b > 0")]
+
+
 def rules():
     path = WORK / "rules.json"
-    path.write_text(json.dumps(RULES))
+    path.write_text(json.dumps(CHAINED if "chains" in CASE else RULES))
     return path
 
 
@@ -51,6 +63,7 @@ def files(out):
     named = {row[0] for row in db.execute("select name from files where kind in ('run', 'snapshot')")}
     there = {path.name for path in (out / "state").iterdir()}
     assert there == named, (sorted(there), sorted(named))
+    assert all(n.startswith(("snapshot-", "stage-", "run-")) for n in there), there
     return sorted(n for n in there if n.startswith("snapshot")), sorted(n for n in there if n.startswith("run"))
 
 
@@ -122,6 +135,65 @@ def case_snapshots_killed():
         shutil.rmtree(out)
     assert kills > 20, kills
     print(kills, "kills")
+
+
+def case_snapshots_chains():
+    """Rules over signals are in snapshots like all others: resumed at any shards, killed at every step, or behind what appeared."""
+    root, later = WORK / "data", WORK / "later"
+    make(root, per_object=300)
+    summary, want = wanted(root)
+    told = {row[1] for row in want[0]}
+    assert {"both", "top"} <= told, told
+    for shards in (1, 3, 2):
+        again = replay(root, WORK / "whole", *args("--shards", shards))
+        assert {k: again[k] for k in SUMMARY} == {k: summary[k] for k in SUMMARY}, (again, summary)
+        assert state_of(WORK / "whole") == want
+        stages = sorted(path.name.split("-")[2] for path in (WORK / "whole" / "state").glob("stage-*"))
+        assert stages == ["1.zst", "2.zst"] and len(files(WORK / "whole")[0]) == shards, stages
+        shown = json.loads(run("state", "show", "both", "--out", WORK / "whole", "--json").stdout)
+        assert shown["groups_total"] > 0 and shown["method"] == "threshold", shown
+    random_ = random.Random("chains")
+    kills = 0
+    for number, point in enumerate((*POINTS, "stages", "staged")):
+        out = WORK / "out"
+        for epoch in sorted(random_.sample(range(1, 4), 2)):
+            kills += killed_at(root, out, f"{point}@{epoch}", random_.choice([1, 2, 3, 7]))
+        replay(root, out, *args("--shards", (1, 2, 3, 7)[number % 4], *SMALL))
+        assert state_of(out) == want, point
+        files(out)
+        shutil.rmtree(out)
+    assert kills > 5, kills
+    moved = sorted(path for path in root.rglob("b.json.gz"))[1::3]  # they appear behind a snapshot that holds their time
+    for path in moved:
+        aside = later / path.relative_to(root)
+        aside.parent.mkdir(parents=True)
+        shutil.move(path, aside)
+    out = WORK / "appeared"
+    replay(root, out, *args("--shards", 2))
+    for path in moved:
+        shutil.move(later / path.relative_to(root), path)
+    words = replay(root, out, *args("--shards", 3))["words"]
+    assert "made again of the observation log" in words, words
+    assert state_of(out) == want
+    print(kills, "kills")
+
+
+def case_snapshots_chains_cold():
+    """Of a range, cold signals stay cold over a snapshot, those of rules over signals among them."""
+    root = WORK / "data"
+    make(root, per_object=200)
+    begin = ("--from", "2025-03-04T00:00:00Z", "--warm-up", "0")
+    def cold(out):
+        return sqlite3.connect(out / "signals.db").execute(
+            "select id, rule_id, cold, first_seen_ns, last_seen_ns, events_matched, closed from signals order by id").fetchall()
+
+    replay(root, WORK / "whole", *args(*begin))
+    want = cold(WORK / "whole")
+    of_stages = [row for row in want if row[1] in ("both", "top")]
+    assert any(row[2] for row in want) and not all(row[2] for row in want) and any(row[2] for row in of_stages), want[:5]
+    for end in ("2025-03-04T06:00:00Z", "2025-03-04T18:00:00Z", "2025-03-05T02:00:00Z", None):
+        replay(root, WORK / "steps", *args(*begin, *(("--to", end) if end else ()), *SMALL))
+    assert cold(WORK / "steps") == want
 
 
 def newest(out):
