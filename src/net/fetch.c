@@ -177,6 +177,7 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
     fetcher->ring = ring;
     fetcher->options = *o;
     fetcher->random = (uint64_t)pen_clock_mono_ns() | 1;
+    fetcher->retry_credit = FETCH_RETRY_CREDIT;
     pen_buf_init(&fetcher->signing, PEN_SIGV4_BYTES_MAX);
     fetch_window_init(&fetcher->window, o->window_first, o->window_max);
     const uint32_t shares = o->shares == 0 ? 1 : o->shares;
@@ -421,6 +422,13 @@ static bool has_room(const struct pen_fetcher *fetcher, uint64_t want)
             fetcher->bytes_held + want <= fetcher->options.bytes_in_flight_max);
 }
 
+/* Whether one more retry may go out: as many as there were good answers, and some ahead; one at a
+ * time beyond that, to find out whether the server is back.  An outage gets no storm of them. */
+static bool has_credit(const struct pen_fetcher *fetcher)
+{
+    return fetcher->retry_credit > 0 || fetcher->counters.in_flight == 0;
+}
+
 static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     struct fetch_get *list = fetcher->waiting;
@@ -430,7 +438,8 @@ static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
         list = get->waiting;
         const bool is_due = get->retry_ns <= now_ns;
         if (is_due && fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
-            !get->object->is_failed) {
+            has_credit(fetcher) && !get->object->is_failed) {
+            fetcher->retry_credit -= fetcher->retry_credit > 0;
             if (!fetch_get_send(fetcher, get)) {
                 object_notice(fetcher, get->object);
             }

@@ -16,6 +16,7 @@
 #include "list_xml.h"
 
 #define FETCH_AHEAD 4U                        /* ranges of the front object in flight or waiting */
+#define FETCH_RETRY_CREDIT 100U               /* retries ahead of good answers */
 #define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
 #define FETCH_HEAD_BYTES_MAX ((size_t)131072) /* of a request: tokens are long */
 
@@ -91,6 +92,7 @@ struct pen_fetcher {
     struct fetch_get *gets;
     struct fetch_get *free_gets;
     struct fetch_get *waiting; /* to be tried again */
+    uint32_t retry_credit;     /* of those that may be sent: good answers give it back */
     uint32_t open;
     uint64_t bytes_held; /* wanted by requests whose bytes were not taken yet */
     struct fetch_window window;

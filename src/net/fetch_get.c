@@ -355,6 +355,7 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
     const enum verdict verdict = judge(fetcher, get, &err);
     if (verdict == VERDICT_READY) {
         get->is_ready = true;
+        fetcher->retry_credit += fetcher->retry_credit < FETCH_RETRY_CREDIT;
         fetch_window_answer(&fetcher->window, in_flight);
         return;
     }
