@@ -82,8 +82,9 @@ struct pen_rule { /* slices are owned by the set */
     uint32_t tag_count, tactic_count, technique_count, falsepositive_count;
     struct pen_logsource logsource;
     uint32_t line;
-    bool is_silent;            /* nobody is told of its matches but the rules that name it */
-    bool is_shadow;            /* it runs, and its signals are kept apart */
+    bool is_silent;   /* nobody is told of its matches but the rules that name it */
+    bool is_left_out; /* by level_min or tags, and a rule that is not rests on it: it is silent */
+    bool is_shadow;   /* it runs, and its signals are kept apart */
     const pen_slice *group_by; /* of a Sigma rule in place of sigma.group_by; NULL: as that says */
     uint32_t group_by_count;
     const pen_slice
@@ -126,6 +127,7 @@ struct pen_rules_options {
     uint32_t path_count;
     const struct pen_rule_text *texts; /* read after the paths */
     uint32_t text_count;
+    /* What these leave out is kept as a silent part when another rule names it. */
     enum pen_severity level_min;
     const char *const *tags; /* keep rules with any of these; none: all */
     uint32_t tag_count;

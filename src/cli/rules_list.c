@@ -151,7 +151,9 @@ static int print(const struct run *run, const struct pen_rules *rules,
     pen_buf_init(&out, LIST_BYTES_MAX);
     for (uint32_t i = 0; st == PEN_OK && i < pen_rules_count(rules); i++) {
         const struct pen_rule *rule = pen_rules_at(rules, i);
-        st = run->json ? json_rule(&out, types, rule) : text_rule(&out, types, rule);
+        if (!rule->is_left_out) {
+            st = run->json ? json_rule(&out, types, rule) : text_rule(&out, types, rule);
+        }
     }
     const bool is_good = st == PEN_OK &&
                          (out.len == 0 || fwrite(out.ptr, 1, out.len, stdout) == out.len) &&

@@ -143,10 +143,9 @@ static bool parts_find(const struct linking *l, const struct datadog_correlation
         if (waiting_find(l, id) != NULL) {
             return false;
         }
-        datadog_error(d, kid,
-                      "no Datadog rule of this set has the id '%.*s' (was it refused, off, or left "
-                      "out by --min-level or --tag?)",
-                      PEN_SLICE_FMT(id));
+        datadog_error(
+            d, kid, "no Datadog rule of this set has the id '%.*s' (was it refused, or is it off?)",
+            PEN_SLICE_FMT(id));
     }
     return true;
 }

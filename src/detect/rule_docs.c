@@ -62,10 +62,15 @@ static bool is_off(const struct pen_rule *rule)
     return false;
 }
 
-bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule *rule)
+bool rules_is_on(const struct pen_rules_options *o, const struct pen_rule *rule)
 {
     const bool is_old = rule->impl->is_switched ? !rule->impl->is_on : is_off(rule);
-    if (rule->severity < o->level_min || (is_old && !o->load_deprecated)) {
+    return !is_old || o->load_deprecated;
+}
+
+bool rules_is_picked(const struct pen_rules_options *o, const struct pen_rule *rule)
+{
+    if (rule->severity < o->level_min) {
         return false;
     }
     for (uint32_t i = 0; i < o->tag_count; i++) {

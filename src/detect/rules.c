@@ -180,38 +180,6 @@ static void copy_placeholders(struct pen_rules *rules)
     o->placeholders = copies;
 }
 
-/* Leaves what the options do not want, as the overlays made it. */
-static void rules_select(struct pen_rules *rules)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < rules->count; i++) {
-        struct pen_rule *rule = &rules->items[i];
-        overlay_apply(rules, rule);
-        if (rules_is_selected(&rules->options, rule)) {
-            rules_hash_add(rules, rule->impl->text, rule->impl->index);
-            tables_hash(rules, rule);
-            rules->items[kept++] = *rule;
-        }
-    }
-    rules->count = kept;
-}
-
-void rules_keep_linked(struct pen_rules *rules, struct pen_rule *rule, struct pen_hash128 text,
-                       uint64_t index)
-{
-    overlay_apply(rules, rule);
-    if (rule->datadog->stage > 0 && rule->impl->exclude_count > 0) {
-        const struct builder at = {.line = rule->line, .column = 1};
-        rules_notice(rules, PEN_NOTICE_WARNING, rule->file, &at,
-                     "an overlay excludes events, and this rule is about signals: exclude them for "
-                     "the rules that it names");
-    }
-    if (rules_is_selected(&rules->options, rule)) {
-        rules_keep(rules, rule, text, index);
-        rules_hash_add(rules, text, index);
-    }
-}
-
 static pen_status read_all(struct pen_rules *rules, struct pen_err *err)
 {
     const struct pen_rules_options *o = &rules->options;
@@ -247,6 +215,7 @@ pen_status pen_rules_load(const struct pen_rules_options *options, struct pen_ru
     sigma_filters_apply(rules);
     sigma_correlations_link(rules);
     datadog_correlations_link(rules);
+    rules_settle(rules);
     overlay_warn_unused(rules);
     /* Borrowed until now. */
     rules->options.paths = NULL;
@@ -529,8 +498,9 @@ static bool build_rule(struct pen_rules *rules, uint32_t index, struct search_na
     uint32_t n = 0;
     b->line = rule->line;
     b->column = 1;
+    const bool is_plain_part = rule->datadog == NULL && rule->is_silent;
     const bool is_over_signals = rule->datadog != NULL && rule->datadog->stage > 0;
-    if (rule->impl->refs == NULL && (rule->is_silent || is_over_signals)) {
+    if (rule->impl->refs == NULL && (is_plain_part || is_over_signals)) {
         return true;
     }
     if (rule->impl->refs != NULL) {

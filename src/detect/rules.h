@@ -20,6 +20,9 @@ struct pen_rule_impl {
     const struct pen_logsource *sources; /* of all of them */
     uint32_t source_count;
     bool is_part, is_generated; /* a correlation names it; and one lets it report by itself */
+    bool generates;             /* a correlation that lets what it names report */
+    bool is_needed;             /* it was picked, or such a rule rests on it */
+    uint32_t place;             /* in the set, once all are linked */
     struct pen_hash128 text;    /* of its file, and its place there */
     uint64_t index;
     bool is_switched, is_on; /* an overlay says whether it runs */
@@ -88,7 +91,15 @@ struct pen_rules {
 void *rules_grow(void *items, uint32_t count, uint32_t *cap, size_t size);
 void rules_notice(struct pen_rules *rules, enum pen_notice_level level, pen_slice file,
                   const struct builder *b, const char *text);
-/* Adds a rule that names others, when it is wanted: what overlays say of it included. */
+/* ---- rule_select.c: what --min-level and --tag leave of a set ---- */
+
+/* Once all files are read: rules as overlays made them; what they leave out goes, unless there are
+ * rules that might name it. */
+void rules_select(struct pen_rules *rules);
+/* Once all rules are linked: what was left out goes but for parts, which are silent; the others
+ * get the places that they keep, and are hashed. */
+void rules_settle(struct pen_rules *rules);
+/* Adds a rule that names others: what overlays say of it included. */
 void rules_keep_linked(struct pen_rules *rules, struct pen_rule *rule, struct pen_hash128 text,
                        uint64_t index);
 /* The document is left out: b->err says why. */
@@ -107,8 +118,10 @@ pen_status rules_no_field(void *ctx, pen_slice name, uint32_t *field, struct pen
 
 /* ---- rule_docs.c ---- */
 
-/* False for what the options leave out: rules that are off too, unless all are wanted. */
-bool rules_is_selected(const struct pen_rules_options *o, const struct pen_rule *rule);
+/* False for rules that are off, unless all are wanted. */
+bool rules_is_on(const struct pen_rules_options *o, const struct pen_rule *rule);
+/* False for what --min-level and --tag leave out. */
+bool rules_is_picked(const struct pen_rules_options *o, const struct pen_rule *rule);
 /* rule->id from its title, of at most 1,024 bytes; with a number behind it when others have it.
  * False when too many have it. */
 bool rules_id_of_title(struct pen_rules *rules, struct pen_rule *rule);

@@ -132,7 +132,6 @@ static pen_status read_all(struct correlation *r, const struct pen_yaml *root,
 {
     struct pen_condition_step *steps = correlation_take(r, CORRELATION_STEPS_MAX, sizeof(*steps));
     uint32_t count = 0;
-    bool is_generated = false;
     PEN_TRY(check_keys(r));
     PEN_TRY(read_kind(r));
     PEN_TRY(correlation_rules(r));
@@ -140,9 +139,9 @@ static pen_status read_all(struct correlation *r, const struct pen_yaml *root,
     PEN_TRY(read_group(r));
     PEN_TRY(correlation_condition(r, steps, &count));
     PEN_TRY(correlation_queries(r));
-    PEN_TRY(read_generate(r, root, &is_generated));
+    PEN_TRY(read_generate(r, root, &r->impl->generates));
     correlation_case(r, steps, count, rule->severity);
-    correlation_parts_mark(r, is_generated);
+    correlation_sources(r);
     return PEN_OK;
 }
 
@@ -261,9 +260,5 @@ void sigma_correlations_link(struct pen_rules *rules)
         if (l.states[i] == LINKED_NOT_YET) {
             circle_tell(&l, &rules->correlations[i]);
         }
-    }
-    for (uint32_t i = 0; i < rules->count; i++) {
-        const struct pen_rule_impl *impl = rules->items[i].impl;
-        rules->items[i].is_silent = impl->is_part && !impl->is_generated;
     }
 }

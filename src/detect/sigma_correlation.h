@@ -53,8 +53,8 @@ struct pen_rule *correlation_rule_find(struct pen_rules *rules, pen_slice text);
 PEN_MUST_USE pen_status correlation_rules(struct correlation *r);
 /* Queries, their parts and the stage; after the case was read. */
 PEN_MUST_USE pen_status correlation_queries(struct correlation *r);
-/* What the correlation is about reports by itself only when one of those that name it says so. */
-void correlation_parts_mark(struct correlation *r, bool is_generated);
+/* The logsources of all that it is about. */
+void correlation_sources(struct correlation *r);
 
 /* ---- sigma_case.c: when it fires ---- */
 

@@ -34,8 +34,7 @@ pen_status correlation_rules(struct correlation *r)
         if (r->refs[i] == NULL) {
             return sigma_fail(
                 r->b, node,
-                "no rule of this set has the id or name `%.*s` (was it refused, or left "
-                "out by --min-level or --tag?)",
+                "no rule of this set has the id or name `%.*s` (was it refused, or is it off?)",
                 PEN_SLICE_FMT(texts[i]));
         }
     }
@@ -222,7 +221,7 @@ static void sources_add(struct correlation *r, const struct pen_rule *rule)
     }
 }
 
-void correlation_parts_mark(struct correlation *r, bool is_generated)
+void correlation_sources(struct correlation *r)
 {
     size_t sources = 0;
     for (uint32_t i = 0; i < r->ref_count; i++) {
@@ -230,9 +229,6 @@ void correlation_parts_mark(struct correlation *r, bool is_generated)
     }
     r->impl->sources = correlation_take(r, sources, sizeof(struct pen_logsource));
     for (uint32_t i = 0; i < r->ref_count; i++) {
-        struct pen_rule_impl *impl = r->refs[i]->impl;
-        impl->is_generated |= is_generated;
-        impl->is_part = true;
         sources_add(r, r->refs[i]);
     }
 }

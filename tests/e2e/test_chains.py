@@ -74,6 +74,33 @@ def case_chains_sigma():
     assert {r["rule_name"] for r in rows} == {"Chain", "Wide", "Many", "Worked"}, seen(rows)
 
 
+def case_chains_picked():
+    """What --min-level leaves out is counted by the rules that it does not, and told to nobody."""
+    many = correlation("Many", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01",
+                       ["type: event_count", "rules: denied", "group-by: [userIdentity.arn]", "timespan: 5m", "condition: {gte: 2}",
+                        "generate: true"], "low").replace("title: Many", "title: Many\nname: many")
+    chain = correlation("Chain", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b02",
+                        ["type: temporal", "rules: [many, worked]", "group-by: [who]", "timespan: 10m", "generate: true",
+                         "aliases: {who: {many: userIdentity.arn, worked: requestParameters.by}}"], "critical")
+    create = rule("create", [query("@evt.name:CreateUser")], [("", "low", "a > 0")], id="r-create")
+    any_ = over("any", [of("r-create", [])], [("", "high", "a > 0")], window=60, id="r-any")
+    deny = {"errorCode": "AccessDenied"}
+    events = [made(1, 0, "A", **deny), made(2, 60, "A", **deny), made(6, 100, "CreateUser", BOB, requestParameters={"by": ALICE})]
+    folder = Folder()
+    stateful.put(folder, "b.json", events)
+    rules = folder_of("picked", {"s.yml": "---\n".join([chain, many, DENIED, WORKED]), "d.json": [any_, create]})
+    told = []
+    for level in ("info", "high"):
+        for shards in (1, 3):
+            summary = replay(folder.root, WORK / f"out-{level}-{shards}", "--rules", rules, "--min-level", level, "--shards", shards)
+            assert summary["rules"]["rejected"] == 0, summary["words"]
+            told.append([(r["rule_name"], r["first"], r["events_matched"]) for r in stateful.signals(WORK / f"out-{level}-{shards}")])
+    assert told[0] == told[1] and told[2] == told[3], told
+    assert told[2] == [one for one in told[0] if one[0] in ("Chain", "any")] and len(told[2]) == 2, told
+    assert {"Many", "create"} <= {name for name, *_ in told[0]}, told
+    listed = run("rules", "list", "--min-level", "high", rules).stdout.decode()
+    assert "Chain" in listed and "Many" not in listed, listed
+
 
 def folder_of(name, files):
     for path, text in files.items():

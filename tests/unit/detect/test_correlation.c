@@ -214,6 +214,81 @@ static void what_is_wrong_with_a_chain_is_told(void **state)
     }
 }
 
+#define STATELESS(name, level)                                                   \
+    "title: " name "\nname: " name "\nlevel: " level                             \
+    "\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {a: " name \
+    "}, condition: s}\n---\n"
+#define CORRELATED(name, level, rules, more)                                               \
+    "title: " name "\nname: " name "\nlevel: " level                                       \
+    "\ncorrelation: {type: temporal, rules: [" rules "], group-by: [u], timespan: 5m" more \
+    "}\n---\n"
+
+/* Titles of the rules, those in brackets that are silent. */
+static void picked(const char *yaml, const char *json, enum pen_severity least, const char *want)
+{
+    const struct pen_rule_text files[] = {{"f.yml", pen_slice_str(yaml)},
+                                          {"f.json", pen_slice_str(json)}};
+    const struct pen_rules_options options = {.level_min = least};
+    struct pen_rules *rules = load_texts(files, json[0] == '\0' ? 1 : 2, &options);
+    char got[512] = "";
+    for (uint32_t i = 0; i < pen_rules_count(rules); i++) {
+        const struct pen_rule *rule = pen_rules_at(rules, i);
+        const size_t len = strlen(got);
+        (void)snprintf(got + len, sizeof(got) - len, rule->is_silent ? "(%.*s) " : "%.*s ",
+                       PEN_SLICE_FMT(rule->title));
+    }
+    if (strcmp(got, want) != 0 || pen_rules_rejected(rules) > 0) {
+        print_notices(rules);
+        fail_msg("%s, not %s", got, want);
+    }
+    pen_rules_free(rules);
+}
+
+static void what_a_picked_rule_rests_on_is_kept_in_silence(void **state)
+{
+    static const char chain[] = STATELESS("p", "low") STATELESS("q", "high")
+        STATELESS("other", "low") CORRELATED("inner", "medium", "p, q", "")
+            CORRELATED("outer", "critical", "inner, p", "");
+    static const char loud[] = STATELESS("p", "low") STATELESS("q", "high")
+        CORRELATED("c", "high", "p, q", ", generate: true");
+    static const char low[] =
+        STATELESS("p", "low") STATELESS("q", "high") CORRELATED("c", "low", "p, q", "");
+    static const char json[] = "[" EVENTS("r-1", "\"@u\"") "," EVENTS(
+        "r-2", "\"@u\"") ","
+                         "{\"id\":\"over\",\"name\":\"over\",\"type\":\"signal_correlation\","
+                         "\"isEnabled\":true,"
+                         "\"message\":\"m\",\"cases\":[{\"status\":\"high\",\"condition\":\"a > "
+                         "0\"}],\"options\":{"
+                         "\"evaluationWindow\":300,\"keepAlive\":600,\"maxSignalDuration\":3600},"
+                         "\"queries\":"
+                         "[{\"ruleId\":\"r-2\",\"correlatedByFields\":[\"@u\"]}]}]";
+    (void)state;
+    picked(chain, "", PEN_INFO, "(p) (q) other (inner) outer ");
+    picked(chain, "", PEN_CRITICAL, "(p) (q) (inner) outer ");
+    picked(loud, "", PEN_INFO, "p q c ");
+    picked(loud, "", PEN_HIGH, "(p) q c ");
+    picked(low, "", PEN_HIGH, "q "); /* not silenced by what is not there */
+    picked("", json, PEN_INFO, "r-1 r-2 over ");
+    picked("", json, PEN_HIGH, "(r-2) over ");
+    picked(chain, json, PEN_HIGH, "(p) (q) (r-2) (inner) outer over ");
+}
+
+static void what_is_left_out_is_in_the_hash(void **state)
+{
+    static const char text[] = STATELESS("p", "low") STATELESS("q", "high")
+        CORRELATED("c", "high", "p, q", ", generate: true");
+    (void)state;
+    const struct pen_rule_text file = {"f.yml", pen_slice_str(text)};
+    uint64_t hashes[3];
+    for (int i = 0; i < 3; i++) {
+        const struct pen_rules_options options = {.level_min = i == 2 ? PEN_HIGH : PEN_INFO};
+        struct pen_rules *rules = load_texts(&file, 1, &options);
+        hashes[i] = pen_rules_hash(rules).lo;
+        pen_rules_free(rules);
+    }
+    assert_true(hashes[0] == hashes[1] && hashes[0] != hashes[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +296,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_a_rule_over_signals_is_told),
         cmocka_unit_test(a_chain_is_about_signals_and_may_be_about_events_too),
         cmocka_unit_test(what_is_wrong_with_a_chain_is_told),
+        cmocka_unit_test(what_a_picked_rule_rests_on_is_kept_in_silence),
+        cmocka_unit_test(what_is_left_out_is_in_the_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
