@@ -45,6 +45,9 @@ struct pen_rule_query {
                             for third_party, which counts a case whatever the grouping */
     const struct pen_rule_part *parts; /* of a rule of a stage */
     uint32_t part_count;
+    /* Places in group_by of what signals have in common (groupSignalsBy), ascending; none: all. */
+    const uint32_t *joined;
+    uint32_t joined_count;
     const struct pen_rule_table *tables; /* all have to hold */
     uint32_t table_count;
 };

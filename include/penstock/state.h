@@ -36,7 +36,14 @@ struct pen_observation { /* slices are copied by pen_state_append */
     pen_slice event;      /* compact JSON of the record or empty; bounded by the caller */
     bool is_cold; /* of a signal that is; in runs, but not in what pen_observation_encode makes */
 };
-/* Owner partition of a group of a rule. */
+/*
+ * A rule may fold signals of several groups into one.  Then a group is written as this byte, what
+ * the group of the signal is, the byte once more, and the group by which events are counted.
+ */
+#define PEN_GROUP_MARK 0x1e
+/* The group of the signals that a group of events belongs to: itself, but for such rules. */
+pen_slice pen_group_of_signals(pen_slice group);
+/* Owner partition of a group of a rule: one for all that share signals. */
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
 /* One observation as bytes (mailboxes, log) and back.  Decode borrows in. */
 PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out,

@@ -98,6 +98,11 @@ void datadog_attributes_spread(struct pen_rules *rules);
 /* Reference tables, once the queries are read. */
 void datadog_tables(struct datadog *d, const struct pen_datadog *out);
 
+/* ---- datadog_joined.c ---- */
+
+/* groupSignalsBy, once the queries are read. */
+void datadog_joined(struct datadog *d, struct pen_datadog *out);
+
 /* ---- datadog_third_party.c ---- */
 
 /* Queries and cases: each grouping of root queries with each case. */

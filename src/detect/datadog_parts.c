@@ -9,9 +9,11 @@
 static bool member_of(const struct pen_rule_query *query, pen_slice field,
                       struct pen_signal_value *out)
 {
-    for (uint32_t i = 0; i < query->group_by_count; i++) {
-        if (pen_slice_eq(query->group_by[i], field)) {
-            *out = (struct pen_signal_value){.position = i, .members = query->group_by_count};
+    const uint32_t count = query->joined_count > 0 ? query->joined_count : query->group_by_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t at = query->joined_count > 0 ? query->joined[i] : i;
+        if (pen_slice_eq(query->group_by[at], field)) {
+            *out = (struct pen_signal_value){.position = i, .members = count};
             return true;
         }
     }

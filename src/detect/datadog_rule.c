@@ -86,39 +86,6 @@ static void name_groups(struct pen_datadog *out)
     }
 }
 
-static bool is_grouped_by(const struct pen_rule_query *query, pen_slice name)
-{
-    for (uint32_t i = 0; i < query->group_by_count; i++) {
-        if (pen_slice_eq(query->group_by[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_signal_groups(struct datadog *d, const struct pen_datadog *out)
-{
-    const struct json_node *list = datadog_get(d->root, "groupSignalsBy", PEN_ARRAY);
-    uint32_t count = 0;
-    const pen_slice *names = datadog_texts(d, d->root, "groupSignalsBy", &count);
-    bool is_less = false;
-    for (uint32_t q = 0; count > 0 && q < out->query_count; q++) {
-        for (uint32_t i = 0; i < count; i++) {
-            if (!is_grouped_by(&out->queries[q], names[i])) {
-                datadog_error(d, list,
-                              "`groupSignalsBy` has '%.*s', by which query %.*s does not "
-                              "group",
-                              PEN_SLICE_FMT(names[i]), PEN_SLICE_FMT(out->queries[q].name));
-            }
-        }
-        is_less |= count < out->queries[q].group_by_count;
-    }
-    if (is_less) {
-        datadog_error(d, list,
-                      "`groupSignalsBy` with fewer fields than the queries is not built yet");
-    }
-}
-
 /* ---- templates ---- */
 
 static void check_template(struct datadog *d, const struct json_node *text)
@@ -226,7 +193,7 @@ static void read_parts(struct datadog *d, struct pen_datadog *out)
         read_queries(d, out);
     }
     datadog_tables(d, out);
-    check_signal_groups(d, out);
+    datadog_joined(d, out);
     name_groups(out);
 }
 

@@ -264,6 +264,7 @@ static void set_group_by(struct pen_rules *rules, struct pen_rule *rule,
         struct pen_rule_query *query = pen_unconst(&datadog->queries[i]);
         query->group_by = entry->group_by;
         query->group_by_count = entry->group_by_count;
+        query->joined_count = 0;
     }
     datadog->group_names[entry->group_by_count] = entry->group_by;
 }

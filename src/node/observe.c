@@ -143,6 +143,9 @@ static uint64_t definition_of(const struct pen_datadog *rule)
         hash = hash_list(query->values, query->value_count, hash + query->value_count);
         hash += query->has_optional_group_by;
         hash = hash_tables(query, hash);
+        for (uint32_t i = 0; i < query->joined_count; i++) {
+            hash = hash * 31 + query->joined[i] + 1;
+        }
     }
     return hash;
 }

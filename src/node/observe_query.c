@@ -318,16 +318,30 @@ pen_status observe_attributes(struct observer *ob, const struct pen_program_quer
 
 /* ---- groups ---- */
 
-static pen_status group_make(struct observer *ob, const struct pen_program_query *query,
-                             const uint32_t *choice)
+/* An object of the members at some places, of those up to count when places is NULL. */
+static pen_status group_object(struct observer *ob, const struct pen_program_query *query,
+                               const uint32_t *choice, const uint32_t *places, uint32_t count)
 {
-    ob->group.len = 0;
     pen_status st = pen_buf_add_byte(&ob->group, '{');
-    for (uint32_t i = 0; i < query->query->group_by_count && st == PEN_OK; i++) {
-        st = put_key(&ob->group, i == 0, query->group_names[i]);
+    for (uint32_t n = 0; n < count && st == PEN_OK; n++) {
+        const uint32_t i = places == NULL ? n : places[n];
+        st = put_key(&ob->group, n == 0, query->group_names[i]);
         st = st == PEN_OK ? put_string(&ob->group, true, element(&ob->names[i], choice[i])) : st;
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->group, '}') : st;
+}
+
+static pen_status group_make(struct observer *ob, const struct pen_program_query *query,
+                             const uint32_t *choice)
+{
+    const struct pen_rule_query *asked = query->query;
+    ob->group.len = 0;
+    if (asked->joined_count > 0) {
+        PEN_TRY(pen_buf_add_byte(&ob->group, PEN_GROUP_MARK));
+        PEN_TRY(group_object(ob, query, choice, asked->joined, asked->joined_count));
+        PEN_TRY(pen_buf_add_byte(&ob->group, PEN_GROUP_MARK));
+    }
+    return group_object(ob, query, choice, NULL, asked->group_by_count);
 }
 
 /* The texts of what the query groups by; *is_none: a name has none, and the event joins no group.

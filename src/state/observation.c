@@ -41,9 +41,18 @@ pen_slice pen_state_bounded(pen_slice s)
     return pen_slice_sub(s, 0, len);
 }
 
+pen_slice pen_group_of_signals(pen_slice group)
+{
+    if (PEN_LIKELY(group.len == 0 || group.ptr[0] != PEN_GROUP_MARK)) {
+        return group;
+    }
+    const uint8_t *end = memchr(group.ptr + 1, PEN_GROUP_MARK, group.len - 1);
+    return end == NULL ? group : (pen_slice){group.ptr + 1, (size_t)(end - group.ptr) - 1};
+}
+
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key)
 {
-    const uint64_t h = pen_hash64(group, pen_hash64(rule_id, hash_key));
+    const uint64_t h = pen_hash64(pen_group_of_signals(group), pen_hash64(rule_id, hash_key));
     return (uint32_t)(h >> 56) % PEN_PARTITIONS;
 }
 

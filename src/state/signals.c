@@ -25,79 +25,6 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* ---- owned texts ---- */
-
-pen_status pen_state_text_set(struct text *t, pen_slice s, size_t *bytes)
-{
-    if (s.len > t->cap) {
-        const size_t cap = s.len + s.len / 4;
-        uint8_t *ptr = realloc(t->ptr, cap);
-        if (ptr == NULL) {
-            return PEN_E_NOMEM;
-        }
-        *bytes += cap - t->cap;
-        t->ptr = ptr;
-        t->cap = pen_u32(cap);
-    }
-    if (s.len > 0) {
-        memcpy(t->ptr, s.ptr, s.len);
-    }
-    t->len = pen_u32(s.len);
-    return PEN_OK;
-}
-
-pen_slice pen_state_text(const struct text *t)
-{
-    return (pen_slice){t->ptr, t->len};
-}
-
-pen_status pen_state_set_add(struct text_set *set, pen_slice s, size_t *bytes)
-{
-    if (s.len == 0 || (set->count > 0 && pen_slice_eq(pen_state_text(&set->items[set->last]), s))) {
-        return PEN_OK;
-    }
-    uint32_t low = 0;
-    uint32_t high = set->count;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        const int order = pen_slice_cmp(pen_state_text(&set->items[middle]), s);
-        if (order == 0) {
-            set->last = middle;
-            return PEN_OK;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (set->count == STATE_SET_MAX) {
-        return PEN_OK; /* the first 20 in the order of release */
-    }
-    struct text item = {.ptr = NULL};
-    PEN_TRY(pen_state_text_set(&item, s, bytes));
-    memmove(&set->items[low + 1], &set->items[low], (set->count - low) * sizeof(item));
-    set->items[low] = item;
-    set->last = low;
-    set->count++;
-    return PEN_OK;
-}
-
-/* Each of the texts that U+001F stands between. */
-static pen_status set_add_all(struct text_set *set, pen_slice s, size_t *bytes)
-{
-    pen_slice rest = s;
-    pen_slice one;
-    pen_status st = PEN_OK;
-    if (s.len == 0 || memchr(s.ptr, 0x1f, s.len) == NULL) {
-        return pen_state_set_add(set, s, bytes);
-    }
-    while (st == PEN_OK && pen_slice_split(&rest, 0x1f, &one)) {
-        st = pen_state_set_add(set, one, bytes);
-    }
-    return st;
-}
-
 void pen_state_signal_free(struct signals *s, struct open_signal *sig)
 {
     for (uint32_t i = 0; sig->staged != NULL && i < s->samples_last; i++) {
@@ -470,10 +397,17 @@ static pen_status gather(struct signals *s, struct open_signal *sig,
 {
     sig->late = sig->late || o->time_ns < o->promise_ns;
     PEN_TRY(pen_state_signal_sample(s, sig, encoded));
-    PEN_TRY(set_add_all(&sig->sets[0], o->account, &sig->bytes));
-    PEN_TRY(set_add_all(&sig->sets[1], o->region, &sig->bytes));
-    PEN_TRY(set_add_all(&sig->sets[2], o->actor, &sig->bytes));
-    return set_add_all(&sig->sets[3], o->source_ip, &sig->bytes);
+    PEN_TRY(pen_state_set_add_all(&sig->sets[0], o->account, &sig->bytes));
+    PEN_TRY(pen_state_set_add_all(&sig->sets[1], o->region, &sig->bytes));
+    PEN_TRY(pen_state_set_add_all(&sig->sets[2], o->actor, &sig->bytes));
+    return pen_state_set_add_all(&sig->sets[3], o->source_ip, &sig->bytes);
+}
+
+static void see(struct open_signal *sig, const struct pen_observation *o)
+{
+    const int64_t release = pen_state_release_time(o);
+    sig->last_seen = o->time_ns > sig->last_seen ? o->time_ns : sig->last_seen;
+    sig->last_release = release > sig->last_release ? release : sig->last_release;
 }
 
 /* An event at which the rule is true. */
@@ -481,9 +415,7 @@ static pen_status count_event(struct signals *s, struct open_signal *sig,
                               const struct pen_observation *o)
 {
     const size_t before = sig->bytes;
-    const int64_t release = pen_state_release_time(o);
-    sig->last_seen = o->time_ns > sig->last_seen ? o->time_ns : sig->last_seen;
-    sig->last_release = release > sig->last_release ? release : sig->last_release;
+    see(sig, o);
     sig->events++;
     PEN_TRY(encode(s, o));
     PEN_TRY(gather(s, sig, o, pen_buf_slice(&s->encoded)));
@@ -670,13 +602,15 @@ static pen_status shrink(struct signals *s)
     return status;
 }
 
+/* is_again: the event is among those that count or wait. */
 static pen_status go_on(struct signals *s, struct open_signal *sig, const struct state_event *event,
-                        const struct state_hit *hit)
+                        const struct state_hit *hit, bool is_again)
 {
     const bool was_in_range = is_in_range(s, sig);
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
     sig->cold |= hit != NULL && hit->is_cold;
-    PEN_TRY(count_event(s, sig, &event->o));
+    see(sig, &event->o);
+    PEN_TRY(is_again ? PEN_OK : count_event(s, sig, &event->o));
     PEN_TRY(mark_dirty(s, sig));
     sig->enters = !was_in_range && is_in_range(s, sig);
     /* A worse case is told at its event, not when the watermark moves next. */
@@ -684,27 +618,21 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
                                                              : emit(s, PEN_SIGNAL_UPDATED, sig);
 }
 
-pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
-                                 const struct state_hit *hit)
+static pen_status hit_one(struct signals *s, const struct state_event *event,
+                          const struct state_hit *hit, bool is_again)
 {
     const struct pen_observation *o = &event->o;
     PEN_TRY(clock_move(s, o));
     const uint64_t hash = event->hash;
     struct open_signal *sig = pen_state_signal_find(s, hash, o->rule, o->group);
     if (sig != NULL && continues(s, sig, o)) {
-        PEN_TRY(go_on(s, sig, event, hit));
+        PEN_TRY(go_on(s, sig, event, hit, is_again));
         return shrink(s);
     }
     const bool is_cold = (hit != NULL && hit->is_cold) || opens_cold(s, o, sig);
     PEN_TRY(sig == NULL ? PEN_OK : close_signal(s, sig));
     PEN_TRY(open_signal(s, event, hash, hit, is_cold));
     return shrink(s);
-}
-
-pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o)
-{
-    const struct state_event event = {.o = *o, .queries = 1, .hash = pen_state_group_hash(o)};
-    return pen_state_signals_hit(s, &event, NULL);
 }
 
 pen_status pen_state_signal_stage(struct signals *s, struct open_signal *sig, pen_slice encoded)
@@ -726,21 +654,107 @@ pen_status pen_state_signal_stage(struct signals *s, struct open_signal *sig, pe
     return PEN_OK;
 }
 
-pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event)
+/* Counted by queries, while no case is true. */
+static pen_status wait_one(struct signals *s, struct open_signal *sig,
+                           const struct state_event *event)
 {
-    const struct pen_observation *o = &event->o;
-    PEN_TRY(clock_move(s, o));
-    struct open_signal *sig = pen_state_signal_find(s, event->hash, o->rule, o->group);
-    if (sig == NULL || !continues(s, sig, o)) {
-        return PEN_OK;
-    }
     sig->waiting++;
     for (uint32_t q = 0; q < sig->query_count; q++) {
         sig->per_query[sig->query_count + q] += (event->queries >> q) & 1U;
     }
-    PEN_TRY(encode(s, o));
+    PEN_TRY(encode(s, &event->o));
     PEN_TRY(pen_state_signal_stage(s, sig, pen_buf_slice(&s->encoded)));
     return shrink(s);
+}
+
+static pen_status miss_one(struct signals *s, const struct state_event *event)
+{
+    const struct pen_observation *o = &event->o;
+    PEN_TRY(clock_move(s, o));
+    struct open_signal *sig = pen_state_signal_find(s, event->hash, o->rule, o->group);
+    return sig == NULL || !continues(s, sig, o) ? PEN_OK : wait_one(s, sig, event);
+}
+
+/* ---- signals that groups share ---- */
+
+static bool is_joined(const struct pen_observation *o)
+{
+    return o->group.len > 0 && o->group.ptr[0] == PEN_GROUP_MARK;
+}
+
+/* The event as the signals of its group see it. */
+static struct joined_signal *event_join(struct signals *s, struct state_event *event)
+{
+    event->o.group = pen_group_of_signals(event->o.group);
+    event->hash = pen_state_group_hash(&event->o);
+    return pen_joined_meet(&s->joined, event, event->hash);
+}
+
+/* Of an event that met the signal before only the queries that are new to it count. */
+static void queries_take(struct joined_signal *met, struct state_event *event)
+{
+    const uint32_t queries = event->queries;
+    event->queries &= ~met->queries;
+    met->queries |= queries;
+}
+
+static pen_status hit_joined(struct signals *s, const struct state_event *event,
+                             const struct state_hit *hit)
+{
+    struct state_event of = *event;
+    struct joined_signal *met = event_join(s, &of);
+    if (met == NULL) {
+        return PEN_E_NOMEM;
+    }
+    const bool is_again = met->as != JOINED_NOT;
+    if (met->as == JOINED_COUNTS &&
+        pen_state_signal_find(s, of.hash, of.o.rule, of.o.group) == NULL) {
+        return PEN_OK; /* it opened and ended with this event */
+    }
+    queries_take(met, &of);
+    met->as = JOINED_COUNTS;
+    return hit_one(s, &of, hit, is_again);
+}
+
+static pen_status miss_joined(struct signals *s, const struct state_event *event)
+{
+    struct state_event of = *event;
+    struct joined_signal *met = event_join(s, &of);
+    if (met == NULL) {
+        return PEN_E_NOMEM;
+    }
+    PEN_TRY(clock_move(s, &of.o));
+    struct open_signal *sig = pen_state_signal_find(s, of.hash, of.o.rule, of.o.group);
+    if (sig == NULL || !continues(s, sig, &of.o)) {
+        return PEN_OK;
+    }
+    queries_take(met, &of);
+    if (met->as == JOINED_NOT) {
+        met->as = JOINED_WAITS;
+        return wait_one(s, sig, &of);
+    }
+    const uint32_t at = met->as == JOINED_WAITS ? sig->query_count : 0;
+    for (uint32_t q = 0; q < sig->query_count; q++) {
+        sig->per_query[at + q] += (of.queries >> q) & 1U;
+    }
+    return met->as == JOINED_WAITS ? PEN_OK : mark_dirty(s, sig);
+}
+
+pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
+                                 const struct state_hit *hit)
+{
+    return is_joined(&event->o) ? hit_joined(s, event, hit) : hit_one(s, event, hit, false);
+}
+
+pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event)
+{
+    return is_joined(&event->o) ? miss_joined(s, event) : miss_one(s, event);
+}
+
+pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o)
+{
+    const struct state_event event = {.o = *o, .queries = 1, .hash = pen_state_group_hash(o)};
+    return pen_state_signals_hit(s, &event, NULL);
 }
 
 pen_status pen_state_signals_init(struct signals *s, const struct pen_state_options *o)
@@ -774,4 +788,5 @@ void pen_state_signals_fini(struct signals *s)
     free(s->views);
     pen_buf_fini(&s->scratch);
     pen_buf_fini(&s->encoded);
+    pen_joined_fini(&s->joined);
 }

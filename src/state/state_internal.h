@@ -189,6 +189,18 @@ struct open_signal {
     struct text_set sets[4];                         /* accounts, regions, actors, addresses */
 };
 
+/* Signals that several groups of a rule share: which of them the event that is fed has met. */
+struct joined {
+    struct pen_buf event_id;
+    uint32_t rule;
+    struct joined_signal {
+        uint64_t hash;    /* of rule and the signal's group */
+        uint32_t queries; /* bits of those for which the event counts or waits */
+        enum { JOINED_NOT, JOINED_WAITS, JOINED_COUNTS } as;
+    } * met;
+    uint32_t count, cap;
+};
+
 struct signals {
     const struct pen_state_rule *rules;
     uint32_t samples_first, samples_last;
@@ -208,6 +220,7 @@ struct signals {
     void *ctx;
     uint64_t opened, evicted, late;
     struct open_signal *loading; /* the one that a snapshot gave last */
+    struct joined joined;
 };
 
 static inline uint64_t pen_state_group_hash(const struct pen_observation *o)
@@ -265,7 +278,16 @@ PEN_MUST_USE pen_status pen_state_signal_sample(struct signals *s, struct open_s
                                                 pen_slice encoded);
 PEN_MUST_USE pen_status pen_state_signal_stage(struct signals *s, struct open_signal *sig,
                                                pen_slice encoded);
+/* ---- joined.c ---- */
+
+void pen_joined_fini(struct joined *j);
+/* What the signal with this hash has of the event; a new one that has nothing.  NULL: no memory. */
+struct joined_signal *pen_joined_meet(struct joined *j, const struct state_event *event,
+                                      uint64_t hash);
+
 PEN_MUST_USE pen_status pen_state_set_add(struct text_set *set, pen_slice s, size_t *bytes);
+/* Each of the texts that U+001F stands between. */
+PEN_MUST_USE pen_status pen_state_set_add_all(struct text_set *set, pen_slice s, size_t *bytes);
 
 /* ---- windows ---- */
 

@@ -431,6 +431,13 @@ VERDICTS = {"anomaly_detection": anomaly_verdicts, "impossible_travel": travel_v
             "sequence_detection": sequence_verdicts}
 
 
+def put(events, event):
+    """Adds an event; one that stands there last, of another group of the signal, is the same event."""
+    if events and events[-1]["id"] == event["id"]:
+        event = {**event, "found": {**events.pop()["found"], **event["found"]}}
+    events.append(event)
+
+
 class Signal:
     def __init__(self, rule, group, event, case, window):
         self.rule, self.group, self.opened_by = rule, group, event["id"]
@@ -451,8 +458,12 @@ class Signal:
                 return False
         return True
 
+    def waits(self, event):
+        put(self.events if self.events[-1]["id"] == event["id"] else self.waiting, event)
+
     def goes_on(self, event, case):
-        self.events += self.waiting + [event]
+        for one in self.waiting + [event]:
+            put(self.events, one)
         self.waiting = []
         self.last = max(self.last, event["time"])
         self.last_release = event["release"]
@@ -485,14 +496,23 @@ class Signal:
                 "source_ips": union("ip"), "event_ids": self.counted(), "shares_events": self.shares_events}
 
 
+def verdicts_of(rule, events):
+    return VERDICTS.get(rule["options"]["detectionMethod"], threshold_verdicts)(rule, events)
+
+
 def signals_of_group(rule, group, events):
-    verdicts = VERDICTS.get(rule["options"]["detectionMethod"], threshold_verdicts)
+    return signals_of_verdicts(rule, group, verdicts_of(rule, events))
+
+
+def signals_of_verdicts(rule, group, verdicts):
     signals = []
-    for event, case, window in verdicts(rule, events):
+    for event, case, window in verdicts:
         is_open = bool(signals) and not signals[-1].ended
         if case is None:
             if is_open:
-                signals[-1].waiting.append(event)
+                signals[-1].waits(event)
+        elif is_open and rule["options"]["keepAlive"] == 0 and signals[-1].opened_by == event["id"]:
+            continue  # of another group: one event is one signal
         elif is_open and signals[-1].takes(event):
             signals[-1].goes_on(event, case)
         else:
@@ -504,7 +524,23 @@ def signals_of_group(rule, group, events):
     return signals
 
 
+def joined(rule):
+    """Places of the group-by by which signals are grouped, when they are fewer; else None."""
+    names, fields = rule.get("groupSignalsBy"), rule["queries"][0].get("groupByFields", [])
+    return [place for place, field in enumerate(fields) if field in names] if names else None
+
+
 def found(rule, ordered):
     """Signals of one rule over events in order."""
-    return [signal for group, of_group in sorted(by_group(rule, ordered).items())
-            for signal in signals_of_group(rule, group, of_group)]
+    places = joined(rule)
+    if places is None:
+        return [signal for group, of_group in sorted(by_group(rule, ordered).items())
+                for signal in signals_of_group(rule, group, of_group)]
+    shared = {}
+    for group, of_group in by_group(rule, ordered).items():
+        text = json.dumps(group, ensure_ascii=False, separators=(",", ":")).encode()
+        for event, case, window in verdicts_of(rule, of_group):
+            order = (event["release"], event["time"], event["id"], text)
+            shared.setdefault(tuple(group[place] for place in places), []).append((order, event, case, window))
+    return [signal for group, told in sorted(shared.items())
+            for signal in signals_of_verdicts(rule, group, [one[1:] for one in sorted(told, key=lambda one: one[0])])]

@@ -68,9 +68,24 @@ def encoded_values(query, found):
 
 
 def group_text(rule, group):
+    places = oracle.joined(rule)
+    if places is not None and len(group) == len(places):
+        fields = rule["queries"][0]["groupByFields"]
+        return object_text([fields[place] for place in places], group)
     names = rule.get("group_names") or next(oracle_stages.fields_of(query) for query in rule["queries"]
                                             if len(oracle_stages.fields_of(query)) == len(group))
+    return object_text(names, group)
+
+
+def object_text(names, group):
     return json.dumps(dict(zip(names, group)), ensure_ascii=False, separators=(",", ":"))
+
+
+def counted_text(rule, group):
+    """The group of an observation: behind that of its signals, when it is another one."""
+    places = oracle.joined(rule)
+    shared = "" if places is None else f"\x1e{group_text(rule, [group[place] for place in places])}\x1e"
+    return shared + group_text(rule, group)
 
 
 def observations(rules, events):
@@ -85,7 +100,7 @@ def observations(rules, events):
                     yield event, b"".join(
                         [number(index), number(number_), number(event["time"]),
                          number(FIRST if event["promise"] is None else event["promise"]), number(0)] +
-                        [text(part) for part in (event["id"], group_text(rule, group), event["account"],
+                        [text(part) for part in (event["id"], counted_text(rule, group), event["account"],
                                                  event["region"], event["actor"], event["ip"], "index", "object",
                                                  values, "", "")])
 

@@ -189,7 +189,7 @@ def made_over(random_, number, parts):
     queries = []
     for part in random_.sample(parts, random_.randint(1, min(3, len(parts)))):
         asked = random_.randrange(len(part["queries"]))
-        fields = oracle_stages.fields_of(part["queries"][asked])
+        fields = oracle_stages.told_of(part, part["queries"][asked])
         query = {"ruleId": part["id"], "aggregation": "event_count",
                  "correlatedByFields": random_.sample(fields, min(arity, len(fields)))}
         if random_.random() < 0.5:
@@ -204,11 +204,22 @@ def made_over(random_, number, parts):
             "options": options, "tags": []}
 
 
+def join_signals(random_, rules):
+    """Some rules count by more than their signals are grouped by."""
+    for rule in rules:
+        if random_.random() < 0.9:
+            continue
+        fields = random_.sample(GROUPS, random_.choice([2, 2, 3]))
+        rule["groupSignalsBy"] = random_.sample(fields, random_.randint(1, len(fields) - 1))
+        for query in rule["queries"]:
+            query["groupByFields"] = list(fields)
+
+
 def add_tables(random_, rules, words):
     """Some queries take only events whose values are in a reference table, or are not."""
     for rule in rules:
         for letter, query in zip("abcd", rule["queries"]):
-            if "sigma" in rule or random_.random() < 0.8:
+            if "sigma" in rule or random_.random() < 0.95:
                 continue
             path, is_in = random_.choice(VALUES + GROUPS), random_.random() < 0.6
             rows = random_.sample([*words, "7", "true", "3", "nobody"], random_.randint(1, 3))
@@ -291,6 +302,7 @@ def made_set(seed, number, has_matches=False, count=60, overs=0):
     random_ = random.Random(f"{seed} {number}")
     names = [f"Made{number}Do{letter}" for letter in "ABC"]
     rules = [made_rule(random_, number * 10 + i, names) for i in range(random_.randint(1, 3))]
+    join_signals(random.Random(f"joined {seed} {number}"), rules)
     words = random_.sample(WORDS, random_.randint(1, 4))
     add_tables(random_, rules, words)
     if has_matches and random_.random() < 0.3:

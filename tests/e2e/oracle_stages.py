@@ -15,6 +15,12 @@ def is_over(rule):
     return any("ruleId" in query for query in rule["queries"])
 
 
+def told_of(rule, query):
+    """Fields that the groups of the rule's signals have, by a query."""
+    places = oracle.joined(rule)
+    return fields_of(query) if places is None else [fields_of(query)[place] for place in places]
+
+
 def fields_of(query):
     return query["correlatedByFields"] if "ruleId" in query else query.get("groupByFields", [])
 
@@ -23,8 +29,8 @@ def value_of(part, query, field, group):
     """The member of a signal's group that the field is; None: it has none."""
     index = query.get("correlatedQueryIndex")
     for number, asked in enumerate(part["queries"]):
-        if index in (None, number) and field in fields_of(asked):
-            names = fields_of(asked)
+        names = told_of(part, asked)
+        if index in (None, number) and field in names:
             return group[names.index(field)] if len(group) == len(names) else None
     raise AssertionError((part["id"], field))
 

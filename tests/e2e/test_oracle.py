@@ -44,12 +44,13 @@ def tally(rules, wanted, counts):
         counts[f"level {level(rule, by_id)}"] += 1
         counts["joined"] += len(rule["queries"]) > 1 and min(signal["events_per_query"]) > 0
         counts["then"] += "THEN" in rule["cases"][0]["condition"]
+        counts["joined signals"] += "groupSignalsBy" in rule
         counts["tables"] += "tables" in rule
         counts["optional"] += '"N/A"' in signal["group"]
 
 
 def is_varied(counts, least, open_least):
-    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection", "match", "late", "joined", "then", "optional", "tables"), least)
+    kinds = dict.fromkeys(("threshold", "new_value", "sequence_detection", "impossible_travel", "anomaly_detection", "match", "late", "joined", "then", "optional", "tables", "joined signals"), least)
     few = {kind: counts[kind] for kind, wanted in {**kinds, "open": open_least}.items() if counts[kind] < wanted}
     assert not few or len(sys.argv) > 3, f"too few of {few} to say anything"
 

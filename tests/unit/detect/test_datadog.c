@@ -117,6 +117,25 @@ static void filters_and_extensions_are_part_of_each_query(void **state)
     pen_rules_free(rules);
 }
 
+static void signals_may_have_less_in_common_than_groups(void **state)
+{
+    (void)state;
+    struct pen_rules *rules = load_json(
+        HEAD "\"queries\":[{\"query\":\"*\",\"groupByFields\":[\"@a\",\"@b\",\"@c\"]}]," CASES
+             "," OPTIONS ",\n\"groupSignalsBy\":[\"@c\",\"@a\"]}",
+        false);
+    const struct pen_rule_query *query = only(rules)->queries;
+    assert_int_equal(query->joined_count, 2);
+    assert_true(query->joined[0] == 0 && query->joined[1] == 2);
+    pen_rules_free(rules);
+    rules =
+        load_json(HEAD "\"queries\":[{\"query\":\"*\",\"groupByFields\":[\"@a\",\"@b\"]}]," CASES
+                       "," OPTIONS ",\n\"groupSignalsBy\":[\"@b\",\"@a\"]}",
+                  false);
+    assert_int_equal(only(rules)->queries->joined_count, 0);
+    pen_rules_free(rules);
+}
+
 static void new_values_have_their_options(void **state)
 {
     static const struct {
@@ -281,9 +300,10 @@ static void every_mistake_is_told_with_its_place(void **state)
          "f.json:2:12: a filter has an `action`"},
         {HEAD QUERIES "," CASES "," OPTIONS ",\n\"groupSignalsBy\":[\"@a\"]}",
          "f.json:2:18: `groupSignalsBy` has '@a', by which query a does not group"},
-        {HEAD "\"queries\":[{\"query\":\"*\",\"groupByFields\":[\"@a\",\"@b\"]}]," CASES "," OPTIONS
+        {HEAD "\"queries\":[{\"query\":\"*\",\"groupByFields\":[\"@a\",\"@b\"]},{\"query\":\"*\","
+              "\"groupByFields\":[\"@b\",\"@a\"]}]," CASES "," OPTIONS
               ",\n\"groupSignalsBy\":[\"@a\"]}",
-         "f.json:2:18: `groupSignalsBy` with fewer fields than the queries is not built yet"},
+         "f.json:2:18: `groupSignalsBy` with fewer fields than the queries: query b has them at"},
         {THIRD("", "", DEFAULT), "f.json:1:"},
         {THIRD(ROOT("@a:b", ""), "", ""), "f.json:1:"},
         {"{\"isEnabled\":tru}", "f.json:1:14: no value of JSON"},
@@ -606,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_threshold_rule_has_all_its_parts),
         cmocka_unit_test(filters_and_extensions_are_part_of_each_query),
+        cmocka_unit_test(signals_may_have_less_in_common_than_groups),
         cmocka_unit_test(new_values_have_their_options),
         cmocka_unit_test(third_party_asks_roots_then_cases),
         cmocka_unit_test(an_event_of_no_group_is_a_signal_by_itself),
