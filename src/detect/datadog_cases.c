@@ -77,6 +77,14 @@ void datadog_cases_state(struct datadog *d, struct pen_datadog *out,
     out->state.query_count = counted(out);
 }
 
+static void check_actions(struct datadog *d, const struct json_node *node)
+{
+    const struct json_node *actions = datadog_get(node, "actions", PEN_ARRAY);
+    if (actions != NULL && actions->count > 0) {
+        datadog_warn(d, actions, "`actions` are for application security: none is taken");
+    }
+}
+
 /* A rule of several queries must say of which one a case speaks; new values and ways need nothing
  * said, nor do sequences. */
 static void check_condition(struct datadog *d, const struct json_node *node,
@@ -117,6 +125,7 @@ void datadog_cases(struct datadog *d, struct pen_datadog *out)
         one->name = datadog_text(kid, "name");
         one->condition = condition == NULL ? (pen_slice){0} : condition->text;
         check_condition(d, kid, out);
+        check_actions(d, kid);
         if (!datadog_severity(datadog_text(kid, "customStatus"), &one->severity)) {
             (void)datadog_severity(datadog_text(kid, "status"), &one->severity);
         }

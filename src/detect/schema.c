@@ -44,8 +44,11 @@ static const struct schema_member *member_of(const struct datadog *d, const stru
 {
     char text[NAME_BYTES_MAX];
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (pen_slice_eq(written(d, &schema->members[i], text), name)) {
-            return &schema->members[i];
+        const struct schema_member *member = &schema->members[i];
+        const bool has_two = d->is_terraform && member->terraform_too != NULL;
+        if (pen_slice_eq(written(d, member, text), name) ||
+            (has_two && pen_slice_eq(pen_slice_str(member->terraform_too), name))) {
+            return member;
         }
     }
     return NULL;

@@ -24,6 +24,7 @@ struct schema_member {
     int64_t least, most;              /* most 0: no bound */
     uint32_t items_least, items_most; /* of arrays; most 0: no bound */
     const char *terraform;            /* name of the block; NULL: the name in snake case */
+    const char *terraform_too;        /* another name of the block, or NULL */
 };
 struct schema {
     const char *what;

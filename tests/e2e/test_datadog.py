@@ -51,6 +51,71 @@ def checked(name, content):
     return done.returncode, [line for line in text(done).splitlines() if '"error"' in line]
 
 
+KEYS = {  # of the API, by object: a value, and the words that refuse it or warn of it; none: it works
+    "rule": {
+        "calculatedFields": ([{"name": "n", "expression": "e"}], "rules with calculated fields are not built yet"),
+        "filters": ([{"action": "require", "query": "@b:c"}, {"action": "suppress", "query": "@d:e"}], None),
+        "groupSignalsBy": (["@u"], None), "hasExtendedTitle": (True, None), "isEnabled": (True, None), "message": ("x", None),
+        "name": ("x", None), "referenceTables": ([{"tableName": "t", "columnName": "c", "logFieldPath": "@f", "ruleQueryName": "a",
+                                                  "checkPresence": True}], "there is no reference table 't'"),
+        "schedulingOptions": ({"rrule": "FREQ=DAILY", "start": "x", "timezone": "UTC"}, "scheduled rules are not built yet"),
+        "tags": (["a:b"], None), "thirdPartyCases": ([], None), "type": ("workload_security", "workload_security is not built yet"),
+        "id": ("x", None), "version": (3, None), "customName": ("x", None), "customMessage": ("x", None), "isDeleted": (False, None),
+        **{name: (1, None) for name in ("createdAt", "creationAuthorId", "defaultTags", "deprecationDate", "isDefault",
+                                        "updateAuthorId", "updatedAt", "complianceSignalOptions")}},
+    "query": {
+        "aggregation": ("count", None), "customQueryExtension": ("@x:y", None), "dataSource": ("spans", "spans is not built yet"),
+        "distinctFields": (["@x"], "takes no `distinctFields`"), "groupByFields": (["@u"], None), "hasOptionalGroupByFields": (True, None),
+        "index": ("main", "scheduled rules"), "indexes": (["main"], "scheduled rules"), "metric": ("@x", "`metrics`"),
+        "metrics": (["@x"], "`metrics`"), "name": ("a", None), "query": ("@q:r", None)},
+    "case": {"actions": ([{"type": "block_ip", "options": {"duration": 9}}], "`actions` are for application security: none is taken"),
+             "condition": ("a > 1", None), "customStatus": ("low", None), "name": ("n", None), "notifications": (["@x"], None),
+             "status": ("low", None)},
+    "options": {
+        "decreaseCriticalityBasedOnEnv": (True, None), "evaluationWindow": (60, None), "keepAlive": (900, None),
+        "maxSignalDuration": (7200, None), "detectionMethod": ("hardcoded", "hardcoded is not built yet")}}
+
+
+def keyed(of, name, value):
+    """A rule with the member in one of its objects."""
+    made = rule("n", [{"query": "@a:b", "groupByFields": ["@u"]}])
+    at = {"rule": made, "query": made["queries"][0], "case": made["cases"][0], "options": made["options"]}[of]
+    at[name] = value
+    return made
+
+
+def case_datadog_keys():
+    """Every member of a rule works, or is refused or warned of by name; none is unknown."""
+    for of, members in KEYS.items():
+        for name, (value, refused) in members.items():
+            done = run("rules", "check", write("rules/r.json", keyed(of, name, value)), code=None)
+            told = text(done) + words(done)
+            assert "has no member" not in told, (of, name, told)
+            if refused is None:
+                assert done.returncode == 0 and ": " + name not in told, (of, name, told)
+            else:
+                assert refused in told and "r.json:1:" in told, (of, name, told)
+    odd = run("rules", "check", write("rules/r.json", keyed("rule", "groupSignalBy", ["@u"])))
+    assert "has no member 'groupSignalBy'" in text(odd) + words(odd), (odd.stdout, odd.stderr)
+
+
+def case_datadog_signal_query():
+    """Terraform's blocks for rules over signals."""
+    def block(name, **more):
+        return {"name": name, "message": "m", "enabled": True, "case": [{"status": "high", "condition": "a > 0"}],
+                "options": [{"evaluation_window": 300, "keep_alive": 600, "max_signal_duration": 3600}], **more}
+    chain = block("chain", type="signal_correlation", signal_query=[
+        {"rule_id": "first", "name": "a", "aggregation": "event_count", "correlated_by_fields": ["@u"], "correlated_query_index": "0"}])
+    (WORK / "rules").mkdir(exist_ok=True)
+    write("rules/first.json", {"id": "first", **rule("first", [{"query": "@a:b", "groupByFields": ["@u"]}])})
+    path = write("rules/chain.json", {"resource": {"datadog_security_monitoring_rule": {"chain": chain}}})
+    done = run("rules", "check", path.parent)
+    assert "warning" not in text(done) + words(done), (done.stdout, done.stderr)
+    listed = text(run("rules", "list", path.parent))
+    assert "chain" in listed and "first" in listed, listed
+    assert "first" in text(run("rules", "check", path, code=4)), "alone it rests on a rule that is not there"
+
+
 def case_datadog_recorded():
     """Every recorded default rule is good; one counts signals of rules that were not recorded, and is so with them."""
     rows = recorded(RULES)
