@@ -171,6 +171,8 @@ struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
 struct pen_suppression {  /* slices are owned by the set */
     pen_slice name;       /* its own, else that of its file; unique */
     pen_slice query;      /* over the signal that would be; empty: every signal */
+    pen_slice data_query; /* over events: these are no matches of the rules; or empty */
+    bool is_of_signals;   /* it holds signals back: not so with a data_query alone */
     pen_slice rule_query; /* over properties of rules; empty: every rule */
     pen_slice reason, owner;
     int64_t expires_ns; /* holds for signals first seen before it; INT64_MAX: without an end */
@@ -181,6 +183,9 @@ uint32_t pen_rules_suppression_count(const struct pen_rules *rules);
 const struct pen_suppression *pen_rules_suppression(const struct pen_rules *rules, uint32_t index);
 /* A notice more, at the place of a suppression; text is copied. */
 void pen_rules_warn(struct pen_rules *rules, const struct pen_suppression *about, const char *text);
+/* Events that the query takes are no matches of the rule any more; before pen_rules_queries.  query
+ * is borrowed as long as the set lives. */
+void pen_rules_exclude(struct pen_rules *rules, uint32_t index, pen_slice query);
 /* Observations of a rule also tell the values of these names of log search syntax; borrowed as long
  * as the set lives. */
 void pen_rules_observe(struct pen_rules *rules, uint32_t index, const pen_slice *names,

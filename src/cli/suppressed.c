@@ -32,7 +32,7 @@ static pen_status warn_unused(struct pen_rules *rules, const char *out_dir, stru
     pen_status st = pen_signals_open(out_dir, &signals, err);
     st = st == PEN_OK ? pen_signals_list(signals, &filter, on_signal, &seen, err) : st;
     for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
-        if (!seen.is_used[i]) {
+        if (!seen.is_used[i] && pen_rules_suppression(rules, i)->is_of_signals) {
             pen_rules_warn(rules, pen_rules_suppression(rules, i),
                            "it is unused: no signal was suppressed by it");
         }

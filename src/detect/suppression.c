@@ -52,6 +52,13 @@ static pen_status read_rule_query(struct builder *b, const struct pen_yaml *node
     return rules_query_check(b, node, "rule_query");
 }
 
+static pen_status read_data_query(struct builder *b, const struct pen_yaml *node,
+                                  struct pen_suppression *out)
+{
+    out->data_query = pen_slice_trim(node->text);
+    return rules_query_check(b, node, "data_exclusion_query");
+}
+
 static pen_status read_reason(struct builder *b, const struct pen_yaml *node,
                               struct pen_suppression *out)
 {
@@ -79,8 +86,13 @@ static pen_status read_expires(struct builder *b, const struct pen_yaml *node,
 static const struct member {
     const char *name;
     pen_status (*read)(struct builder *b, const struct pen_yaml *node, struct pen_suppression *out);
-} members[] = {{"name", read_name},     {"query", read_query}, {"rule_query", read_rule_query},
-               {"reason", read_reason}, {"owner", read_owner}, {"expires", read_expires}};
+} members[] = {{"data_exclusion_query", read_data_query},
+               {"name", read_name},
+               {"query", read_query},
+               {"rule_query", read_rule_query},
+               {"reason", read_reason},
+               {"owner", read_owner},
+               {"expires", read_expires}};
 
 static pen_status read_member(struct builder *b, const struct pen_yaml *node,
                               struct pen_suppression *out)
@@ -93,8 +105,8 @@ static pen_status read_member(struct builder *b, const struct pen_yaml *node,
         }
     }
     return sigma_fail(b, node->key,
-                      "a suppression has no `%.*s`: it has name, query, rule_query, reason, owner "
-                      "and expires",
+                      "a suppression has no `%.*s`: it has name, query, rule_query, "
+                      "data_exclusion_query, reason, owner and expires",
                       PEN_SLICE_FMT(node->key->text));
 }
 
@@ -136,8 +148,14 @@ static pen_status check_name(struct reading *r, const struct pen_yaml *node,
 static pen_status check(struct reading *r, const struct pen_yaml *node,
                         const struct pen_suppression *made)
 {
-    if (made->query.len == 0 && made->rule_query.len == 0) {
-        return sigma_fail(&r->b, node, "a suppression needs `query`, `rule_query` or both");
+    if (made->query.len + made->rule_query.len + made->data_query.len == 0) {
+        return sigma_fail(&r->b, node,
+                          "a suppression needs `query`, `rule_query` or `data_exclusion_query`");
+    }
+    if (made->data_query.len > 0 && made->expires_ns != INT64_MAX) {
+        return sigma_fail(&r->b, node,
+                          "`expires` is about signals: a suppression with `data_exclusion_query` "
+                          "has none");
     }
     return check_name(r, node, made);
 }
@@ -155,6 +173,7 @@ static void add_one(struct reading *r, const struct pen_yaml *node)
         }
     }
     made.name = made.name.len > 0 ? made.name : name_of_file(r);
+    made.is_of_signals = made.query.len > 0 || made.data_query.len == 0;
     r->index++;
     if (!is_good) {
         return;
@@ -215,6 +234,20 @@ void pen_rules_warn(struct pen_rules *rules, const struct pen_suppression *about
 {
     const struct builder at = {.line = about->line, .column = about->column};
     rules_notice(rules, PEN_NOTICE_WARNING, about->file, &at, text);
+}
+
+/* ---- events that are no matches ---- */
+
+void pen_rules_exclude(struct pen_rules *rules, uint32_t index, pen_slice query)
+{
+    struct pen_rule_impl *impl = rules->items[index].impl;
+    pen_slice *all = PEN_NEW_N(&rules->arena, pen_slice, (size_t)impl->exclude_count + 1);
+    PEN_CHECK(all != NULL);
+    if (impl->exclude_count > 0) {
+        memcpy(all, impl->excludes, impl->exclude_count * sizeof(*all));
+    }
+    all[impl->exclude_count++] = query;
+    impl->excludes = all;
 }
 
 /* ---- what events have to tell for them ---- */

@@ -111,18 +111,26 @@ static pen_status link_rule(struct linking *l, uint32_t index, struct pen_err *e
     if (items == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "suppressions: out of memory");
     }
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
+        const struct pen_suppression *one = pen_rules_suppression(program->rules, found[i]);
         uint32_t name_count = 0;
         const pen_slice *names = ask_names(l->signals, found[i], &name_count);
-        items[i] = found[i];
         l->used[found[i]]++;
+        if (one->data_query.len > 0) {
+            pen_rules_exclude(program->rules, index, one->data_query);
+        }
+        if (!one->is_of_signals) {
+            continue;
+        }
+        items[kept++] = found[i];
         for (uint32_t k = 0; k < name_count; k++) {
             const pen_slice copy = pen_arena_dup(&program->arena, names[k]);
             PEN_CHECK(copy.ptr != NULL);
             pen_rules_observe(program->rules, index, &copy, 1);
         }
     }
-    program->suppressions[index] = (struct pen_program_list){.items = items, .count = count};
+    program->suppressions[index] = (struct pen_program_list){.items = items, .count = kept};
     return PEN_OK;
 }
 

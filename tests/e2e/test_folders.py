@@ -161,6 +161,23 @@ def case_folders_suppressed():
         assert (got["signals"]["suppressed"], got["signals"]["opened"]) == (count, 6 - count), (text, got["signals"], suppressed(WORK / f"out{number}"))
 
 
+def case_folders_suppressed_data():
+    """What data_exclusion_query takes is not counted: no signal is made of it, and none is held back."""
+    data = logs()
+    by_arn = "data_exclusion_query: '@userIdentity.arn:*robot'\n"
+    for name, text, opened, held in (
+            ("all", by_arn, 4, 0), ("one", by_arn + "rule_query: 'ruleId:counted'\n", 5, 0),
+            ("both", by_arn + "rule_query: 'ruleId:counted'\nquery: 'rule_id:counted'\n", 4, 1)):
+        rules = rules_of(name, **{"suppressions/s.yml": text})
+        got = replay(data, WORK / f"out-{name}", "--rules", rules)
+        assert (got["signals"]["opened"], got["signals"]["suppressed"]) == (opened, held), (name, got["signals"])
+        assert "warning" not in said("rules", "check", rules), said("rules", "check", rules)
+    rules = rules_of("bad", **{"suppressions/s.yml": by_arn + "expires: 2030-01-01\n"})
+    assert "`expires` is about signals" in said("rules", "check", rules, code=4)
+    (rules / "suppressions" / "s.yml").write_text("data_exclusion_query: '(a'\n")
+    assert "s.yml:1:23: `data_exclusion_query`, byte" in said("rules", "check", rules, code=4)
+
+
 def case_folders_suppressed_raised():
     """A suppressed signal that gets worse is asked about again; one that was let through stays."""
     folder = Folder("data")
