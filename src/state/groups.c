@@ -294,6 +294,17 @@ static pen_status samples_grow(struct group *group, uint32_t max)
     return PEN_OK;
 }
 
+/* Of the newest sample; INT64_MIN when there is none. */
+static int64_t newest_time(const struct group *group)
+{
+    const uint32_t count = group->sample_count;
+    if (count == 0 || group->sample_cap == 0) {
+        return INT64_MIN;
+    }
+    return pen_state_sample_time(
+        &group->samples[(group->sample_at + count - 1) % group->sample_cap]);
+}
+
 pen_status pen_group_sample(const struct groups *g, struct group *group, pen_slice encoded)
 {
     const uint32_t max = pen_kept_samples(g, group->rule);
@@ -303,6 +314,7 @@ pen_status pen_group_sample(const struct groups *g, struct group *group, pen_sli
     if (group->sample_count == group->sample_cap && group->sample_cap < max) {
         PEN_TRY(samples_grow(group, max));
     }
+    const int64_t before = newest_time(group);
     uint32_t at = (group->sample_at + group->sample_count) % group->sample_cap;
     if (group->sample_count == group->sample_cap) {
         at = group->sample_at;
@@ -311,7 +323,9 @@ pen_status pen_group_sample(const struct groups *g, struct group *group, pen_sli
         group->sample_count++;
     }
     size_t unused = 0;
-    return pen_state_text_set(&group->samples[at], encoded, &unused);
+    PEN_TRY(pen_state_text_set(&group->samples[at], encoded, &unused));
+    group->has_late_sample |= pen_state_sample_time(&group->samples[at]) < before;
+    return PEN_OK;
 }
 
 static size_t group_bytes(const struct groups *g, const struct group *group)

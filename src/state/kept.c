@@ -89,9 +89,31 @@ static pen_status sample_keep(struct groups *g, struct group *group,
     return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
 }
 
+/* Late ones stand behind later ones: all are looked at. */
+static void late_samples_trim(struct group *group, int64_t from)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->sample_count; i++) {
+        struct text *one = &group->samples[(group->sample_at + i) % group->sample_cap];
+        struct text *to = &group->samples[(group->sample_at + kept) % group->sample_cap];
+        if (pen_state_sample_time(one) > from) {
+            const struct text other = *to; /* its memory is used again */
+            *to = *one;
+            *one = other;
+            kept++;
+        }
+    }
+    group->sample_count = kept;
+    group->has_late_sample &= kept > 0;
+}
+
 /* Those that left the window go. */
 static void samples_trim(struct group *group, int64_t from)
 {
+    if (PEN_UNLIKELY(group->has_late_sample)) {
+        late_samples_trim(group, from);
+        return;
+    }
     while (group->sample_count > 0 &&
            pen_state_sample_time(&group->samples[group->sample_at]) <= from) {
         group->sample_at = (group->sample_at + 1) % group->sample_cap;

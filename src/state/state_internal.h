@@ -436,6 +436,7 @@ struct group {
     };
     struct text *samples; /* the last ones, without their events; a ring */
     uint32_t sample_at, sample_count, sample_cap;
+    bool has_late_sample; /* some sample is of a time before the one ahead of it */
     uint32_t key_len;
     uint8_t key[];
 };
