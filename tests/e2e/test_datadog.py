@@ -45,9 +45,20 @@ def recorded(name):
     return [json.loads(line) for line in (pathlib.Path(DATA) / name).read_text().splitlines()]
 
 
+def tables_of(content):
+    """A config with the reference tables that rules name, each of the columns that they ask for."""
+    columns = {}
+    for one in content if isinstance(content, list) else [content]:
+        for table in one.get("referenceTables") or []:
+            columns.setdefault(table["tableName"], set()).add(table["columnName"])
+    for name, names in columns.items():
+        write(f"tables/{name}.csv", ",".join(sorted(names)) + "\n")
+    return write("tables/penstock.yaml", {"reference_tables": {name: f"{name}.csv" for name in columns}})
+
+
 def checked(name, content):
     """Exit code and errors of one rule."""
-    done = run("rules", "check", write(name, content), "--json", code=None)
+    done = run("rules", "check", write(name, content), "--json", "--config", tables_of(content), code=None)
     return done.returncode, [line for line in text(done).splitlines() if '"error"' in line]
 
 
