@@ -51,13 +51,13 @@ static pen_status read_kind(struct correlation *r)
                       "temporal_ordered; averages and percentiles are not built");
 }
 
-/* s, m, h, d, w: one whole number and a unit. */
+/* s, m, h, d, w, M: one whole number and a unit. */
 static pen_status read_timespan(struct correlation *r)
 {
     static const struct {
         uint8_t unit;
         int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}, {'M', 2629746}};
     const struct pen_yaml *node = pen_yaml_get(r->map, "timespan");
     const pen_slice text = pen_yaml_text(r->map, "timespan");
     uint64_t number = 0;
@@ -69,7 +69,7 @@ static pen_status read_timespan(struct correlation *r)
     if (unit_ns == 0 || !pen_parse_u64(pen_slice_sub(text, 0, text.len - 1), &number) ||
         number == 0) {
         return sigma_fail(r->b, node == NULL ? r->map : node,
-                          "`timespan` is a whole number and one of s m h d w");
+                          "`timespan` is a whole number and one of s m h d w M");
     }
     if (number > (uint64_t)(TIMESPAN_MAX_NS / unit_ns)) {
         return sigma_fail(r->b, node, "`timespan` is 31 days at most");
@@ -84,7 +84,12 @@ static pen_status read_timespan(struct correlation *r)
 pen_status correlation_list(struct correlation *r, const char *key, const pen_slice **out,
                             uint32_t *count)
 {
-    const struct pen_yaml *node = pen_yaml_get(r->map, key);
+    return correlation_names(r, pen_yaml_get(r->map, key), key, out, count);
+}
+
+pen_status correlation_names(struct correlation *r, const struct pen_yaml *node, const char *key,
+                             const pen_slice **out, uint32_t *count)
+{
     *count = 0;
     *out = NULL;
     if (node == NULL) {
@@ -112,7 +117,11 @@ static pen_status read_generate(struct correlation *r, const struct pen_yaml *ro
 {
     const struct pen_yaml *inside = pen_yaml_get(r->map, "generate");
     const struct pen_yaml *node = inside != NULL ? inside : pen_yaml_get(root, "generate");
+    const struct pen_yaml *beside = pen_yaml_get(root, "generate");
     const pen_slice text = node == NULL ? PEN_SLICE_LIT("false") : node->text;
+    if (inside != NULL && beside != NULL && !pen_slice_eq_nocase(inside->text, beside->text)) {
+        return sigma_fail(r->b, beside, "`generate` says otherwise inside of `correlation`");
+    }
     *out = pen_slice_eq_nocase(text, PEN_SLICE_LIT("true"));
     return *out || pen_slice_eq_nocase(text, PEN_SLICE_LIT("false"))
                ? PEN_OK

@@ -28,8 +28,9 @@ struct correlation {
     uint32_t ref_count;
     const pen_slice *group_by;
     uint32_t group_count;
-    bool has_own_fields; /* aliases stand for other fields in other rules */
-    pen_slice field;
+    bool has_own_fields;     /* aliases stand for other fields in other rules */
+    const pen_slice *fields; /* that are counted, several as one value */
+    uint32_t field_count;
     struct pen_datadog *out;
     struct pen_rule_impl *impl;
 };
@@ -41,6 +42,9 @@ void *correlation_take(struct correlation *r, size_t count, size_t size);
 /* A text of the map, or a list of them. */
 PEN_MUST_USE pen_status correlation_list(struct correlation *r, const char *key,
                                          const pen_slice **out, uint32_t *count);
+/* The same of a node, which may be NULL. */
+PEN_MUST_USE pen_status correlation_names(struct correlation *r, const struct pen_yaml *node,
+                                          const char *key, const pen_slice **out, uint32_t *count);
 static inline bool correlation_is_temporal(const struct correlation *r)
 {
     return r->kind == KIND_TEMPORAL || r->kind == KIND_ORDERED;
@@ -58,7 +62,7 @@ void correlation_sources(struct correlation *r);
 
 /* ---- sigma_case.c: when it fires ---- */
 
-#define CORRELATION_STEPS_MAX ((size_t)2 * PEN_STATE_QUERIES_MAX)
+#define CORRELATION_STEPS_MAX PEN_CONDITION_STEPS_MAX
 /* The condition as steps, and the field that is counted. */
 PEN_MUST_USE pen_status correlation_condition(struct correlation *r,
                                               struct pen_condition_step *steps, uint32_t *count);

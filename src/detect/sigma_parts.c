@@ -17,6 +17,35 @@ struct pen_rule *correlation_rule_find(struct pen_rules *rules, pen_slice text)
     return NULL;
 }
 
+static bool is_named(const struct correlation *r, pen_slice name)
+{
+    bool is_found = false;
+    for (uint32_t i = 0; i < r->ref_count && !is_found; i++) {
+        is_found = pen_slice_eq(r->names[i], name);
+    }
+    return is_found;
+}
+
+/* Rules that aliases speak of are those of the correlation. */
+static pen_status aliases_check(struct correlation *r)
+{
+    const struct pen_yaml *aliases = pen_yaml_get(r->map, "aliases");
+    const bool is_map = aliases != NULL && aliases->kind == PEN_YAML_MAP;
+    for (const struct pen_yaml *alias = is_map ? aliases->child : NULL; alias != NULL;
+         alias = alias->next) {
+        const struct pen_yaml *rule = alias->kind == PEN_YAML_MAP ? alias->child : NULL;
+        while (rule != NULL && is_named(r, rule->key->text)) {
+            rule = rule->next;
+        }
+        if (rule != NULL) {
+            return sigma_fail(r->b, rule->key,
+                              "an alias speaks of `%.*s`, which `rules` does not name",
+                              PEN_SLICE_FMT(rule->key->text));
+        }
+    }
+    return PEN_OK;
+}
+
 pen_status correlation_rules(struct correlation *r)
 {
     const pen_slice *texts = NULL;
@@ -38,7 +67,7 @@ pen_status correlation_rules(struct correlation *r)
                 PEN_SLICE_FMT(texts[i]));
         }
     }
-    return PEN_OK;
+    return aliases_check(r);
 }
 
 /* The field that a name of group-by stands for in a rule. */
@@ -124,15 +153,15 @@ static pen_status part_add(struct correlation *r, uint32_t ref, const pen_slice 
     struct pen_rule_part *parts = pen_unconst(query->parts);
     struct pen_rule_part *part = &parts[query->part_count++];
     struct pen_signal_value *group = correlation_take(r, r->group_count, sizeof(*group));
-    struct pen_signal_value *value = correlation_take(r, 1, sizeof(*value));
+    struct pen_signal_value *values = correlation_take(r, r->field_count, sizeof(*values));
     for (uint32_t i = 0; i < r->group_count; i++) {
         PEN_TRY(member_of(r, rule, r->names[ref], fields[i], &group[i]));
     }
-    if (r->field.len > 0) {
-        PEN_TRY(member_of(r, rule, r->names[ref], r->field, value));
+    for (uint32_t i = 0; i < r->field_count; i++) {
+        PEN_TRY(member_of(r, rule, r->names[ref], r->fields[i], &values[i]));
     }
     *part = (struct pen_rule_part){
-        .rule = (uint32_t)(rule - r->rules->items), .group_by = group, .values = value};
+        .rule = (uint32_t)(rule - r->rules->items), .group_by = group, .values = values};
     r->out->stage =
         rule->datadog->stage >= r->out->stage ? rule->datadog->stage + 1 : r->out->stage;
     return r->out->stage <= PEN_STAGES_MAX
@@ -146,16 +175,14 @@ static pen_status part_add(struct correlation *r, uint32_t ref, const pen_slice 
 static pen_status queries_begin(struct correlation *r, struct pen_rule_query *queries,
                                 const pen_slice **fields)
 {
-    pen_slice *field = correlation_take(r, 1, sizeof(*field));
-    field[0] = r->field;
     r->out->queries = queries;
     for (uint32_t i = 0; i < r->ref_count; i++) {
         queries[i] = (struct pen_rule_query){
             .name = r->names[i],
             .aggregation = aggregation_of(r),
             .group_by_count = r->group_count,
-            .values = field,
-            .value_count = r->field.len > 0,
+            .values = r->fields,
+            .value_count = r->field_count,
             .parts = correlation_take(r, r->ref_count, sizeof(struct pen_rule_part))};
         PEN_TRY(query_fields(r, i, &fields[i]));
         queries[i].group_by = fields[i];

@@ -356,6 +356,35 @@ def case_stateful_correlations():
     assert {r["rule_name"] for r in rows} == {"Count", "Denied", "Worked"}, rows
 
 
+def case_stateful_correlations_more():
+    """Some of the rules, which of them as a text, values of several fields, a month; against what they say, event by event."""
+    who, names = "group-by: [userIdentity.arn]", "abcd"
+    parts = [sigma(name.upper(), name, f"3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0a1{i}", f"{{eventName: {name.upper()}}}") for i, name in enumerate(names)]
+    texts = {"a and (b or c) and d": lambda seen: "A" in seen and seen & {"B", "C"} and "D" in seen,
+             "(a and b) or (c and d)": lambda seen: {"A", "B"} <= seen or {"C", "D"} <= seen,
+             "a or b and c or d": lambda seen: seen & {"A", "D"} or {"B", "C"} <= seen}
+    texts.update({f"{{gte: {n}}}": lambda seen, n=n: len(seen) >= n for n in (1, 2, 3, 4)})
+    rules = [correlation(f"T{i}", f"3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0c{i:02}",
+                         ["type: temporal", "rules: [a, b, c, d]", who, "timespan: 1h", f"condition: {text!r}" if text[0] != "{" else f"condition: {text}"])
+             for i, text in enumerate(texts)]
+    rules += [correlation("Pairs", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0d01", [
+        "type: value_count", "rules: [a, b]", who, "timespan: 1M", "condition: {gte: 3, field: [eventName, awsRegion]}"])]
+    orders = ["ABCD", "DCBA", "AABBD", "CCBD", "BDAC", "AD", "BBB", "CAB"]
+    events = [made(n * 10 + i, i, letter, f"arn:aws:iam::123456789012:user/u{n}", awsRegion=f"eu-west-{1 + i % 2}")
+              for n, order in enumerate(orders) for i, letter in enumerate(order)]
+    rows = run_sigma([*rules, *parts], events, "more")
+    got = {(r["rule_name"], r["group_by"]["userIdentity.arn"][-1]): r["first"] for r in rows}
+    wanted = {}
+    for n, order in enumerate(orders):
+        for i in reversed(range(len(order))):
+            for number, holds in enumerate(texts.values()):
+                if holds(set(order[:i + 1])):
+                    wanted[(f"T{number}", str(n))] = i
+            if len({(letter, place % 2) for place, letter in enumerate(order[:i + 1]) if letter in "AB"}) >= 3:
+                wanted[("Pairs", str(n))] = i
+    assert got == wanted and ("Pairs", "2") in wanted, (got.items() ^ wanted.items())
+
+
 def case_stateful_correlations_bad():
     """What is wrong with a correlation, or not built, is refused with its place and a clear word."""
     head = ["type: event_count", "rules: denied", "group-by: [userIdentity.arn]", "timespan: 5m", "condition: {gte: 3}"]
@@ -364,6 +393,9 @@ def case_stateful_correlations_bad():
                           (("5m", "5"), "a whole number and one of s m h d w"), (("5m", "0m"), "a whole number and one of"),
                           (("5m", "99d"), "31 days at most"), (("gte", "lt"), "is known only when a window is over"),
                           (("gte: 3", "gte: x"), "a whole number is wanted"), (("gte: 3", "gte: 3, gt: 4"), "one of gt and gte"),
+                          (("condition: {gte: 3}", "condition: denied"), "a text is for `temporal` only"),
+                          (("type: event_count", "type: temporal"), "wants more rules than"),
+                          (("timespan: 5m", "aliases: {who: {nobody: x}}"), "an alias speaks of `nobody`"),
                           (("condition: {gte: 3}", ""), "`condition` is missing"), (("timespan", "time"), "has no `time`"),
                           (("event_count", "value_count"), "`field` is missing"),
                           (("group-by: [userIdentity.arn]", "group-by: [[a]]"), "is a list of names")):
@@ -373,6 +405,14 @@ def case_stateful_correlations_bad():
         done = run("rules", "check", path, code=4)
         text = (done.stdout + done.stderr).decode()
         assert words in text and "bad.yml:" in text, (change, text)
+    for condition, words in (("denied and not worked", "`not` is known only when a window is over"), ("denied", "does not name every rule"),
+                             ("denied and (worked", "is no text of names"), ("denied and other", "names `other`")):
+        path.write_text("---\n".join([DENIED, WORKED, correlation("Bad", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01", [
+            "type: temporal", "rules: [denied, worked]", "timespan: 5m", f"condition: {condition}"])]))
+        done = run("rules", "check", path, code=4)
+        assert words in (done.stdout + done.stderr).decode(), (condition, done.stdout, done.stderr)
+    path.write_text(DENIED + "---\ngenerate: true\n" + correlation("Bad", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01", [*head, "generate: false"]))
+    assert b"says otherwise inside" in run("rules", "check", path, code=4).stdout
 
 
 if __name__ == "__main__":
