@@ -102,7 +102,7 @@ def agrees(rules, wanted, out, objects, words):
 def case_oracle_replay():
     """The whole program: rule files and objects, laid out anew for each number of shards."""
     counts = collections.Counter()
-    for numbers in batches(200, size=10):
+    for numbers in batches(300, size=10):
         rules, events, wanted = batch(numbers, counts)
         oracle_replay.put_rules(rules, kit.WORK / "rules")
         for shards in SHARDS:
