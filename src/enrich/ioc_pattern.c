@@ -5,8 +5,12 @@
  * Patterns of STIX 2.1 (section 9 of it), those of them that compare for equality:
  *
  *   pattern      observation ("OR" observation)*
- *   observation  "[" comparison ("OR" comparison)* "]"
- *   comparison   path ("=" text | "IN" "(" text ("," text)* ")" | "ISSUBSET" text)
+ *   observation  "[" together ("OR" together)* "]"
+ *   together     comparison ("AND" comparison)*
+ *   comparison   path ("=" text | "IN" "(" text ("," text)* ")" | "ISSUBSET" text | "LIKE" text)
+ *
+ * Hashes of one file may stand together: each of them names it alone.  LIKE is for texts without
+ * wildcards, and for the first octets of addresses: '192.0.2.%' is 192.0.2.0/24.
  */
 
 #define TEXT_MAX_BYTES PEN_IOC_VALUE_MAX
@@ -21,6 +25,7 @@ struct pattern {
     uint8_t text[TEXT_MAX_BYTES];
     size_t text_len;
     const char *unused; /* the first thing that cannot be used */
+    bool is_odd;        /* there was such a thing in what stands together */
 };
 
 static bool is_word(uint8_t c)
@@ -107,6 +112,7 @@ static bool is_name(const struct pattern *p, const char *name)
 
 static void unused(struct pattern *p, const char *why)
 {
+    p->is_odd = true;
     p->unused = p->unused == NULL ? why : p->unused;
 }
 
@@ -189,16 +195,44 @@ static void comparison_skip(struct pattern *p, const char *why)
     }
 }
 
+/* Makes of the text of a LIKE what it is equal to: "10.1.%" is 10.1.0.0/16.  False: its wildcards
+ * ask for more. */
+static bool like_take(struct pattern *p, enum pen_ioc_type type)
+{
+    static const char *const rests[] = {"0.0.0/8", "0.0/16", "0/24"};
+    pen_slice text = {p->text, p->text_len};
+    const bool has_wildcard =
+        memchr(text.ptr, '%', text.len) != NULL || memchr(text.ptr, '_', text.len) != NULL;
+    if (!has_wildcard) {
+        return true;
+    }
+    uint32_t dots = 0;
+    while (text.len > 0 && text.ptr[0] != '%' && text.ptr[0] != '_') {
+        dots += text.ptr[0] == '.';
+        text = pen_slice_sub(text, 1, text.len);
+    }
+    const size_t kept = p->text_len - 1;
+    if (type != PEN_IOC_IPV4 || !pen_slice_eq(text, PEN_SLICE_LIT("%")) || dots < 1 || dots > 3 ||
+        p->text[kept - 1] != '.' || kept + sizeof("0.0.0/8") > TEXT_MAX_BYTES) {
+        return false;
+    }
+    const pen_slice rest = pen_slice_str(rests[dots - 1]);
+    memcpy(p->text + kept, rest.ptr, rest.len);
+    p->text_len = kept + rest.len;
+    return true;
+}
+
 /* Behind a path: what it is compared with.  False: it is not for equality. */
 static bool operand_take(struct pattern *p, enum pen_ioc_type type, pen_status *st)
 {
     const bool is_address = type == PEN_IOC_IPV4 || type == PEN_IOC_IPV6;
     const bool is_in = is_name(p, "IN");
-    if (!is_in && !is_mark(p, '=') && !(is_address && is_name(p, "ISSUBSET"))) {
+    const bool is_like = is_name(p, "LIKE");
+    if (!is_in && !is_like && !is_mark(p, '=') && !(is_address && is_name(p, "ISSUBSET"))) {
         return false;
     }
     next(p);
-    if (is_in ? !is_mark(p, '(') : p->token != TOKEN_TEXT) {
+    if ((is_in ? !is_mark(p, '(') : p->token != TOKEN_TEXT) || (is_like && !like_take(p, type))) {
         return false;
     }
     *st = is_in ? texts_take(p, type) : value_take(p, type);
@@ -229,6 +263,30 @@ static void rows_drop(struct pattern *p, uint32_t rows)
     list->rows.len = rows * sizeof(struct ioc_row);
 }
 
+/* What must be there at once: of a file each hash alone names it, of all else nothing does. */
+static pen_status together(struct pattern *p)
+{
+    const uint32_t rows = p->r->list->row_count;
+    bool is_file = true;
+    bool is_several = false;
+    bool is_more = true;
+    p->is_odd = false;
+    while (is_more) {
+        next(p);
+        is_file &= p->token == TOKEN_WORD && starts(p->word, "file:hashes.");
+        PEN_TRY(comparison(p));
+        is_more = is_name(p, "AND");
+        is_several |= is_more;
+        if (is_several && !is_file) {
+            unused(p, "asks for several things at once (AND)");
+        }
+    }
+    if (is_several && p->is_odd) {
+        rows_drop(p, rows);
+    }
+    return PEN_OK;
+}
+
 static pen_status observation(struct pattern *p)
 {
     const uint32_t rows = p->r->list->row_count;
@@ -239,13 +297,8 @@ static pen_status observation(struct pattern *p)
         return PEN_OK;
     }
     while (is_more) {
-        next(p);
-        PEN_TRY(comparison(p));
+        PEN_TRY(together(p));
         is_more = is_name(p, "OR");
-    }
-    if (is_name(p, "AND")) {
-        rows_drop(p, rows);
-        unused(p, "asks for several things at once (AND)");
     }
     if (!is_mark(p, ']')) {
         rows_drop(p, rows);

@@ -104,6 +104,13 @@ static void patterns_of_equality_are_read(void **state)
          "'it\\\\'s \\\\\\\\ bad']",
          "it's \\ bad", NULL},
         {" [ url:value = 'http://x.example/[a]' ] ", "http://x.example/[a]", NULL},
+        {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' AND file:hashes.'SHA-1' = "
+         "'da39a3ee5e6b4b0d3255bfef95601890afd80709']",
+         "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+        {"[domain-name:value LIKE 'b.example' OR ipv4-addr:value LIKE '192.0.2.1']", "b.example",
+         "192.0.2.1"},
+        {"[ipv4-addr:value LIKE '198.51.100.%']", "198.51.100.7", NULL},
+        {"[ipv4-addr:value LIKE '198.%']", "198.51.100.7", "198.0.2.1"},
     };
     for (size_t i = 0; i < PEN_COUNT(cases); i++) {
         char text[1024];
@@ -139,6 +146,16 @@ static void patterns_that_say_more_are_told(void **state)
         {"[NOT ipv4-addr:value = '192.0.2.1']", "what is not looked up", false},
         {"[ipv4-addr:value NOT = '192.0.2.1']", "more than equality", false},
         {"[domain-name:value LIKE '192.0.2.%']", "more than equality", false},
+        {"[ipv4-addr:value LIKE '192.0.2%']", "more than equality", false},
+        {"[ipv4-addr:value LIKE '192.0.2._']", "more than equality", false},
+        {"[ipv4-addr:value LIKE '192.0.2.1.%']", "more than equality", false},
+        {"[ipv4-addr:value LIKE '192.%.%']", "more than equality", false},
+        {"[ipv4-addr:value LIKE '%']", "more than equality", false},
+        {"[ipv4-addr:value = '192.0.2.1' OR ipv4-addr:value = '192.0.2.9' AND domain-name:value = "
+         "'a.example']",
+         "(AND)", true},
+        {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' AND file:name = 'x']",
+         "what is not looked up", false},
         {"[email-addr:value = '192.0.2.1']", "what is not looked up", false},
         {"[file:hashes.SSDEEP = '192.0.2.1']", "what is not looked up", false},
         {"[ipv4-addr:value = '192.0.2.1' OR file:name = 'x']", "what is not looked up", true},
