@@ -212,6 +212,8 @@ const struct pen_key_info *pen_scan_key(const struct pen_scan *scan);
 const struct pen_type *pen_scan_type(const struct pen_scan *scan);
 /* Whether an `unknown` object is a CloudTrail digest, by its key or, once read, by its content. */
 bool pen_scan_is_digest(const struct pen_scan *scan);
+/* Why an `unknown` object that was read gives no records, in static words. */
+const char *pen_scan_unknown_reason(const struct pen_scan *scan);
 /* Whether the type was told by the first bytes of the object, its key saying nothing. */
 bool pen_scan_is_by_content(const struct pen_scan *scan);
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan); /* of the current object */

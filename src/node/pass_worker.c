@@ -204,8 +204,7 @@ static void task_finish(struct worker *w)
         w->totals.objects_empty = 1;
     } else if (is_unknown && !is_digest) {
         w->totals.objects_unknown = 1;
-        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s",
-                       sniff_unknown_reason(pen_slice_str(w->task->object->key)));
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s", pen_scan_unknown_reason(w->scan));
         trouble(w, PEN_PASS_TYPE, 0, &err);
     } else {
         w->totals.objects_digest += is_digest;

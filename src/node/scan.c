@@ -49,6 +49,7 @@ struct pen_scan {
     bool is_sniffed;
     bool is_by_content; /* the key said nothing */
     bool is_digest;     /* by its key or its first bytes */
+    bool is_parquet;    /* by its first bytes, whatever its key says */
     bool is_damaged;    /* decoding failed: what is in the window is all there is */
     uint8_t *window;
     size_t window_cap; /* without the padding */
@@ -229,6 +230,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
     scan->wrapped = 0;
     scan->is_by_content = false;
     scan->is_digest = scan->key_info.is_digest && scan_is_unknown(scan);
+    scan->is_parquet = false;
     scan->is_damaged = false;
     scan->window_len = 0;
     scan->fill_target = WINDOW_BYTES_FIRST;
@@ -319,7 +321,13 @@ static void scan_sniff(struct pen_scan *scan)
 static void scan_open(struct pen_scan *scan)
 {
     scan->is_sniffed = true;
-    scan_sniff(scan);
+    scan->is_parquet = sniff_is_parquet(scan_head(scan));
+    if (PEN_UNLIKELY(scan->is_parquet)) {
+        scan->type = pen_types_find(scan->options.program->types, PEN_SLICE_LIT("unknown"));
+        PEN_CHECK(scan->type != NULL);
+    } else {
+        scan_sniff(scan);
+    }
     if (!scan_is_unknown(scan)) {
         scan->wrapped = envelope_kind(scan->type, scan->object.key, scan_head(scan));
     }
@@ -567,6 +575,11 @@ const struct pen_type *pen_scan_type(const struct pen_scan *scan)
 bool pen_scan_is_digest(const struct pen_scan *scan)
 {
     return scan->is_digest;
+}
+
+const char *pen_scan_unknown_reason(const struct pen_scan *scan)
+{
+    return sniff_unknown_reason(scan->is_parquet, scan->object.key);
 }
 
 bool pen_scan_is_by_content(const struct pen_scan *scan)

@@ -395,8 +395,7 @@ static void object_finish(struct shard *shard)
         object_end(shard, OBJECT_EMPTY, NULL);
     } else if (is_unknown && !is_digest) {
         const struct pen_record nothing = {0};
-        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s",
-                       sniff_unknown_reason(pen_slice_str(shard->object->key)));
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, 0, "%s", pen_scan_unknown_reason(shard->scan));
         dead_letter(shard, &nothing, "classify", &err);
         object_end(shard, OBJECT_UNKNOWN, NULL);
     } else {

@@ -217,11 +217,18 @@ bool sniff_is_json(pen_slice head, struct pen_err *err)
     return !is_text;
 }
 
-const char *sniff_unknown_reason(pen_slice key)
+bool sniff_is_parquet(pen_slice head)
+{
+    const pen_slice mark = PEN_SLICE_LIT("PAR1");
+    return head.len > mark.len && pen_slice_starts(head, mark) && head.ptr[mark.len] < ' ' &&
+           !is_blank(head.ptr[mark.len]);
+}
+
+const char *sniff_unknown_reason(bool is_parquet, pen_slice key)
 {
     const pen_slice tail = PEN_SLICE_LIT(".parquet");
-    const bool is_parquet =
+    const bool is_named =
         key.len >= tail.len && pen_slice_eq(pen_slice_sub(key, key.len - tail.len, key.len), tail);
-    return is_parquet ? "the object is Parquet, which is not read yet"
-                      : "no log type fits the key or the content";
+    return is_parquet || is_named ? "the object is Parquet, which is not read yet"
+                                  : "no log type fits the key or the content";
 }

@@ -42,7 +42,10 @@ bool sniff_is_digest(pen_slice head);
  */
 bool sniff_is_json(pen_slice head, struct pen_err *err);
 
-/* Why an object of no log type is not read, by its key. */
-const char *sniff_unknown_reason(pen_slice key);
+/* A file of Parquet: its mark, and no text behind it. */
+bool sniff_is_parquet(pen_slice head);
+/* Why an object of no log type is not read: it is Parquet, by its content or by its key, or nothing
+ * that is known. */
+const char *sniff_unknown_reason(bool is_parquet, pen_slice key);
 
 #endif

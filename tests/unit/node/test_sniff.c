@@ -113,9 +113,26 @@ static void keys_of_export_tasks_have_the_task_and_a_number(void **state)
     }
 }
 
+static void parquet_is_its_mark_and_no_text(void **state)
+{
+    (void)state;
+    static const uint8_t parquet[] = {'P', 'A', 'R', '1', 0x15, 0x04, 0x15, 0x20};
+    assert_true(sniff_is_parquet((pen_slice){parquet, sizeof(parquet)}));
+    assert_false(sniff_is_parquet((pen_slice){parquet, 4}));
+    static const char *const others[] = {"",       "PAR1",     "PAR1\n\x15",
+                                         "PAR1 x", "PAR2\x15", "xPAR1\x15"};
+    for (size_t i = 0; i < PEN_COUNT(others); i++) {
+        assert_false(sniff_is_parquet(pen_slice_str(others[i])));
+    }
+    assert_non_null(strstr(sniff_unknown_reason(true, PEN_SLICE_LIT("a.gz")), "Parquet"));
+    assert_non_null(strstr(sniff_unknown_reason(false, PEN_SLICE_LIT("a.parquet")), "Parquet"));
+    assert_null(strstr(sniff_unknown_reason(false, PEN_SLICE_LIT("parquet.gz")), "Parquet"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parquet_is_its_mark_and_no_text),
         cmocka_unit_test(answers_without_events_are_cloudtrail_when_they_are_whole),
         cmocka_unit_test(digests_are_known_without_files),
         cmocka_unit_test(what_begins_as_json_or_holds_an_object_passes),
