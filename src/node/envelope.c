@@ -234,43 +234,80 @@ uint8_t *envelope_writable(const uint8_t *text)
     return (uint8_t *)(uintptr_t)text;
 }
 
-static void head_take(struct envelope *e, const struct pen_record *head)
+static void head_clear(struct envelope *e)
 {
-    const pen_slice type = envelope_text(e, head, E_MESSAGE_TYPE, &e->group);
-    e->is_control = type.len > 0 && !pen_slice_eq(type, PEN_SLICE_LIT("DATA_MESSAGE"));
-    e->told = (struct pen_told){.time_ns = INT64_MIN,
-                                .time_name = PEN_SLICE_LIT("cwl_timestamp"),
-                                .group = envelope_text(e, head, E_LOG_GROUP, &e->group),
-                                .stream = envelope_text(e, head, E_LOG_STREAM, &e->stream)};
-    const pen_slice owner = envelope_text(e, head, E_OWNER, &e->account);
-    e->owner = envelope_is_account(owner) ? owner : (pen_slice){0};
+    e->told = (struct pen_told){.time_ns = INT64_MIN, .time_name = PEN_SLICE_LIT("cwl_timestamp")};
+    e->owner = (pen_slice){0};
+    e->is_control = false;
+    e->members.len = 0;
+}
+
+/* What these members of an envelope say, where others did not say it before.  False: the envelope
+ * may say more elsewhere. */
+static bool head_take(struct envelope *e, const struct pen_record *head)
+{
+    const pen_slice type = envelope_text(e, head, E_MESSAGE_TYPE, &e->scratch);
+    e->is_control |= type.len > 0 && !pen_slice_eq(type, PEN_SLICE_LIT("DATA_MESSAGE"));
+    if (e->told.group.len == 0) {
+        e->told.group = envelope_text(e, head, E_LOG_GROUP, &e->group);
+    }
+    if (e->told.stream.len == 0) {
+        e->told.stream = envelope_text(e, head, E_LOG_STREAM, &e->stream);
+    }
+    if (e->owner.len == 0) {
+        const pen_slice owner = envelope_text(e, head, E_OWNER, &e->account);
+        e->owner = envelope_is_account(owner) ? owner : (pen_slice){0};
+    }
     e->members.len = 0;
     envelope_member(e, "@log_group", e->told.group);
     envelope_member(e, "@log_stream", e->told.stream);
     e->told.members = pen_buf_slice(&e->members);
+    return pen_record_first(head, e->fields[E_MESSAGE_TYPE]) != NULL &&
+           pen_record_first(head, e->fields[E_LOG_GROUP]) != NULL &&
+           pen_record_first(head, e->fields[E_OWNER]) != NULL;
+}
+
+/* Members behind the list: an object for as long as it is walked.  What cannot be read there says
+ * nothing; the end of the envelope is looked at where it comes. */
+static void tail_read(struct envelope *e, pen_slice tail)
+{
+    struct pen_record record;
+    struct pen_err err;
+    uint8_t *first = envelope_writable(tail.ptr);
+    if (tail.len > 0) {
+        *first = '{';
+        if (pen_walker_one(e->walker, tail, &record, &err) == PEN_NEXT_RECORD) {
+            (void)head_take(e, &record);
+        }
+        *first = ',';
+    }
 }
 
 /* An envelope begins: what it says of all that it holds.  Its head becomes an object for as long as
- * it is walked. */
-static bool head_read(struct envelope *e, const struct part *part, struct pen_err *err)
+ * it is walked.  PEN_NEXT_END: done; PEN_NEXT_MORE: what it says stands behind its list, which is
+ * not here yet. */
+static enum pen_next head_read(struct envelope *e, const struct part *part,
+                               struct pen_record *record, struct pen_err *err)
 {
     uint8_t *behind = envelope_writable(part->text.ptr + part->text.len);
     const uint8_t kept[2] = {behind[0], behind[1]};
     struct pen_record head;
+    pen_slice tail = {0};
+    head_clear(e); /* nothing of the envelope before */
     memcpy(behind, "]}", sizeof(kept));
     const enum pen_next got = pen_walker_one(
         e->walker, (pen_slice){part->text.ptr, part->text.len + sizeof(kept)}, &head, err);
-    if (got == PEN_NEXT_RECORD) {
-        head_take(e, &head);
-    } else { /* nothing of the envelope before */
-        e->told =
-            (struct pen_told){.time_ns = INT64_MIN, .time_name = PEN_SLICE_LIT("cwl_timestamp")};
-        e->owner = (pen_slice){0};
-        e->is_control = false;
-    }
+    const bool is_all = got == PEN_NEXT_RECORD && head_take(e, &head);
     memcpy(behind, kept, sizeof(kept));
     err->offset = part->offset;
-    return got == PEN_NEXT_RECORD;
+    if (got != PEN_NEXT_RECORD) {
+        return envelope_bad(e, part, record);
+    }
+    if (!is_all && !parts_tail(&e->parts, part, &tail)) {
+        return PEN_NEXT_MORE;
+    }
+    tail_read(e, tail);
+    return PEN_NEXT_END;
 }
 
 /* Milliseconds since 1970, as CloudWatch writes them. */
@@ -404,9 +441,12 @@ static enum pen_next part_next(struct envelope *e, struct pen_record *record, bo
                                struct pen_err *err)
 {
     struct part part;
+    enum pen_next got;
     switch (parts_next(&e->parts, &part, err)) {
     case PART_HEAD:
-        return head_read(e, &part, err) ? PEN_NEXT_END : envelope_bad(e, &part, record);
+        got = head_read(e, &part, record, err);
+        *is_over = got == PEN_NEXT_MORE;
+        return got;
     case PART_ITEM:
         return item_read(e, &part, record, err);
     case PART_BAD:

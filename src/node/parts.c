@@ -272,3 +272,46 @@ enum part_kind parts_next(struct parts *p, struct part *part, struct pen_err *er
         return p->window.ptr[p->at] == '{' ? object_next(p, part, err) : other_next(p, part, err);
     }
 }
+
+/* ---- behind the array ---- */
+
+/* Behind the bracket or brace that closes what holds the byte at i; SIZE_MAX: not here. */
+static size_t closing_end(const struct parts *p, size_t i)
+{
+    const uint8_t *text = p->window.ptr;
+    uint32_t depth = 1;
+    while (i < p->window.len && depth > 0) {
+        const uint8_t c = text[i++];
+        if (c == '"') {
+            i = string_end(p, i);
+        }
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+    }
+    return depth == 0 ? i : SIZE_MAX;
+}
+
+bool parts_tail(struct parts *p, const struct part *head, pen_slice *tail)
+{
+    const size_t from = (size_t)(head->text.ptr - p->window.ptr);
+    PEN_CHECK(p->state == STATE_ARRAY);
+    size_t comma = closing_end(p, p->at);
+    const size_t end = comma == SIZE_MAX ? SIZE_MAX : closing_end(p, comma);
+    *tail = (pen_slice){0};
+    if (end != SIZE_MAX && end - from > p->bytes_max) {
+        return true; /* windows of another size would not have shown it */
+    }
+    if (end == SIZE_MAX) {
+        const bool is_over = p->is_final || p->window.len - from > p->bytes_max;
+        p->at = is_over ? p->at : from;
+        p->state = is_over ? p->state : STATE_TOP;
+        return is_over;
+    }
+    while (is_blank(p->window.ptr[comma])) {
+        comma++;
+    }
+    if (p->window.ptr[comma] == ',') {
+        *tail = pen_slice_sub(p->window, comma, end);
+    }
+    return true;
+}

@@ -43,5 +43,14 @@ void parts_reset(struct parts *parts, pen_slice array_key, size_t bytes_max);
 void parts_window(struct parts *parts, pen_slice window, bool is_final);
 size_t parts_consumed(const struct parts *parts);
 enum part_kind parts_next(struct parts *parts, struct part *part, struct pen_err *err);
+/*
+ * parts_tail - what stands behind the array whose head was given last, before its first part.
+ *
+ * tail     from the comma behind the array to behind the closing brace; empty: nothing, or the
+ *          object has no end within bytes_max
+ * Returns  false: its end is not here yet; the head comes again with a larger window
+ * Cost     a look at each byte of the object
+ */
+bool parts_tail(struct parts *parts, const struct part *head, pen_slice *tail);
 
 #endif

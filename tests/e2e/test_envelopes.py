@@ -57,6 +57,30 @@ def queries(found):
 
 # ---- subscriptions of CloudWatch Logs ----
 
+def case_what_an_envelope_says_may_stand_behind_its_list():
+    """As tools write it that sort members; in small windows and among others, with large lists too."""
+    def turned(text, **to):
+        return json.dumps(json.loads(text), sort_keys=True, **to)
+    messages = [audit(number) for number in range(3)]
+    plain = envelope(messages) + envelope([audit(7)], "/b/group", "b-stream") + CONTROL + envelope([audit(8)])
+    _, wanted = read(plain, out="plain")
+    expect(len(wanted), 5, "records")
+    mixed = (turned(envelope(messages), separators=(",", ":")) + turned(envelope([audit(7)], "/b/group", "b-stream"), indent=2) +
+             turned(CONTROL) + envelope([audit(8)]))
+    summary, found = read(mixed, out="mixed")
+    expect(found, wanted, "documents")
+    expect(summary["records"]["dead"], 0, "dead")
+    expect({line["@log_group"] for line in found}, {"/a/group", "/b/group"}, "groups")
+    many = [audit(number) for number in range(9000)]
+    _, wanted = read(envelope(many), out="many")
+    _, found = read(turned(envelope(many)), out="turned")
+    expect(found == wanted, True, "documents of a large one")
+    expect({line["cloud"]["account"]["id"] for line in found}, {OWNER}, "accounts")
+    # one that is cut says nothing, and its events are read
+    _, found = read(turned(envelope(messages))[:-60], out="cut")
+    expect([line.get("@log_group") for line in found], [None] * 3, "cut")
+
+
 def case_a_subscription_tells_group_stream_owner_and_time():
     _, found = read(envelope([audit(1)], "/aws/rds/cluster/shop/audit", "db-1.log"))
     one = found[0]
@@ -332,6 +356,23 @@ def case_text_that_is_nothing_known_stays_unknown():
                                    envelope(["some words"]), '{"a":1}', "http get app/ - - - - - -\n")):
         summary, _ = read(body, "loose.gz", out=f"out{number}")
         expect((summary["objects"]["unknown"], summary["objects"]["by_content"]), (1, 0), body)
+
+
+def case_parquet_is_told_whatever_its_key_says():
+    parquet = b"PAR1\x15\x04\x15\x20" + bytes(range(256)) * 4 + b"PAR1"
+    for number, key in enumerate((FLOWS, "loose.gz", "x.log.parquet")):
+        for body in (parquet, gzip.compress(parquet)):
+            out = f"out{number}{len(body)}"
+            summary, found = read(body, key, out=out)
+            got = summary["objects"]["unknown"], summary["records"]["in"], summary["objects"]["damaged"], len(found)
+            expect(got, (1, 0, 0, 0), key)
+            (rows,) = dead(WORK / out).values()
+            expect([(row["stage"], row["reason"]) for row in rows],
+                   [("classify", "the object is Parquet, which is not read yet")], key)
+    # the same mark at the begin of a line of text is text
+    summary, _ = read("PAR1 x\n", "loose.gz", out="text")
+    (rows,) = dead(WORK / "text").values()
+    expect("Parquet" in rows[0]["reason"], False, rows)
 
 
 # ---- the whole of a run ----
