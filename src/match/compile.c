@@ -154,8 +154,12 @@ static pen_status copy_preds(struct builder *b)
 
 static uint8_t flags_of(const struct engine_pred *pred)
 {
+    const bool is_cased = pred->ready.pred.is_cased;
     if (pred->cls == CLASS_EQ) {
-        return pred->ready.pred.is_cased ? FIELD_EQ_CASED : FIELD_EQ_FOLDED;
+        return is_cased ? FIELD_EQ_CASED : FIELD_EQ_FOLDED;
+    }
+    if (pred->cls == CLASS_PREFIX) {
+        return is_cased ? FIELD_PREFIX_CASED : FIELD_PREFIX_FOLDED;
     }
     return pred->cls == CLASS_SCAN ? FIELD_SCAN : 0;
 }
@@ -209,11 +213,13 @@ static pen_status build_eq(struct builder *b)
     uint32_t count = 0;
     for (uint32_t i = 0; keys != NULL && i < engine->pred_count; i++) {
         const struct pen_pred *pred = &engine->preds[i].ready.pred;
-        if (engine->preds[i].cls != CLASS_EQ) {
+        const bool is_prefix = engine->preds[i].cls == CLASS_PREFIX;
+        if (engine->preds[i].cls != CLASS_EQ && !is_prefix) {
             continue;
         }
         struct eq_key *key = &keys[count++];
-        *key = (struct eq_key){pred->field, i, pred->is_cased, pred->scalars_only, {0}};
+        *key = (struct eq_key){
+            pred->field | (is_prefix ? EQ_PREFIX : 0), i, pred->is_cased, pred->scalars_only, {0}};
         const pen_slice text = pred->piece_count == 0 ? (pen_slice){0} : pred->pieces[0].text;
         b->set.len = 0;
         if ((pred->is_cased ? pen_buf_add(&b->set, text) : pen_match_fold(&b->set, text)) !=
@@ -282,8 +288,9 @@ static pen_status build_patterns(struct builder *b, const struct pen_engine_opti
     return PEN_OK;
 }
 
-/* Of what starts a query, as weigh has it: about 20 names of events. */
-#define SELDOM_COST_MAX 64U
+/* Of what starts a query, as weigh has it: about 40 names of events. */
+#define SELDOM_COST_MAX 128U
+#define LOOKED_AT_MAX 3U /* patterns of a field that are asked often and not scanned for */
 
 static uint32_t scan_cost(const struct pen_pred *pred)
 {
@@ -294,34 +301,54 @@ static uint32_t scan_cost(const struct pen_pred *pred)
     return longest >= 6 ? 40 : (longest >= 4 ? 120 : 400);
 }
 
+struct asked { /* of a field */
+    uint32_t literals, patterns;
+};
+
+static void count_all(const struct pen_engine *engine, struct asked *asked)
+{
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        const struct pen_pred *pred = &engine->preds[i].ready.pred;
+        const enum pred_class cls = class_of(pred);
+        if (cls != CLASS_LAZY) {
+            asked[pred->field].literals += cls == CLASS_EQ;
+            asked[pred->field].patterns += cls == CLASS_SCAN;
+        }
+    }
+}
+
 /*
  * How often a predicate may fire: a field that rules ask for many different values has many, so
- * each of them is rare (eventName); one that is compared with few has few (eventType).
+ * each of them is rare (eventName); one that is compared with few has few (eventType).  A pattern
+ * of a field with few of them would have it scanned for their sake: any literal is better.
  */
+static uint32_t cost_of(const struct engine_pred *pred, const struct asked *asked)
+{
+    if (pred->cls == CLASS_EQ) {
+        return 1 + 1000 / (asked->literals == 0 ? 1 : asked->literals);
+    }
+    /* What turns out to be a beginning is a pattern as long as that is not known. */
+    const bool is_for_itself = pred->cls == CLASS_SCAN && asked->patterns <= LOOKED_AT_MAX;
+    return scan_cost(&pred->ready.pred) + (is_for_itself ? 2000 : 0);
+}
+
 static pen_status weigh(struct builder *b)
 {
     const struct pen_engine *engine = b->engine;
     free(b->cost);
     b->cost = calloc((size_t)engine->pred_count + 1, sizeof(*b->cost));
-    uint32_t *literals = calloc((size_t)engine->field_count + 1, sizeof(*literals));
-    if (b->cost == NULL || literals == NULL) {
-        free(literals);
+    struct asked *asked = calloc((size_t)engine->field_count + 1, sizeof(*asked));
+    if (b->cost == NULL || asked == NULL) {
+        free(asked);
         return no_memory(b->err);
     }
-    for (uint32_t i = 0; i < engine->pred_count; i++) {
-        literals[engine->preds[i].cls == CLASS_EQ ? engine->preds[i].ready.pred.field
-                                                  : engine->field_count]++;
-    }
+    count_all(engine, asked);
     for (uint32_t i = 0; i < engine->pred_count; i++) {
         const struct engine_pred *pred = &engine->preds[i];
-        b->cost[i] = UINT32_MAX;
-        if (pred->cls == CLASS_EQ) {
-            b->cost[i] = 1 + 1000 / literals[pred->ready.pred.field];
-        } else if (pred->cls == CLASS_SCAN) {
-            b->cost[i] = scan_cost(&pred->ready.pred);
-        }
+        b->cost[i] =
+            pred->cls == CLASS_LAZY ? UINT32_MAX : cost_of(pred, &asked[pred->ready.pred.field]);
     }
-    free(literals);
+    free(asked);
     return PEN_OK;
 }
 
@@ -354,8 +381,10 @@ static uint32_t set_at(const struct builder *b, size_t at)
     return pred;
 }
 
-/* Marks in is_waited_for what must be scanned for one query. */
-static pen_status mark_waited_for(struct builder *b, uint32_t at, bool *is_waited_for)
+enum wait { NOBODY, ASKED_OFTEN, STARTS }; /* for a predicate: what queries do with it */
+
+/* What one query does with its predicates: it starts by them, or asks them often. */
+static pen_status mark_waited_for(struct builder *b, uint32_t at, enum wait *waits)
 {
     const struct pen_engine *engine = b->engine;
     const struct instruction *code = (const struct instruction *)(const void *)b->code.ptr;
@@ -365,7 +394,7 @@ static pen_status mark_waited_for(struct builder *b, uint32_t at, bool *is_waite
         return no_memory(b->err);
     }
     for (size_t i = 0; has_set && i < b->set.len; i += sizeof(uint32_t)) {
-        is_waited_for[set_at(b, i)] = true;
+        waits[set_at(b, i)] = STARTS;
         cost += b->cost[set_at(b, i)];
     }
     if (has_set && cost <= SELDOM_COST_MAX) {
@@ -373,32 +402,56 @@ static pen_status mark_waited_for(struct builder *b, uint32_t at, bool *is_waite
     }
     for (uint32_t i = at == 0 ? 0 : engine->queries[at - 1].code_end;
          i < engine->queries[at].code_end; i++) {
-        is_waited_for[code[i].pred] = true;
+        enum wait *wait = &waits[code[i].pred];
+        *wait = *wait == STARTS ? STARTS : ASKED_OFTEN;
     }
     return PEN_OK;
 }
 
+/* How many patterns of each field are asked often; SCANNED where one starts a query. */
+#define SCANNED UINT32_MAX
+static void count_asked(const struct pen_engine *engine, const enum wait *waits, uint32_t *asked)
+{
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        if (engine->preds[i].cls != CLASS_SCAN || waits[i] == NOBODY) {
+            continue;
+        }
+        uint32_t *count = &asked[engine->preds[i].ready.pred.field];
+        *count = *count == SCANNED || waits[i] == STARTS ? SCANNED : *count + 1;
+    }
+}
+
 /*
  * A scan costs on every record, a look at one value only where a program gets that far.  So what
- * starts no query, and is asked by queries alone that seldom start, is looked at.
+ * starts no query is looked at when queries alone ask it that seldom start, or when few patterns
+ * are asked of its field.
  */
-static pen_status spare_scans(struct builder *b)
+static pen_status spare(struct builder *b, enum wait *waits, uint32_t *asked)
 {
     struct pen_engine *engine = b->engine;
-    bool *is_waited_for = calloc((size_t)engine->pred_count + 1, sizeof(*is_waited_for));
-    if (is_waited_for == NULL) {
-        return no_memory(b->err);
+    for (uint32_t i = 0; i < engine->query_count; i++) {
+        PEN_TRY(mark_waited_for(b, i, waits));
     }
-    pen_status status = PEN_OK;
-    for (uint32_t i = 0; status == PEN_OK && i < engine->query_count; i++) {
-        status = mark_waited_for(b, i, is_waited_for);
-    }
-    for (uint32_t i = 0; status == PEN_OK && i < engine->pred_count; i++) {
-        if (engine->preds[i].cls == CLASS_SCAN && !is_waited_for[i]) {
-            engine->preds[i].cls = CLASS_LAZY;
+    count_asked(engine, waits, asked);
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        struct engine_pred *pred = &engine->preds[i];
+        if (pred->cls == CLASS_SCAN &&
+            (waits[i] == NOBODY || asked[pred->ready.pred.field] <= LOOKED_AT_MAX)) {
+            pred->cls = CLASS_LAZY;
         }
     }
-    free(is_waited_for);
+    return PEN_OK;
+}
+
+static pen_status spare_scans(struct builder *b)
+{
+    const struct pen_engine *engine = b->engine;
+    enum wait *waits = calloc((size_t)engine->pred_count + 1, sizeof(*waits));
+    uint32_t *asked = calloc((size_t)engine->field_count + 1, sizeof(*asked));
+    const pen_status status =
+        waits != NULL && asked != NULL ? spare(b, waits, asked) : no_memory(b->err);
+    free(waits);
+    free(asked);
     return status;
 }
 
@@ -461,7 +514,8 @@ static pen_status plan(struct builder *b, uint32_t count)
     PEN_TRY(add_programs(b, count));
     PEN_TRY(weigh(b));
     PEN_TRY(spare_scans(b));
-    return mark_fields(b);
+    const pen_status status = pen_match_prefixes(b->engine, &b->set);
+    return status == PEN_OK ? mark_fields(b) : no_memory(b->err);
 }
 
 static pen_status add_queries(struct builder *b)

@@ -10,9 +10,10 @@
 #include <hs/hs.h>
 
 enum pred_class {
-    CLASS_LAZY, /* evaluated when a program asks */
-    CLASS_EQ,   /* whole-value literal: hash table */
-    CLASS_SCAN, /* Hyperscan reports candidates */
+    CLASS_LAZY,   /* evaluated when a program asks */
+    CLASS_EQ,     /* whole-value literal: hash table */
+    CLASS_PREFIX, /* how a value begins: the same table */
+    CLASS_SCAN,   /* Hyperscan reports candidates */
 };
 
 struct engine_pred {
@@ -37,7 +38,7 @@ struct engine_query {
 };
 
 struct eq_key {
-    uint32_t field, pred;
+    uint32_t field, pred; /* field: and EQ_PREFIX, when it is how a value begins */
     bool is_cased, scalars_only;
     pen_slice text; /* folded unless is_cased */
 };
@@ -56,6 +57,13 @@ struct eq_table {
 #define FIELD_EQ_FOLDED 1U
 #define FIELD_EQ_CASED 2U
 #define FIELD_SCAN 4U
+#define FIELD_PREFIX_FOLDED 8U
+#define FIELD_PREFIX_CASED 16U
+
+#define EQ_PREFIX UINT32_C(0x80000000)
+/* Beginnings of a field's values are looked up by length: so many lengths, none longer. */
+#define PREFIX_LENS_MAX 4U
+#define PREFIX_BYTES_MAX 64U
 
 /*
  * Bytes of the scan buffer that no UTF-8 text has: a value is START, the field as digits of base 8
@@ -87,8 +95,9 @@ struct pen_engine {
     uint32_t *dependents; /* query indices by predicate */
     uint32_t *always;     /* queries that nothing selects */
     uint32_t always_count;
-    uint8_t *field_flags;                   /* by field */
-    uint8_t (*field_tags)[SCAN_DIGITS_MAX]; /* digits, by field */
+    uint8_t *field_flags;                    /* by field */
+    uint8_t (*field_tags)[SCAN_DIGITS_MAX];  /* digits, by field */
+    uint8_t (*prefix_lens)[PREFIX_LENS_MAX]; /* bytes, by field; 0: no more */
     uint32_t field_count;
     uint32_t digit_count;
     struct eq_table eq;
@@ -109,6 +118,10 @@ PEN_MUST_USE pen_status pen_match_eq_build(struct pen_arena *arena, const struct
 /* Next key of this field and text from *at on (start with the hash); NULL: no more. */
 const struct eq_key *pen_match_eq_next(const struct eq_table *table, uint64_t hash, uint64_t *at,
                                        const struct eq_key *want);
+
+/* prefix.c: gives patterns that are beginnings CLASS_PREFIX, in fields that no other pattern wants
+ * scanned and that have few lengths of them. */
+PEN_MUST_USE pen_status pen_match_prefixes(struct pen_engine *engine, struct pen_buf *scratch);
 
 /* pattern.c: Hyperscan expression of a predicate.  False: it cannot be one. */
 bool pen_match_pattern_text(const struct pen_engine *engine, const struct pen_pred *pred,

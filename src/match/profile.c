@@ -42,6 +42,7 @@ static const char *how_of(const struct engine_pred *pred)
 {
     switch (pred->cls) {
     case CLASS_EQ:
+    case CLASS_PREFIX:
         return "table";
     case CLASS_SCAN:
         return "scan";

@@ -139,6 +139,20 @@ static void look_up(struct pen_matcher *m, const struct eq_key *want, bool from_
 /* A code point of three bytes may fold to one byte, never to less than a third. */
 #define FOLD_SHRINK_MAX 3
 
+/* How a value begins. */
+static void look_up_prefixes(struct pen_matcher *m, const struct eq_key *whole, bool from_object)
+{
+    const uint8_t *lens = m->engine->prefix_lens[whole->field];
+    for (uint32_t i = 0; i < PREFIX_LENS_MAX && lens[i] > 0; i++) {
+        if (lens[i] <= whole->text.len) {
+            const struct eq_key want = {.field = whole->field | EQ_PREFIX,
+                                        .is_cased = whole->is_cased,
+                                        .text = pen_slice_sub(whole->text, 0, lens[i])};
+            look_up(m, &want, from_object);
+        }
+    }
+}
+
 static void look_up_value(struct pen_matcher *m, uint32_t field, pen_slice text, bool from_object)
 {
     const uint32_t flags = m->engine->field_flags[field];
@@ -147,13 +161,24 @@ static void look_up_value(struct pen_matcher *m, uint32_t field, pen_slice text,
     if ((flags & FIELD_EQ_CASED) != 0 && text.len <= text_max) {
         look_up(m, &want, from_object);
     }
-    if ((flags & FIELD_EQ_FOLDED) != 0 && text.len <= text_max * FOLD_SHRINK_MAX) {
-        want.is_cased = false;
-        if (fold_value(m, text, &want.text)) {
-            look_up(m, &want, from_object);
-        } else {
-            m->is_short = true;
-        }
+    if ((flags & FIELD_PREFIX_CASED) != 0) {
+        look_up_prefixes(m, &want, from_object);
+    }
+    const bool may_be_equal =
+        (flags & FIELD_EQ_FOLDED) != 0 && text.len <= text_max * FOLD_SHRINK_MAX;
+    if (!may_be_equal && (flags & FIELD_PREFIX_FOLDED) == 0) {
+        return;
+    }
+    want.is_cased = false;
+    if (!fold_value(m, text, &want.text)) {
+        m->is_short = true;
+        return;
+    }
+    if (may_be_equal) {
+        look_up(m, &want, from_object);
+    }
+    if ((flags & FIELD_PREFIX_FOLDED) != 0) {
+        look_up_prefixes(m, &want, from_object);
     }
 }
 
@@ -182,7 +207,7 @@ static void scan_add(struct pen_matcher *m, uint32_t field, pen_slice text)
 static void take_text(struct pen_matcher *m, uint32_t field, pen_slice text, bool from_object)
 {
     const uint32_t flags = m->engine->field_flags[field];
-    if ((flags & (FIELD_EQ_CASED | FIELD_EQ_FOLDED)) != 0) {
+    if ((flags & ~FIELD_SCAN) != 0) {
         look_up_value(m, field, text, from_object);
     }
     if ((flags & FIELD_SCAN) == 0) {
