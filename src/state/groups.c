@@ -195,12 +195,13 @@ static struct group_list *list_next(struct groups *g)
 }
 
 /* The list that an event is about to use is rid of all that is over, so that its limit counts what
- * lives; others have their turn, two for each event: what is over in them shows nowhere. */
+ * lives; others have their turn, one for each second event: what is over in them shows nowhere. */
 static void sweep(struct groups *g, uint32_t rule, uint32_t partition, int64_t clock)
 {
     sweep_list(g, &g->lists[rule][partition / g->options->shards], clock);
-    sweep_list(g, list_next(g), clock);
-    sweep_list(g, list_next(g), clock);
+    if (++g->swept % 2 == 0) {
+        sweep_list(g, list_next(g), clock);
+    }
 }
 
 /* Groups go, those of one list after the other, until the rest fits. */
