@@ -17,11 +17,13 @@
 #define PEN_OBSERVATION_BYTES_MAX 1024U       /* observation.bytes_max, attributes beyond are cut */
 #define PEN_OBSERVATION_KEY_MAX 65535U        /* rule id, event id, group, object: E_LIMIT beyond */
 #define PEN_OBSERVATION_EVENT_MAX (16U << 20) /* event: E_LIMIT beyond */
+#define PEN_OBSERVATION_NEXT 0x1e             /* no JSON text has it */
 
 struct pen_observation { /* slices are copied by pen_state_append */
     uint32_t rule;       /* index in the rule set of this run */
     pen_slice rule_id;   /* stable identity in the log */
     uint32_t query;
+    uint32_t others;    /* bits of further queries, all behind query, that it counts for as well */
     int64_t time_ns;    /* event time */
     int64_t promise_ns; /* the object's promise, INT64_MIN when its key has no day */
     pen_slice event_id;
@@ -30,7 +32,8 @@ struct pen_observation { /* slices are copied by pen_state_append */
     pen_slice index_name, object;
     uint64_t record;
     /* What the query aggregates: JSON strings with a tab between those of one tuple and a line feed
-     * between tuples; of sum and max one JSON number.  Empty: the event counts, without a value. */
+     * between tuples; of sum and max one JSON number.  Empty: the event counts, without a value.
+     * Of several queries behind one another, PEN_OBSERVATION_NEXT between them. */
     pen_slice values;
     pen_slice attributes; /* compact JSON object of what templates name, or empty */
     pen_slice event;      /* compact JSON of the record or empty; bounded by the caller */

@@ -174,7 +174,7 @@ pen_status block_reader_packed(struct block_reader *r, uint64_t most, struct blo
 {
     const uint64_t at = r->offset;
     PEN_TRY(block_reader_bytes(r, head, sizeof(*head), err));
-    if (head->count == 0 || head->count > most || head->reserved != 0 || head->plain_bytes == 0 ||
+    if (head->count == 0 || head->count > most || head->is_stored != 0 || head->plain_bytes == 0 ||
         head->plain_bytes > STATE_BLOCK_MAX ||
         head->packed_bytes > ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "%s: bad head of a block", r->name);

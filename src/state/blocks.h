@@ -11,8 +11,8 @@ struct block_head {
     uint32_t count; /* of what the block holds, at least 1 */
     uint32_t plain_bytes;
     uint32_t packed_bytes;
-    uint32_t reserved;
-    uint64_t checksum; /* of the packed bytes; the seed is count */
+    uint32_t is_stored; /* 1: not packed, as of runs; else 0 */
+    uint64_t checksum;  /* of the packed bytes; the seed is count */
 };
 
 struct block_writer {

@@ -11,6 +11,7 @@
 
 /* Fast levels: runs are written once, read once, and their size is no concern. */
 #define RUN_ZSTD_LEVEL (-3)
+#define STORED_BYTES_MAX 384U /* observations of a block that are shorter are not packed */
 
 static const uint8_t run_magic[8] = "PENRUN\r\n";
 #define RUN_VERSION STATE_RUN_VERSION
@@ -74,8 +75,29 @@ pen_status pen_state_writer_start(struct run_writer *w, int fd, struct pen_err *
     return write_at(fd, (pen_slice){(const uint8_t *)&blank, sizeof(blank)}, 0, err);
 }
 
+/* As it is: observations without their events are short and have little in common but what the
+ * table holds. */
+static pen_status store_block(struct run_writer *w, struct pen_err *err)
+{
+    const pen_slice plain = pen_buf_slice(&w->plain);
+    const struct block_head head = {.count = w->block_count,
+                                    .plain_bytes = pen_u32(plain.len),
+                                    .packed_bytes = pen_u32(plain.len),
+                                    .is_stored = 1,
+                                    .checksum = pen_hash64(plain, w->block_count)};
+    PEN_TRY(write_at(w->fd, (pen_slice){(const uint8_t *)&head, sizeof(head)}, w->bytes, err));
+    PEN_TRY(write_at(w->fd, plain, w->bytes + sizeof(head), err));
+    w->bytes += sizeof(head) + plain.len;
+    w->plain.len = 0;
+    w->block_count = 0;
+    return PEN_OK;
+}
+
 static pen_status seal_block(struct run_writer *w, struct pen_err *err)
 {
+    if (w->plain.len / w->block_count < STORED_BYTES_MAX) {
+        return store_block(w, err);
+    }
     struct block_head head = {.count = w->block_count, .plain_bytes = pen_u32(w->plain.len)};
     const size_t bound = ZSTD_compressBound(w->plain.len);
     w->packed.len = 0;

@@ -100,19 +100,25 @@ static pen_status read_block(struct merge *m, struct run_reader *r, uint64_t cou
     struct block_head head = {.count = 0};
     PEN_TRY(read_at(r, &head, sizeof(head), err));
     const uint64_t at = r->offset;
-    if (head.count == 0 || head.reserved != 0 || head.count > count_max ||
+    if (head.count == 0 || head.is_stored > 1 || head.count > count_max ||
         head.plain_bytes > STATE_BLOCK_MAX ||
-        head.packed_bytes > ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX)) {
+        head.packed_bytes > ZSTD_COMPRESSBOUND(STATE_BLOCK_MAX) ||
+        (head.is_stored != 0 && head.packed_bytes != head.plain_bytes)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "state run %s: bad head of a block", r->name);
     }
+    struct pen_buf *packed = head.is_stored != 0 ? &r->plain : &r->packed;
     r->offset += sizeof(head);
-    r->packed.len = 0;
-    PEN_TRY(pen_buf_reserve(&r->packed, head.packed_bytes));
-    PEN_TRY(read_at(r, r->packed.ptr, head.packed_bytes, err));
-    r->packed.len = head.packed_bytes;
+    packed->len = 0;
+    PEN_TRY(pen_buf_reserve(packed, head.packed_bytes));
+    PEN_TRY(read_at(r, packed->ptr, head.packed_bytes, err));
+    packed->len = head.packed_bytes;
     r->offset += head.packed_bytes;
-    if (pen_hash64(pen_buf_slice(&r->packed), head.count) != head.checksum) {
+    if (pen_hash64(pen_buf_slice(packed), head.count) != head.checksum) {
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "state run %s: checksum of a block", r->name);
+    }
+    *count = head.count;
+    if (head.is_stored != 0) {
+        return PEN_OK;
     }
     r->plain.len = 0;
     PEN_TRY(pen_buf_reserve(&r->plain, head.plain_bytes));
@@ -122,7 +128,6 @@ static pen_status read_block(struct merge *m, struct run_reader *r, uint64_t cou
         return PEN_FAIL(err, PEN_E_CORRUPT, at, "state run %s: block does not inflate", r->name);
     }
     r->plain.len = n;
-    *count = head.count;
     return PEN_OK;
 }
 

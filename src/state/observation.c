@@ -25,7 +25,7 @@ struct wire {
     int64_t time, promise;
     uint64_t record;
     uint16_t lens[TEXT_COUNT];
-    uint16_t reserved[1]; /* in version 1 there were three, and two texts less */
+    uint16_t others;
 };
 _Static_assert(sizeof(struct wire) == 64, "the layout is written to disk");
 
@@ -73,6 +73,7 @@ pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observat
     };
     struct wire wire = {.rule = o->rule,
                         .query = o->query,
+                        .others = (uint16_t)o->others,
                         .time = o->time_ns,
                         .promise = o->promise_ns,
                         .record = o->record};
@@ -147,6 +148,7 @@ pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, stru
     *o = (struct pen_observation){.rule = wire.rule,
                                   .rule_id = texts[TEXT_RULE],
                                   .query = wire.query,
+                                  .others = wire.others,
                                   .time_ns = wire.time,
                                   .promise_ns = wire.promise,
                                   .event_id = texts[TEXT_ID],

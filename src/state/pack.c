@@ -6,21 +6,23 @@
 #include <stdlib.h>
 
 #define SLOTS ((size_t)PACK_TEXTS_MAX * 2)
-#define INLINE UINT32_C(0x80000000) /* the text is in the tail; the other bits are its length */
+#define COLD 0x8000U
+#define EMPTY 0xfffeU  /* no text */
+#define INLINE 0xffffU /* the text is in the tail, behind its length in 2 bytes */
 
-/* Little endian, as every machine that penstock runs on. */
+/* Little endian, as every machine that penstock runs on; a line of the cache. */
 struct packed {
     uint32_t bytes; /* all of it, this struct included */
     uint32_t rule;
-    uint32_t event_len;
-    uint16_t id_len, query;
-    uint32_t partition;
-    uint32_t is_cold; /* 0 or 1 */
     int64_t time, promise;
     uint64_t record;
-    uint32_t texts[PACK_FIELDS]; /* numbers in the table, or INLINE and a length */
+    uint32_t event_len;
+    uint16_t id_len, query, others;
+    uint16_t partition;          /* and COLD */
+    uint16_t texts[PACK_FIELDS]; /* numbers in the table, EMPTY or INLINE */
 };
-_Static_assert(sizeof(struct packed) == 88, "the layout is written to disk");
+_Static_assert(sizeof(struct packed) == 64, "the layout is written to disk");
+_Static_assert(PACK_TEXTS_MAX < EMPTY, "numbers are no marks");
 
 static const enum pack_kind kind_of[PACK_FIELDS] = {
     [PACK_RULE] = PACK_FEW,     [PACK_GROUP_BY] = PACK_GROUP,
@@ -105,7 +107,7 @@ static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_sli
     if (last != PACK_NONE && pen_slice_eq(text_at(t, last), text)) {
         return last;
     }
-    if (text.len == 0 || text.len > PACK_TEXT_BYTES_MAX) {
+    if (text.len > PACK_TEXT_BYTES_MAX) {
         return PACK_NONE;
     }
     size_t at = (size_t)pen_hash64(text, 0) & (SLOTS - 1);
@@ -165,80 +167,133 @@ static bool fits(const struct pen_observation *o)
 
 static uint8_t *put(uint8_t *to, pen_slice s)
 {
-    if (s.len > 0) {
-        memcpy(to, s.ptr, s.len);
-    }
+    pen_copy_short(to, s.ptr, s.len);
     return to + s.len;
+}
+
+static uint8_t *put_inline(uint8_t *to, pen_slice text)
+{
+    const uint16_t len = (uint16_t)text.len;
+    memcpy(to, &len, sizeof(len));
+    return put(to + sizeof(len), text);
+}
+
+static void texts_of(const struct pen_observation *o, pen_slice texts[PACK_FIELDS])
+{
+    texts[PACK_RULE] = o->rule_id;
+    texts[PACK_GROUP_BY] = o->group;
+    texts[PACK_ACCOUNT] = pen_state_bounded(o->account);
+    texts[PACK_REGION] = pen_state_bounded(o->region);
+    texts[PACK_ACTOR] = pen_state_bounded(o->actor);
+    texts[PACK_IP] = pen_state_bounded(o->source_ip);
+    texts[PACK_INDEX] = pen_state_bounded(o->index_name);
+    texts[PACK_OBJECT_KEY] = o->object;
+    texts[PACK_VALUES] = o->values;
+    texts[PACK_ATTRIBUTES] = o->attributes;
 }
 
 pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_observation *o,
                     uint32_t partition)
 {
-    const pen_slice texts[PACK_FIELDS] = {
-        o->rule_id,
-        o->group,
-        pen_state_bounded(o->account),
-        pen_state_bounded(o->region),
-        pen_state_bounded(o->actor),
-        pen_state_bounded(o->source_ip),
-        pen_state_bounded(o->index_name),
-        o->object,
-        o->values,
-        o->attributes,
-    };
+    pen_slice texts[PACK_FIELDS];
     struct packed head = {.rule = o->rule,
                           .event_len = pen_u32(o->event.len),
                           .id_len = (uint16_t)o->event_id.len,
                           .query = (uint16_t)o->query,
-                          .partition = partition,
-                          .is_cold = o->is_cold,
+                          .others = (uint16_t)o->others,
+                          .partition = (uint16_t)(partition | (o->is_cold ? COLD : 0)),
                           .time = o->time_ns,
                           .promise = o->promise_ns,
                           .record = o->record};
-    size_t bytes = sizeof(head) + o->event_id.len;
+    size_t bytes = sizeof(head) + o->event_id.len + o->event.len;
     if (!fits(o)) {
         return PEN_E_LIMIT;
     }
     PEN_TRY(open_for_adding(t));
+    texts_of(o, texts);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const uint32_t number = text_number(t, i, texts[i]);
-        head.texts[i] = number != PACK_NONE ? number : INLINE | pen_u32(texts[i].len);
-        bytes += number != PACK_NONE ? 0 : texts[i].len;
+        const uint32_t number = texts[i].len == 0 ? EMPTY : text_number(t, i, texts[i]);
+        head.texts[i] = (uint16_t)(number != PACK_NONE ? number : INLINE);
+        bytes += number != PACK_NONE ? 0 : sizeof(uint16_t) + texts[i].len;
     }
-    bytes += o->event.len;
     head.bytes = pen_u32(bytes);
     PEN_TRY(pen_buf_reserve(out, bytes));
     uint8_t *to = out->ptr + out->len;
     memcpy(to, &head, sizeof(head));
     to = put(to + sizeof(head), o->event_id);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        to = (head.texts[i] & INLINE) != 0 ? put(to, texts[i]) : to;
+        to = head.texts[i] == INLINE ? put_inline(to, texts[i]) : to;
     }
     (void)put(to, o->event);
     out->len += bytes;
     return PEN_OK;
 }
 
-/* False: numbers that the table does not have, or lengths that do not add up. */
-static bool is_sound(const struct packed *head, const struct pack_table *t)
+/* What is left of an observation's tail. */
+static pen_slice get(pen_slice *tail, size_t len)
 {
-    uint64_t bytes = sizeof(*head) + (uint64_t)head->event_len + head->id_len;
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const uint32_t text = head->texts[i];
-        if ((text & INLINE) == 0 && text >= t->count) {
-            return false;
-        }
-        bytes += (text & INLINE) != 0 ? text & ~INLINE : 0;
-    }
-    return bytes == head->bytes && head->event_len <= PEN_OBSERVATION_EVENT_MAX &&
-           head->partition < PEN_PARTITIONS;
+    const pen_slice s = {tail->ptr, len};
+    tail->ptr += len;
+    tail->len -= len;
+    return s;
 }
 
-static pen_slice get(const uint8_t **at, size_t len)
+/* False: the tail is shorter than it says, or the table has no such number. */
+static bool get_text(pen_slice *tail, const struct pack_table *t, uint16_t mark, pen_slice *text)
 {
-    const pen_slice s = {*at, len};
-    *at += len;
-    return s;
+    uint16_t len;
+    if (mark < t->count) {
+        *text = text_at(t, mark);
+        return true;
+    }
+    *text = (pen_slice){0};
+    if (mark != INLINE || tail->len < sizeof(len)) {
+        return mark == EMPTY;
+    }
+    memcpy(&len, tail->ptr, sizeof(len));
+    (void)get(tail, sizeof(len));
+    if (tail->len < len) {
+        return false;
+    }
+    *text = get(tail, len);
+    return true;
+}
+
+static bool take_texts(const struct packed *head, const struct pack_table *t, pen_slice tail,
+                       struct pen_observation *o)
+{
+    pen_slice texts[PACK_FIELDS];
+    const size_t fixed = (size_t)head->id_len + head->event_len;
+    if (tail.len < fixed || head->event_len > PEN_OBSERVATION_EVENT_MAX ||
+        (head->partition & ~COLD) >= PEN_PARTITIONS) {
+        return false;
+    }
+    const pen_slice id = get(&tail, head->id_len);
+    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
+        if (!get_text(&tail, t, head->texts[i], &texts[i])) {
+            return false;
+        }
+    }
+    *o = (struct pen_observation){.rule = head->rule,
+                                  .rule_id = texts[PACK_RULE],
+                                  .query = head->query,
+                                  .others = head->others,
+                                  .time_ns = head->time,
+                                  .promise_ns = head->promise,
+                                  .event_id = id,
+                                  .group = texts[PACK_GROUP_BY],
+                                  .account = texts[PACK_ACCOUNT],
+                                  .region = texts[PACK_REGION],
+                                  .actor = texts[PACK_ACTOR],
+                                  .source_ip = texts[PACK_IP],
+                                  .index_name = texts[PACK_INDEX],
+                                  .object = texts[PACK_OBJECT_KEY],
+                                  .record = head->record,
+                                  .values = texts[PACK_VALUES],
+                                  .attributes = texts[PACK_ATTRIBUTES],
+                                  .event = tail,
+                                  .is_cold = (head->partition & COLD) != 0};
+    return tail.len == head->event_len;
 }
 
 pen_status pack_take(pen_slice *in, const struct pack_table *t, struct pen_observation *o,
@@ -249,43 +304,20 @@ pen_status pack_take(pen_slice *in, const struct pack_table *t, struct pen_obser
         return PEN_FAIL(err, PEN_E_TRUNCATED, 0, "observation: %zu bytes left", in->len);
     }
     memcpy(&head, in->ptr, sizeof(head));
-    if (!is_sound(&head, t)) {
-        return PEN_FAIL(err, PEN_E_CORRUPT, 0,
-                        "observation: lengths do not sum to %u, or a text is "
-                        "not in the table of %u",
-                        head.bytes, t->count);
+    if (head.bytes < sizeof(head)) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0, "observation: of %u bytes", head.bytes);
     }
     if (in->len < head.bytes) {
         return PEN_FAIL(err, PEN_E_TRUNCATED, 0, "observation: %zu bytes of %u", in->len,
                         head.bytes);
     }
-    const uint8_t *at = in->ptr + sizeof(head);
-    pen_slice texts[PACK_FIELDS];
-    const pen_slice id = get(&at, head.id_len);
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        texts[i] = (head.texts[i] & INLINE) != 0 ? get(&at, head.texts[i] & ~INLINE)
-                                                 : text_at(t, head.texts[i]);
+    if (!take_texts(&head, t, pen_slice_sub(*in, sizeof(head), head.bytes), o)) {
+        return PEN_FAIL(err, PEN_E_CORRUPT, 0,
+                        "observation: lengths do not sum to %u, or a text is "
+                        "not in the table of %u",
+                        head.bytes, t->count);
     }
-    *o = (struct pen_observation){.rule = head.rule,
-                                  .rule_id = texts[PACK_RULE],
-                                  .query = head.query,
-                                  .time_ns = head.time,
-                                  .promise_ns = head.promise,
-                                  .event_id = id,
-                                  .group = texts[PACK_GROUP_BY],
-                                  .account = texts[PACK_ACCOUNT],
-                                  .region = texts[PACK_REGION],
-                                  .actor = texts[PACK_ACTOR],
-                                  .source_ip = texts[PACK_IP],
-                                  .index_name = texts[PACK_INDEX],
-                                  .object = texts[PACK_OBJECT_KEY],
-                                  .record = head.record,
-                                  .values = texts[PACK_VALUES],
-                                  .attributes = texts[PACK_ATTRIBUTES]};
-    o->event = get(&at, head.event_len);
-    o->is_cold = head.is_cold != 0;
-    *partition = head.partition;
-    in->ptr += head.bytes;
-    in->len -= head.bytes;
+    *partition = head.partition & ~COLD;
+    *in = pen_slice_sub(*in, head.bytes, in->len);
     return PEN_OK;
 }

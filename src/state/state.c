@@ -429,11 +429,43 @@ static pen_status gathered_feed(struct pen_state *s)
     return event_feed(s, &event);
 }
 
+static uint32_t queries_of(const struct pen_observation *o)
+{
+    return 1U << o->query | o->others;
+}
+
+/* The values of each query that the observation counts for. */
+static void values_split(const struct pen_observation *o, pen_slice values[PEN_STATE_QUERIES_MAX])
+{
+    pen_slice rest = o->values;
+    for (uint32_t left = queries_of(o); left != 0; left &= left - 1) {
+        const bool is_last = (left & (left - 1)) == 0 || rest.len == 0;
+        const uint8_t *end = is_last ? NULL : memchr(rest.ptr, PEN_OBSERVATION_NEXT, rest.len);
+        const size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
+        values[__builtin_ctz(left)] = pen_slice_sub(rest, 0, len);
+        rest = pen_slice_sub(rest, len + (end != NULL), rest.len);
+    }
+}
+
+static pen_status gather_values(struct gathering *g, const struct pen_observation *o)
+{
+    pen_slice values[PEN_STATE_QUERIES_MAX];
+    values_split(o, values);
+    for (uint32_t left = queries_of(o) & ~g->queries; left != 0; left &= left - 1) {
+        const uint32_t q = (uint32_t)__builtin_ctz(left);
+        g->values_at[q] = g->values.len;
+        g->values_len[q] = values[q].len;
+        PEN_TRY(pen_buf_add(&g->values, values[q]));
+    }
+    g->queries |= queries_of(o);
+    return PEN_OK;
+}
+
 /* One more observation of the event that is gathered, or the first of a new one. */
 static pen_status gather(struct pen_state *s, const struct pen_observation *o, bool is_same)
 {
     struct gathering *g = &s->gathering;
-    if (is_same && ((g->queries >> o->query) & 1U) != 0) {
+    if (is_same && (!g->is_used || (queries_of(o) & ~g->queries) == 0)) {
         s->counters.duplicates++;
         return PEN_OK;
     }
@@ -446,11 +478,17 @@ static pen_status gather(struct pen_state *s, const struct pen_observation *o, b
         g->first.len = g->values.len = 0;
         PEN_TRY(pen_observation_encode(&g->first, o));
     }
-    g->queries |= 1U << o->query;
     g->is_cold |= o->is_cold;
-    g->values_at[o->query] = g->values.len;
-    g->values_len[o->query] = o->values.len;
-    return pen_buf_add(&g->values, o->values);
+    return gather_values(g, o);
+}
+
+/* An event whose first observation tells of all queries: there is nothing to wait for. */
+static pen_status feed_whole(struct pen_state *s, const struct pen_observation *o)
+{
+    struct state_event event = {
+        .o = *o, .queries = queries_of(o), .partition = s->merge.heap[0]->partition};
+    values_split(o, event.values);
+    return event_feed(s, &event);
 }
 
 /* An event of a rule with one query has one observation: there is nothing to wait for. */
@@ -476,7 +514,8 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
     if (!is_same) {
         PEN_TRY(gathered_feed(s));
     }
-    if (rule->method != PEN_METHOD_MATCH && o->query >= rule->query_count) {
+    if (rule->method != PEN_METHOD_MATCH &&
+        (o->query >= rule->query_count || o->others >> rule->query_count != 0)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
                         "the state log names query %u of rule %.*s, which has %u", o->query,
                         PEN_SLICE_FMT(o->rule_id), rule->query_count);
@@ -485,7 +524,10 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
         PEN_CHECK(s->options.pass != NULL);
         return s->options.pass(s->options.pass_ctx, o);
     }
-    return rule->method == PEN_METHOD_MATCH || rule->query_count == 1 ? feed_single(s, o, is_same)
+    if (rule->method == PEN_METHOD_MATCH || rule->query_count == 1) {
+        return feed_single(s, o, is_same);
+    }
+    return !is_same && queries_of(o) == (1U << rule->query_count) - 1 ? feed_whole(s, o)
                                                                       : gather(s, o, is_same);
 }
 

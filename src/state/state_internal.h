@@ -15,7 +15,7 @@
 #define STATE_RUNS_MERGE 48U                    /* how many of the smallest become one then */
 #define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30)  /* plain bytes of an open run */
 #define STATE_RUN_NAME_MAX 64U
-#define STATE_RUN_VERSION 2U /* 1 had no table of texts */
+#define STATE_RUN_VERSION 3U /* 1 had no table of texts, 2 longer numbers of texts */
 #define STATE_SET_MAX 20U
 
 /* ---- observations ---- */
@@ -459,6 +459,7 @@ struct groups {
     uint64_t places_evicted, anomaly_late, anomaly_evicted;
     uint64_t evicted;
     uint64_t cursor;       /* of the lists, for sweeping */
+    uint64_t swept;        /* events that asked for it */
     struct group *current; /* that got the last event */
     struct group *loading; /* the one that a snapshot gave last */
     struct pen_buf scratch;

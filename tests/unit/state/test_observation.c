@@ -18,6 +18,7 @@ static struct pen_observation sample(void)
     return (struct pen_observation){.rule = 3,
                                     .rule_id = PEN_SLICE_LIT("rule-a"),
                                     .query = 1,
+                                    .others = 0x8004,
                                     .time_ns = 1700000000 * PEN_NS_PER_S,
                                     .promise_ns = INT64_MIN,
                                     .event_id = PEN_SLICE_LIT("e-1"),

@@ -49,6 +49,7 @@ static void make(struct made *m, uint64_t *seed)
                                 &o->object,  &o->values,   &o->attributes, &o->event};
     *o = (struct pen_observation){.rule = (uint32_t)next(seed),
                                   .query = (uint32_t)next(seed) % 16,
+                                  .others = (uint32_t)next(seed) & 0xffffU,
                                   .time_ns = (int64_t)next(seed) - (1 << 30),
                                   .promise_ns = (int64_t)next(seed),
                                   .record = next(seed)};
@@ -62,6 +63,7 @@ static void same(const struct pen_observation *a, const struct pen_observation *
     assert_int_equal(pen_state_order(a, b), 0);
     assert_int_equal(a->rule, b->rule);
     assert_int_equal(a->query, b->query);
+    assert_int_equal(a->others, b->others);
     assert_int_equal(a->promise_ns, b->promise_ns);
     assert_true(pen_slice_eq(a->account, b->account) && pen_slice_eq(a->region, b->region));
     assert_true(pen_slice_eq(a->actor, b->actor) && pen_slice_eq(a->source_ip, b->source_ip));
