@@ -44,6 +44,13 @@ struct pen_program_query { /* of a Datadog rule, or of a Sigma rule whose matche
     const pen_slice *group_names;       /* of the members of its groups */
     /* By position, as the query and the rule list them. */
     const struct pen_program_name *group_by, *values, *attributes;
+    /* Of the attributes: those that texts name, but for what the group tells by the same name. */
+    const pen_slice *attribute_names;
+    uint32_t attribute_count;
+    /* Queries of a rule that ask the same in the same groups share an observation: that of the
+     * first of them, whose `next` is the second.  The others have is_shared, and make none. */
+    const struct pen_program_query *next;
+    bool is_shared;
 };
 struct pen_program_type {
     const struct pen_type *type;

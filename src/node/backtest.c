@@ -58,8 +58,8 @@ static pen_status observe_match(struct observing *with, const struct pen_rule *r
     const struct pen_program_type *type = &program->by_type[of.type];
     return rule->attribute_count == 0
                ? PEN_OK
-               : observe_attributes(&with->observer, pen_program_counted(type, tag), rule,
-                                    &item->record, o);
+               : observe_attributes(&with->observer, pen_program_counted(type, tag), &item->record,
+                                    o);
 }
 
 static pen_status observe_tag(struct observing *with, uint32_t tag, struct pen_buf *out)
@@ -87,8 +87,8 @@ static pen_status observe_tag(struct observing *with, uint32_t tag, struct pen_b
                                 .record = values->ordinal};
     if (rule->datadog != NULL) {
         const struct pen_program_type *type = &program->by_type[with->record->type->id];
-        return observe_query(&with->observer, pen_program_counted(type, tag), rule->datadog, values,
-                             &o, encode, out);
+        return observe_query(&with->observer, pen_program_counted(type, tag), values, &o, encode,
+                             out);
     }
     PEN_TRY(observe_match(with, rule, tag, &o));
     return encode(out, &o);

@@ -46,7 +46,6 @@ typedef pen_status observe_fn(void *ctx, const struct pen_observation *o);
  * Returns  what fn fails with | PEN_E_NOMEM | PEN_E_LIMIT
  */
 PEN_MUST_USE pen_status observe_query(struct observer *ob, const struct pen_program_query *query,
-                                      const struct pen_datadog *rule,
                                       const struct pen_record *record, struct pen_observation *o,
                                       observe_fn *fn, void *ctx);
 
@@ -93,7 +92,6 @@ PEN_MUST_USE pen_status observer_signal(struct observer *ob, const struct pen_ru
 /* Sets o->attributes to what a match of a Sigma rule tells; it borrows ob until the next call. */
 PEN_MUST_USE pen_status observe_attributes(struct observer *ob,
                                            const struct pen_program_query *query,
-                                           const struct pen_rule *rule,
                                            const struct pen_record *record,
                                            struct pen_observation *o);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #define BYTES_MAX ((size_t)64 << 20) /* of the texts of one name, and of values */
+/* Of an observation: some room for a number and what stands between queries. */
+#define VALUES_BYTES_MAX (PEN_OBSERVATION_KEY_MAX - PEN_OBSERVATION_BYTES_MAX - 64U)
 
 /* ---- texts of a name ---- */
 
@@ -177,9 +179,9 @@ pen_status observer_tuples(struct observer *ob, uint32_t count)
     bool has_more = count > 0;
     while (has_more) {
         const size_t before = ob->values.len;
-        PEN_TRY(before == 0 ? PEN_OK : pen_buf_add_byte(&ob->values, '\n'));
+        PEN_TRY(made == 0 ? PEN_OK : pen_buf_add_byte(&ob->values, '\n'));
         PEN_TRY(tuple_add(ob, count, choice));
-        if (made++ == ob->elements_max || ob->values.len > PEN_OBSERVATION_KEY_MAX) {
+        if (made++ == ob->elements_max || ob->values.len > VALUES_BYTES_MAX) {
             ob->values.len = before;
             ob->is_cut = true;
             return PEN_OK;
@@ -242,6 +244,25 @@ static pen_status values_make(struct observer *ob, const struct pen_program_quer
                                                 : observer_tuples(ob, count);
 }
 
+/* Those of the query, and of others that share its observation. */
+static pen_status all_values(struct observer *ob, const struct pen_program_query *query,
+                             const struct pen_record *record, uint32_t *others)
+{
+    ob->values.len = 0;
+    *others = 0;
+    PEN_TRY(values_make(ob, query, record));
+    pen_status st = PEN_OK;
+    for (const struct pen_program_query *next = query->next; st == PEN_OK && next != NULL;
+         next = next->next) {
+        *others |= 1U << next->query->counted_as;
+        st = pen_buf_add_byte(&ob->values, PEN_OBSERVATION_NEXT);
+        const bool is_full = ob->values.len > VALUES_BYTES_MAX;
+        ob->is_cut |= is_full;
+        st = st == PEN_OK && !is_full ? values_make(ob, next, record) : st;
+    }
+    return st;
+}
+
 /* ---- attributes of templates ---- */
 
 /* What stands before a member, or an element. */
@@ -290,9 +311,10 @@ pen_status observer_attribute(struct observer *ob, pen_slice name, const struct 
 }
 
 static pen_status attributes(struct observer *ob, const struct pen_program_query *query,
-                             const pen_slice *names, uint32_t count,
                              const struct pen_record *record)
 {
+    const pen_slice *names = query->attribute_names;
+    const uint32_t count = query->attribute_count;
     ob->attributes.len = 0;
     if (count == 0) {
         return PEN_OK;
@@ -308,10 +330,9 @@ static pen_status attributes(struct observer *ob, const struct pen_program_query
 }
 
 pen_status observe_attributes(struct observer *ob, const struct pen_program_query *query,
-                              const struct pen_rule *rule, const struct pen_record *record,
-                              struct pen_observation *o)
+                              const struct pen_record *record, struct pen_observation *o)
 {
-    PEN_TRY(attributes(ob, query, rule->attributes, rule->attribute_count, record));
+    PEN_TRY(attributes(ob, query, record));
     o->attributes = pen_buf_slice(&ob->attributes);
     return PEN_OK;
 }
@@ -383,24 +404,27 @@ pen_status observer_groups(struct observer *ob, const struct pen_program_query *
     return PEN_OK;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): the parameters are the contract of observe.h */
 pen_status observe_query(struct observer *ob, const struct pen_program_query *query,
-                         const struct pen_datadog *rule, const struct pen_record *record,
-                         struct pen_observation *o, observe_fn *fn, void *ctx)
+                         const struct pen_record *record, struct pen_observation *o, observe_fn *fn,
+                         void *ctx)
 {
     bool is_none = false;
+    uint32_t others = 0;
     ob->is_cut = false;
-    ob->values.len = 0;
-    PEN_TRY(values_make(ob, query, record));
+    if (query->is_shared) {
+        return PEN_OK;
+    }
+    PEN_TRY(all_values(ob, query, record, &others));
     if (query->query->aggregation == PEN_PLACE && ob->values.len == 0) {
         return PEN_OK; /* nobody knows where it was */
     }
-    PEN_TRY(attributes(ob, query, rule->attributes, rule->attribute_count, record));
+    PEN_TRY(attributes(ob, query, record));
     PEN_TRY(group_texts(ob, query, record, &is_none));
     if (is_none) {
         return PEN_OK;
     }
     o->query = query->query->counted_as;
+    o->others = others;
     o->values = pen_buf_slice(&ob->values);
     o->attributes = pen_buf_slice(&ob->attributes);
     return observer_groups(ob, query, o, fn, ctx);

@@ -70,6 +70,29 @@ static pen_status all_fields(struct maker *m, const struct pen_type *type, const
     return PEN_OK;
 }
 
+/* What observations tell of attributes: names that are no members of their group. */
+static pen_status attributes_make(struct maker *m, const struct pen_type *type,
+                                  const pen_slice *names, uint32_t count,
+                                  struct pen_program_query *out)
+{
+    const uint32_t members = out->query == NULL ? 0 : out->query->group_by_count;
+    pen_slice *kept = PEN_NEW_N(&m->program->arena, pen_slice, (size_t)count + 1);
+    if (kept == NULL) {
+        return PEN_FAIL(m->err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = 0;
+        while (at < members && !pen_slice_eq(names[i], out->group_names[at])) {
+            at++;
+        }
+        if (at == members) {
+            kept[out->attribute_count++] = names[i];
+        }
+    }
+    out->attribute_names = kept;
+    return all_fields(m, type, kept, out->attribute_count, &out->attributes);
+}
+
 static pen_status counted_make(struct maker *m, const struct pen_type *type,
                                const struct pen_rule *rule, uint32_t tag,
                                struct pen_program_query *out)
@@ -82,7 +105,7 @@ static pen_status counted_make(struct maker *m, const struct pen_type *type,
     PEN_TRY(all_fields(m, type, query->group_by, query->group_by_count, &out->group_by));
     PEN_TRY(all_fields(m, type, query->values, query->value_count, &out->values));
     m->is_sigma = false; /* names of log search syntax, also of correlations */
-    return all_fields(m, type, datadog->attributes, datadog->attribute_count, &out->attributes);
+    return attributes_make(m, type, datadog->attributes, datadog->attribute_count, out);
 }
 
 /* NULL: the tag is of an exclusion. */
@@ -91,6 +114,64 @@ static const struct pen_rule *rule_of(const struct pen_program *program, uint32_
     uint32_t index = 0;
     uint32_t query = 0;
     return tag >= PEN_EXCLUDE_TAG ? NULL : pen_program_rule(program, tag, &index, &query);
+}
+
+static bool same_names(const pen_slice *a, const pen_slice *b, uint32_t count)
+{
+    uint32_t i = 0;
+    while (i < count && pen_slice_eq(a[i], b[i])) {
+        i++;
+    }
+    return i == count;
+}
+
+/* Whether what matches one query matches the other, in the same groups.  Those of correlations
+ * have no text. */
+static bool asks_the_same(const struct pen_rule_query *a, const struct pen_rule_query *b)
+{
+    return a->text.len > 0 && pen_slice_eq(a->text, b->text) &&
+           a->group_by_count == b->group_by_count &&
+           a->has_optional_group_by == b->has_optional_group_by &&
+           same_names(a->group_by, b->group_by, a->group_by_count);
+}
+
+/* Gives the query at place i to the first one of its rule that asks the same. */
+static void share(struct pen_program_type *entry, uint32_t first, uint32_t i)
+{
+    for (uint32_t j = first; j < i; j++) {
+        struct pen_program_query *last = &entry->counted[j];
+        if (last->is_shared || !asks_the_same(last->query, entry->counted[i].query)) {
+            continue;
+        }
+        while (last->next != NULL) {
+            last = &entry->counted[last->next - entry->counted];
+        }
+        last->next = &entry->counted[i];
+        entry->counted[i].is_shared = true;
+        return;
+    }
+}
+
+/* Of rules whose events are told by the bits of their queries. */
+static bool may_share(const struct pen_program_query *counted, const struct pen_rule *rule)
+{
+    return counted->query != NULL && rule->datadog != NULL && !rule->datadog->is_third_party &&
+           (rule->datadog->state.method == PEN_METHOD_THRESHOLD ||
+            rule->datadog->state.method == PEN_METHOD_SEQUENCE);
+}
+
+static void share_all(const struct pen_program *program, struct pen_program_type *entry)
+{
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < entry->counted_count; i++) {
+        const uint32_t tag = entry->counted[i].tag;
+        if (tag / PEN_RULE_QUERIES_MAX != entry->counted[first].tag / PEN_RULE_QUERIES_MAX) {
+            first = i;
+        }
+        if (may_share(&entry->counted[i], rule_of(program, tag))) {
+            share(entry, first, i);
+        }
+    }
 }
 
 pen_status program_counted(struct pen_program *program, struct pen_program_type *entry,
@@ -113,9 +194,11 @@ pen_status program_counted(struct pen_program *program, struct pen_program_type 
             struct pen_program_query *out = &entry->counted[entry->counted_count++];
             m.is_sigma = false;
             *out = (struct pen_program_query){.tag = tag};
-            st = all_fields(&m, entry->type, rule->attributes, rule->attribute_count,
-                            &out->attributes);
+            st = attributes_make(&m, entry->type, rule->attributes, rule->attribute_count, out);
         }
+    }
+    if (st == PEN_OK) {
+        share_all(program, entry);
     }
     return st;
 }

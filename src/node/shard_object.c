@@ -157,12 +157,12 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
         PEN_TRY(match_group(shard, item, rule_index, &o.group));
         PEN_TRY(rule->attribute_count == 0
                     ? PEN_OK
-                    : observe_attributes(&shard->observer, pen_program_counted(type, tag), rule,
+                    : observe_attributes(&shard->observer, pen_program_counted(type, tag),
                                          &item->record, &o));
         return observation_send(shard, &o);
     }
-    PEN_TRY(observe_query(&shard->observer, pen_program_counted(type, tag), rule->datadog,
-                          &item->record, &o, observation_send, shard));
+    PEN_TRY(observe_query(&shard->observer, pen_program_counted(type, tag), &item->record, &o,
+                          observation_send, shard));
     shard->object_totals.groups_cut += shard->observer.is_cut;
     return PEN_OK;
 }

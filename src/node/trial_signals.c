@@ -165,8 +165,8 @@ pen_status trial_signals_add(struct trial_signals *t, const struct observed *of,
         return pen_state_append(t->state, 1, &o, err);
     }
     const struct pen_program_type *type = &t->program->by_type[of->type];
-    const pen_status st = observe_query(&t->observer, pen_program_counted(type, tag), rule->datadog,
-                                        of->record, &o, observation_append, t);
+    const pen_status st = observe_query(&t->observer, pen_program_counted(type, tag), of->record,
+                                        &o, observation_append, t);
     return st == PEN_OK ? PEN_OK : PEN_FAIL(err, st, PEN_NO_OFFSET, "an observation of the test");
 }
 

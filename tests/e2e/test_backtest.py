@@ -75,6 +75,27 @@ def case_backtest_report():
     assert "backtest" not in replay(data, WORK / "full", "--rules", rules)
 
 
+def case_backtest_shared():
+    """Queries of a rule that ask the same in the same groups make one observation of a record."""
+    data = generate("data", "2MiB")
+    query = "source:cloudtrail @errorCode:*"
+    made = []
+    for name, other in (("same", query), ("another", f"{query} @eventName:*")):
+        one = rule(name, query, by=("@awsRegion",), condition="found > 5 && b > 1 && c > 5")
+        one["queries"] += [{"name": "b", "query": query, "groupByFields": ["@awsRegion"], "aggregation": "cardinality",
+                            "distinctFields": ["@eventName"]},
+                           {"name": "c", "query": other, "groupByFields": ["@awsRegion"], "aggregation": "count", "distinctFields": []}]
+        made.append(one)
+    got = replay(data, WORK / "out", "--rules", write_rules("rules.json", *made), "--signals-only")
+    costs = {c["rule"]: c for c in got["backtest"]["costs"]}
+    same, another = costs["id-same"], costs["id-another"]
+    assert same["matches"] == another["matches"] == 3 * same["observations"] > 0, costs
+    assert another["observations"] == 2 * same["observations"], costs
+    told = [rows_of(WORK / "out", "select group_by, first_seen_ns, last_seen_ns, events_matched, severity from signals "
+                                  f"where rule_name = '{name}' order by 1, 2") for name in ("same", "another")]
+    assert told[0] == told[1] != [], told
+
+
 def case_backtest_types():
     """Objects of types that no rule is for are not read, whatever form the rules have."""
     folder = WORK / "logs"
