@@ -30,6 +30,9 @@ PEN_MUST_USE pen_status pen_uri_normalise(struct pen_buf *out, pen_slice path);
  * In place; *len becomes the length.  False: a "%" that no two digits follow; text is spoilt then.
  */
 PEN_MUST_USE bool pen_uri_decode(uint8_t *text, size_t *len);
+/* The name in "scheme://name:port/path", also without a scheme; lies in url.  Not for addresses in
+ * brackets. */
+pen_slice pen_uri_host(pen_slice url);
 
 /* ---- digests ---- */
 
@@ -357,6 +360,7 @@ struct pen_fetch_options {
     uint64_t requests_s, bytes_s; /* asked for a second at most; 0: no limit */
     uint32_t shares;              /* of these limits, each fetcher's being one; 0: 1 */
     int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
+    int64_t resolve_ns;  /* between look-ups of a server that a bucket has moved to; 0: once */
     const char *ca_file; /* NULL: the system's */
 };
 /* bytes_in_flight_max, receive buffers and connections. */
@@ -372,7 +376,12 @@ PEN_MUST_USE pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
                                                bool is_requester_pays, uint32_t *source,
                                                struct pen_err *err);
 /* Where its host is, and whose requests they are; both before the first open, and again whenever
- * they change.  Copied. */
+ * they change.  Copied.
+ *
+ * A server that says by a redirect that the bucket is in another region, or at another server, is
+ * believed: all requests for the bucket go there from then on, signed for it; names are asked for
+ * on other threads.  A host of AWS's own only gives way to that of another region, and TLS never to
+ * plain HTTP.  A request is sent on three times at most. */
 void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
                            const struct pen_fetch_address *addresses, uint32_t count);
 PEN_MUST_USE pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,

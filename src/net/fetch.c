@@ -194,7 +194,9 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
 
 static void source_fini(struct fetch_source *source)
 {
-    http_client_free(source->client);
+    for (uint32_t i = 0; i < source->place_count; i++) {
+        http_client_free(source->places[i].client);
+    }
     explicit_bzero(source->secrets.ptr, source->secrets.cap);
     pen_buf_fini(&source->secrets);
 }
@@ -211,6 +213,7 @@ void pen_fetcher_free(struct pen_fetcher *fetcher)
     for (uint32_t i = 0; fetcher->gets != NULL && i < fetcher->options.slots + FETCH_AHEAD; i++) {
         pen_buf_fini(&fetcher->gets[i].head);
     }
+    pen_resolver_free(fetcher->resolver);
     pen_recv_pool_free(fetcher->recv);
     pen_sigv4_free(fetcher->signer);
     pen_list_xml_free(fetcher->xml);
@@ -239,22 +242,11 @@ pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "more than %u buckets",
                         PEN_FETCH_SOURCES_MAX);
     }
-    char host[HTTP_HOST_MAX * 2];
-    fetch_host_of(endpoint, host);
-    const struct pen_fetch_options *o = &fetcher->options;
-    const struct http_client_options options = {.host = host,
-                                                .is_tls = endpoint->is_tls,
-                                                .files = {.ca = o->ca_file},
-                                                .connections_max = o->window_max,
-                                                .connect_ns = o->connect_ns,
-                                                .first_byte_ns = o->first_byte_ns,
-                                                .stall_ns = o->stall_ns,
-                                                .idle_ns = o->idle_ns};
     struct fetch_source *to = &fetcher->sources[fetcher->source_count];
-    *to = (struct fetch_source){.endpoint = *endpoint, .is_requester_pays = is_requester_pays};
+    *to = (struct fetch_source){.is_requester_pays = is_requester_pays};
     pen_buf_init(&to->secrets,
                  PEN_SIGV4_TOKEN_MAX + PEN_SIGV4_SECRET_MAX + PEN_SIGV4_ACCESS_KEY_MAX);
-    PEN_TRY(http_client_new(fetcher->ring, fetcher->recv, &options, &to->client, err));
+    PEN_TRY(fetch_place_add(fetcher, to, endpoint, err));
     *source = fetcher->source_count++;
     return PEN_OK;
 }
@@ -262,16 +254,8 @@ pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
 void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
                            const struct pen_fetch_address *addresses, uint32_t count)
 {
-    struct http_address list[HTTP_ADDRESSES_MAX];
     PEN_CHECK(source < fetcher->source_count && count > 0);
-    const uint32_t used = count < HTTP_ADDRESSES_MAX ? count : HTTP_ADDRESSES_MAX;
-    memset(list, 0, sizeof(list));
-    for (uint32_t i = 0; i < used; i++) {
-        PEN_CHECK(addresses[i].bytes <= sizeof(addresses[i].at));
-        memcpy(&list[i].at, addresses[i].at, addresses[i].bytes);
-        list[i].bytes = addresses[i].bytes;
-    }
-    http_client_addresses(fetcher->sources[source].client, list, used);
+    fetch_place_addresses(&fetcher->sources[source].places[0], addresses, count);
 }
 
 pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,
@@ -376,7 +360,8 @@ static void object_close(struct pen_fetcher *fetcher, struct fetch_object *objec
     object->is_closed = true;
     for (struct fetch_get *get = object->first; get != NULL; get = get->next) {
         if (get->is_flying) {
-            http_client_cancel(fetcher->sources[object->source].client, &get->exchange);
+            struct fetch_source *source = &fetcher->sources[object->source];
+            http_client_cancel(source->places[get->place].client, &get->exchange);
         } else {
             waiting_remove(fetcher, get);
         }
@@ -394,10 +379,10 @@ void pen_fetcher_close(struct pen_fetcher *fetcher)
 
 /* ---- the turn ---- */
 
-static void answers(struct pen_fetcher *fetcher, struct fetch_source *source)
+static void answers(struct pen_fetcher *fetcher, struct http_client *client)
 {
-    for (struct http_exchange *e = http_client_done(source->client); e != NULL;
-         e = http_client_done(source->client)) {
+    for (struct http_exchange *e = http_client_done(client); e != NULL;
+         e = http_client_done(client)) {
         struct fetch_get *get = e->tag;
         struct fetch_object *object = get->object;
         fetch_get_answer(fetcher, get);
@@ -436,7 +421,8 @@ static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
     while (list != NULL) {
         struct fetch_get *get = list;
         list = get->waiting;
-        const bool is_due = get->retry_ns <= now_ns;
+        struct fetch_source *source = &fetcher->sources[get->object->source];
+        const bool is_due = get->retry_ns <= now_ns && fetch_place_of(source)->has_addresses;
         if (is_due && fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
             has_credit(fetcher) && !get->object->is_failed) {
             fetcher->retry_credit -= fetcher->retry_credit > 0;
@@ -484,9 +470,13 @@ void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     fetcher->now_ns = now_ns;
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
-        http_client_turn(fetcher->sources[i].client, now_ns);
-        answers(fetcher, &fetcher->sources[i]);
+        struct fetch_source *source = &fetcher->sources[i];
+        for (uint32_t at = 0; at < source->place_count; at++) {
+            http_client_turn(source->places[at].client, now_ns);
+            answers(fetcher, source->places[at].client);
+        }
     }
+    fetch_place_turn(fetcher, now_ns);
     fetch_window_turn(&fetcher->window, now_ns);
     if (!fetcher->is_cancelled) {
         retries(fetcher, now_ns);
@@ -521,8 +511,11 @@ bool pen_fetcher_cancel(struct pen_fetcher *fetcher)
     while (pen_fetcher_drop(fetcher, &tag)) {
     }
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
-        is_done &= http_client_close(fetcher->sources[i].client);
-        answers(fetcher, &fetcher->sources[i]);
+        struct fetch_source *source = &fetcher->sources[i];
+        for (uint32_t at = 0; at < source->place_count; at++) {
+            is_done &= http_client_close(source->places[at].client);
+            answers(fetcher, source->places[at].client);
+        }
     }
     return is_done && fetcher->open == 0;
 }
@@ -532,7 +525,10 @@ struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher
     struct pen_fetch_counters counters = fetcher->counters;
     counters.window = fetcher->window.size;
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
-        counters.connects += http_client_counters(fetcher->sources[i].client).connects;
+        const struct fetch_source *source = &fetcher->sources[i];
+        for (uint32_t at = 0; at < source->place_count; at++) {
+            counters.connects += http_client_counters(source->places[at].client).connects;
+        }
     }
     return counters;
 }

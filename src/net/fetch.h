@@ -3,6 +3,7 @@
  *
  *   fetch.c         objects: open, which request next, front, close
  *   fetch_get.c     one request: its text, what its answer means
+ *   fetch_place.c   where a bucket is: the server that redirects names another
  *   fetch_window.c  how many requests are in flight
  *   fetch_rate.c    how many requests and bytes a second
  */
@@ -16,6 +17,8 @@
 #include "list_xml.h"
 
 #define FETCH_AHEAD 4U                        /* ranges of the front object in flight or waiting */
+#define FETCH_HOPS_MAX 3U                     /* redirects of one request */
+#define FETCH_PLACES_MAX 4U                   /* servers of one bucket that are kept */
 #define FETCH_RETRY_CREDIT 100U               /* retries ahead of good answers */
 #define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
 #define FETCH_HEAD_BYTES_MAX ((size_t)131072) /* of a request: tokens are long */
@@ -50,6 +53,8 @@ struct fetch_get { /* one request, the first or one more range of an object */
     uint64_t offset, want;     /* bytes of the object */
     int64_t retry_ns;
     uint32_t tries;
+    uint32_t hops;         /* redirects that were followed */
+    uint32_t place, moves; /* of its source, when it was sent last */
     bool is_range;
     bool is_flying, is_ready;
 };
@@ -68,9 +73,21 @@ struct fetch_object {
     uint8_t path[1 + PEN_FETCH_KEY_MAX]; /* "/" and the key */
 };
 
-struct fetch_source {
+struct fetch_place { /* a server that has the bucket, or said where it is */
     struct http_client *client;
     struct pen_s3_endpoint endpoint;
+    bool has_addresses;
+    int64_t asked_ns; /* when its name was asked for last, monotonic; 0: never */
+};
+
+struct fetch_source {
+    struct fetch_place places[FETCH_PLACES_MAX]; /* the first is the one that was given */
+    uint32_t place_count;
+    uint32_t place; /* that is asked now */
+    uint32_t moves; /* changes of place or region, ever */
+    bool is_asking;
+    uint32_t asked;         /* the place whose name is being asked for, or was last */
+    struct pen_err unfound; /* why the last name that was asked for has no address */
     bool is_requester_pays;
     struct pen_buf secrets; /* the credentials' bytes */
     struct pen_credentials credentials;
@@ -84,6 +101,7 @@ struct pen_fetcher {
     struct pen_fetch_options options;
     struct fetch_source sources[PEN_FETCH_SOURCES_MAX];
     uint32_t source_count;
+    struct pen_resolver *resolver; /* of places; NULL until a bucket moves */
     struct fetch_object *objects;
     struct fetch_object *free_objects;
     struct fetch_object *begin_first, *begin_last; /* opened, no request yet */
@@ -106,6 +124,31 @@ struct pen_fetcher {
 
 /* The name that the certificate must bear. */
 void fetch_host_of(const struct pen_s3_endpoint *endpoint, char out[HTTP_HOST_MAX * 2]);
+/* ---- fetch_place.c ---- */
+
+/* One more place for a source, with a client of its own.  As http_client_new; PEN_E_LIMIT. */
+PEN_MUST_USE pen_status fetch_place_add(struct pen_fetcher *fetcher, struct fetch_source *source,
+                                        const struct pen_s3_endpoint *endpoint,
+                                        struct pen_err *err);
+static inline struct fetch_place *fetch_place_of(struct fetch_source *source)
+{
+    return &source->places[source->place];
+}
+void fetch_place_addresses(struct fetch_place *place, const struct pen_fetch_address *addresses,
+                           uint32_t count);
+struct fetch_told { /* where a server says the bucket is; what it does not say is empty */
+    pen_slice region;
+    pen_slice location; /* a URL */
+};
+/* The source goes where the answer to get says, unless it has moved since get was sent.  False:
+ * nothing new is told, or get was sent on too often. */
+bool fetch_place_move(struct pen_fetcher *fetcher, struct fetch_get *get,
+                      const struct fetch_told *told);
+/* Once a turn: addresses of places are asked for, and taken. */
+void fetch_place_turn(struct pen_fetcher *fetcher, int64_t now_ns);
+
+/* ---- fetch_get.c ---- */
+
 #define FETCH_EXTRA_MAX 3U
 /* The head of a GET that was signed, in place of what out held.  What out fails with. */
 PEN_MUST_USE pen_status fetch_head_write(struct pen_buf *out, const struct pen_sigv4_signed *s,

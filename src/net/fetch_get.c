@@ -49,7 +49,8 @@ static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *ge
                                struct pen_err *err)
 {
     const struct fetch_object *object = get->object;
-    const struct fetch_source *source = &fetcher->sources[object->source];
+    struct fetch_source *source = &fetcher->sources[object->source];
+    const struct pen_s3_endpoint *endpoint = &fetch_place_of(source)->endpoint;
     char range[64];
     char match[PEN_FETCH_ETAG_MAX + 3];
     struct pen_pair extra[FETCH_EXTRA_MAX];
@@ -72,12 +73,12 @@ static pen_status request_sign(struct pen_fetcher *fetcher, struct fetch_get *ge
     const struct pen_sigv4_request request = {
         .credentials = &source->credentials,
         .time_ns = pen_clock_wall_ns() + fetcher->counters.skew_ns,
-        .region = pen_slice_str(source->endpoint.region),
+        .region = pen_slice_str(endpoint->region),
         .service = PEN_SLICE_LIT("s3"),
         .method = PEN_SLICE_LIT("GET"),
-        .host = pen_slice_str(source->endpoint.authority),
-        .bucket = pen_slice_str(source->endpoint.bucket),
-        .is_virtual_host = source->endpoint.is_virtual_host,
+        .host = pen_slice_str(endpoint->authority),
+        .bucket = pen_slice_str(endpoint->bucket),
+        .is_virtual_host = endpoint->is_virtual_host,
         .path = {object->path, object->key_len + 1},
         .headers = extra,
         .header_count = count,
@@ -100,9 +101,21 @@ static void object_fail(struct fetch_object *object, const struct pen_err *err)
     }
 }
 
+static void wait_until(struct pen_fetcher *fetcher, struct fetch_get *get, int64_t at_ns)
+{
+    get->retry_ns = at_ns;
+    get->waiting = fetcher->waiting;
+    fetcher->waiting = get;
+}
+
 bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get)
 {
     struct pen_err err = {0};
+    struct fetch_source *source = &fetcher->sources[get->object->source];
+    if (!fetch_place_of(source)->has_addresses) {
+        wait_until(fetcher, get, 0); /* for them: the bucket has just moved */
+        return true;
+    }
     if (request_sign(fetcher, get, &err) != PEN_OK) {
         object_fail(get->object, &err);
         return false;
@@ -114,16 +127,25 @@ bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get)
     fetch_rate_take(&fetcher->requests_rate, 1, fetcher->now_ns);
     fetch_rate_take(&fetcher->bytes_rate, get->want, fetcher->now_ns);
     get->exchange.tag = get;
-    http_client_start(fetcher->sources[get->object->source].client, &get->exchange);
+    get->place = source->place;
+    get->moves = source->moves;
+    http_client_start(fetch_place_of(source)->client, &get->exchange);
     return true;
 }
 
 /* ---- the answer ---- */
 
-enum verdict { VERDICT_READY, VERDICT_AGAIN, VERDICT_AGAIN_NOW, VERDICT_THROTTLED, VERDICT_FAIL };
+enum verdict {
+    VERDICT_READY,
+    VERDICT_AGAIN,
+    VERDICT_AGAIN_NOW,
+    VERDICT_MOVED, /* again at once, where the bucket is now */
+    VERDICT_THROTTLED,
+    VERDICT_FAIL,
+};
 
 struct said { /* what an error document says */
-    pen_slice code, message;
+    pen_slice code, message, region, endpoint;
 };
 
 static struct said error_read(struct pen_fetcher *fetcher, const struct fetch_get *get)
@@ -133,7 +155,8 @@ static struct said error_read(struct pen_fetcher *fetcher, const struct fetch_ge
     if (pen_list_xml_reset(fetcher->xml, NULL) == PEN_OK &&
         pen_list_xml_push(fetcher->xml, body, NULL) == PEN_OK &&
         pen_list_xml_end(fetcher->xml, &page, NULL) == PEN_OK && page.is_error) {
-        return (struct said){page.error.code, page.error.message};
+        return (struct said){page.error.code, page.error.message, page.error.region,
+                             page.error.endpoint};
     }
     return (struct said){0};
 }
@@ -229,7 +252,7 @@ static enum verdict skewed(struct pen_fetcher *fetcher, const struct fetch_get *
                            const struct said *said, struct pen_err *err)
 {
     const struct http_exchange *e = &get->exchange;
-    if (!e->has_date || get->tries > 2) {
+    if (!e->has_date || get->tries - get->hops > 2) {
         return fail(get, said, PEN_E_DENIED, "is the clock of this host right?", err);
     }
     fetcher->counters.skew_ns = e->date_ns - pen_clock_wall_ns();
@@ -253,9 +276,46 @@ static enum verdict judge_denied(struct pen_fetcher *fetcher, const struct fetch
     return fail(get, said, PEN_E_DENIED, "", err);
 }
 
-static enum verdict judge_bad_request(const struct fetch_get *get, const struct said *said,
-                                      struct pen_err *err)
+/* The header, the document or the address that it names tell the region: listings have it so too.
+ * The place is told by the address. */
+static struct fetch_told told_by(const struct fetch_get *get, const struct said *said)
 {
+    const struct http_exchange *e = &get->exchange;
+    struct fetch_told told = {.region = pen_slice_str(e->region),
+                              .location = pen_slice_str(e->location)};
+    if (told.region.len == 0) {
+        told.region = pen_slice_trim(said->region);
+    }
+    if (told.region.len == 0 &&
+        !pen_s3_region_of_host(pen_slice_trim(said->endpoint), &told.region) &&
+        !pen_s3_region_of_host(pen_uri_host(told.location), &told.region)) {
+        told.region = (pen_slice){NULL, 0};
+    }
+    return told;
+}
+
+static enum verdict judge_moved(struct pen_fetcher *fetcher, struct fetch_get *get,
+                                const struct said *said, struct pen_err *err)
+{
+    const struct fetch_told told = told_by(get, said);
+    const struct fetch_source *source = &fetcher->sources[get->object->source];
+    const char *hint = get->hops == FETCH_HOPS_MAX && source->unfound.status != PEN_OK
+                           ? source->unfound.text
+                       : get->hops == FETCH_HOPS_MAX ? "it was sent on too often"
+                       : told.region.len > 0         ? "the bucket is in another region"
+                                                     : "the bucket is elsewhere";
+    (void)fail(get, said, PEN_E_IO, hint, err);
+    return fetch_place_move(fetcher, get, &told) ? VERDICT_MOVED : VERDICT_FAIL;
+}
+
+static enum verdict judge_bad_request(struct pen_fetcher *fetcher, struct fetch_get *get,
+                                      const struct said *said, struct pen_err *err)
+{
+    const bool is_elsewhere = is(said->code, "AuthorizationHeaderMalformed") ||
+                              is(said->code, "IllegalLocationConstraintException");
+    if (is_elsewhere && (said->region.len > 0 || get->exchange.region[0] != '\0')) {
+        return judge_moved(fetcher, get, said, err);
+    }
     const bool is_kms = said->code.len >= 4 && memcmp(said->code.ptr, "KMS.", 4) == 0;
     const bool is_throttled = is(said->code, "ThrottlingException") ||
                               is(said->code, "KMS.ThrottlingException") ||
@@ -300,7 +360,7 @@ static enum verdict judge(struct pen_fetcher *fetcher, struct fetch_get *get, st
     const struct said said = error_read(fetcher, get);
     switch (e->status) {
     case 400:
-        return judge_bad_request(get, &said, err);
+        return judge_bad_request(fetcher, get, &said, err);
     case 403:
         return judge_denied(fetcher, get, &said, err);
     case 404:
@@ -312,10 +372,7 @@ static enum verdict judge(struct pen_fetcher *fetcher, struct fetch_get *get, st
     case 301:
     case 307:
     case 308:
-        return fail(get, &said, PEN_E_IO,
-                    e->region[0] != '\0' ? "the bucket is in another region"
-                                         : "the bucket is elsewhere",
-                    err);
+        return judge_moved(fetcher, get, &said, err);
     case 429:
     case 503:
         (void)fail(get, &said, PEN_E_AGAIN, "", err);
@@ -363,15 +420,14 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
         fetcher->counters.throttled++;
         fetch_window_cut(&fetcher->window, now);
     }
-    if (verdict == VERDICT_FAIL || get->tries >= fetcher->options.tries_max ||
-        get->object->is_failed) {
+    const bool is_used_up =
+        get->tries - get->hops >= fetcher->options.tries_max && verdict != VERDICT_MOVED;
+    if (verdict == VERDICT_FAIL || is_used_up || get->object->is_failed) {
         object_fail(get->object, &err);
         return;
     }
     fetcher->counters.retries++;
-    const bool is_at_once = verdict == VERDICT_AGAIN_NOW;
+    const bool is_at_once = verdict == VERDICT_AGAIN_NOW || verdict == VERDICT_MOVED;
     const int64_t asked_ns = get->exchange.err.status == PEN_OK ? get->exchange.retry_after_ns : 0;
-    get->retry_ns = is_at_once ? now : now + retry_delay(fetcher, get->tries, asked_ns);
-    get->waiting = fetcher->waiting;
-    fetcher->waiting = get;
+    wait_until(fetcher, get, is_at_once ? now : now + retry_delay(fetcher, get->tries, asked_ns));
 }

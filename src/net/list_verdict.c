@@ -131,18 +131,6 @@ void pen_listing_recall(struct listing *l)
     }
 }
 
-/* The host of "scheme://host:port/path". */
-static pen_slice host_of(pen_slice url)
-{
-    const size_t at = pen_slice_find(url, PEN_SLICE_LIT("://"));
-    pen_slice rest = at == SIZE_MAX ? url : pen_slice_sub(url, at + 3, url.len);
-    size_t len = 0;
-    while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != ':') {
-        len++;
-    }
-    return pen_slice_sub(rest, 0, len);
-}
-
 /* From the header, the document or the address that it names: all servers tell it in one of them.
  */
 static pen_slice region_told(const struct listing *l, const struct answer *a)
@@ -152,8 +140,8 @@ static pen_slice region_told(const struct listing *l, const struct answer *a)
         region = pen_slice_trim(a->error->region);
     }
     if (region.len == 0 &&
-        !pen_s3_region_of_host(host_of(pen_slice_trim(a->error->endpoint)), &region) &&
-        !pen_s3_region_of_host(host_of(header_of(l, "location")), &region)) {
+        !pen_s3_region_of_host(pen_uri_host(pen_slice_trim(a->error->endpoint)), &region) &&
+        !pen_s3_region_of_host(pen_uri_host(header_of(l, "location")), &region)) {
         return (pen_slice){NULL, 0};
     }
     return region;

@@ -91,3 +91,14 @@ bool pen_uri_decode(uint8_t *text, size_t *len)
     *len = to;
     return true;
 }
+
+pen_slice pen_uri_host(pen_slice url)
+{
+    const size_t at = pen_slice_find(url, PEN_SLICE_LIT("://"));
+    const pen_slice rest = at == SIZE_MAX ? url : pen_slice_sub(url, at + 3, url.len);
+    size_t len = 0;
+    while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != ':') {
+        len++;
+    }
+    return pen_slice_sub(rest, 0, len);
+}

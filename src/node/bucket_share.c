@@ -63,6 +63,7 @@ struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
         .first_byte_ns = o->fetch_first_byte_ns,
         .stall_ns = o->fetch_stall_ns,
         .idle_ns = FETCH_IDLE_NS,
+        .resolve_ns = o->resolve_ns,
         .ca_file = o->s3.ca_file};
 }
 

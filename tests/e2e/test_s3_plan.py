@@ -256,6 +256,40 @@ def case_s3_plan_resolved():
         assert len(second.gets()) > 20, second.gets()
 
 
+def case_s3_plan_moved():
+    """A read that is redirected goes to the region, or the server, that it is sent to; once learned, all do."""
+    with FakeS3() as s3, FakeS3() as other:
+        for server in (s3, other):
+            fill(server, day(4), *range(60))
+
+        def signed_for(handler):
+            return handler.headers["Authorization"].split("/")[2]
+
+        def by_region(handler, kind, _name, _turn):
+            if kind != "get" or signed_for(handler) == "eu-central-1":
+                return False
+            handler.error(301, "PermanentRedirect", x_amz_bucket_region="eu-central-1")
+            return True
+
+        def by_address(handler, kind, name, _turn):
+            if kind != "get":
+                return False
+            handler.error(307, "TemporaryRedirect", Location=f"{other.endpoint}/{other.bucket}/{name}")
+            return True
+
+        for fault, out in ((by_region, "region"), (by_address, "address")):
+            s3.forget()
+            s3.fault = fault
+            for shards in (1, 2):
+                got = from_s3(s3, WORK / f"{out}{shards}", "--shards", shards, "--set", "fetch.tries_max=1")
+                assert got["gaps"] == [] and numbers(WORK / f"{out}{shards}") == list(range(60)), got
+        assert sorted(other.gets()) == sorted(2 * list(other.objects)) and other.lists() == [], other.seen
+        # a server that knows no other place: a gap with the reason, as ever
+        s3.fault = lambda handler, kind, _name, _turn: kind == "get" and (handler.error(301, "PermanentRedirect") or True)
+        got = from_s3(s3, WORK / "nowhere", code=7)
+        assert got["objects"]["unreadable"] == 60, got["objects"]
+
+
 def case_s3_plan_stalled():
     """A name server that does not answer any more holds nothing up: the run ends before it does."""
     file, stalled = WORK / "address", WORK / "address.stalled"

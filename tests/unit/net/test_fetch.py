@@ -92,8 +92,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         key = urllib.parse.unquote(self.path.split("/", 2)[2])
-        assert re.match(r"AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/\d{8}/us-east-1/s3/aws4_request, SignedHeaders=",
-                        self.headers["Authorization"]), self.headers["Authorization"]
+        signed = re.match(r"AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/\d{8}/([a-z0-9-]+)/s3/aws4_request, SignedHeaders=",
+                          self.headers["Authorization"])
+        assert signed and self.headers["Host"] == self.server.url[7:], self.headers
+        self.region = signed[1]
+        assert self.server.fault is not None or self.region == "us-east-1", self.region
         with self.server.lock:
             self.server.seen.append(key)
             turn = self.server.seen.count(key)
@@ -255,6 +258,72 @@ def case_what_cannot_be_read_says_why():
                                ("sse-c", "E_DENIED", "(SSE-C): it cannot be read"), ("odd", "E_DENIED", "400 InvalidRequest"), ("gone", "E_NOT_FOUND", "404 NoSuchKey")):
         assert rows[key][0] == status and words in rows[key][3], (key, rows[key])
         assert rows[key][1] == 0 and ("request R1" in rows[key][3]) == (status != "E_CHANGED"), (key, rows[key])
+
+
+def case_a_bucket_of_another_region_is_asked_there():
+    """The header, the document, or the address tells it; few requests learn it, then all are signed for it."""
+    objects = make(60, 5000) | {"large": random.Random(1).randbytes(50000)}
+    for told in ("header", "document", "endpoint", "location", "malformed"):
+        def fault(handler, _key, _turn):
+            if handler.region == "eu-west-1":
+                return False
+            headers = {"header": {"x_amz_bucket_region": "eu-west-1"}, "location": {
+                "Location": "https://bucket.s3-eu-west-1.amazonaws.com/key"}}.get(told, {})
+            more = {"document": "<Region>eu-west-1</Region>", "malformed": "<Region>eu-west-1</Region>",
+                    "endpoint": "<Endpoint>bucket.s3.eu-west-1.amazonaws.com</Endpoint>"}.get(told, "")
+            status, code = {"location": (307, "TemporaryRedirect"), "malformed": (
+                400, "AuthorizationHeaderMalformed")}.get(told, (301, "PermanentRedirect"))
+            handler.answer(status, f"<Error><Code>{code}</Code>{more}</Error>".encode(), **headers)
+            return True
+
+        bucket = Bucket(objects, fault)
+        rows, (requests, retries, *_) = fetch(bucket, listed(objects), 10000, 1 << 20, 64, 1)
+        same(rows, objects)
+        needed = sum(1 for data in objects.values() if data) + 4
+        assert 1 <= retries <= 32 and requests == needed + retries, (told, requests, retries, needed)
+
+
+def case_a_bucket_at_another_server_is_asked_there():
+    objects = make(40, 5000)
+    to = Bucket(objects, lambda *_: False)
+
+    def fault(handler, key, _turn):
+        handler.error(307, "TemporaryRedirect", Location=f"{to.url}/bucket/{urllib.parse.quote(key)}")
+        return True
+
+    rows, (_, retries, *_) = fetch(Bucket({}, fault), listed(objects), 10000, 1 << 20, 64, 1)
+    same(rows, objects)
+    assert 1 <= retries <= 40 and len(to.seen) == sum(1 for data in objects.values() if data), (retries, to.seen)
+
+
+def case_redirects_lead_nowhere_for_ever():
+    """Servers that send a request in circles, to themselves, to no server or to none at all waste it, and no more."""
+    objects = {f"key{n}": b"x" * 10 for n in range(6)}
+    places = []
+
+    def fault(handler, key, _turn):
+        here = int(handler.server.url.rsplit(":", 1)[1])
+        others = [place.url for place in places if place.server_address[1] != here]
+        handler.error(307, "TemporaryRedirect", Location=f"{others[0]}/bucket/{key}")
+        return True
+
+    places.extend((Bucket(objects, fault), Bucket(objects, fault)))
+    rows, _ = fetch(places[0], listed(objects))
+    asked = [places[0].seen.count(key) + places[1].seen.count(key) for key in objects]
+    assert max(asked) <= 4 and {row[0] for row in rows.values()} == {"E_IO"}, (asked, rows)
+    assert "sent on too often" in rows["key0"][3], rows["key0"]
+    for location in ("{url}/bucket/key", "ftp://127.0.0.1/bucket", "/bucket/key", "http://", "http://a b/", "http://" + "a" * 400,
+                     "http://[::1/", "http://127.0.0.1:0/"):
+        bucket = Bucket(objects)
+        bucket.fault = lambda handler, _key, _turn, where=location, url=bucket.url: handler.error(
+            301, "PermanentRedirect", Location=where.format(url=url)) or True
+        rows, (requests, retries, *_) = fetch(bucket, listed(objects))
+        assert (requests, retries) == (6, 0) and {row[0] for row in rows.values()} == {"E_IO"}, (location, rows)
+        assert "elsewhere" in rows["key0"][3], rows["key0"]
+    bucket = Bucket(objects, lambda handler, *_: handler.error(307, "TemporaryRedirect", Location="http://no host.invalid/"
+                                                               .replace(" ", "-")) or True)
+    rows, _ = fetch(bucket, listed(objects))
+    assert {row[0] for row in rows.values()} == {"E_IO"} and "no-host.invalid: " in rows["key0"][3], rows["key0"]
 
 
 def took(*options, objects):

@@ -113,6 +113,20 @@ static void paths_are_normalised(void **state)
     pen_buf_fini(&buf);
 }
 
+static void the_host_of_a_url_is_its_name_alone(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"https://b.s3.eu-west-1.amazonaws.com:443/k:1",
+                                       "b.s3.eu-west-1.amazonaws.com/k",
+                                       "b.s3.eu-west-1.amazonaws.com"};
+    for (size_t i = 0; i < PEN_COUNT(urls); i++) {
+        const pen_slice host = pen_uri_host(pen_slice_str(urls[i]));
+        assert_true(pen_slice_eq(host, PEN_SLICE_LIT("b.s3.eu-west-1.amazonaws.com")));
+    }
+    assert_int_equal(pen_uri_host(PEN_SLICE_LIT("https://")).len, 0);
+    assert_int_equal(pen_uri_host((pen_slice){NULL, 0}).len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +135,7 @@ int main(void)
         cmocka_unit_test(decoding_takes_either_case_and_plus_and_refuses_half_an_escape),
         cmocka_unit_test(encoding_stops_at_the_limit_of_the_buffer),
         cmocka_unit_test(paths_are_normalised),
+        cmocka_unit_test(the_host_of_a_url_is_its_name_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
