@@ -211,11 +211,13 @@ struct pen_state_options {
     const struct pen_state_rule *rules; /* borrowed for the state's life */
     uint32_t rule_count;
     uint32_t samples_first, samples_last; /* events kept for a signal: 10 and 10 */
+    /* Of open signals, windows, what they keep and new values together; what the log is read with
+     * and what waits for its cut are apart.  Beyond, the larger of signals and windows gives. */
     uint64_t memory_bytes_max;
     uint32_t groups_max;        /* of a rule and partition; the one that was longest idle goes */
     uint32_t window_events_max; /* of a group; the oldest goes */
     uint32_t values_max;        /* distinct values of a group and query; more are not counted */
-    uint32_t new_values_max;    /* learned by a rule on this shard */
+    uint32_t new_values_max;    /* learned by a rule in a partition */
     /* What the log no longer holds: observations of a release time before log_from_ns are released
      * then and are late. */
     bool is_log_cut;

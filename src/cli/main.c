@@ -27,7 +27,7 @@ static const char help[] =
     "  penstock version                        version, commit, CPU features, libraries\n"
     "\n"
     "penstock COMMAND --help tells the options of a command.  Reserved, and not built yet:\n"
-    "follow, rules diff.\n";
+    "follow.\n";
 
 int cli_fail(const struct pen_err *err)
 {

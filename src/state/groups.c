@@ -162,6 +162,7 @@ static pen_status lists_open(struct groups *g, uint32_t rule)
         return PEN_E_NOMEM;
     }
     g->listed[g->listed_count++] = rule;
+    g->bytes += (PEN_PARTITIONS / g->options->shards + 1) * sizeof(*g->lists[rule]);
     return PEN_OK;
 }
 
@@ -204,16 +205,15 @@ static void sweep(struct groups *g, uint32_t rule, uint32_t partition, int64_t c
     }
 }
 
-/* Groups go, those of one list after the other, until the rest fits. */
-static void shrink(struct groups *g)
+void pen_groups_evict(struct groups *g)
 {
-    while (g->bytes > g->options->memory_bytes_max && g->count > 1) {
-        struct group_list *list = list_next(g);
-        if (list->oldest != NULL && list->oldest != g->current) {
-            group_remove(g, list->oldest);
-            g->evicted++;
-        }
+    PEN_CHECK(g->count > 1);
+    const struct group_list *list = list_next(g);
+    while (list->oldest == NULL || list->oldest == g->current) {
+        list = list_next(g);
     }
+    group_remove(g, list->oldest);
+    g->evicted++;
 }
 
 static pen_status group_new(struct groups *g, const struct state_event *event, struct group **out)
@@ -367,8 +367,6 @@ pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_slice text, i
 void pen_groups_restored(struct groups *g, struct group *group)
 {
     account(g, group);
-    g->current = group;
-    shrink(g);
 }
 
 pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
@@ -384,6 +382,5 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
     const pen_status st = pen_kept_feed(g, group, event, signals);
     account(g, group);
     g->current = group;
-    shrink(g);
     return st;
 }

@@ -11,144 +11,7 @@
  * of n entries of a rule are one with a probability of n^2 / 2^97, and of n^2 / 2^89 when all are
  * of one group: of 10 million one in 10^12.
  */
-#define SEGMENT_SLOTS 4096U
-#define SEGMENT_FULL (SEGMENT_SLOTS / 100U * 85U)
-#define DEPTH_MAX 24U /* 2^24 segments of 3,481 entries */
-
-struct __attribute__((packed)) value_slot {
-    uint64_t hash_low;
-    uint32_t hash_high; /* its last 8 bits are the partition */
-    int64_t seen;       /* INT64_MIN: free */
-};
-_Static_assert(sizeof(struct value_slot) == 20, "there are millions of them");
-struct value_segment {
-    uint32_t count, depth; /* depth: bits of the hash that all its entries share */
-    struct value_slot slots[SEGMENT_SLOTS];
-};
-
-/* The directory goes by the high bits of hash_high, places in a segment by hash_low. */
-static uint32_t directory_place(const struct value_table *t, uint32_t hash_high)
-{
-    return t->depth == 0 ? 0 : hash_high >> (32 - t->depth);
-}
-
-static struct value_slot *slot_of(struct value_segment *s, uint64_t low, uint32_t high)
-{
-    uint32_t at = (uint32_t)low & (SEGMENT_SLOTS - 1);
-    while (s->slots[at].seen != INT64_MIN &&
-           (s->slots[at].hash_low != low || s->slots[at].hash_high != high)) {
-        at = (at + 1) & (SEGMENT_SLOTS - 1);
-    }
-    return &s->slots[at];
-}
-
-static struct value_segment *segment_new(uint32_t depth)
-{
-    struct value_segment *s = malloc(sizeof(*s));
-    if (s != NULL) {
-        s->count = 0;
-        s->depth = depth;
-        for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
-            s->slots[i].seen = INT64_MIN;
-        }
-    }
-    return s;
-}
-
-static void segment_put(struct value_segment *s, const struct value_slot *slot)
-{
-    *slot_of(s, slot->hash_low, slot->hash_high) = *slot;
-    s->count++;
-}
-
-static pen_status directory_double(struct value_table *t)
-{
-    const size_t count = (size_t)1 << t->depth;
-    struct value_segment **bigger = calloc(count * 2, sizeof(struct value_segment *));
-    if (bigger == NULL) {
-        return PEN_E_NOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        bigger[2 * i] = bigger[2 * i + 1] = t->directory[i];
-    }
-    free(t->directory);
-    t->directory = bigger;
-    t->depth++;
-    return PEN_OK;
-}
-
-/* The segment becomes two, by the next bit of the hash. */
-static pen_status segment_split(struct value_table *t, struct value_segment *s)
-{
-    if (s->depth == t->depth) {
-        PEN_TRY(directory_double(t));
-    }
-    struct value_segment *low = segment_new(s->depth + 1);
-    struct value_segment *high = segment_new(s->depth + 1);
-    if (low == NULL || high == NULL) {
-        free(low);
-        free(high);
-        return PEN_E_NOMEM;
-    }
-    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
-        const struct value_slot *slot = &s->slots[i];
-        if (slot->seen != INT64_MIN) {
-            const bool is_high = ((slot->hash_high >> (31 - s->depth)) & 1U) != 0;
-            segment_put(is_high ? high : low, slot);
-        }
-    }
-    for (size_t i = 0; i < (size_t)1 << t->depth; i++) {
-        if (t->directory[i] == s) {
-            const bool is_high = ((i >> (t->depth - 1 - s->depth)) & 1U) != 0;
-            t->directory[i] = is_high ? high : low;
-        }
-    }
-    free(s);
-    return PEN_OK;
-}
-
-/* The entry of the segment that was seen longest ago makes room; the least hash of equals. */
-static void segment_evict(struct value_segment *s)
-{
-    struct value_slot *victim = NULL;
-    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
-        struct value_slot *slot = &s->slots[i];
-        if (slot->seen != INT64_MIN &&
-            (victim == NULL || slot->seen < victim->seen ||
-             (slot->seen == victim->seen && slot->hash_low < victim->hash_low))) {
-            victim = slot;
-        }
-    }
-    PEN_CHECK(victim != NULL);
-    const uint32_t mask = SEGMENT_SLOTS - 1;
-    uint32_t hole = (uint32_t)(victim - s->slots);
-    s->slots[hole].seen = INT64_MIN;
-    s->count--;
-    for (uint32_t at = (hole + 1) & mask; s->slots[at].seen != INT64_MIN; at = (at + 1) & mask) {
-        const uint32_t home = (uint32_t)s->slots[at].hash_low & mask;
-        if (((at - home) & mask) >= ((at - hole) & mask)) {
-            s->slots[hole] = s->slots[at];
-            s->slots[at].seen = INT64_MIN;
-            hole = at;
-        }
-    }
-}
-
-static pen_status table_start(struct value_table *t)
-{
-    if (t->directory != NULL) {
-        return PEN_OK;
-    }
-    t->directory = calloc(1, sizeof(struct value_segment *));
-    struct value_segment *first = t->directory == NULL ? NULL : segment_new(0);
-    if (first == NULL) {
-        free(t->directory);
-        t->directory = NULL;
-        return PEN_E_NOMEM;
-    }
-    t->directory[0] = first;
-    return PEN_OK;
-}
+#define MEMORY_PARTS 2U /* of the memory of the state one is theirs */
 
 /* ---- values ---- */
 
@@ -156,39 +19,26 @@ pen_status pen_new_values_init(struct new_values *v, const struct pen_state_opti
 {
     *v = (struct new_values){.options = o};
     pen_buf_init(&v->scratch, (size_t)4 * PEN_OBSERVATION_KEY_MAX);
-    v->tables = calloc((size_t)o->rule_count + 1, sizeof(*v->tables));
+    v->tables = calloc((size_t)o->rule_count + 1, sizeof(struct value_table *));
     return v->tables == NULL ? PEN_E_NOMEM : pen_value_groups_init(&v->groups, o);
+}
+
+static uint32_t tables_of_rule(const struct new_values *v)
+{
+    return PEN_PARTITIONS / v->options->shards + 1;
 }
 
 void pen_new_values_fini(struct new_values *v)
 {
     for (uint32_t r = 0; v->tables != NULL && r < v->options->rule_count; r++) {
-        struct value_table *t = &v->tables[r];
-        const size_t count = t->directory == NULL ? 0 : (size_t)1 << t->depth;
-        for (size_t i = 0; i < count; i++) {
-            /* Neighbours that share a segment stand side by side. */
-            if (i + 1 == count || t->directory[i] != t->directory[i + 1]) {
-                free(t->directory[i]);
-            }
+        for (uint32_t p = 0; v->tables[r] != NULL && p < tables_of_rule(v); p++) {
+            pen_value_table_fini(&v->tables[r][p]);
         }
-        free(t->directory);
+        free(v->tables[r]);
     }
     free(v->tables);
     pen_value_groups_fini(&v->groups);
     pen_buf_fini(&v->scratch);
-}
-
-/* Makes room in the segment of a hash. */
-static pen_status make_room(struct new_values *v, struct value_table *t, struct value_segment *s)
-{
-    if (t->count < v->options->new_values_max && s->depth < DEPTH_MAX) {
-        return segment_split(t, s);
-    }
-    segment_evict(s);
-    v->evicted++;
-    v->count--;
-    t->count--;
-    return PEN_OK;
 }
 
 pen_status pen_new_value_hash(struct pen_buf *scratch, const struct new_value_of *of,
@@ -205,29 +55,41 @@ pen_status pen_new_value_hash(struct pen_buf *scratch, const struct new_value_of
     return PEN_OK;
 }
 
-/* The slot of a hash in the table; *is_new: it was not there, and the caller says when it was seen.
- */
-static pen_status entry(struct new_values *v, struct value_table *t, struct new_value_hash hash,
+static pen_status tables_open(struct new_values *v, uint32_t rule)
+{
+    if (v->tables[rule] != NULL) {
+        return PEN_OK;
+    }
+    v->tables[rule] = calloc(tables_of_rule(v), sizeof(struct value_table));
+    v->bytes += tables_of_rule(v) * sizeof(struct value_table);
+    return v->tables[rule] == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
+/* Of a rule whose tables are open. */
+static struct value_table *table_of(const struct new_values *v, uint32_t rule, uint32_t high)
+{
+    return &v->tables[rule][high % PEN_PARTITIONS / v->options->shards];
+}
+
+/* The slot of a hash; *is_new: it was not there, and the caller says when it was seen. */
+static pen_status entry(struct new_values *v, uint32_t rule, struct new_value_hash hash,
                         struct value_slot **out, bool *is_new)
 {
-    PEN_TRY(table_start(t));
-    struct value_segment *s = t->directory[directory_place(t, hash.high)];
-    struct value_slot *slot = slot_of(s, hash.low, hash.high);
-    *is_new = slot->seen == INT64_MIN;
-    while (*is_new && s->count >= SEGMENT_FULL) {
-        PEN_TRY(make_room(v, t, s));
-        s = t->directory[directory_place(t, hash.high)];
-        slot = slot_of(s, hash.low, hash.high);
+    PEN_TRY(tables_open(v, rule));
+    struct value_table *t = table_of(v, rule, hash.high);
+    *out = pen_value_table_find(t, &hash);
+    *is_new = *out == NULL;
+    if (!*is_new) {
+        return PEN_OK;
     }
-    if (*is_new) {
-        slot->hash_low = hash.low;
-        slot->hash_high = hash.high;
-        s->count++;
-        t->count++;
-        v->count++;
-    }
-    *out = slot;
-    return PEN_OK;
+    const struct value_limits limits = {.count_max = v->options->new_values_max,
+                                        .has_memory = v->bytes + v->groups.bytes <=
+                                                      v->options->memory_bytes_max / MEMORY_PARTS};
+    const struct value_table before = *t;
+    const pen_status st = pen_value_table_put(t, &hash, &limits, out, &v->evicted);
+    v->count += t->count - before.count;
+    v->bytes += t->bytes - before.bytes;
+    return st;
 }
 
 /* The group has one more value. */
@@ -253,7 +115,7 @@ static pen_status learn(struct new_values *v, const struct pen_observation *o,
     struct value_slot *slot = NULL;
     bool is_new = false;
     PEN_TRY(pen_new_value_hash(&v->scratch, of, value, &hash));
-    PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
+    PEN_TRY(entry(v, o->rule, hash, &slot, &is_new));
     const int64_t before = is_new ? INT64_MIN : slot->seen;
     *is_news = is_new || o->time_ns > pen_state_add(before, forget);
     slot->seen = o->time_ns > before ? o->time_ns : before;
@@ -277,7 +139,7 @@ static pen_status clock_of(struct new_values *v, const struct pen_observation *o
     bool is_new = false;
     of.mark = NEW_VALUE_GROUP;
     PEN_TRY(pen_new_value_hash(&v->scratch, &of, (pen_slice){0}, &hash));
-    PEN_TRY(entry(v, &v->tables[o->rule], hash, &slot, &is_new));
+    PEN_TRY(entry(v, o->rule, hash, &slot, &is_new));
     PEN_TRY(is_new ? pen_value_groups_add(&v->groups, o->rule, &hash, of.group) : PEN_OK);
     if (is_new) {
         slot->seen = o->time_ns;
@@ -333,27 +195,29 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
 
 /* ---- in a snapshot ---- */
 
-static void save_segment(const struct value_segment *s, uint32_t rule, struct snapshot_writer *w)
+static void save_table(const struct value_table *t, uint32_t rule, struct snapshot_writer *w)
 {
-    if (s->count == 0) {
-        return;
-    }
-    snapshot_begin(w, SNAPSHOT_VALUES, rule, SNAPSHOT_MIXED);
-    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++) {
-        if (s->slots[i].seen != INT64_MIN) {
-            snapshot_add(w, &s->slots[i], sizeof(s->slots[i]));
+    size_t at = 0;
+    const struct value_segment *s = pen_value_table_next(t, &at);
+    for (; s != NULL; s = pen_value_table_next(t, &at)) {
+        if (s->count > 0) {
+            snapshot_begin(w, SNAPSHOT_VALUES, rule, SNAPSHOT_MIXED);
+            snapshot_add(w, s->slots, s->count * sizeof(s->slots[0]));
+            snapshot_end(w);
         }
     }
-    snapshot_end(w);
 }
 
 static void save_group(const struct new_values *v, const struct value_group *group,
                        struct snapshot_writer *w)
 {
-    const struct value_table *t = &v->tables[group->rule];
+    const struct new_value_hash hash = {.low = group->low, .high = group->high};
     const struct value_slot *slot =
-        slot_of(t->directory[directory_place(t, group->high)], group->low, group->high);
-    const struct value_group_saved saved = {.values = group->values, .since = slot->seen};
+        v->tables[group->rule] == NULL
+            ? NULL
+            : pen_value_table_find(table_of(v, group->rule, group->high), &hash);
+    const struct value_group_saved saved = {.values = group->values,
+                                            .since = slot == NULL ? INT64_MIN : slot->seen};
     snapshot_begin(w, SNAPSHOT_VALUE_GROUP, group->rule, group->high % PEN_PARTITIONS);
     snapshot_add(w, &saved, sizeof(saved));
     snapshot_add_text(w, (pen_slice){group->text, group->text_len});
@@ -368,12 +232,8 @@ void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w)
         }
     }
     for (uint32_t r = 0; r < v->options->rule_count; r++) {
-        const struct value_table *t = &v->tables[r];
-        const size_t count = t->directory == NULL ? 0 : (size_t)1 << t->depth;
-        for (size_t i = 0; i < count; i++) {
-            if (i + 1 == count || t->directory[i] != t->directory[i + 1]) {
-                save_segment(t->directory[i], r, w);
-            }
+        for (uint32_t p = 0; v->tables[r] != NULL && p < tables_of_rule(v); p++) {
+            save_table(&v->tables[r][p], r, w);
         }
     }
 }
@@ -422,7 +282,7 @@ pen_status pen_new_values_load(struct new_values *v, struct snapshot_record *r)
         if (saved.partition % v->options->shards != v->options->shard) {
             continue;
         }
-        PEN_TRY(entry(v, &v->tables[r->rule], saved.hash, &slot, &is_new));
+        PEN_TRY(entry(v, r->rule, saved.hash, &slot, &is_new));
         if (!is_new || saved.seen_ns == INT64_MIN) {
             return PEN_E_CORRUPT;
         }
@@ -437,8 +297,8 @@ bool pen_new_value_get(struct snapshot_record *r, struct new_value_saved *out)
     if (!snapshot_get(r, &slot, sizeof(slot))) {
         return false;
     }
-    *out = (struct new_value_saved){.hash = {.low = slot.hash_low, .high = slot.hash_high},
-                                    .partition = slot.hash_high % PEN_PARTITIONS,
+    *out = (struct new_value_saved){.hash = {.low = slot.low, .high = slot.high},
+                                    .partition = slot.high % PEN_PARTITIONS,
                                     .seen_ns = slot.seen};
     return true;
 }

@@ -103,6 +103,7 @@ static pen_status table_grow(struct signals *s)
     }
     free(s->slots);
     s->slots = slots;
+    s->bytes += (count - s->slot_count) * 2 * sizeof(struct open_signal *);
     s->slot_count = count;
     return PEN_OK;
 }
@@ -546,6 +547,7 @@ static pen_status mark_dirty(struct signals *s, struct open_signal *sig)
             return PEN_E_NOMEM;
         }
         s->dirty = dirty;
+        s->bytes += (cap - s->dirty_cap) * sizeof(struct open_signal *);
         s->dirty_cap = cap;
     }
     sig->dirty_at = s->dirty_count;
@@ -592,12 +594,20 @@ static pen_status clock_move(struct signals *s, const struct pen_observation *o)
     return PEN_OK;
 }
 
+pen_status pen_state_signals_evict(struct signals *s)
+{
+    PEN_CHECK(s->count > 0);
+    s->evicted++;
+    return close_signal(s, soonest(s));
+}
+
+/* While they are the larger part of what is too much. */
 static pen_status shrink(struct signals *s)
 {
     pen_status status = PEN_OK;
-    while (status == PEN_OK && s->bytes > s->bytes_max && s->count > 1) {
-        s->evicted++;
-        status = close_signal(s, soonest(s));
+    while (status == PEN_OK && state_memory_is_over(&s->memory) && s->count > 1 &&
+           s->bytes >= *s->memory.groups) {
+        status = pen_state_signals_evict(s);
     }
     return status;
 }
@@ -762,7 +772,6 @@ pen_status pen_state_signals_init(struct signals *s, const struct pen_state_opti
     *s = (struct signals){.rules = o->rules,
                           .samples_first = o->samples_first,
                           .samples_last = o->samples_last,
-                          .bytes_max = o->memory_bytes_max,
                           .clock = INT64_MIN,
                           .has_begin = o->has_begin,
                           .begin = o->begin_ns,

@@ -80,6 +80,11 @@ static pen_status released_init(struct pen_state *s)
     for (size_t i = 0; i < PEN_COUNT(parts); i++) {
         PEN_TRY(parts[i]);
     }
+    s->signals.memory = (struct state_memory){.max = s->options.memory_bytes_max,
+                                              .signals = &s->signals.bytes,
+                                              .groups = &s->groups.bytes,
+                                              .values = &s->new_values.bytes,
+                                              .names = &s->new_values.groups.bytes};
     s->is_anew = calloc((size_t)s->options.rule_count + 1, sizeof(*s->is_anew));
     return s->is_anew == NULL ? PEN_E_NOMEM : PEN_OK;
 }
@@ -396,14 +401,34 @@ static pen_status is_duplicate(struct pen_state *s, const struct pen_observation
     return pen_buf_add(&s->last_key, o->group);
 }
 
+/* ---- memory ---- */
+
+/* The larger of signals and groups gives; new values have their half and no more. */
+static pen_status room_make(struct pen_state *s)
+{
+    pen_status st = PEN_OK;
+    while (st == PEN_OK && state_memory_is_over(&s->signals.memory) &&
+           (s->groups.count > 1 || s->signals.count > 1)) {
+        const bool is_of_groups =
+            s->signals.count <= 1 || (s->groups.count > 1 && s->groups.bytes > s->signals.bytes);
+        if (is_of_groups) {
+            pen_groups_evict(&s->groups);
+        } else {
+            st = pen_state_signals_evict(&s->signals);
+        }
+    }
+    return st;
+}
+
 /* ---- the observations of an event ---- */
 
 static pen_status event_feed(struct pen_state *s, struct state_event *event)
 {
     event->hash = pen_state_group_hash(&event->o);
-    return s->options.rules[event->o.rule].method == PEN_METHOD_NEW_VALUE
-               ? pen_new_values_feed(&s->new_values, event, &s->signals)
-               : pen_groups_feed(&s->groups, event, &s->signals);
+    PEN_TRY(s->options.rules[event->o.rule].method == PEN_METHOD_NEW_VALUE
+                ? pen_new_values_feed(&s->new_values, event, &s->signals)
+                : pen_groups_feed(&s->groups, event, &s->signals));
+    return room_make(s);
 }
 
 static pen_status gathered_feed(struct pen_state *s)
@@ -500,9 +525,11 @@ static pen_status feed_single(struct pen_state *s, const struct pen_observation 
     if (is_same) {
         return PEN_OK;
     }
-    return s->options.rules[o->rule].method == PEN_METHOD_MATCH
-               ? pen_state_signals_feed(&s->signals, o)
-               : event_feed(s, &event);
+    if (s->options.rules[o->rule].method != PEN_METHOD_MATCH) {
+        return event_feed(s, &event);
+    }
+    PEN_TRY(pen_state_signals_feed(&s->signals, o));
+    return room_make(s);
 }
 
 static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,

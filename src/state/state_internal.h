@@ -142,6 +142,18 @@ PEN_MUST_USE pen_status pen_state_merge_take(struct merge *m, int fd, struct pen
 const struct pen_observation *pen_state_merge_top(const struct merge *m);
 PEN_MUST_USE pen_status pen_state_merge_next(struct merge *m, struct pen_err *err);
 
+/* ---- memory ---- */
+
+/* What a state keeps, and how much of it there may be together. */
+struct state_memory {
+    uint64_t max;
+    const uint64_t *signals, *groups, *values, *names; /* bytes */
+};
+static inline bool state_memory_is_over(const struct state_memory *m)
+{
+    return *m->signals + *m->groups + *m->values + *m->names > m->max;
+}
+
 /* ---- texts ---- */
 
 struct text { /* owned bytes */
@@ -206,7 +218,8 @@ struct signals {
     uint32_t samples_first, samples_last;
     bool has_begin;
     int64_t begin, tell_from; /* of the options; tell_from INT64_MIN: all is in the range */
-    uint64_t bytes, bytes_max;
+    struct state_memory memory;
+    uint64_t bytes;             /* of all, its tables too */
     int64_t clock;              /* largest event time fed */
     struct open_signal **slots; /* open addressing by hash, a power of two */
     size_t slot_count, count;
@@ -259,6 +272,8 @@ PEN_MUST_USE pen_status pen_state_signals_hit(struct signals *s, const struct st
                                               const struct state_hit *hit);
 /* And for one that queries counted, but no case is true. */
 PEN_MUST_USE pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event);
+/* Closes the signal that would end first; there is one. */
+PEN_MUST_USE pen_status pen_state_signals_evict(struct signals *s);
 /* Closes every signal that no observation with release time >= clock can continue. */
 PEN_MUST_USE pen_status pen_state_signals_expire(struct signals *s, int64_t clock);
 /* Closes every signal whose bounds lie at or before end: nothing more will come. */
@@ -469,6 +484,9 @@ void pen_groups_fini(struct groups *g);
 /* One event of a rule that counts or looks at ways; tells signals. */
 PEN_MUST_USE pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
                                         struct signals *signals);
+/* The group of the next list in turn that was longest idle goes, not the one of the last event;
+ * there are two at least. */
+void pen_groups_evict(struct groups *g);
 
 /* A group of a snapshot, newer than all of its list: PEN_E_CORRUPT when there is such a one, or it
  * is not this state's.  Its window and samples are filled then, and restored says that they are. */
@@ -536,17 +554,44 @@ struct value_group *pen_value_groups_find(const struct value_groups *g, uint32_t
 PEN_MUST_USE pen_status pen_value_groups_add(struct value_groups *g, uint32_t rule,
                                              const struct new_value_hash *hash, pen_slice text);
 
-struct value_segment;
-struct value_table { /* extendible hashing: directory of segments */
+/* ---- value_table.c: entries of a rule and a partition ---- */
+
+struct __attribute__((packed)) value_slot {
+    uint64_t low;
+    uint32_t high;
+    int64_t seen;
+};
+struct value_segment {
+    uint32_t count, cap, depth; /* depth: bits of the hash that all its entries share */
+    struct value_slot slots[];  /* sorted by hash */
+};
+struct value_table {
     struct value_segment **directory;
     uint32_t depth; /* directory has 2^depth entries */
-    uint64_t count;
+    uint64_t count, bytes;
 };
+struct value_limits {
+    uint64_t count_max;
+    bool has_memory; /* it may take more than it has */
+};
+struct value_slot *pen_value_table_find(const struct value_table *t,
+                                        const struct new_value_hash *hash);
+/* Adds a hash that is not in the table, the caller says when it was seen; beyond the limits the
+ * entry of its segment goes that was not seen for longest.  *out is good until the next put. */
+PEN_MUST_USE pen_status pen_value_table_put(struct value_table *t,
+                                            const struct new_value_hash *hash,
+                                            const struct value_limits *limits,
+                                            struct value_slot **out, uint64_t *evicted);
+/* Each segment once, *at from 0 on; NULL at the end. */
+struct value_segment *pen_value_table_next(const struct value_table *t, size_t *at);
+void pen_value_table_fini(struct value_table *t);
+
 struct new_values {
     const struct pen_state_options *options;
-    struct value_table *tables; /* by rule */
+    struct value_table **tables; /* by rule: one for each partition; NULL until used */
     struct value_groups groups;
     uint64_t count, evicted;
+    uint64_t bytes; /* of all; at most half of memory_bytes_max, as they never go by themselves */
     struct pen_buf scratch;
 };
 PEN_MUST_USE pen_status pen_new_values_init(struct new_values *v,
