@@ -118,6 +118,13 @@ def observation():
         print(f"observation, {shards} shards: {(a - b) / got['matches'] * 1e6:.2f} us of CPU each, {got['matches']:,} of them (aim 0.3)")
 
 
+def planned(rules, *extra):
+    """MiB that `check` plans for one shard of such a run."""
+    said = subprocess.run([O.penstock, "check", "--json", *(f"--rules={r}" for r in rules), "--set", "shards=1", *extra], stdout=subprocess.PIPE,
+                          check=True, text=True).stdout
+    return json.loads(said)["memory"]["total_bytes"] / 1048576
+
+
 def groups():
     """A group for each event against 1,000 groups, in a window of a minute: 60,000 live at a time."""
     source, config = events()
@@ -128,8 +135,8 @@ def groups():
     (a, got), (b, other), (c, _) = least(runs)
     state = got["state"]
     print(f"groups: {got['matches']:,} groups cost {(a - c) / got['matches'] * 1e6:.2f} us each, 1,000 groups "
-          f"{(b - c) / other['matches'] * 1e6:.2f} us an event: {(a - c) / (b - c):.2f} (aim 2); {got['rss']:.0f} and {other['rss']:.0f} MiB; "
-          f"evicted {state['groups_evicted']}")
+          f"{(b - c) / other['matches'] * 1e6:.2f} us an event: {(a - c) / (b - c):.2f} (aim 2); {got['rss']:.0f} and {other['rss']:.0f} MiB "
+          f"of {planned([many], *config):.0f} planned; evicted {state['groups_evicted']}")
 
 
 def values():
@@ -138,11 +145,12 @@ def values():
     teach = put_rules("teach", [rule("teach", "*", [], condition="", window=0, method="new_value", aggregation="new_value", metrics=["@value"],
                                      options={"newValueOptions": {"learningDuration": 7, "forgetAfter": 28, "learningMethod": "duration"}})])
     none = put_rules("nobody", [rule("nobody", "@user:nobody", ["@id"], window=60)])
-    (a, got), (b, other) = least([lambda: replay(source, [teach], *config, "--set", f"state.new_values_max={O.lines * 2}"),
-                                  lambda: replay(source, [none], *config)])
+    memory = ("--set", f"state.new_values_max={O.lines * 2}", "--set", f"state.bytes_max={max(O.lines * 50 >> 20, 64)}MiB")  # half is theirs
+    (a, got), (b, other) = least([lambda: replay(source, [teach], *config, *memory), lambda: replay(source, [none], *config)])
     learned = got["state_kept"]["new_values"]
     print(f"values: {learned:,} learned, {(a - b) / got['matches'] * 1e6:.2f} us of CPU each; the process takes "
-          f"{(got['rss'] - other['rss']) * 1048576 / max(learned, 1):.1f} bytes more for each (aim 24 in the table)")
+          f"{(got['rss'] - other['rss']) * 1048576 / max(learned, 1):.1f} bytes more for each (aim 24 in the table); {got['rss']:.0f} MiB "
+          f"of {planned([teach], *config, *memory):.0f} planned; evicted {got['state']['new_values_evicted']}")
 
 
 def shards():
