@@ -281,6 +281,14 @@ PEN_MUST_USE pen_status pen_state_signals_end(struct signals *s, int64_t end);
 /* One UPDATED for each signal that got events since the last call. */
 PEN_MUST_USE pen_status pen_state_signals_flush(struct signals *s);
 
+/* signal_table.c: open signals by rule and group, and in a heap by their deadline.  grow: room for
+ * twice as many; put: there is room, and its deadline is set; heap_fix: its deadline has changed.
+ */
+PEN_MUST_USE pen_status signal_table_grow(struct signals *s);
+void signal_table_put(struct signals *s, struct open_signal *sig);
+void signal_table_take(struct signals *s, struct open_signal *sig);
+void signal_heap_fix(struct signals *s, struct open_signal *sig);
+
 /* What a signal is made of, for a snapshot that makes it again.  new: without times, not in the
  * table; NULL: out of memory.  What is added counts in sig->bytes, of sample and set, or in both
  * sig->bytes and s->bytes, of stage. */
