@@ -82,6 +82,15 @@ static void save_history(const struct group *group, struct snapshot_writer *w)
     snapshot_end(w);
 }
 
+static void save_cold(const struct group *group, struct snapshot_writer *w)
+{
+    if (group->cold_ns != INT64_MIN) {
+        snapshot_begin(w, SNAPSHOT_GROUP_COLD, group->rule, group->partition);
+        snapshot_add(w, &group->cold_ns, sizeof(group->cold_ns));
+        snapshot_end(w);
+    }
+}
+
 static void save_group(const struct groups *g, const struct group *group, struct snapshot_writer *w)
 {
     const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
@@ -91,6 +100,7 @@ static void save_group(const struct groups *g, const struct group *group, struct
     snapshot_add(w, &saved, sizeof(saved));
     snapshot_add_text(w, (pen_slice){group->key, group->key_len});
     snapshot_end(w);
+    save_cold(group, w);
     if (has_window) {
         if (group->history != NULL) {
             save_history(group, w);
@@ -307,6 +317,10 @@ pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
         st = load_history(g, group, r);
     } else if (r->kind == SNAPSHOT_GROUP_TRAVEL && !has_window) {
         st = load_travel(group, r);
+    } else if (r->kind == SNAPSHOT_GROUP_COLD) {
+        const bool is_whole =
+            snapshot_get(r, &group->cold_ns, sizeof(group->cold_ns)) && r->rest.len == 0;
+        st = is_whole ? PEN_OK : PEN_E_CORRUPT;
     } else if (r->kind != SNAPSHOT_GROUP_SAMPLE) {
         st = PEN_E_CORRUPT;
     } else {

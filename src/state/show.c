@@ -143,7 +143,7 @@ static pen_status group_more(struct showing *s, struct snapshot_record *r)
     if (!s->has_group) {
         return PEN_E_CORRUPT;
     }
-    if (r->kind == SNAPSHOT_GROUP_SAMPLE) {
+    if (r->kind == SNAPSHOT_GROUP_SAMPLE || r->kind == SNAPSHOT_GROUP_COLD) {
         return PEN_OK;
     }
     if (r->kind == SNAPSHOT_GROUP_EVENTS) {
@@ -277,6 +277,7 @@ static pen_status record_show(struct showing *s, struct snapshot_record *r)
     case SNAPSHOT_GROUP_SAMPLE:
     case SNAPSHOT_GROUP_TRAVEL:
     case SNAPSHOT_GROUP_HISTORY:
+    case SNAPSHOT_GROUP_COLD:
         return group_more(s, r);
     case SNAPSHOT_VALUE_GROUP:
         return value_group(s, r);

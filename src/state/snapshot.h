@@ -29,6 +29,7 @@ enum snapshot_kind { /* on disk: never given another number */
                      SNAPSHOT_GROUP_HISTORY = 11, /* of the group before it, before its events */
                      SNAPSHOT_GROUP_TRAVEL = 10,  /* of the group before it, as its events */
                      SNAPSHOT_VALUE_GROUP = 12,   /* a named group of a new-value rule */
+                     SNAPSHOT_GROUP_COLD = 13,    /* of the group before it: its last cold event */
 };
 
 struct snapshot_head { /* first bytes of a snapshot, little endian as the machine */

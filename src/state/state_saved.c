@@ -212,6 +212,7 @@ static pen_status load_part(struct pen_state *s, struct snapshot_record *r)
     case SNAPSHOT_GROUP_SAMPLE:
     case SNAPSHOT_GROUP_TRAVEL:
     case SNAPSHOT_GROUP_HISTORY:
+    case SNAPSHOT_GROUP_COLD:
         return pen_groups_load(&s->groups, r);
     case SNAPSHOT_VALUES:
     case SNAPSHOT_VALUE_GROUP:

@@ -540,6 +540,53 @@ static void where_the_log_is_gone_an_observation_is_late(void **unused)
     node_fini(&n);
 }
 
+static pen_status note_cold(void *ctx, enum pen_signal_change change, const struct pen_signal *s)
+{
+    uint32_t *cold = ctx;
+    *cold += change == PEN_SIGNAL_OPENED && s->cold;
+    return PEN_OK;
+}
+
+/* Four events of a group open a signal of rule 1; the first is a signal that is cold. */
+static void append_fourth(struct node *n, uint64_t epoch, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "c%u", i);
+        const struct pen_observation o = {.rule = 1,
+                                          .rule_id = n->rules[1].id,
+                                          .time_ns = (int64_t)i * 10 * S,
+                                          .promise_ns = INT64_MIN,
+                                          .event_id = pen_slice_str(id),
+                                          .group = PEN_SLICE_LIT("{}"),
+                                          .is_cold = i == 0};
+        assert_int_equal(pen_state_append(n->states[0], epoch, &o, NULL), PEN_OK);
+    }
+}
+
+static void that_an_event_of_a_window_is_cold_is_kept(void **unused)
+{
+    (void)unused;
+    struct node n;
+    uint32_t cold = 0;
+    bool more = true;
+    node_init(&n, 1);
+    node_open(&n);
+    append_fourth(&n, 1, 0, 3);
+    commit(&n, 1, 25 * S);
+    snapshot(&n, 1);
+    node_close(&n);
+    node_open(&n);
+    append_fourth(&n, 2, 3, 4);
+    commit(&n, 2, 25 * S);
+    while (more) {
+        assert_int_equal(
+            pen_state_release(n.states[0], INT64_MAX, 100, note_cold, &cold, &more, NULL), PEN_OK);
+    }
+    assert_int_equal(cold, 1);
+    node_fini(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +597,7 @@ int main(void)
         cmocka_unit_test(a_changed_rule_begins_anew_with_the_log_that_is_left),
         cmocka_unit_test(an_observation_before_the_position_asks_for_an_older_start),
         cmocka_unit_test(where_the_log_is_gone_an_observation_is_late),
+        cmocka_unit_test(that_an_event_of_a_window_is_cold_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
