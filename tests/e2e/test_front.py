@@ -428,11 +428,10 @@ def case_help():
 def case_reserved():
     """What is not built says so, what does not exist is named, both with exit 2."""
     top = run("--help").stdout.decode()
-    for command in (("follow",), ("state", "show", "x"), ("rules", "diff")):
-        assert "not built yet" in words(*command), command
-        assert " ".join(command[:2 if command[0] in ("rules", "types") else 1]) in top, command
+    assert "not built yet" in words("follow") and "not built yet:\nfollow.\n" in top
     assert "not built yet" in words("check", "--aws")
-    for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("sink", "x"), ("signals", "x"), ("dead-letters", "x"), ("x",)):
+    for command in (("bench", "x"), ("rules", "x"), ("types", "x"), ("sink", "x"), ("signals", "x"), ("state", "x"),
+                    ("dead-letters", "x"), ("x",)):
         text = words(*command)
         assert f"no command `{' '.join(command)}`" in text and text.count("\n") == 1, text
     for command, told in ((("bench", "generate"), "--out DIR"), (("bench", "generate", "--shape", "x"), "`--shape x`"),
