@@ -49,6 +49,10 @@ bool pen_match_timepart(pen_slice text, enum pen_part part, uint32_t *value);
 /* text.c: pieces against the whole text; or as a phrase between word boundaries. */
 bool pen_match_pieces(const struct pen_piece *pieces, uint32_t count, bool is_cased,
                       pen_slice text);
+/* plain.c: the same by comparing bytes, where that is right: texts of ASCII and runs.  False: it is
+ * not, and *verdict is untouched. */
+bool pen_match_plain(const struct pen_piece *pieces, uint32_t count, bool is_cased, pen_slice text,
+                     bool *verdict);
 bool pen_match_words(const struct pen_piece *pieces, uint32_t count, pen_slice text);
 bool pen_match_is_ascii(pen_slice text);
 /* Appends text with every code point folded. */

@@ -101,7 +101,9 @@ static bool glob_from(const struct glob *glob, pen_slice text, size_t start)
 bool pen_match_pieces(const struct pen_piece *pieces, uint32_t count, bool is_cased, pen_slice text)
 {
     const struct glob glob = {.pieces = pieces, .count = count, .is_cased = is_cased};
-    return glob_from(&glob, text, 0);
+    bool verdict = false;
+    return pen_match_plain(pieces, count, is_cased, text, &verdict) ? verdict
+                                                                    : glob_from(&glob, text, 0);
 }
 
 bool pen_match_words(const struct pen_piece *pieces, uint32_t count, pen_slice text)
