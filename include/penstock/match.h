@@ -4,10 +4,12 @@
  *
  * A front end (Sigma, Datadog search) builds expression trees; pen_engine compiles all trees of one
  * log type: equality by hash look-up, substrings, wildcards and regexes in one Hyperscan database
- * scanned once a record, candidates confirmed exactly (PCRE2 for regexes).  A pattern that only
- * queries ask which seldom start is not scanned but looked at then.  An engine is immutable
- * and shared by all shards; a matcher belongs to one shard.  pen_expr_eval is the slow, plain
- * evaluator: the same verdict, one tree at a time (explain, tests).
+ * scanned once a record, candidates confirmed exactly (PCRE2 for regexes).  How a value begins is
+ * looked up like equality where a field has few lengths of that.  A pattern that starts no query is
+ * not scanned but looked at when queries alone ask it which seldom start, or when few are asked of
+ * its field.  An engine is immutable and shared by all shards; a matcher belongs to one shard.
+ * pen_expr_eval is the slow, plain evaluator: the same verdict, one tree at a time (explain,
+ * tests).
  */
 #ifndef PEN_MATCH_H
 #define PEN_MATCH_H

@@ -41,7 +41,8 @@ typedef pen_status observe_fn(void *ctx, const struct pen_observation *o);
  *
  * An event joins the group of each element when a name that the query groups by has a list, and
  * none when a name has no value (unless those are optional).  Of several names with lists it joins
- * all combinations.
+ * all combinations.  Queries that share an observation have it made by the first of them; for the
+ * others nothing is handed on.
  * o        all but group, values and attributes, which borrow ob until the next call
  * Returns  what fn fails with | PEN_E_NOMEM | PEN_E_LIMIT
  */

@@ -1,4 +1,5 @@
-/* blocks.h - private to src/state: a file of a head and zstd blocks, each with its checksum. */
+/* blocks.h - private to src/state: a file of a head and blocks, each with its checksum; zstd, or
+ * of runs also stored as they are. */
 #ifndef STATE_BLOCKS_H
 #define STATE_BLOCKS_H
 
