@@ -6,7 +6,7 @@
 #define CALL_REPLY_BYTES ((size_t)262144)
 #define CALL_NS (20 * PEN_NS_PER_S)
 #define CALL_TRIES 4U
-#define CALL_WAIT_NS (PEN_NS_PER_S / 4)
+#define CALL_WAIT_NS (PEN_NS_PER_S / 4) /* after the first try; doubles with each */
 #define TURN_NS (PEN_NS_PER_S / 50)
 #define RING_ENTRIES 64U
 
@@ -26,7 +26,7 @@ void caller_fini(struct caller *caller)
 pen_status caller_init(struct caller *caller, const struct pen_sink *sink, struct pen_err *err)
 {
     const struct pen_poster_options options = sink_poster(sink, 1, CALL_NS);
-    *caller = (struct caller){.reply = malloc(CALL_REPLY_BYTES + PEN_JSON_PADDING)};
+    *caller = (struct caller){.sink = sink, .reply = malloc(CALL_REPLY_BYTES + PEN_JSON_PADDING)};
     if (caller->reply == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "the opensearch sink: out of memory");
     }
@@ -42,6 +42,19 @@ static void once(struct caller *caller)
     while (pen_poster_done(caller->poster) == NULL) {
         (void)pen_ring_turn(caller->ring, true, TURN_NS);
         pen_poster_turn(caller->poster, pen_clock_mono_ns());
+    }
+}
+
+/* Where the nodes are now: one that moved or that was looked up at a wrong moment is found. */
+static void nodes_find(struct caller *caller)
+{
+    const struct pen_poster_options options = sink_poster(caller->sink, 1, CALL_NS);
+    for (uint32_t i = 0; i < options.node_count; i++) {
+        struct pen_post_node node = options.nodes[i];
+        struct pen_err why;
+        if (pen_post_node_resolve(&node, &why) == PEN_OK) {
+            pen_poster_addresses(caller->poster, i, node.addresses.at, node.addresses.count);
+        }
     }
 }
 
@@ -63,12 +76,15 @@ pen_status call_wait(struct caller *caller, const char *method, const char *path
                                          .reply = caller->reply,
                                          .reply_cap = CALL_REPLY_BYTES};
         once(caller);
-        const bool is_busy = caller->post.status == 429 ||
+        const bool is_busy = caller->post.status == 429 || caller->post.status == 500 ||
                              (caller->post.status >= 502 && caller->post.status <= 504);
         if (caller->post.err.status == PEN_OK && !is_busy) {
             return PEN_OK;
         }
-        (void)pen_ring_turn(caller->ring, true, CALL_WAIT_NS);
+        if (i + 1 < CALL_TRIES) {
+            (void)pen_ring_turn(caller->ring, true, CALL_WAIT_NS << i);
+            nodes_find(caller);
+        }
     }
     if (caller->post.err.status != PEN_OK) {
         return PEN_FAIL(err, caller->post.err.status, PEN_NO_OFFSET, "the opensearch sink: %s",

@@ -10,6 +10,7 @@
 #define CALL_PATH_MAX 256U /* bytes of a path with its NUL */
 
 struct caller { /* one thread, which blocks; has a ring of its own */
+    const struct pen_sink *sink;
     struct pen_ring *ring;
     struct pen_poster *poster;
     struct bulk_reader *reader;
@@ -24,7 +25,8 @@ PEN_MUST_USE pen_status caller_init(struct caller *caller, const struct pen_sink
                                     struct pen_err *err);
 void caller_fini(struct caller *caller);
 /*
- * call_wait - waits for an answer, whatever it is; tries again what may pass.
+ * call_wait - waits for an answer, whatever it is; tries again what may pass, four times within two
+ * seconds and what the answers take; between tries the nodes' names are looked up again.
  *
  * Returns PEN_OK: caller->post has the answer | PEN_E_IO and the like: there was none
  */

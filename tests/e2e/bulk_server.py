@@ -50,6 +50,7 @@ class Cluster:
         self.aliases = []  # None: nobody may ask for them
         self.version = {"distribution": "opensearch", "number": "2.19.1"}
         self.ism = None  # {}: it has Index State Management; then "policy", "seq"
+        self.spoilt = []  # (status, bytes) of the next questions, one each
         self.forbidden = ""  # requests whose method and path begin so
         self.indices, self.deleted = {}, []  # those that were made by name: the body
         self.lock = threading.Lock()
@@ -133,6 +134,9 @@ class Cluster:
     def _allowed(self, handler):
         asked = handler.headers.get("Authorization")
         self.seen.append(asked)
+        if self.spoilt and not handler.path.startswith("/_bulk"):
+            self._answer(handler, *self.spoilt.pop(0))
+            return False
         if self.forbidden and f"{handler.command} {handler.path}".startswith(self.forbidden):
             self._answer(handler, *whole(403, "security_exception", "no permissions"))
             return False

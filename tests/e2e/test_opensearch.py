@@ -438,6 +438,19 @@ def case_opensearch_resolved():
             assert two.requests > (3 if number == 0 else 0), two.requests
 
 
+def case_opensearch_start():
+    """What the cluster is asked before the first document is asked again when an answer is spoilt, not for ever."""
+    folder = generate(size="1MiB")
+    with Cluster() as cluster:
+        cluster.spoilt = [whole(500), whole(503), whole(500, "illegal_state_exception")]
+        replay(folder, WORK / "out", "--sink", cluster.sink)
+        assert cluster.docs and not cluster.spoilt, cluster.spoilt
+        cluster.spoilt = [whole(500, "illegal_state_exception")] * 4
+        done = run("replay", folder, "--out", WORK / "no", "--sink", cluster.sink, "--no-progress", code=1)
+        assert b"500 illegal_state_exception: because of the test" in done.stderr, done.stderr
+        assert not cluster.spoilt, cluster.spoilt
+
+
 def case_opensearch_joins():
     """A node whose name is not known at the start joins when it is."""
     folder = generate(size="4MiB")
