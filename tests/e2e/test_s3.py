@@ -11,13 +11,15 @@ import threading
 import time
 import urllib.request
 
-from kit import BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, records, replay, run, state_of
-from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw, client
+from kit import (BINARY, FIXED, WORK, adds_up, dead, documents, generate, main, numbers, records, replay, run,
+                 state_of)
+from parts import ACCESS_KEY, REGION, SECRET_KEY, FaultProxy, Moto, Nginx, Versitygw, aws, client
 
 ENV = {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
        "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
 BUCKET = "org-trail"
 DAY = "AWSLogs/o-exampleorg1/123456789012/CloudTrail/eu-west-1/2025/03/04/"
+PART_BYTES = 8 << 20  # what awscli sends at a time
 QUICK = ("--set", "fetch.first_byte_timeout=2s", "--set", "fetch.stall_timeout=2s", "--set", "fetch.tries_max=40")
 
 
@@ -296,6 +298,31 @@ def case_s3_versitygw():
         same_state(WORK / "plain", WORK / "out")
 
 
+def case_s3_awscli():
+    """AWS's own client fills the bucket: names of all kinds, and an object that it sends in parts."""
+    folder = WORK / "data"
+    day = folder / DAY
+    day.mkdir(parents=True)
+    names = ["a b", "c+d", "e%f", "g%2Fh", "ü", "日本", "i&j=k", "m'n", "~", "q;r:s,t", "(u)*!"]
+    for number, name in enumerate(names):
+        (day / f"{name}.json.gz").write_bytes(gzip.compress(records(number)))
+    (day / "large.json").write_bytes(records(*range(100, 80100)))
+    assert (day / "large.json").stat().st_size > 2 * PART_BYTES
+    plain = replay(folder, WORK / "plain")
+    assert plain["objects"]["read"] == len(names) + 1, plain["objects"]
+    with Versitygw(WORK) as server:
+        aws(server, "s3", "mb", f"s3://{BUCKET}")
+        aws(server, "s3", "cp", "--recursive", "--quiet", folder, f"s3://{BUCKET}")
+        head = server.s3().head_object(Bucket=BUCKET, Key=DAY + "large.json")
+        assert "-" in head["ETag"], head["ETag"]
+        from_bucket(server.endpoint, WORK / "out")
+        same_state(WORK / "plain", WORK / "out")
+        aws(server, "s3", "rm", "--quiet", f"s3://{BUCKET}/{DAY}large.json")
+        aws(server, "s3", "cp", "--quiet", day / "a b.json.gz", f"s3://{BUCKET}/{DAY}again.json.gz")
+        got = from_bucket(server.endpoint, WORK / "later")
+        assert got["objects"]["read"] == len(names) + 1 and numbers(WORK / "later")[:3] == [0, 0, 1], got["objects"]
+
+
 def case_s3_radosgw():
     """The strict server: odd keys, ranges, versions, encryption, and what it refuses."""
     from parts_radosgw import Radosgw
@@ -312,7 +339,7 @@ def case_s3_radosgw():
                               "--set", "fetch.range_bytes=64KiB", "--set", "fetch.bytes_in_flight_max=256KiB")
             assert got["gaps"] == [], got
             same_state(WORK / "plain", WORK / f"out{shards}")
-        s3.create_bucket(Bucket="odd-keys")
+        aws(server, "s3", "mb", "s3://odd-keys")
         names = ["a b", "c+d", "e%f", "g%2Fh", "ü", "日本", "i&j=k?l", "m'n\"o", "~", "q;r:s,t", "(u)*!", "v//w", "\x01x"]
         for number, name in enumerate(names):
             s3.put_object(Bucket="odd-keys", Key=f"{DAY}{name}.json", Body=records(number))
@@ -321,12 +348,15 @@ def case_s3_radosgw():
             s3.put_object(Bucket="odd-keys", Key=DAY + "versions.json", Body=records(number))
         s3.put_object(Bucket="odd-keys", Key=DAY + "gone.json", Body=records(97))
         s3.delete_object(Bucket="odd-keys", Key=DAY + "gone.json")
-        s3.put_object(Bucket="odd-keys", Key=DAY + "sse-c.json", Body=records(96), SSECustomerAlgorithm="AES256",
-                      SSECustomerKey=b"0123456789abcdef0123456789abcdef")
+        (WORK / "sse-c.json").write_bytes(records(96))
+        (WORK / "key").write_bytes(b"0123456789abcdef0123456789abcdef")
+        aws(server, "s3", "cp", "--quiet", WORK / "sse-c.json", f"s3://odd-keys/{DAY}sse-c.json", "--sse-c", "AES256",
+            "--sse-c-key", f"fileb://{WORK}/key")
         got = from_bucket(server.endpoint, WORK / "odd", source="s3://odd-keys", code=7)
         read = sorted(int(d["_id"][:8]) for d in documents(WORK / "odd"))
         assert read == [*range(len(names)), 50] and got["objects"]["unreadable"] == 1, (read, got)
-        assert "400" in dead(WORK / "odd")["sse-c.json"][0]["reason"], dead(WORK / "odd")
+        reason = dead(WORK / "odd")["sse-c.json"][0]["reason"]
+        assert "400" in reason and "SSE-C" in reason, reason
         refused = run("replay", f"s3://{BUCKET}", "--out", WORK / "no", "--endpoint-url", server.endpoint, "--no-progress",
                       "--s3-path-style", code=1, env={**ENV, "AWS_SECRET_ACCESS_KEY": "wrong"})
         assert b"SignatureDoesNotMatch" in refused.stderr, refused.stderr
