@@ -9,7 +9,9 @@ packages=(build-essential cmake ninja-build pkg-config python3 liburing-dev libi
     libexpat1-dev libmaxminddb-dev libcmocka-dev sqlite3 zstd)
 if [ "${1:-}" = --tests ]; then
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev binutils python3-botocore
-        python3-venv openssl)
+        python3-venv openssl
+        # servers that tests start: radosgw; what gets and runs OpenSearch
+        radosgw ceph-mon ceph-osd ceph-mgr ceph-common maven default-jdk-headless)
 fi
 
 missing=()

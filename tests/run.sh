@@ -48,6 +48,7 @@ say "install"
 ./bench/install.sh --tests
 # What cannot be had is told here, and again by each test that is skipped for it.
 python3 -B tests/e2e/parts_install.py || [ $? -eq 77 ]
+python3 -B tests/e2e/parts_opensearch.py install || [ $? -eq 77 ]
 # Real samples for the conformance tests, when they are at hand.
 if [ -z "${PENSTOCK_DATA:-}" ] && [ -d ../shared/data ]; then
     PENSTOCK_DATA=$(cd ../shared/data && pwd)
