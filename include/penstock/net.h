@@ -429,6 +429,7 @@ bool pen_fetcher_cancel(struct pen_fetcher *fetcher);
 
 struct pen_fetch_counters {
     uint64_t requests, retries, throttled, failed, bytes, connects;
+    uint64_t slowed;            /* times the window shrank because first bytes came late */
     uint32_t in_flight, window; /* now */
     int64_t skew_ns;            /* learned from the server when it refused ours; 0: none */
 };

@@ -115,7 +115,8 @@ void conn_send(struct conn *conn)
     struct pen_err err = {0};
     PEN_CHECK(conn->sending.len == 0 && !conn->send_op.in_kernel);
     conn->state = CONN_BUSY;
-    conn->deadline_ns = pen_clock_mono_ns() + conn->client->options.first_byte_ns;
+    exchange->sent_ns = pen_clock_mono_ns();
+    conn->deadline_ns = exchange->sent_ns + conn->client->options.first_byte_ns;
     exchange->sends++;
     exchange->body_len = 0;
     exchange->content_bytes = 0;

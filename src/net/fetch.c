@@ -469,6 +469,7 @@ static void begin(struct pen_fetcher *fetcher)
 void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     fetcher->now_ns = now_ns;
+    fetch_window_turn(&fetcher->window, now_ns, fetcher->counters.in_flight);
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         struct fetch_source *source = &fetcher->sources[i];
         for (uint32_t at = 0; at < source->place_count; at++) {
@@ -477,7 +478,6 @@ void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
         }
     }
     fetch_place_turn(fetcher, now_ns);
-    fetch_window_turn(&fetcher->window, now_ns);
     if (!fetcher->is_cancelled) {
         retries(fetcher, now_ns);
         front_ranges(fetcher);
@@ -524,6 +524,7 @@ struct pen_fetch_counters pen_fetcher_counters(const struct pen_fetcher *fetcher
 {
     struct pen_fetch_counters counters = fetcher->counters;
     counters.window = fetcher->window.size;
+    counters.slowed = fetcher->window.slowed;
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         const struct fetch_source *source = &fetcher->sources[i];
         for (uint32_t at = 0; at < source->place_count; at++) {

@@ -16,32 +16,61 @@
 #include "http_client.h"
 #include "list_xml.h"
 
-#define FETCH_AHEAD 4U                        /* ranges of the front object in flight or waiting */
-#define FETCH_HOPS_MAX 3U                     /* redirects of one request */
-#define FETCH_PLACES_MAX 4U                   /* servers of one bucket that are kept */
+#define FETCH_AHEAD 4U      /* ranges of the front object in flight or waiting */
+#define FETCH_HOPS_MAX 3U   /* redirects of one request */
+#define FETCH_PLACES_MAX 4U /* servers of one bucket that are kept */
+#define FETCH_LATE_TIMES 2
+#define FETCH_LATE_NS (PEN_NS_PER_S / 100)    /* less is no queue that is worth a smaller window */
 #define FETCH_RETRY_CREDIT 100U               /* retries ahead of good answers */
 #define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
 #define FETCH_HEAD_BYTES_MAX ((size_t)131072) /* of a request: tokens are long */
 
+struct fetch_span {   /* a stretch in which the size stays */
+    int64_t begun_ns; /* monotonic; may be to come: what is in flight was sent at another size */
+    int64_t took_ns, latency_ns; /* sums of its answers */
+    uint64_t in_flight_ns;       /* requests under way, each for how long */
+    uint32_t answers;
+    bool was_full;
+};
+
 struct fetch_window {
     uint32_t size, max;
-    uint32_t credit;        /* thousandths towards one more */
-    bool is_probing;        /* grows with every answer, until something speaks against it */
-    int64_t cut_ns;         /* when it was halved last */
-    int64_t epoch_ns;       /* when this stretch began */
-    uint64_t epoch_answers; /* in it */
-    bool was_full;          /* in it */
-    uint32_t size_before;   /* at the stretch before */
-    uint64_t rate_before;   /* answers a second then */
+    uint32_t size_before; /* the last change, while that is tried; 0: nothing is */
+    bool is_probing;      /* doubles, until something speaks against it */
+    uint32_t rest;        /* spans until growing is tried again */
+    int64_t cut_ns;       /* when it was halved last */
+    int64_t turned_ns;
+    struct fetch_span span;
+    uint64_t rate;     /* thousandths of an answer a second in the span before; 0: not known */
+    uint64_t rate_top; /* likewise, the most since it began to shrink step by step */
+    int64_t
+        floor_ns;    /* the least latency of a span, which follows a lasting rise slowly; 0: none */
+    uint64_t slowed; /* times it shrank because answers came late */
+};
+
+struct fetch_answer {
+    uint32_t in_flight; /* when it came, this one included */
+    int64_t took_ns;    /* for which it was one of them */
+    int64_t latency_ns; /* from its request, on a connection, to its first byte */
 };
 
 void fetch_window_init(struct fetch_window *window, uint32_t first, uint32_t max);
-/* An answer came while in_flight were under way. */
-void fetch_window_answer(struct fetch_window *window, uint32_t in_flight);
-/* The server asked for less, or did not answer. */
+/* A good answer came. */
+void fetch_window_answer(struct fetch_window *window, const struct fetch_answer *answer);
+/* The server asked for less, or did not answer: it halves, at most once a second. */
 void fetch_window_cut(struct fetch_window *window, int64_t now_ns);
-/* Once a turn: what growing has brought. */
-void fetch_window_turn(struct fetch_window *window, int64_t now_ns);
+/*
+ * fetch_window_turn - once a turn, before its answers: looks at what the last change has brought.
+ *
+ * It grows while it is full and that brings answers: twofold at first, then by an eighth; a growth
+ * that brought too little is taken back.  When first bytes come clearly later than they did
+ * (FETCH_LATE_TIMES the floor, and FETCH_LATE_NS more) without more answers a second, it shrinks by
+ * a quarter.  A shrinking that costs answers is taken back: that latency is not a queue of ours,
+ * and is the floor from then on.
+ *
+ * in_flight  since the turn before
+ */
+void fetch_window_turn(struct fetch_window *window, int64_t now_ns, uint32_t in_flight);
 
 struct fetch_object;
 struct fetch_get { /* one request, the first or one more range of an object */

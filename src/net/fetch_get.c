@@ -413,7 +413,11 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
     if (verdict == VERDICT_READY) {
         get->is_ready = true;
         fetcher->retry_credit += fetcher->retry_credit < FETCH_RETRY_CREDIT;
-        fetch_window_answer(&fetcher->window, in_flight);
+        const struct http_exchange *e = &get->exchange;
+        const struct fetch_answer answer = {.in_flight = in_flight,
+                                            .took_ns = now - e->started_ns,
+                                            .latency_ns = e->first_byte_ns - e->sent_ns};
+        fetch_window_answer(&fetcher->window, &answer);
         return;
     }
     if (verdict == VERDICT_THROTTLED) {

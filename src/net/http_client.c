@@ -218,6 +218,7 @@ void http_client_start(struct http_client *client, struct http_exchange *exchang
     exchange->conn = NULL;
     exchange->sends = 0;
     exchange->is_cancelled = false;
+    exchange->sent_ns = 0;
     exchange->first_byte_ns = 0;
     exchange->ended_ns = 0;
     exchange->status = 0;

@@ -62,6 +62,7 @@ struct http_exchange {
     int64_t date_ns;                             /* the server's clock */
     int64_t retry_after_ns;                      /* from now, of Retry-After; 0: none */
     int64_t started_ns, first_byte_ns, ended_ns; /* monotonic; first_byte_ns 0: none came */
+    int64_t sent_ns; /* when it was begun on its connection, the last time; 0: it was not */
     char etag[160], region[64], request_id[64], storage_class[32], location[512];
 
     /* The client's. */
