@@ -75,6 +75,7 @@ struct pen_type {
     enum pen_type_id id_kind;
     pen_slice index_name;
     enum pen_rotation rotation;
+    pen_slice index_template; /* JSON of `mappings` and the like for its indices, or "" */
     pen_slice prefix; /* member of documents that the record's own members are under, or "" */
     bool has_no_copy; /* documents have what `map` names only, not the record's own members */
     pen_slice script; /* "cloudtrail": computations registered in normalize, or "" */
@@ -119,6 +120,9 @@ const struct pen_type *pen_types_at(const struct pen_types *types, uint32_t inde
  * `log-`; each once; borrowed.  How many. */
 uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX]);
 uint32_t pen_types_foreign(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX]);
+/* Index names of types with a template, and the templates; each once; borrowed.  How many. */
+uint32_t pen_types_templates(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX],
+                             pen_slice bodies[PEN_TYPES_MAX]);
 const struct pen_type *pen_types_find(const struct pen_types *types, pen_slice name);
 
 /*

@@ -41,6 +41,9 @@ struct pen_sink_rolled {    /* borrowed; at most PEN_SINK_NAME_MAX bytes each */
     uint32_t count;
     const pen_slice *others; /* beginnings of indices that no built-in template is for */
     uint32_t other_count;
+    const pen_slice *owns;       /* beginnings of indices with fields of their own: */
+    const pen_slice *own_bodies; /* JSON, what stands below "template" of a component */
+    uint32_t own_count;
 };
 #define PEN_SINK_NAME_MAX 120U
 /*
@@ -61,9 +64,9 @@ struct pen_sink_part { /* borrowed for the call */
 };
 typedef void pen_sink_told_fn(const struct pen_sink_part *part);
 /*
- * pen_sink_setup - puts component and index templates, also for the others; where the cluster has
- * Index State Management, a policy of rollover and templates of those who are rolled; and the first
- * index behind each alias.
+ * pen_sink_setup - puts component and index templates, also for the others and our own; where the
+ * cluster has Index State Management, a policy of rollover and templates of those who are rolled;
+ * and the first index behind each alias.
  *
  * What is there as this build has it stays as it is, so a second call changes nothing; what is
  * there otherwise is replaced.  Blocks.

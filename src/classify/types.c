@@ -4,6 +4,7 @@
 #include "penstock/yaml.h"
 
 #include "keys.h"
+#include "type_template.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -138,7 +139,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "forwarded",  "map",          "fixed",           "text",
         "attributes", "columns",      "separator",       "prefix",
         "copy",       "envelopes",    "message_columns", "ignore_container_stderr",
-        "sources",    "ignore"};
+        "sources",    "ignore",       "template"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -150,7 +151,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                 "no key of a log type; known: name key ignore format pattern first_line "
                 "header_lines columns message_columns envelopes ignore_container_stderr separator "
                 "array time time_form id "
-                "id_suffix index rotation prefix copy script logsources sources identity forwarded "
+                "id_suffix index rotation template prefix copy script logsources sources identity "
+                "forwarded "
                 "map "
                 "fixed text "
                 "attributes");
@@ -313,7 +315,7 @@ static pen_status read_copy(struct loader *l, const struct pen_yaml *root, struc
     return PEN_OK;
 }
 
-/* ---- rotation ---- */
+/* ---- indices ---- */
 
 const char *pen_rotation_name(enum pen_rotation rotation)
 {
@@ -332,12 +334,29 @@ bool pen_rotation_parse(pen_slice name, enum pen_rotation *out)
     return false;
 }
 
-static pen_status read_rotation(struct loader *l, const struct pen_yaml *root,
+static pen_status read_template(struct loader *l, const struct pen_yaml *root,
                                 struct pen_type *type)
+{
+    const struct pen_yaml *node = pen_yaml_get(root, "template");
+    struct pen_err why = {0};
+    if (node == NULL) {
+        return PEN_OK;
+    }
+    if (l->is_builtin || node->kind != PEN_YAML_SCALAR) {
+        return fail_at(l, node, "JSON in a text, or the path of a file, is wanted");
+    }
+    return type_template_read(&l->types->arena, l->file, node->text, &type->index_template, &why) ==
+                   PEN_OK
+               ? PEN_OK
+               : fail_at(l, node, why.text);
+}
+
+/* What its indices are called and have. */
+static pen_status read_index(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     const struct pen_yaml *node = pen_yaml_get(root, "rotation");
     return node == NULL || pen_rotation_parse(pen_yaml_text(root, "rotation"), &type->rotation)
-               ? PEN_OK
+               ? read_template(l, root, type)
                : fail_at(l, node, "monthly, weekly, daily, yearly, auto or aoss is wanted");
 }
 
@@ -365,9 +384,27 @@ static pen_status read_type(struct loader *l, const struct pen_yaml *root, struc
     }
     PEN_TRY(read_framing(l, root, type));
     PEN_TRY(read_copy(l, root, type));
-    PEN_TRY(read_rotation(l, root, type));
+    PEN_TRY(read_index(l, root, type));
     PEN_TRY(read_time_and_id(l, root, type));
     return read_meaning(l, root, type);
+}
+
+/* An index has one template. */
+static pen_status check_template(const struct loader *l, const struct pen_yaml *root,
+                                 const struct pen_type *type)
+{
+    for (uint32_t i = 0; i < l->types->count && type->index_template.len > 0; i++) {
+        const struct pen_type *other = &l->types->items[i];
+        if (other->index_template.len > 0 && pen_slice_eq(other->index_name, type->index_name) &&
+            !pen_slice_eq(other->index_template, type->index_template)) {
+            return PEN_FAIL(l->err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                            "%s:%u:1: the types %.*s and %.*s have the same index and another "
+                            "template",
+                            l->file, root->line, PEN_SLICE_FMT(other->name),
+                            PEN_SLICE_FMT(type->name));
+        }
+    }
+    return PEN_OK;
 }
 
 /* A type of the same name that is already there wins: the user's come first. */
@@ -392,6 +429,7 @@ static pen_status add_file(struct loader *l, pen_slice text)
         if (pen_types_find(l->types, type.name) != NULL) {
             continue;
         }
+        PEN_TRY(check_template(l, docs.roots[i], &type));
         if (l->types->count == PEN_TYPES_MAX) {
             return PEN_FAIL(l->err, PEN_E_LIMIT, PEN_NO_OFFSET, "%s: more than %u log types",
                             l->file, PEN_TYPES_MAX);
@@ -505,14 +543,15 @@ uint32_t pen_types_count(const struct pen_types *types)
     return types->count;
 }
 
-static void add_once(pen_slice names[PEN_TYPES_MAX], uint32_t *count, pen_slice name)
+static bool add_once(pen_slice names[PEN_TYPES_MAX], uint32_t *count, pen_slice name)
 {
     for (uint32_t i = 0; i < *count; i++) {
         if (pen_slice_eq(names[i], name)) {
-            return;
+            return false;
         }
     }
     names[(*count)++] = name;
+    return true;
 }
 
 uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX])
@@ -520,7 +559,7 @@ uint32_t pen_types_rolled(const struct pen_types *types, pen_slice names[PEN_TYP
     uint32_t count = 0;
     for (uint32_t i = 0; i < types->count; i++) {
         if (types->items[i].rotation == PEN_ROTATE_AUTO) {
-            add_once(names, &count, types->items[i].index_name);
+            (void)add_once(names, &count, types->items[i].index_name);
         }
     }
     return count;
@@ -533,7 +572,20 @@ uint32_t pen_types_foreign(const struct pen_types *types, pen_slice names[PEN_TY
         const struct pen_type *type = &types->items[i];
         if (!type->is_builtin && !pen_slice_starts(type->index_name, PEN_SLICE_LIT("log-")) &&
             !pen_slice_starts(type->index_name, PEN_SLICE_LIT("metrics-opensearch-index"))) {
-            add_once(names, &count, type->index_name);
+            (void)add_once(names, &count, type->index_name);
+        }
+    }
+    return count;
+}
+
+uint32_t pen_types_templates(const struct pen_types *types, pen_slice names[PEN_TYPES_MAX],
+                             pen_slice bodies[PEN_TYPES_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < types->count; i++) {
+        const struct pen_type *type = &types->items[i];
+        if (type->index_template.len > 0 && add_once(names, &count, type->index_name)) {
+            bodies[count - 1] = type->index_template;
         }
     }
     return count;

@@ -22,7 +22,7 @@ static const char help[] =
     "those of the same names.  Templates of yours with a priority of 10 or more go before them.\n"
     "Where the cluster has Index State Management: the policy penstock-rollover.  For types with\n"
     "`rotation: auto`, of types_dir of the config file too: the first index behind the alias.\n"
-    "For types of types_dir whose index is no log-*: a template of its own.\n"
+    "For types of types_dir whose index is no log-*, or with a `template:`: one of its own.\n"
     "What is there as this build has it stays as it is.\n"
     "Exit: 0 done, 1 the cluster did not take them, 2 usage, 3 config.\n";
 
@@ -98,7 +98,7 @@ static pen_status put(const struct sink_args *args, const struct config *config,
 {
     struct pen_sink *sink = NULL;
     struct pen_types *types = NULL;
-    pen_slice names[2][PEN_TYPES_MAX];
+    pen_slice names[4][PEN_TYPES_MAX];
     pen_status st = pen_types_load(config->types_dir, &types, err);
     st = st == PEN_OK ? pen_sink_open(spec, &sink, err) : st;
     if (st == PEN_OK) {
@@ -107,6 +107,9 @@ static pen_status put(const struct sink_args *args, const struct config *config,
             .count = pen_types_rolled(types, names[0]),
             .others = names[1],
             .other_count = pen_types_foreign(types, names[1]),
+            .owns = names[2],
+            .own_bodies = names[3],
+            .own_count = pen_types_templates(types, names[2], names[3]),
         };
         st = pen_sink_setup(sink, &rolled, args->wants_json ? told_json : told, err);
     }

@@ -14,6 +14,7 @@
 
 struct names {
     pen_slice rolled[PEN_TYPES_MAX], foreign[PEN_TYPES_MAX];
+    pen_slice owns[PEN_TYPES_MAX], own_bodies[PEN_TYPES_MAX];
 };
 
 static struct pen_sink_rolled rolled_of(const struct control *c, struct names *names)
@@ -22,7 +23,11 @@ static struct pen_sink_rolled rolled_of(const struct control *c, struct names *n
     return (struct pen_sink_rolled){.names = names->rolled,
                                     .count = pen_types_rolled(types, names->rolled),
                                     .others = names->foreign,
-                                    .other_count = pen_types_foreign(types, names->foreign)};
+                                    .other_count = pen_types_foreign(types, names->foreign),
+                                    .owns = names->owns,
+                                    .own_bodies = names->own_bodies,
+                                    .own_count =
+                                        pen_types_templates(types, names->owns, names->own_bodies)};
 }
 
 pen_status sink_open(struct control *c, struct pen_err *err)

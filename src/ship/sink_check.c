@@ -83,6 +83,20 @@ pen_status setup_has_alias(struct caller *caller, pen_slice name, bool *has, str
     return PEN_OK;
 }
 
+/* A template of a user's type is there by its name: what it says is for `sink setup` to see. */
+static pen_status own_check(struct caller *caller, pen_slice name, bool *is_ready,
+                            struct pen_err *err)
+{
+    char path[CALL_PATH_MAX];
+    (void)snprintf(path, sizeof(path), "/_index_template/penstock-own-%.*s", PEN_SLICE_FMT(name));
+    caller->filter = PEN_SLICE_LIT("index_templates.name,error,status");
+    PEN_TRY(call_wait(caller, "GET", path, (pen_slice){0}, err));
+    *is_ready = caller->post.status != 404;
+    return caller->post.status == 404 || caller->post.status == 200
+               ? PEN_OK
+               : setup_refused(caller, path, "indices:admin/index_template/get", err);
+}
+
 static pen_status names_check(struct caller *caller, const struct pen_sink_rolled *rolled,
                               bool *is_ready, struct pen_err *err)
 {
@@ -90,6 +104,9 @@ static pen_status names_check(struct caller *caller, const struct pen_sink_rolle
         char index[PEN_SINK_NAME_MAX + 16];
         (void)snprintf(index, sizeof(index), "%.*s-2000-01", PEN_SLICE_FMT(rolled->others[i]));
         PEN_TRY(is_covered(caller, index, is_ready, err));
+    }
+    for (uint32_t i = 0; i < rolled->own_count && *is_ready; i++) {
+        PEN_TRY(own_check(caller, rolled->owns[i], is_ready, err));
     }
     for (uint32_t i = 0; i < rolled->count && *is_ready; i++) {
         PEN_TRY(setup_has_alias(caller, rolled->names[i], is_ready, err));

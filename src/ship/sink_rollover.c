@@ -7,7 +7,15 @@
 #define ANSWER "acknowledged,_id,error,status"
 #define NO_PLUGIN "the cluster has no Index State Management: roll over yourself"
 #define TEMPLATE_MAX ((size_t)2048)
-#define PRIORITY 8 /* above the templates of types, below those of users */
+/* Above the templates of built-in types, below those of users; a name's own template goes behind
+ * the one that tells of its alias. */
+#define PRIORITY_ROLLED 9
+#define PRIORITY_OWN 8
+#define OWN_BYTES_MAX ((size_t)768 << 10) /* a template of a user and what stands around it */
+/* Behind a name, the first digit of a period or number: so that the indices of app-shop, which has
+ * a template of its own, are none of app's. */
+#define PATTERNS "[\"%.*s-0*\",\"%.*s-1*\",\"%.*s-2*\"]"
+#define PATTERNS_OF(name) PEN_SLICE_FMT(name), PEN_SLICE_FMT(name), PEN_SLICE_FMT(name)
 
 static pen_status no_memory(struct pen_err *err)
 {
@@ -124,22 +132,47 @@ static void component_of(pen_slice name, char out[CALL_PATH_MAX])
     }
 }
 
+static bool has_own(const struct pen_sink_rolled *rolled, pen_slice name)
+{
+    for (uint32_t i = 0; i < rolled->own_count; i++) {
+        if (pen_slice_eq(rolled->owns[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A JSON list of what gives the indices of a name their fields: what comes later wins. */
+static pen_status components_add(struct pen_buf *out, const struct pen_sink_rolled *rolled,
+                                 pen_slice name)
+{
+    char component[CALL_PATH_MAX];
+    component_of(name, component);
+    PEN_TRY(pen_buf_printf(out, "[\"penstock-log\"%s", component));
+    PEN_TRY(has_own(rolled, name)
+                ? pen_buf_printf(out, ",\"penstock-own-%.*s\"", PEN_SLICE_FMT(name))
+                : PEN_OK);
+    return pen_buf_add_byte(out, ']');
+}
+
 /* Indices behind the alias are told which alias it is that rolls. */
-static pen_status name_template(struct setup *setup, pen_slice name, struct pen_err *err)
+static pen_status name_template(struct setup *setup, const struct pen_sink_rolled *rolled,
+                                pen_slice name, struct pen_err *err)
 {
     char path[CALL_PATH_MAX];
-    char component[CALL_PATH_MAX];
     struct pen_buf text;
     pen_buf_init(&text, TEMPLATE_MAX);
-    component_of(name, component);
     (void)snprintf(path, sizeof(path), "/_index_template/penstock-rollover-%.*s",
                    PEN_SLICE_FMT(name));
     pen_status st =
         pen_buf_printf(&text,
                        "{\"version\":1,\"index_patterns\":[\"%.*s-0*\"],\"priority\":%d,"
-                       "\"composed_of\":[\"penstock-log\"%s],\"template\":{\"settings\":{"
-                       "\"plugins.index_state_management.rollover_alias\":\"%.*s\"}}}",
-                       PEN_SLICE_FMT(name), PRIORITY, component, PEN_SLICE_FMT(name));
+                       "\"template\":{\"settings\":{"
+                       "\"plugins.index_state_management.rollover_alias\":\"%.*s\"}},"
+                       "\"composed_of\":",
+                       PEN_SLICE_FMT(name), PRIORITY_ROLLED, PEN_SLICE_FMT(name));
+    st = st == PEN_OK ? components_add(&text, rolled, name) : st;
+    st = st == PEN_OK ? pen_buf_add_byte(&text, '}') : st;
     st = st == PEN_OK ? setup_template(setup, path, pen_buf_slice(&text), err) : no_memory(err);
     pen_buf_fini(&text);
     return st;
@@ -170,18 +203,59 @@ static pen_status name_first(struct setup *setup, pen_slice name, struct pen_err
     return PEN_OK;
 }
 
-/* Indices of a user's type that are no log-*: the fields of documents all the same. */
-static pen_status name_other(struct setup *setup, pen_slice name, struct pen_err *err)
+/* ---- templates of users' types ---- */
+
+/* What the user's type says, as a component. */
+static pen_status own_component(struct setup *setup, pen_slice name, pen_slice body,
+                                struct pen_err *err)
 {
     char path[CALL_PATH_MAX];
-    char text[TEMPLATE_MAX];
-    (void)snprintf(path, sizeof(path), "/_index_template/penstock-own-%.*s", PEN_SLICE_FMT(name));
-    const int len = snprintf(text, sizeof(text),
-                             "{\"version\":1,\"index_patterns\":[\"%.*s-*\"],\"priority\":%d,"
-                             "\"composed_of\":[\"penstock-log\"]}",
-                             PEN_SLICE_FMT(name), PRIORITY - 1);
-    return setup_template(setup, path, (pen_slice){(const uint8_t *)text, (size_t)len}, err);
+    struct pen_buf text;
+    pen_buf_init(&text, OWN_BYTES_MAX);
+    (void)snprintf(path, sizeof(path), "/_component_template/penstock-own-%.*s",
+                   PEN_SLICE_FMT(name));
+    pen_status st = pen_buf_add(&text, PEN_SLICE_LIT("{\"version\":1,\"template\":"));
+    st = st == PEN_OK ? pen_buf_add(&text, body) : st;
+    st = st == PEN_OK ? pen_buf_add_byte(&text, '}') : st;
+    st = st == PEN_OK ? setup_template(setup, path, pen_buf_slice(&text), err) : no_memory(err);
+    pen_buf_fini(&text);
+    return st;
 }
+
+/* Indices that are no log-*, or have fields of their own: the fields of documents all the same. */
+static pen_status own_template(struct setup *setup, const struct pen_sink_rolled *rolled,
+                               pen_slice name, struct pen_err *err)
+{
+    char path[CALL_PATH_MAX];
+    struct pen_buf text;
+    pen_buf_init(&text, TEMPLATE_MAX);
+    (void)snprintf(path, sizeof(path), "/_index_template/penstock-own-%.*s", PEN_SLICE_FMT(name));
+    pen_status st = pen_buf_printf(
+        &text, "{\"version\":1,\"index_patterns\":" PATTERNS ",\"priority\":%d,\"composed_of\":",
+        PATTERNS_OF(name), PRIORITY_OWN);
+    st = st == PEN_OK ? components_add(&text, rolled, name) : st;
+    st = st == PEN_OK ? pen_buf_add_byte(&text, '}') : st;
+    st = st == PEN_OK ? setup_template(setup, path, pen_buf_slice(&text), err) : no_memory(err);
+    pen_buf_fini(&text);
+    return st;
+}
+
+static pen_status owns_put(struct setup *setup, const struct pen_sink_rolled *rolled,
+                           struct pen_err *err)
+{
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < rolled->own_count && st == PEN_OK; i++) {
+        st = own_template(setup, rolled, rolled->owns[i], err);
+    }
+    for (uint32_t i = 0; i < rolled->other_count && st == PEN_OK; i++) {
+        st = has_own(rolled, rolled->others[i])
+                 ? PEN_OK
+                 : own_template(setup, rolled, rolled->others[i], err);
+    }
+    return st;
+}
+
+/* ---- all of it ---- */
 
 static pen_status names_check(const pen_slice *names, uint32_t count, struct pen_err *err)
 {
@@ -195,24 +269,32 @@ static pen_status names_check(const pen_slice *names, uint32_t count, struct pen
     return PEN_OK;
 }
 
-static pen_status names_put(struct setup *setup, const struct pen_sink_rolled *rolled,
-                            struct pen_err *err)
+static pen_status components_put(struct setup *setup, const struct pen_sink_rolled *rolled,
+                                 struct pen_err *err)
 {
-    for (uint32_t i = 0; i < rolled->count; i++) {
-        PEN_TRY(setup->has_ism ? name_template(setup, rolled->names[i], err) : PEN_OK);
-        PEN_TRY(name_first(setup, rolled->names[i], err));
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; i < rolled->own_count && st == PEN_OK; i++) {
+        st = own_component(setup, rolled->owns[i], rolled->own_bodies[i], err);
     }
-    return PEN_OK;
+    return st;
 }
 
+/* The order makes room for priorities that an earlier build gave: rolled names first. */
 pen_status setup_rollover(struct setup *setup, const struct pen_sink_rolled *rolled,
                           struct pen_err *err)
 {
     PEN_TRY(names_check(rolled->names, rolled->count, err));
     PEN_TRY(names_check(rolled->others, rolled->other_count, err));
-    for (uint32_t i = 0; i < rolled->other_count; i++) {
-        PEN_TRY(name_other(setup, rolled->others[i], err));
-    }
+    PEN_TRY(names_check(rolled->owns, rolled->own_count, err));
+    PEN_TRY(components_put(setup, rolled, err));
     PEN_TRY(policy(setup, err));
-    return names_put(setup, rolled, err);
+    pen_status st = PEN_OK;
+    for (uint32_t i = 0; setup->has_ism && i < rolled->count && st == PEN_OK; i++) {
+        st = name_template(setup, rolled, rolled->names[i], err);
+    }
+    st = st == PEN_OK ? owns_put(setup, rolled, err) : st;
+    for (uint32_t i = 0; i < rolled->count && st == PEN_OK; i++) {
+        st = name_first(setup, rolled->names[i], err);
+    }
+    return st;
 }

@@ -274,6 +274,22 @@ class Cluster:
                  for path, body in (self.puts or {}).items() if path.split("/")[1] == kind]
         return json.dumps({f"{of}s": found} if found else {}).encode()
 
+    def _wrong_with(self, path, template):
+        """Templates of one priority whose patterns meet, and components that are not there, are refused."""
+        if not path.startswith("/_index_template/"):
+            return ""
+        missing = [name for name in template.get("composed_of", ()) if f"/_component_template/{name}" not in self.puts]
+        if missing:
+            return f"index template specifies component templates {missing} that do not exist"
+        for other, body in self.puts.items():
+            if other == path or not other.startswith("/_index_template/") or body["priority"] != template["priority"]:
+                continue
+            for a in body["index_patterns"]:
+                for b in template["index_patterns"]:
+                    if a[:-1].startswith(b[:-1]) or b[:-1].startswith(a[:-1]):  # each ends with its only *
+                        return f"{path} has index patterns {b} matching patterns from {other}: {a}, of one priority"
+        return ""
+
     def _policy(self, handler, body):
         """A policy of Index State Management: replaced only by who names the version that is there."""
         path, _, query = handler.path.partition("?")
@@ -311,7 +327,12 @@ class Cluster:
             return
         if self.puts is None:
             self.puts = {}
-        self.puts[handler.path.split("?")[0]] = json.loads(body)
+        path, template = handler.path.split("?")[0], json.loads(body)
+        wrong = self._wrong_with(path, template)
+        if wrong:
+            self._answer(handler, *whole(400, "illegal_argument_exception", wrong))
+            return
+        self.puts[path] = template
         self._answer(handler, 200, b'{"acknowledged":true}')
 
 

@@ -96,6 +96,9 @@ def all_types(root):
     for name, (key, lines) in SHAPES.items():
         put(root / f"shape-{name}", key, lines)
     put(root / "own", "own-shop/x.json", ['{"t":"2025-03-04T05:06:07Z"}', '{"t":"2026-03-04T05:06:07Z"}'])
+    put(root / "app", "own-app/x.json", ['{"t":"2025-03-04T05:06:07Z","basket":1}', '{"t":"2025-03-04T05:06:08Z","basket":"x"}'])
+    put(root / "web", "own-web/x.json", ['{"t":"2025-03-04T05:06:07Z","basket":{"a":1}}',
+                                         '{"t":"2025-03-04T05:06:08Z","basket":{"a":{"b":1}}}'])
     samples(root)
 
 
@@ -119,6 +122,11 @@ def case_opensearch_types():
     all_types(root)
     own.mkdir()  # one of the user's, behind an alias
     (own / "shop.yaml").write_text("name: shop\nkey: own-shop/\ntime: t\nindex: log-shop\nrotation: auto\n")
+    # and those whose fields are said by the user, in indices that begin alike
+    (own / "fields.json").write_text('{"mappings":{"properties":{"basket":{"type":"flat_object"}}}}')
+    (own / "app.yaml").write_text("name: app\nkey: own-app/\ntime: t\nindex: app\ntemplate: "
+                                  '\'{"mappings":{"properties":{"basket":{"type":"keyword"}}}}\'\n')
+    (own / "web.yaml").write_text("name: web\nkey: own-web/\ntime: t\nindex: app-web\ntemplate: fields.json\n")
     (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
     config = ("--config", WORK / "c.yaml")
     plain = replay(root, WORK / "files", "--no-rules", *config, code=None)
@@ -142,6 +150,9 @@ def case_opensearch_types():
         there = {(index.removesuffix("-000001"), name): source
                  for (index, name), source in cluster.documents("*").items()}
         assert there.keys() == want.keys(), (len(there), len(want), list(there.keys() ^ want.keys())[:3])
+        for index, kind in (("app-2025-03", "keyword"), ("app-web-2025-03", "flat_object")):
+            fields = cluster.call("GET", f"/{index}/_mapping")[index]["mappings"]["properties"]
+            assert fields["basket"]["type"] == kind and fields["@timestamp"]["type"] == "date", (index, fields["basket"])
         wrong = [key for key in want if there[key] not in want[key]]
         assert not wrong, (len(wrong), want[wrong[0]], there[wrong[0]])
         counts = {"delivered": len(want), "duplicate": plain["records"]["delivered"] - len(want)}

@@ -81,7 +81,7 @@ def case_sink_setup_rolled():
             assert cluster.indices["log-shop-000001"] == {"aliases": {"log-shop": {"is_write_index": True}}}
             if has_ism:
                 body = cluster.puts["/_index_template/penstock-rollover-log-aws-elb-front"]
-                assert body["index_patterns"] == ["log-aws-elb-front-0*"] and body["priority"] == 8, body
+                assert body["index_patterns"] == ["log-aws-elb-front-0*"] and body["priority"] == 9, body
                 assert body["composed_of"] == ["penstock-log", "penstock-log-aws-elb"], body
                 settings = {"plugins.index_state_management.rollover_alias": "log-aws-elb-front"}
                 assert body["template"]["settings"] == settings, body
@@ -112,11 +112,66 @@ def case_sink_setup_own():
         new = [path for path, state in setup(cluster, *config)[0].items() if state == "put"]
         assert new == ["/_index_template/penstock-own-app-shop"], new
         body = cluster.puts[new[0]]
-        assert body["index_patterns"] == ["app-shop-*"] and body["composed_of"] == ["penstock-log"], body
+        assert body["index_patterns"] == [f"app-shop-{digit}*" for digit in "012"] and body["composed_of"] == ["penstock-log"], body
         replay(root, WORK / "out", "--no-rules", "--sink", cluster.sink, *config)
         assert {index for index, _ in cluster.docs} == {"app-shop-2025-w10"}, cluster.docs.keys()
         (own / "a.yaml").write_text(f"name: a\nkey: a/\ntime: t\nindex: {'x' * 121}\n")
         assert "longer than 120 bytes" in setup(cluster, *config, code=3)[1]
+
+
+OWN_FIELDS = '{"mappings":{"properties":{"basket":{"type":"flat_object"}}},"settings":{"number_of_shards":1}}'
+
+
+def case_sink_setup_template():
+    """`template:` of a type, from a file or as it stands: its fields go before those of ours, behind an alias too."""
+    own, root = WORK / "types", WORK / "logs"
+    own.mkdir()
+    (own / "shop.json").write_text(OWN_FIELDS)
+    for name, index, more in (("app", "app", "template: shop.json"), ("app2", "app-shop", f"template: '{OWN_FIELDS}'"),
+                              ("till", "log-till", "rotation: auto\ntemplate: shop.json"),
+                              ("till2", "log-till", "rotation: auto"),
+                              ("front", "log-aws-elb-front", "template: shop.json")):
+        (own / f"{name}.yaml").write_text(f"name: {name}\nkey: {name}/\ntime: t\nindex: {index}\n{more}\n")
+        (root / name).mkdir(parents=True)
+        (root / name / "x.json").write_text('{"t":"2025-03-04T05:06:07Z","basket":{"a":1}}\n')
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    config = ("--config", WORK / "c.yaml")
+    names = ("app", "app-shop", "log-till", "log-aws-elb-front")
+    for has_ism in (True, False):
+        with Cluster(templates=False) as cluster:
+            cluster.ism = {} if has_ism else None
+            setup(cluster)
+            words = run("replay", root, "--out", WORK / f"no{has_ism}", "--no-rules", "--sink", cluster.sink, *config,
+                        code=3).stderr
+            assert b"sink setup" in words and not cluster.docs, words
+            new = {path for path, state in setup(cluster, *config)[0].items() if state == "put"}
+            rolled = {"/_index_template/penstock-rollover-log-till"} if has_ism else set()
+            assert new == {f"/_{kind}_template/penstock-own-{name}" for kind in ("component", "index")
+                           for name in names} | rolled | {"/log-till-000001"}, new
+            for name in names:
+                body = cluster.puts[f"/_component_template/penstock-own-{name}"]
+                assert body["template"] == json.loads(OWN_FIELDS), body
+                body = cluster.puts[f"/_index_template/penstock-own-{name}"]
+                assert body["composed_of"][0] == "penstock-log" and body["priority"] == 8, body
+                assert body["composed_of"][-1] == f"penstock-own-{name}", body
+            if has_ism:
+                body = cluster.puts["/_index_template/penstock-rollover-log-till"]
+                assert body["composed_of"] == ["penstock-log", "penstock-own-log-till"] and body["priority"] == 9, body
+            assert "penstock-log-aws-elb" in cluster.puts["/_index_template/penstock-own-log-aws-elb-front"]["composed_of"]
+            replay(root, WORK / f"out{has_ism}", "--no-rules", "--sink", cluster.sink, *config)
+            assert len(cluster.docs) == 5, cluster.docs.keys()
+            (own / "shop.json").write_text(OWN_FIELDS.replace("1", "2"))
+            got = setup(cluster, *config)[0]
+            assert {path for path, state in got.items() if state == "changed"} == {
+                f"/_component_template/penstock-own-{name}" for name in names if name != "app-shop"}, got
+            (own / "shop.json").write_text(OWN_FIELDS)
+    for text, reason in (('{"index_patterns":["app-*"]}', "no `index_patterns`"), ('{"mappings":', "no JSON object: byte"),
+                         ("[]", "cannot be read"), ("{}", "is empty"), ("missing.json", "No such file")):
+        (own / "app.yaml").write_text(f"name: app\nkey: app/\ntime: t\nindex: app\ntemplate: '{text}'\n")
+        words = run("types", "list", "--types-dir", own, code=3).stderr.decode()
+        assert reason in words and "app.yaml:5:11:" in words, words
+    (own / "app.yaml").write_text('name: app\nkey: app/\ntime: t\nindex: app-shop\ntemplate: \'{"settings":{}}\'\n')
+    assert b"app and app2 have the same index" in run("types", "list", "--types-dir", own, code=3).stderr
 
 
 def case_sink_setup_refused():

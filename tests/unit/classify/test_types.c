@@ -123,6 +123,28 @@ static void a_users_type_wins_over_a_built_in_one(void **state)
     pen_types_free(types);
 }
 
+static void an_index_has_one_template(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pen-types-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    write_type(dir, "a.yaml",
+               "name: a\nindex: i\ntemplate: '{\"settings\":{}}'\n---\nname: b\nindex: i\n---\n"
+               "name: c\nindex: i\ntemplate: ' {\"settings\":{}} '\n---\nname: d\nindex: log-d\n"
+               "template: '{\"mappings\":{}}'\n");
+    struct pen_types *types = NULL;
+    struct pen_err err;
+    pen_slice names[PEN_TYPES_MAX];
+    pen_slice bodies[PEN_TYPES_MAX];
+    assert_int_equal(pen_types_load(dir, &types, &err), PEN_OK);
+    assert_int_equal(pen_types_templates(types, names, bodies), 2);
+    assert_true(pen_slice_eq(names[0], PEN_SLICE_LIT("i")));
+    assert_true(pen_slice_eq(bodies[0], PEN_SLICE_LIT("{\"settings\":{}}")));
+    assert_true(pen_slice_eq(names[1], PEN_SLICE_LIT("log-d")));
+    assert_true(pen_slice_eq(bodies[1], PEN_SLICE_LIT("{\"mappings\":{}}")));
+    pen_types_free(types);
+}
+
 static void a_bad_type_file_is_told_with_its_place(void **state)
 {
     (void)state;
@@ -134,6 +156,11 @@ static void a_bad_type_file_is_told_with_its_place(void **state)
                {"- a\n", "bad.yaml:1:1: "},
                {"name: a\nindex: i\nsources: 'a*'\n", "bad.yaml:3:10: a source is made of"},
                {"name: a\nindex: i\nsources: ['']\n", "bad.yaml:3:10: "},
+               {"name: a\nindex: i\ntemplate: none.json\n", "bad.yaml:3:11: the template /tmp/"},
+               {"name: a\nindex: i\ntemplate: [a]\n", "bad.yaml:3:11: JSON in a text"},
+               {"name: a\nindex: i\ntemplate: '{\"settings\":{}}'\n---\nname: b\nindex: i\n"
+                "template: '{\"mappings\":{}}'\n",
+                "bad.yaml:5:1: the types a and b have the same index"},
                {"name: [\n", "bad.yaml:"}};
     for (size_t i = 0; i < PEN_COUNT(bad); i++) {
         char dir[] = "/tmp/pen-types-XXXXXX";
@@ -176,6 +203,7 @@ int main(void)
         cmocka_unit_test(keys_compiled_ahead_match_as_those_compiled_now),
         cmocka_unit_test(a_users_type_wins_over_a_built_in_one),
         cmocka_unit_test(a_type_says_how_its_index_rotates),
+        cmocka_unit_test(an_index_has_one_template),
         cmocka_unit_test(a_bad_type_file_is_told_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
