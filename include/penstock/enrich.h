@@ -132,6 +132,13 @@ uint64_t pen_enricher_memory(const struct pen_enrich *enrich); /* bytes of one *
  */
 bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_geo *geo);
 
+struct pen_enricher_counters { /* addresses that were asked for, each time, whose entry is damaged:
+                                */
+    uint64_t geo_damaged;      /* it lacks what cannot be read, */
+    uint64_t as_damaged;
+};
+struct pen_enricher_counters pen_enricher_counters_get(const struct pen_enricher *enricher);
+
 /* The row of an account or an address, or NULL; as long as its tables.  About 100 ns. */
 const struct pen_asset *pen_enricher_account(const struct pen_enricher *enricher,
                                              pen_slice account);

@@ -207,6 +207,9 @@ void pen_scan_free(struct pen_scan *scan);
 void pen_scan_enrich(struct pen_scan *scan, const struct pen_enrich_tables *tables);
 /* How often a regular expression of a rule gave up on a field: it counts as no match there. */
 uint64_t pen_scan_regex_limits(const struct pen_scan *scan);
+struct pen_enricher_counters;
+/* What databases of addresses could not tell, as in penstock/enrich.h. */
+void pen_scan_damaged(const struct pen_scan *scan, struct pen_enricher_counters *out);
 /* Starts on an object; bucket (empty: none, else for @log_s3bucket) and key are borrowed until the
  * next begin.  Classifies by key. */
 void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key);
@@ -593,6 +596,8 @@ struct pen_replay_result {
     uint32_t accounts, regions;
     uint32_t rules_loaded, rules_rejected;
     uint64_t regex_limits; /* of this run: pen_scan_regex_limits of all shards */
+    bool has_addresses; /* enrich.geoip or enrich.asn; then, of this run: look-ups of addresses */
+    uint64_t geoip_damaged, asn_damaged; /* whose entry could not be read, or not all of it */
     uint64_t signals_opened, signals_by_severity[5];
     uint64_t signals_suppressed; /* likewise of suppressed ones */
     uint64_t signals_shadow;     /* opened by rules in shadow mode; in neither of the above */

@@ -152,6 +152,14 @@ static void print_promise_json(const struct pen_replay_result *r)
     (void)printf("]},");
 }
 
+static void print_addresses_json(const struct pen_replay_result *r)
+{
+    if (r->has_addresses) {
+        (void)printf("\"enrich\":{\"geoip_damaged\":%" PRIu64 ",\"asn_damaged\":%" PRIu64 "},",
+                     r->geoip_damaged, r->asn_damaged);
+    }
+}
+
 void replay_summary_json(const struct pen_replay_result *r, struct backtest_report *backtest)
 {
     const struct pen_totals *t = &r->totals;
@@ -206,6 +214,7 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
     (void)printf("],");
     print_exclusions_json(r);
     print_iocs_json(r);
+    print_addresses_json(r);
     if (r->is_retry) {
         (void)printf("\"retry\":{\"objects\":%" PRIu64 ",\"left\":%" PRIu64 ",\"refused\":%" PRIu64
                      "},",
@@ -280,6 +289,15 @@ static void print_detection(const struct pen_replay_result *r)
     (void)printf("\n");
 }
 
+static void print_addresses(const struct pen_replay_result *r)
+{
+    const uint64_t damaged = r->geoip_damaged + r->asn_damaged;
+    if (damaged > 0) {
+        (void)printf("%-10s %" PRIu64 " damaged entr%s of databases met\n", "addresses", damaged,
+                     damaged == 1 ? "y" : "ies");
+    }
+}
+
 /* What makes the exit code 7, but for the rules that were rejected. */
 static void print_gaps(const struct pen_replay_result *r)
 {
@@ -329,6 +347,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out,
     print_promise(r);
     print_exclusions(r);
     print_iocs(r);
+    print_addresses(r);
     print_gaps(r);
     if (backtest != NULL) {
         backtest_report_table(backtest);

@@ -14,9 +14,12 @@ struct cached {
     uint8_t addr[16];
     uint8_t bits; /* 0: empty */
     uint8_t escaped;
+    uint8_t damaged; /* bits of enum damage */
     uint16_t ends[PEN_GEO_PARTS];
     char text[PEN_GEO_CACHE_TEXT_MAX];
 };
+
+enum damage { DAMAGE_GEO = 1, DAMAGE_AS = 2 };
 
 struct pen_enricher {
     const struct pen_enrich_tables *tables;
@@ -24,6 +27,7 @@ struct pen_enricher {
     struct agent_cache *agents;    /* likewise */
     struct pen_buf part;           /* one text, escaped */
     struct cached *cache;
+    struct pen_enricher_counters counters;
 };
 
 /* ---- one shard's ---- */
@@ -126,25 +130,45 @@ static void part_end(struct pen_geo *geo, enum pen_geo_part part, const void *te
     geo->escaped |= (uint8_t)((is_escaped && taken > 0) << part);
 }
 
-/* A value of an entry, by the names on the way to it, ending with NULL. */
-static bool value_at(MMDB_entry_s *entry, const char *const *path, uint32_t type,
-                     MMDB_entry_data_s *out)
+struct look { /* one entry */
+    MMDB_entry_s entry;
+    bool is_damaged; /* it, or a value of it, is none */
+};
+
+/* Where the way to a value ends before it, as it may. */
+static bool is_absent(int code)
 {
-    return entry->mmdb != NULL && MMDB_aget_value(entry, out, path) == MMDB_SUCCESS &&
-           out->has_data && out->type == type;
+    return code == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR ||
+           code == MMDB_INVALID_LOOKUP_PATH_ERROR;
 }
 
-static void text_part(struct pen_enricher *e, MMDB_entry_s *entry, const char *const *path,
+/* A value of an entry, by the names on the way to it, ending with NULL. */
+static bool value_at(struct look *look, const char *const *path, uint32_t type,
+                     MMDB_entry_data_s *out)
+{
+    if (look->entry.mmdb == NULL) {
+        return false;
+    }
+    const int code = MMDB_aget_value(&look->entry, out, path);
+    const bool is_there = code == MMDB_SUCCESS && out->has_data;
+    look->is_damaged |= code != MMDB_SUCCESS && !is_absent(code);
+    look->is_damaged |= is_there && out->type != type;
+    return is_there && out->type == type;
+}
+
+static void text_part(struct pen_enricher *e, struct look *look, const char *const *path,
                       struct pen_geo *geo, enum pen_geo_part part)
 {
     MMDB_entry_data_s data;
     e->part.len = 0;
-    if (!value_at(entry, path, MMDB_DATA_TYPE_UTF8_STRING, &data)) {
+    if (!value_at(look, path, MMDB_DATA_TYPE_UTF8_STRING, &data)) {
         part_end(geo, part, NULL, 0, false);
         return;
     }
     const pen_slice text = {(const uint8_t *)data.utf8_string, data.data_size};
-    const bool is_good = pen_utf8_valid(text) && pen_json_escape(&e->part, text) == PEN_OK;
+    const bool is_text = pen_utf8_valid(text);
+    const bool is_good = is_text && pen_json_escape(&e->part, text) == PEN_OK;
+    look->is_damaged |= !is_text;
     part_end(geo, part, e->part.ptr, is_good ? e->part.len : 0, e->part.len != text.len);
 }
 
@@ -163,7 +187,7 @@ static size_t number_text(double value, char out[NUMBER_MAX])
     return len < 0 ? 0 : (size_t)len;
 }
 
-static void location_part(MMDB_entry_s *entry, struct pen_geo *geo)
+static void location_part(struct look *look, struct pen_geo *geo)
 {
     static const char *const lon_path[] = {"location", "longitude", NULL};
     static const char *const lat_path[] = {"location", "latitude", NULL};
@@ -173,11 +197,14 @@ static void location_part(MMDB_entry_s *entry, struct pen_geo *geo)
     char lat_text[NUMBER_MAX];
     char text[2 * NUMBER_MAX + 24];
     size_t len = 0;
-    const bool is_there = value_at(entry, lon_path, MMDB_DATA_TYPE_DOUBLE, &lon) &&
-                          value_at(entry, lat_path, MMDB_DATA_TYPE_DOUBLE, &lat);
+    const bool has_lon = value_at(look, lon_path, MMDB_DATA_TYPE_DOUBLE, &lon);
+    const bool has_lat = value_at(look, lat_path, MMDB_DATA_TYPE_DOUBLE, &lat);
     /* What is no number, or no place, would be refused by the index. */
-    if (is_there && lon.double_value >= -180 && lon.double_value <= 180 &&
-        lat.double_value >= -90 && lat.double_value <= 90) {
+    const bool is_place = has_lon && has_lat && lon.double_value >= -180 &&
+                          lon.double_value <= 180 && lat.double_value >= -90 &&
+                          lat.double_value <= 90;
+    look->is_damaged |= has_lon && has_lat && !is_place;
+    if (is_place) {
         const size_t lon_len = number_text(lon.double_value, lon_text);
         const size_t lat_len = number_text(lat.double_value, lat_text);
         len = (size_t)snprintf(text, sizeof(text), "{\"lon\":%.*s,\"lat\":%.*s}", (int)lon_len,
@@ -186,38 +213,52 @@ static void location_part(MMDB_entry_s *entry, struct pen_geo *geo)
     part_end(geo, PEN_GEO_LOCATION, text, len, false);
 }
 
-static void number_part(MMDB_entry_s *entry, struct pen_geo *geo)
+static void number_part(struct look *look, struct pen_geo *geo)
 {
     static const char *const path[] = {"autonomous_system_number", NULL};
     MMDB_entry_data_s data;
     char text[NUMBER_MAX];
-    const bool is_there = value_at(entry, path, MMDB_DATA_TYPE_UINT32, &data);
+    const bool is_there = value_at(look, path, MMDB_DATA_TYPE_UINT32, &data);
     const int len = is_there ? snprintf(text, sizeof(text), "%u", data.uint32) : 0;
     part_end(geo, PEN_AS_NUMBER, text, (size_t)len, false);
 }
 
-static void look_up(struct pen_enricher *e, const uint8_t addr[16], uint8_t bits,
-                    struct pen_geo *geo)
+static struct look entry_of(const struct mmdb *mmdb, const uint8_t addr[16], uint8_t bits)
+{
+    struct look look = {.is_damaged = false};
+    look.is_damaged = mmdb != NULL && !mmdb_find(mmdb, addr, bits, &look.entry);
+    return look;
+}
+
+/* Bits of enum damage. */
+static uint8_t look_up(struct pen_enricher *e, const uint8_t addr[16], uint8_t bits,
+                       struct pen_geo *geo)
 {
     static const char *const city[] = {"city", "names", "en", NULL};
     static const char *const code[] = {"country", "iso_code", NULL};
     static const char *const country[] = {"country", "names", "en", NULL};
     static const char *const name[] = {"autonomous_system_organization", NULL};
-    MMDB_entry_s at = {0};
-    MMDB_entry_s as = {0};
+    struct look at = entry_of(e->tables->geo, addr, bits);
+    struct look as = entry_of(e->tables->as, addr, bits);
     geo->escaped = 0;
-    if (e->tables->geo == NULL || !mmdb_find(e->tables->geo, addr, bits, &at)) {
-        at.mmdb = NULL;
-    }
-    if (e->tables->as == NULL || !mmdb_find(e->tables->as, addr, bits, &as)) {
-        as.mmdb = NULL;
-    }
     text_part(e, &at, city, geo, PEN_GEO_CITY);
     text_part(e, &at, code, geo, PEN_GEO_COUNTRY_CODE);
     text_part(e, &at, country, geo, PEN_GEO_COUNTRY);
     location_part(&at, geo);
     number_part(&as, geo);
     text_part(e, &as, name, geo, PEN_AS_NAME);
+    return (uint8_t)((at.is_damaged ? DAMAGE_GEO : 0U) | (as.is_damaged ? DAMAGE_AS : 0U));
+}
+
+static void damage_count(struct pen_enricher *e, uint8_t damaged)
+{
+    e->counters.geo_damaged += (damaged & DAMAGE_GEO) != 0;
+    e->counters.as_damaged += (damaged & DAMAGE_AS) != 0;
+}
+
+struct pen_enricher_counters pen_enricher_counters_get(const struct pen_enricher *enricher)
+{
+    return enricher->counters;
 }
 
 static bool is_cached(const struct cached *cached, const uint8_t addr[16], uint8_t bits)
@@ -238,15 +279,18 @@ bool pen_enricher_geo(struct pen_enricher *enricher, pen_slice ip, struct pen_ge
         memcpy(geo->ends, cached->ends, sizeof(geo->ends));
         geo->escaped = cached->escaped;
         memcpy(geo->text, cached->text, cached->ends[PEN_GEO_PARTS - 1]);
+        damage_count(enricher, cached->damaged);
         return geo->ends[PEN_GEO_PARTS - 1] > 0;
     }
-    look_up(enricher, addr, bits, geo);
+    const uint8_t damaged = look_up(enricher, addr, bits, geo);
+    damage_count(enricher, damaged);
     const uint16_t len = geo->ends[PEN_GEO_PARTS - 1];
     if (len <= sizeof(cached->text)) {
         memcpy(cached->addr, addr, sizeof(addr));
         memcpy(cached->ends, geo->ends, sizeof(geo->ends));
         memcpy(cached->text, geo->text, len);
         cached->escaped = geo->escaped;
+        cached->damaged = damaged;
         cached->bits = bits;
     }
     return len > 0;

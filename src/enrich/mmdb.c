@@ -190,5 +190,6 @@ bool mmdb_find(const struct mmdb *mmdb, const uint8_t addr[16], uint8_t bits, MM
     }
     const MMDB_lookup_result_s found = MMDB_lookup_sockaddr(&mmdb->db, &to.any, &code);
     *entry = found.entry;
-    return code == MMDB_SUCCESS && found.found_entry;
+    entry->mmdb = code == MMDB_SUCCESS && found.found_entry ? &mmdb->db : NULL;
+    return code == MMDB_SUCCESS || code == MMDB_IPV6_LOOKUP_IN_IPV4_DATABASE_ERROR;
 }

@@ -41,7 +41,8 @@ PEN_MUST_USE pen_status mmdb_open(const char *path, enum mmdb_kind kind, struct 
 void mmdb_close(struct mmdb *mmdb); /* may be NULL */
 /* Not one of countries alone, which has no degrees. */
 bool mmdb_has_places(const struct mmdb *mmdb);
-/* The entry of an address, 4 or 16 bytes by bits (32, 128); false: there is none. */
+/* The entry of an address, 4 or 16 bytes by bits (32, 128), its mmdb NULL: there is none.  False:
+ * what leads to it is damaged. */
 bool mmdb_find(const struct mmdb *mmdb, const uint8_t addr[16], uint8_t bits, MMDB_entry_s *entry);
 
 #endif

@@ -340,6 +340,17 @@ struct ledger *ledger_of(struct control *c, uint32_t shard)
     return c->is_committing && c->slots[shard].is_cut ? &c->next : &c->now;
 }
 
+/* Keeps the message. */
+static void cut_take(struct shard_slot *slot, struct message *message)
+{
+    PEN_CHECK(slot->cut == NULL);
+    slot->cut = message;
+    slot->times = message->times;
+    slot->regex_limits = message->regex_limits;
+    slot->damaged = message->damaged;
+    slot->is_cut = true;
+}
+
 static void on_message(struct control *c, struct message *message)
 {
     struct shard_slot *slot = &c->slots[message->from];
@@ -366,11 +377,8 @@ static void on_message(struct control *c, struct message *message)
         c->is_full = c->is_dirty = true;
         break;
     case MSG_CUT:
-        PEN_CHECK(message->epoch == c->epoch && slot->cut == NULL);
-        slot->cut = message;
-        slot->times = message->times;
-        slot->regex_limits = message->regex_limits;
-        slot->is_cut = true;
+        PEN_CHECK(message->epoch == c->epoch);
+        cut_take(slot, message);
         return;
     case MSG_READY:
         PEN_CHECK(message->epoch == c->epoch && slot->cut != NULL);

@@ -24,12 +24,13 @@ struct shard_slot {
     struct pen_ring *ring;
     uint32_t objects; /* dealt, not done */
     uint64_t bytes;
-    struct pen_object *cut_object;   /* finished since the cut that has it open */
-    struct message *cut;             /* of the epoch being committed */
-    struct shard_times times;        /* by its last cut */
-    uint64_t regex_limits;           /* by its last cut */
-    struct pen_state_counters state; /* by its last release */
-    int64_t snapshot_position_ns;    /* of the snapshot that its last release ended in */
+    struct pen_object *cut_object;        /* finished since the cut that has it open */
+    struct message *cut;                  /* of the epoch being committed */
+    struct shard_times times;             /* by its last cut */
+    uint64_t regex_limits;                /* by its last cut */
+    struct pen_enricher_counters damaged; /* likewise */
+    struct pen_state_counters state;      /* by its last release */
+    int64_t snapshot_position_ns;         /* of the snapshot that its last release ended in */
     bool is_cut, is_ready;
     bool is_behind;       /* its last cut has observations of a time that the snapshot holds */
     uint64_t released;    /* epoch up to which its release is done, */

@@ -411,11 +411,34 @@ static void shards_fill(const struct control *c, struct pen_replay_result *r)
     for (uint32_t i = 0; i < c->shards; i++) {
         const struct shard_times *times = &c->slots[i].times;
         r->regex_limits += c->slots[i].regex_limits;
+        r->geoip_damaged += c->slots[i].damaged.geo_damaged;
+        r->asn_damaged += c->slots[i].damaged.as_damaged;
         state_add(&r->state, &c->slots[i].state);
         r->busy_s += (double)times->busy_ns / 1e9;
         r->storage_s += (double)times->storage_ns / 1e9;
         r->sink_s += (double)times->sink_ns / 1e9;
     }
+}
+
+static void damaged_tell(const struct control *c, const char *option, const char *path,
+                         uint64_t count)
+{
+    if (count > 0) {
+        SAY(c, WARN,
+            "penstock: warning: %s: %s: %" PRIu64 " times the entry of an address was damaged; "
+            "what could not be read of it is not in its documents\n",
+            option, path, count);
+    }
+}
+
+/* What databases of addresses could not tell. */
+static void addresses_tell(const struct control *c, struct pen_replay_result *r)
+{
+    const struct pen_enrich_options o = pen_replay_enrich(c->options);
+    const uint32_t parts = c->program->enrich == NULL ? 0 : pen_enrich_parts(c->program->enrich);
+    r->has_addresses = (parts & (PEN_ENRICH_GEO | PEN_ENRICH_AS)) != 0;
+    damaged_tell(c, "enrich.geoip", o.geoip, r->geoip_damaged);
+    damaged_tell(c, "enrich.asn", o.asn, r->asn_damaged);
 }
 
 /* What limits left out of the verdicts. */
@@ -506,6 +529,7 @@ static void result_fill(struct control *c, bool is_good)
     shards_fill(c, r);
     stages_counters(c->stages, &r->state);
     limits_tell(c, r);
+    addresses_tell(c, r);
     if (is_good && !c->is_draining && c->costs[0] != NULL) { /* all shards said their last word */
         r->cost_count = costs_list(c->program->rules, c->costs, c->shards, &r->costs);
     }

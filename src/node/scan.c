@@ -197,6 +197,12 @@ uint64_t pen_scan_regex_limits(const struct pen_scan *scan)
     return limits;
 }
 
+void pen_scan_damaged(const struct pen_scan *scan, struct pen_enricher_counters *out)
+{
+    *out = scan->enricher == NULL ? (struct pen_enricher_counters){0}
+                                  : pen_enricher_counters_get(scan->enricher);
+}
+
 static bool scan_is_unknown(const struct pen_scan *scan)
 {
     return pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown"));

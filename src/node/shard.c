@@ -136,6 +136,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     cut->totals.bytes_shipped = shipped.shipped_bytes;
     cut->excluded = excluded_copy(shard);
     cut->regex_limits = pen_scan_regex_limits(shard->scan);
+    pen_scan_damaged(shard->scan, &cut->damaged);
     cut->times = times_of(shard);
     if (shard->object != NULL) {
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;

@@ -76,9 +76,10 @@ struct message {
     uint64_t open_records;         /* CUT: its records that the cut holds */
     struct shard_times times;      /* CUT, READY: of this run so far, */
     uint64_t regex_limits;         /* and so is this, */
-    struct pen_state_counters state; /* RELEASED */
-    uint64_t *excluded;              /* and this, by exclusion; NULL without them */
-    struct pen_ship_file *files;     /* CUT */
+    struct pen_enricher_counters damaged; /* and this, */
+    struct pen_state_counters state;      /* RELEASED */
+    uint64_t *excluded;                   /* and this, by exclusion; NULL without them */
+    struct pen_ship_file *files;          /* CUT */
     uint32_t file_count;
     struct origin *origins; /* CUT: accounts and regions that are new to the shard */
     uint32_t origin_count;

@@ -193,6 +193,26 @@ def case_enrich_bad():
     assert b"enrich.asn: /: " in run("check", "--set", "enrich.asn=/", code=2).stderr
 
 
+def case_enrich_damaged():
+    """Entries that are damaged are counted by database and told; the rest of the document is there."""
+    data = from_addresses("2.125.160.9", "2.125.160.9", "81.2.69.142")
+    options = tables()
+    mmdb_made.write(WORK / "city.mmdb", "Test-City", {
+        "2.125.160.0/24": {"country": {"iso_code": 5}}, "81.2.69.0/24": mmdb_made.place("IE", "Ireland")})
+    got = replay(data, WORK / "out", *options)
+    assert got["enrich"] == {"geoip_damaged": 2, "asn_damaged": 0}, got
+    assert "city.mmdb: 2 times the entry of an address was damaged" in got["words"], got["words"]
+    assert "enrich.asn" not in got["words"], got["words"]
+    assert "addresses  2 damaged entries of databases met\n" in run(
+        "replay", data, "--out", WORK / "table", *options).stdout.decode()
+    got = sources(WORK / "out")
+    assert [got[number].get("geo", {}).get("country_name") for number in (10, 11, 12)] == [None, None, "Ireland"], got
+    mmdb_made.write(WORK / "city.mmdb", "Test-City", {"2.125.160.0/24": mmdb_made.place("IE", "Ireland")})
+    got = replay(data, WORK / "good", *options)
+    assert got["enrich"] == {"geoip_damaged": 0, "asn_damaged": 0} and "damaged" not in got["words"], got
+    assert "enrich" not in replay(data, WORK / "without")
+
+
 def case_enrich_swap():
     """A database that changes while a run goes on is used from the next commit; a damaged one is told once."""
     folder = WORK / "many" / DAY

@@ -131,6 +131,47 @@ static void what_is_not_known_is_left_out(void **state)
     fixture_close(&f);
 }
 
+static void damaged_are(const struct fixture *f, uint64_t geo, uint64_t as)
+{
+    const struct pen_enricher_counters counters = pen_enricher_counters_get(f->enricher);
+    assert_int_equal(counters.geo_damaged, geo);
+    assert_int_equal(counters.as_damaged, as);
+}
+
+/* Of each that is asked for, also when the cache has it: what is good of an entry is told. */
+static void damaged_entries_are_counted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    bool is_changed = false;
+    fixture_open(&f);
+    assert_true(geo_of(&f, "2.125.160.216"));
+    assert_false(geo_of(&f, "8.8.8.8"));
+    assert_false(geo_of(&f, "10.0.0.1"));
+    damaged_are(&f, 0, 0);
+    for (uint64_t i = 1; i <= 2; i++) { /* a longitude of 200 degrees */
+        assert_true(geo_of(&f, "2001:db8::5"));
+        damaged_are(&f, i, 0);
+    }
+    struct made *m = made_new();
+    made_net(m, "2.125.0.0/16", made_as(m, 7, "\xff")); /* no UTF-8 */
+    const uint32_t wide = m->data_len;
+    made_map(m, 28); /* has more members than there are bytes */
+    made_text(m, "x");
+    made_net(m, "3.3.0.0/16", wide);
+    made_write(m, asn, "Test-ASN");
+    assert_int_equal(reload(&f, &is_changed), PEN_OK);
+    assert_true(geo_of(&f, "2.125.160.216"));
+    part_is(&f, PEN_AS_NUMBER, "7");
+    part_is(&f, PEN_AS_NAME, "");
+    part_is(&f, PEN_GEO_COUNTRY, "United Kingdom");
+    damaged_are(&f, 2, 1);
+    assert_false(geo_of(&f, "3.3.3.3"));
+    assert_false(geo_of(&f, "3.3.3.3"));
+    damaged_are(&f, 2, 3);
+    fixture_close(&f);
+}
+
 static void many_addresses_share_the_cache(void **state)
 {
     (void)state;
@@ -252,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_has_all_parts_from_tables_and_cache),
         cmocka_unit_test(what_is_not_known_is_left_out),
+        cmocka_unit_test(damaged_entries_are_counted),
         cmocka_unit_test(many_addresses_share_the_cache),
         cmocka_unit_test(names_too_long_to_cache_are_whole),
         cmocka_unit_test(tables_of_assets_are_reloaded_too),

@@ -59,9 +59,38 @@ static void addresses_have_the_entry_of_their_network(void **state)
     const uint8_t in6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
     city_write();
     assert_int_equal(mmdb_open(path, MMDB_KIND_GEO, &mmdb, &err), PEN_OK);
-    assert_true(mmdb_find(mmdb, in4, 32, &entry));
+    assert_true(mmdb_find(mmdb, in4, 32, &entry) && entry.mmdb != NULL);
+    assert_true(mmdb_find(mmdb, in6, 128, &entry) && entry.mmdb != NULL);
+    assert_true(mmdb_find(mmdb, out4, 32, &entry) && entry.mmdb == NULL);
+    mmdb_close(mmdb);
+}
+
+/* What the metadata says behind "ip_version" becomes 4. */
+static void make_v4(void)
+{
+    static uint8_t bytes[1U << 18];
+    FILE *file = fopen(path, "rb+");
+    assert_non_null(file);
+    const size_t len = fread(bytes, 1, sizeof(bytes), file);
+    const size_t at = pen_slice_find((pen_slice){bytes, len}, PEN_SLICE_LIT("ip_version"));
+    assert_true(at + 12 < len && bytes[at + 12] == 6);
+    assert_int_equal(fseek(file, (long)at + 12, SEEK_SET), 0);
+    assert_int_equal(fputc(4, file), 4);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_database_of_ipv4_has_no_entry_of_ipv6_and_is_whole(void **state)
+{
+    (void)state;
+    struct pen_err err = {0};
+    struct mmdb *mmdb = NULL;
+    MMDB_entry_s entry;
+    const uint8_t in6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+    city_write();
+    make_v4();
+    assert_int_equal(mmdb_open(path, MMDB_KIND_GEO, &mmdb, &err), PEN_OK);
     assert_true(mmdb_find(mmdb, in6, 128, &entry));
-    assert_false(mmdb_find(mmdb, out4, 32, &entry));
+    assert_null(entry.mmdb);
     mmdb_close(mmdb);
 }
 
@@ -114,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_have_the_entry_of_their_network),
+        cmocka_unit_test(a_database_of_ipv4_has_no_entry_of_ipv6_and_is_whole),
         cmocka_unit_test(a_file_that_shrinks_later_changes_nothing),
         cmocka_unit_test(what_cannot_be_used_is_refused_with_the_reason),
         cmocka_unit_test(a_tree_that_points_outside_is_damage),
