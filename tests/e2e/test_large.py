@@ -3,21 +3,27 @@
 
 In CI small; by hand with LARGE=400MiB (about 20,000 objects) or more, and SHAPE=organisation for objects of
 all sizes.  Prints its figures."""
+import http.server
 import json
 import os
 import random
 import statistics
+import subprocess
+import threading
+import time
+import urllib.parse
 
 import kit
-from kit import WORK, documents, main, replay, run, signals_of
+from kit import BINARY, IS_SANITIZED, WORK, documents, main, replay, run, signals_of
 from parts import Versitygw
 from parts_opensearch import OpenSearch
-from test_s3 import BUCKET, from_bucket
+from test_s3 import BUCKET, ENV, from_bucket
 
 SIZE, SHAPE = os.environ.get("LARGE", "5MiB"), os.environ.get("SHAPE", "tiny")
 kit.TIME_MAX_S = 600 if "LARGE" not in os.environ else 7200
 SAMPLES = 500
 NULL = ("--sink", "null")
+LAST = "<IsTruncated>false</IsTruncated>"
 
 
 def organisation(gateway):
@@ -78,6 +84,82 @@ def case_large_null():
     folder_s, bucket_s = (statistics.median(cpu[name]) for name in ("folder", "bucket"))
     print(f"CPU: folder {folder_s:.2f} s, bucket {bucket_s:.2f} s, ratio {bucket_s / folder_s:.2f}, "
           f"{(bucket_s - folder_s) / objects * 1e6:.0f} us more an object, of {objects} objects", flush=True)
+
+
+class Made(http.server.BaseHTTPRequestHandler):
+    """The listing of an organisation trail of any size, made page by page: 20 accounts, 4 regions, 30 days."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    regions = ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
+    per_day = 0  # objects
+    pages = 0
+    lock = threading.Lock()
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2]))
+        prefix = query.get("prefix", "")
+        parts = prefix.split("/")[:-1]
+        below = self.below(parts)
+        body = self.day(prefix, query.get("continuation-token", "")) if below is None else LAST + "".join(
+            f"<CommonPrefixes><Prefix>{prefix}{name}/</Prefix></CommonPrefixes>" for name in below)
+        text = f"<ListBucketResult>{body}</ListBucketResult>".encode()
+        with self.lock:
+            Made.pages += 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def below(self, parts):
+        """Names of the folders below; None: objects."""
+        levels = (["AWSLogs"], ["o-exampleorg1"], [f"{n:012}" for n in range(100, 120)], ["CloudTrail"], self.regions,
+                  ["2025"], ["03"], [f"{n:02}" for n in range(1, 31)])
+        return levels[len(parts)] if len(parts) < len(levels) else None
+
+    def day(self, prefix, token):
+        first = int(token or 0)
+        last = min(first + 1000, self.per_day)
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        return (more if last < self.per_day else LAST) + "".join(
+            f"<Contents><Key>{prefix}123456789012_CloudTrail_{n:08}_aBcDeFgHiJkLmNoP.json.gz</Key><LastModified>"
+            "2025-04-01T00:00:00.000Z</LastModified><ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag><Size>4096"
+            "</Size><StorageClass>STANDARD</StorageClass></Contents>" for n in range(first, last))
+
+
+def planned(keys, endpoint):
+    """A plan of so many keys: its summary, seconds, bytes of memory."""
+    Made.per_day, Made.pages = keys // 2400, 0
+    began = time.monotonic()
+    child = subprocess.Popen([BINARY, "replay", "--plan", "--json", f"s3://{BUCKET}", "--endpoint-url", endpoint,
+                              "--s3-path-style", "--out", str(WORK / "plan")], env=ENV, stdout=subprocess.PIPE)
+    text = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0, status
+    got = json.loads(text)
+    assert got["objects"]["listed"] == Made.per_day * 2400, got["objects"]
+    return got, time.monotonic() - began, usage.ru_maxrss << 10
+
+
+def case_large_listing():
+    """Any number of keys is planned in the same memory; by hand KEYS=1000000 or more."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Made)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        few, many = 24000, int(os.environ.get("KEYS", "240000"))
+        _, _, small = planned(few, endpoint)
+        got, seconds, large = planned(many, endpoint)
+    finally:
+        server.shutdown()
+        server.server_close()
+    print(f"{got['objects']['listed']} keys in {Made.pages} pages: {seconds:.1f} s, the memory of {few} keys "
+          f"{small >> 20} MiB, of all {large >> 20} MiB", flush=True)
+    assert got["requests"]["list"] == Made.pages, (got["requests"], Made.pages)
+    assert IS_SANITIZED or large < small + (8 << 20), (small, large)
 
 
 if __name__ == "__main__":
