@@ -536,13 +536,26 @@ static void result_fill(struct control *c, bool is_good)
     r->rss_bytes_max = pen_host_rss_max();
 }
 
+/* Of buckets no more is known than what is to be listed: that goes on while objects are read. */
+static void begin_tell(const struct control *c)
+{
+    const char *resumed = c->job.is_resumed ? ", resumed" : "";
+    const uint32_t rules = pen_rules_count(c->program->rules);
+    if (c->planner.bucket_count > 0) {
+        SAY(c, INFO, "penstock: %u folders to list and read, %u rules, %u shards%s\n",
+            c->planner.unit_count, rules, c->shards, resumed);
+        return;
+    }
+    SAY(c, INFO, "penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
+        c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6, rules, c->shards,
+        resumed);
+}
+
 static pen_status control_run(struct control *c, struct pen_err *err)
 {
     PEN_TRY(sink_sending(c, true, &c->failure));
     PEN_TRY(threads_start(c, err));
-    SAY(c, INFO, "penstock: %" PRIu64 " objects in %u folders, %.1f MB, %u rules, %u shards%s\n",
-        c->planner.files, c->planner.unit_count, (double)c->planner.bytes / 1e6,
-        pen_rules_count(c->program->rules), c->shards, c->job.is_resumed ? ", resumed" : "");
+    begin_tell(c);
     if (c->planner.skipped > 0) {
         SAY(c, WARN,
             "penstock: %" PRIu64 " entries skipped that are no files: links to folders, pipes, "
