@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_opensearch_real.py PENSTOCK CASE - documents and signals in a real cluster, through what happens to one."""
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -8,6 +9,7 @@ import time
 from kit import BINARY, FIXED, WORK, adds_up, documents, generate, main, replay, run
 from parts_opensearch import Elasticsearch, OpenSearch
 
+FULL_MAX_S = 300  # the cluster looks at its disk every ten seconds
 SMALL = ("--set", "ship.body_bytes_max=128KiB", "--set", "commit.interval=200ms")
 
 
@@ -37,7 +39,8 @@ def ended(child):
 
 
 def case_opensearch_server():
-    """Templates, documents, signals, types; a second run; a block, a kill of the cluster, kills of ours."""
+    """Templates, documents, signals, types; a second run; a block, a kill and a restart of the cluster, a full disk,
+    kills of ours."""
     folder = generate(size="6MiB")
     want, plain = expected(folder)
     with OpenSearch(WORK) as cluster:
@@ -65,6 +68,12 @@ def case_opensearch_server():
         same(cluster, want)
         cluster.call("DELETE", "/log-*,penstock-signals-*")
         cluster_killed(cluster, folder, sink, plain)
+        same(cluster, want)
+        cluster.call("DELETE", "/log-*,penstock-signals-*")
+        restarted(cluster, folder, sink, plain)
+        same(cluster, want)
+        cluster.call("DELETE", "/log-*,penstock-signals-*")
+        filled(cluster, folder, sink, plain)
         same(cluster, want)
         cluster.call("DELETE", "/log-*,penstock-signals-*")
         ours_killed(folder, sink, plain)
@@ -121,6 +130,64 @@ def cluster_killed(cluster, folder, sink, plain):
     summary, words = ended(child)
     assert summary["records"] == plain["records"], summary["records"]
     assert "the sink waits: no answer" in words, words
+
+
+def restarted(cluster, folder, sink, plain):
+    """The cluster is stopped in good order in mid-run, and started again."""
+    child = started(folder, WORK / "restarted", sink, "--set", "sink.max_mb_s=3")
+    while not has_documents(cluster):
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
+    cluster.stop()
+    assert child.poll() is None, "the run was over before the cluster was stopped"
+    cluster.again()
+    summary, words = ended(child)
+    assert summary["records"] == plain["records"], summary["records"]
+    assert "the sink waits: " in words, words
+
+
+def watermarks(cluster, free):
+    """How much of its disk must be free: with more than there is, it is full."""
+    level = {f"cluster.routing.allocation.disk.watermark.{name}": free for name in ("low", "high", "flood_stage")}
+    answer = cluster.call("PUT", "/_cluster/settings", {"transient": {
+        "cluster.info.update.interval": "10s", "cluster.routing.allocation.disk.threshold_enabled": True, **level}})
+    assert answer.get("acknowledged"), answer
+
+
+def filled(cluster, folder, sink, plain):
+    """The cluster's disk fills up in mid-run, and is freed when the sink has waited for it."""
+    child = started(folder, WORK / "filled", sink, "--set", "sink.max_mb_s=1")
+    words = []
+
+    def read():
+        for line in child.stderr:
+            words.append(line.decode())
+
+    reader = threading.Thread(target=read)
+    while not has_documents(cluster):
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
+    deadline = time.monotonic() + FULL_MAX_S
+    child.send_signal(signal.SIGSTOP)  # the rest comes when the disk is full
+    watermarks(cluster, "900tb")
+    while "read_only_allow_delete" not in json.dumps(cluster.call("GET", "/log-*/_settings")):
+        assert time.monotonic() < deadline, cluster.call("GET", "/log-*/_settings")
+        time.sleep(0.2)
+    child.send_signal(signal.SIGCONT)
+    reader.start()
+    while not any("the sink waits" in line for line in words):
+        assert child.poll() is None and time.monotonic() < deadline, (child.poll(), words)
+        time.sleep(0.1)
+    watermarks(cluster, "1kb")
+    said = child.stdout.read()
+    assert child.wait(FULL_MAX_S) == 0, (said, words)
+    reader.join()
+    assert "disk usage exceeded flood-stage watermark" in "".join(words), words
+    summary = json.loads(said.splitlines()[-1])
+    adds_up(summary)
+    assert summary["records"] == plain["records"] and not summary["gaps"], summary
+    plan = json.loads(run("check", "--json").stdout)["memory"]
+    assert summary["rss_bytes_max"] <= plan["total_bytes"], (summary["rss_bytes_max"], plan)
 
 
 def ours_killed(folder, sink, plain):
