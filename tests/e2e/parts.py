@@ -371,3 +371,51 @@ http {{
                 return True
         except OSError:
             return False
+
+
+class FarNginx(Part):
+    """A bucket's objects as nginx's files, each answered after a while (seconds).  self.data / NAME is the
+    object; the pages of the listing are self.data / ".list" / N.xml, N the token, 0 the first."""
+
+    name = "far_nginx"
+
+    def __init__(self, work, wait):
+        super().__init__(work)
+        self.root, self.wait = part(parts_install.nginx_echo), wait
+        self.data = self.folder / "data"
+        self.data.mkdir()
+
+    def prepare(self):
+        temporary = "".join(f"    {kind}_temp_path {self.folder}/{kind};\n"
+                            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        root = "user root;\n" if os.geteuid() == 0 else ""
+        (self.folder / "nginx.conf").write_text(f"""{root}daemon off;
+load_module {self.root}/usr/lib/nginx/modules/ngx_http_echo_module.so;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {self.folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 8192; }}
+http {{
+{temporary}    access_log off;
+    keepalive_timeout 75s;
+    keepalive_requests 10000000;
+    open_file_cache max=10000;
+    server {{
+        listen 127.0.0.1:{self.port} backlog=4096;
+        root {self.data};
+        location / {{
+            if ($args ~ continuation-token=([0-9]+)) {{ set $page $1; rewrite ^ /.list/$page.xml last; }}
+            if ($args ~ list-type) {{ rewrite ^ /.list/0.xml last; }}
+            echo_sleep {self.wait};
+            rewrite ^/[^/]+/(.*)$ /.objects/$1 break;
+            echo_exec $uri;
+        }}
+        location /.list/ {{ internal; }}
+        location /.objects/ {{ internal; alias {self.data}/; }}
+    }}
+}}
+""")
+
+    def command(self):
+        return [self.root / "usr/sbin/nginx", "-p", self.folder, "-c", self.folder / "nginx.conf", "-e", "stderr"]

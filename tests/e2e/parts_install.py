@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""parts_install.py [awscli] [moto] [nginx] [uap-core] [versitygw] - puts what tests talk to, or compare
+"""parts_install.py [awscli] [moto] [nginx] [nginx-echo] [uap-core] [versitygw] - puts what tests talk to, or compare
 with, into the cache.
 
 Without names: all of them.  They go below $XDG_CACHE_HOME/penstock/parts (~/.cache/penstock/parts), each
@@ -122,6 +122,17 @@ def nginx():
     return _make("nginx", cache() / "nginx", build) / "root/usr/sbin/nginx"
 
 
+def nginx_echo():
+    """Folder with nginx's binary and the module that lets it wait, both of Debian and of one version."""
+
+    def build(fresh):
+        for package in ("nginx", "libnginx-mod-http-echo"):
+            _unpack(package, fresh)
+        (fresh / "root/usr/lib/nginx/modules/ngx_http_echo_module.so").stat()
+
+    return _make("nginx-echo", cache() / "nginx-echo", build) / "root"
+
+
 def uap_core():
     """Folder with regexes.yaml of uap-core and its tests: of the package when it is installed, else
     Debian's, unpacked."""
@@ -161,7 +172,7 @@ def versitygw(may_build=False):
 
 
 def main(names):
-    makers = {"awscli": awscli, "moto": moto, "nginx": nginx, "uap-core": uap_core,
+    makers = {"awscli": awscli, "moto": moto, "nginx": nginx, "nginx-echo": nginx_echo, "uap-core": uap_core,
               "versitygw": lambda: versitygw(may_build=True)}
     if not set(names) <= set(makers):
         sys.exit(__doc__)

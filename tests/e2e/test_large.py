@@ -3,6 +3,7 @@
 
 In CI small; by hand with LARGE=400MiB (about 20,000 objects) or more, and SHAPE=organisation for objects of
 all sizes.  Prints its figures."""
+import gzip
 import http.server
 import json
 import os
@@ -14,8 +15,8 @@ import time
 import urllib.parse
 
 import kit
-from kit import BINARY, IS_SANITIZED, WORK, documents, main, replay, run, signals_of
-from parts import Versitygw
+from kit import BINARY, IS_SANITIZED, WORK, documents, event, main, replay, run, signals_of
+from parts import FarNginx, Versitygw
 from parts_opensearch import OpenSearch
 from test_s3 import BUCKET, ENV, from_bucket
 
@@ -160,6 +161,45 @@ def case_large_listing():
           f"{small >> 20} MiB, of all {large >> 20} MiB", flush=True)
     assert got["requests"]["list"] == Made.pages, (got["requests"], Made.pages)
     assert IS_SANITIZED or large < small + (8 << 20), (small, large)
+
+
+def far_bucket(server):
+    """Small objects, a record each, and the pages of their listing; how many."""
+    count, entries = int(os.environ.get("OBJECTS", "1000")), []
+    for number in range(count):
+        name = f"AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04/{number:05}.json.gz"
+        body = gzip.compress(json.dumps({"Records": [event(number, requestParameters={
+            "key": random.Random(number).randbytes(2000).hex()})]}).encode(), mtime=0)
+        path = server.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+        stat = path.stat()
+        entries.append(f"<Contents><Key>{name}</Key><LastModified>2025-03-04T06:00:00.000Z</LastModified><ETag>"
+                       f"&quot;{int(stat.st_mtime):x}-{stat.st_size:x}&quot;</ETag><Size>{len(body)}</Size>"
+                       "<StorageClass>STANDARD</StorageClass></Contents>")
+    (server.data / ".list").mkdir()
+    for page in range(0, count, 1000):
+        end = LAST if page + 1000 >= count else (
+            f"<IsTruncated>true</IsTruncated><NextContinuationToken>{page // 1000 + 1}</NextContinuationToken>")
+        (server.data / ".list" / f"{page // 1000}.xml").write_text(
+            f"<ListBucketResult>{end}{''.join(entries[page:page + 1000])}</ListBucketResult>")
+    return count
+
+
+def case_large_far():
+    """Every answer comes after 100 ms: enough requests are in flight that objects are not waited for one by one."""
+    with FarNginx(WORK, 0.1) as server:
+        count = far_bucket(server)
+        day = f"s3://{BUCKET}/AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04/"
+        got = from_bucket(server.endpoint, WORK / "out", *NULL, "--set", "fetch.requests_max=512", "--set",
+                          "fetch.objects=1024", source=day)
+        assert got["objects"]["read"] == got["records"]["delivered"] == count, got
+        print(f"replay: {count} objects, {count / got['seconds']['wall']:.0f} a second, bound by {got['bound_by']}, "
+              f"{got['seconds']}", flush=True)
+        rows = [json.loads(line) for line in run(
+            "bench", "s3", day, "--endpoint-url", server.endpoint, "--s3-path-style", "--json", "--seconds",
+            os.environ.get("SECONDS_A_ROW", "1"), "--concurrency", "64,1024", env=ENV).stdout.splitlines()]
+        print(json.dumps(rows), flush=True)
 
 
 if __name__ == "__main__":
