@@ -358,7 +358,10 @@ struct pen_fetch_options {
     uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
     uint32_t tries_max;           /* of one request, 1.. */
     uint64_t requests_s, bytes_s; /* asked for a second at most; 0: no limit */
-    uint32_t shares;              /* of these limits, each fetcher's being one; 0: 1 */
+    uint32_t retry_budget; /* retries to one host ahead of its good answers, which each give one
+                            * back; beyond, one at a time goes out */
+    uint32_t shares;       /* of these three limits, each fetcher's being one; 0: 1 */
+    uint32_t share;        /* which one is this fetcher's, 0.. */
     int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
     int64_t resolve_ns;  /* between look-ups of a server that a bucket has moved to; 0: once */
     const char *ca_file; /* NULL: the system's */

@@ -169,6 +169,7 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
 {
     PEN_CHECK(o->slots > 0 && o->slots <= PEN_FETCH_SLOTS_MAX && o->tries_max > 0);
     PEN_CHECK(o->window_max > 0 && o->window_max <= HTTP_CONNECTIONS_MAX);
+    PEN_CHECK(o->share < (o->shares == 0 ? 1 : o->shares));
     PEN_CHECK(o->range_bytes > 0 && o->bytes_in_flight_max >= o->range_bytes);
     struct pen_fetcher *fetcher = calloc(1, sizeof(*fetcher));
     if (fetcher == NULL) {
@@ -177,7 +178,6 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
     fetcher->ring = ring;
     fetcher->options = *o;
     fetcher->random = (uint64_t)pen_clock_mono_ns() | 1;
-    fetcher->retry_credit = FETCH_RETRY_CREDIT;
     pen_buf_init(&fetcher->signing, PEN_SIGV4_BYTES_MAX);
     fetch_window_init(&fetcher->window, o->window_first, o->window_max);
     const uint32_t shares = o->shares == 0 ? 1 : o->shares;
@@ -407,13 +407,6 @@ static bool has_room(const struct pen_fetcher *fetcher, uint64_t want)
             fetcher->bytes_held + want <= fetcher->options.bytes_in_flight_max);
 }
 
-/* Whether one more retry may go out: as many as there were good answers, and some ahead; one at a
- * time beyond that, to find out whether the server is back.  An outage gets no storm of them. */
-static bool has_credit(const struct pen_fetcher *fetcher)
-{
-    return fetcher->retry_credit > 0 || fetcher->counters.in_flight == 0;
-}
-
 static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     struct fetch_get *list = fetcher->waiting;
@@ -422,10 +415,11 @@ static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
         struct fetch_get *get = list;
         list = get->waiting;
         struct fetch_source *source = &fetcher->sources[get->object->source];
-        const bool is_due = get->retry_ns <= now_ns && fetch_place_of(source)->has_addresses;
+        const struct fetch_place *place = fetch_place_of(source);
+        const bool is_due = get->retry_ns <= now_ns && place->has_addresses;
         if (is_due && fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
-            has_credit(fetcher) && !get->object->is_failed) {
-            fetcher->retry_credit -= fetcher->retry_credit > 0;
+            (get->tries == 0 || fetch_budget_allows(&place->host->budget)) &&
+            !get->object->is_failed) {
             if (!fetch_get_send(fetcher, get)) {
                 object_notice(fetcher, get->object);
             }

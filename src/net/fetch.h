@@ -6,12 +6,14 @@
  *   fetch_place.c   where a bucket is: the server that redirects names another
  *   fetch_window.c  how many requests are in flight
  *   fetch_rate.c    how many requests and bytes a second
+ *   fetch_budget.c  how many may be tried again
  */
 #ifndef PEN_NET_FETCH_H
 #define PEN_NET_FETCH_H
 
 #include "penstock/net.h"
 
+#include "fetch_budget.h"
 #include "fetch_rate.h"
 #include "http_client.h"
 #include "list_xml.h"
@@ -21,7 +23,6 @@
 #define FETCH_PLACES_MAX 4U /* servers of one bucket that are kept */
 #define FETCH_LATE_TIMES 2
 #define FETCH_LATE_NS (PEN_NS_PER_S / 100)    /* less is no queue that is worth a smaller window */
-#define FETCH_RETRY_CREDIT 100U               /* retries ahead of good answers */
 #define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
 #define FETCH_HEAD_BYTES_MAX ((size_t)131072) /* of a request: tokens are long */
 
@@ -102,9 +103,16 @@ struct fetch_object {
     uint8_t path[1 + PEN_FETCH_KEY_MAX]; /* "/" and the key */
 };
 
+#define FETCH_HOSTS_MAX (PEN_FETCH_SOURCES_MAX * FETCH_PLACES_MAX)
+struct fetch_host {
+    const struct pen_s3_endpoint *endpoint; /* of the first place that it serves */
+    struct fetch_budget budget;
+};
+
 struct fetch_place { /* a server that has the bucket, or said where it is */
     struct http_client *client;
     struct pen_s3_endpoint endpoint;
+    struct fetch_host *host; /* that of other buckets perhaps, too */
     bool has_addresses;
     int64_t asked_ns; /* when its name was asked for last, monotonic; 0: never */
 };
@@ -130,6 +138,8 @@ struct pen_fetcher {
     struct pen_fetch_options options;
     struct fetch_source sources[PEN_FETCH_SOURCES_MAX];
     uint32_t source_count;
+    struct fetch_host hosts[FETCH_HOSTS_MAX];
+    uint32_t host_count;
     struct pen_resolver *resolver; /* of places; NULL until a bucket moves */
     struct fetch_object *objects;
     struct fetch_object *free_objects;
@@ -139,7 +149,6 @@ struct pen_fetcher {
     struct fetch_get *gets;
     struct fetch_get *free_gets;
     struct fetch_get *waiting; /* to be tried again */
-    uint32_t retry_credit;     /* of those that may be sent: good answers give it back */
     uint32_t open;
     uint64_t bytes_held; /* wanted by requests whose bytes were not taken yet */
     struct fetch_window window;

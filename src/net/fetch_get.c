@@ -124,6 +124,7 @@ bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get)
     get->is_flying = true;
     fetcher->counters.requests++;
     fetcher->counters.in_flight++;
+    fetch_budget_sent(&fetch_place_of(source)->host->budget, get->tries > 1);
     fetch_rate_take(&fetcher->requests_rate, 1, fetcher->now_ns);
     fetch_rate_take(&fetcher->bytes_rate, get->want, fetcher->now_ns);
     get->exchange.tag = get;
@@ -406,13 +407,16 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
     get->is_flying = false;
     fetcher->counters.in_flight--;
     fetcher->counters.bytes += get->exchange.body_len;
+    const struct fetch_source *source = &fetcher->sources[get->object->source];
+    struct fetch_budget *budget = &source->places[get->place].host->budget;
     if (get->object->is_closed) {
+        fetch_budget_answered(budget, false);
         return; /* nobody waits for it */
     }
     const enum verdict verdict = judge(fetcher, get, &err);
+    fetch_budget_answered(budget, verdict == VERDICT_READY);
     if (verdict == VERDICT_READY) {
         get->is_ready = true;
-        fetcher->retry_credit += fetcher->retry_credit < FETCH_RETRY_CREDIT;
         const struct http_exchange *e = &get->exchange;
         const struct fetch_answer answer = {.in_flight = in_flight,
                                             .took_ns = now - e->started_ns,

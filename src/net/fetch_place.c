@@ -5,6 +5,25 @@
 
 _Static_assert(PEN_FETCH_SOURCES_MAX <= PEN_RESOLVER_NAMES_MAX, "each asks for one name at a time");
 
+/* Buckets of one server share its budget. */
+static struct fetch_host *host_of(struct pen_fetcher *fetcher,
+                                  const struct pen_s3_endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < fetcher->host_count; i++) {
+        const struct pen_s3_endpoint *known = fetcher->hosts[i].endpoint;
+        if (known->port == endpoint->port && strcmp(known->host, endpoint->host) == 0) {
+            return &fetcher->hosts[i];
+        }
+    }
+    const struct pen_fetch_options *o = &fetcher->options;
+    PEN_CHECK(fetcher->host_count < FETCH_HOSTS_MAX);
+    struct fetch_host *host = &fetcher->hosts[fetcher->host_count++];
+    host->endpoint = endpoint;
+    fetch_budget_init(&host->budget, fetch_budget_share(o->retry_budget, o->share,
+                                                        o->shares == 0 ? 1 : o->shares));
+    return host;
+}
+
 pen_status fetch_place_add(struct pen_fetcher *fetcher, struct fetch_source *source,
                            const struct pen_s3_endpoint *endpoint, struct pen_err *err)
 {
@@ -26,6 +45,7 @@ pen_status fetch_place_add(struct pen_fetcher *fetcher, struct fetch_source *sou
     struct fetch_place *place = &source->places[source->place_count];
     *place = (struct fetch_place){.endpoint = *endpoint};
     PEN_TRY(http_client_new(fetcher->ring, fetcher->recv, &options, &place->client, err));
+    place->host = host_of(fetcher, &place->endpoint);
     source->place_count++;
     return PEN_OK;
 }

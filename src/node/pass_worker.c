@@ -342,6 +342,7 @@ static pen_status worker_open(struct worker *w, struct pen_err *err)
     }
     struct pen_fetch_options fetch = shard_fetch_options(o->reads);
     fetch.shares = w->shared->workers;
+    fetch.share = w->shared->index;
     return input_new_remote(&fetch, w->shared->buckets, w->shared->bucket_count, &w->input, err);
 }
 

@@ -15,6 +15,7 @@ pen_status feed_new(struct shard *shard, struct pen_err *err)
     }
     struct pen_fetch_options fetch = shard_fetch_options(shared->options);
     fetch.shares = shard->shards;
+    fetch.share = shard->index;
     return buckets_fetcher(shard->ring, &fetch, shared->buckets, shared->bucket_count,
                            &shard->fetcher, err);
 }

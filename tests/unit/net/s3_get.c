@@ -1,7 +1,8 @@
 /*
  * s3_get - drives the fetcher for its test.
  *
- *   s3_get URL BUCKET [RANGE_BYTES [BYTES_MAX [SLOTS [TRIES [CA [REQUESTS_S [BYTES_S]]]]]]]
+ *   s3_get URL BUCKET [RANGE_BYTES [BYTES_MAX [SLOTS [TRIES [CA [REQUESTS_S [BYTES_S
+ *          [RETRY_BUDGET [SHARES [SHARE]]]]]]]]]]
  * Standard input: lines "SIZE ETAG KEY" ("-": no ETag).  Keys and secrets are those of AWS_*.
  * Standard output: for each object, in the order of their ends, "KEY STATUS BYTES HASH TEXT"; then
  * "counters REQUESTS RETRIES THROTTLED CONNECTS WINDOW SKEW_S".
@@ -141,6 +142,9 @@ int main(int argc, char **argv)
         .ca_file = argc > 7 && argv[7][0] != '\0' ? argv[7] : NULL,
         .requests_s = option(argc, argv, 8, 0),
         .bytes_s = option(argc, argv, 9, 0),
+        .retry_budget = (uint32_t)option(argc, argv, 10, 100),
+        .shares = (uint32_t)option(argc, argv, 11, 1),
+        .share = (uint32_t)option(argc, argv, 12, 0),
         .connect_ns = 2 * PEN_NS_PER_S,
         .first_byte_ns = PEN_NS_PER_S * 2 / 5,
         .stall_ns = PEN_NS_PER_S,
