@@ -354,6 +354,7 @@ struct pen_fetch_options {
     uint32_t slots;               /* objects open at once, 1.. */
     uint32_t window_max;          /* requests in flight, 1..; it adapts */
     uint32_t window_first;        /* what it begins with; 0: 16 */
+    bool is_window_fixed;         /* it does not adapt: only refusals cut it */
     uint64_t range_bytes;         /* larger objects are read as ranges of this size */
     uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
     uint32_t tries_max;           /* of one request, 1.. */

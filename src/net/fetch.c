@@ -463,7 +463,9 @@ static void begin(struct pen_fetcher *fetcher)
 void pen_fetcher_turn(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     fetcher->now_ns = now_ns;
-    fetch_window_turn(&fetcher->window, now_ns, fetcher->counters.in_flight);
+    if (!fetcher->options.is_window_fixed) {
+        fetch_window_turn(&fetcher->window, now_ns, fetcher->counters.in_flight);
+    }
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         struct fetch_source *source = &fetcher->sources[i];
         for (uint32_t at = 0; at < source->place_count; at++) {

@@ -163,6 +163,7 @@ static pen_status own_measure(struct speed *s, uint32_t concurrency, struct pen_
     fetch.slots = concurrency + SPARE_SLOTS;
     fetch.window_max = concurrency;
     fetch.window_first = concurrency;
+    fetch.is_window_fixed = true;
     PEN_TRY(pen_ring_new(RING_ENTRIES, &ring, err));
     pen_status st =
         buckets_fetcher(ring, &fetch, s->buckets, s->planner.bucket_count, &own.fetcher, err);
