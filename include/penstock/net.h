@@ -348,6 +348,7 @@ bool pen_resolver_take(struct pen_resolver *resolver, struct pen_resolved *out);
 #define PEN_FETCH_KEY_MAX 1024   /* bytes of a key (S3's own limit) */
 #define PEN_FETCH_ETAG_MAX 128   /* bytes */
 #define PEN_FETCH_SIZE_UNKNOWN UINT64_MAX
+#define PEN_FETCH_PLACES_MAX 16U /* servers of one bucket that are kept */
 
 struct pen_fetcher; /* a shard's; everything is done on its thread and its ring */
 struct pen_fetch_options {
@@ -358,6 +359,8 @@ struct pen_fetch_options {
     uint64_t range_bytes;         /* larger objects are read as ranges of this size */
     uint64_t bytes_in_flight_max; /* asked for or waiting to be taken; at least range_bytes */
     uint32_t tries_max;           /* of one request, 1.. */
+    uint32_t redirects_max;       /* of one request; 0: none is followed */
+    uint32_t places_max;          /* servers of one bucket, 1..PEN_FETCH_PLACES_MAX */
     uint64_t requests_s, bytes_s; /* asked for a second at most; 0: no limit */
     uint32_t retry_budget; /* retries to one host ahead of its good answers, which each give one
                             * back; beyond, one at a time goes out */
@@ -385,12 +388,18 @@ PEN_MUST_USE pen_status pen_fetcher_source_add(struct pen_fetcher *fetcher,
  * A server that says by a redirect that the bucket is in another region, or at another server, is
  * believed: all requests for the bucket go there from then on, signed for it; names are asked for
  * on other threads.  A host of AWS's own only gives way to that of another region, and TLS never to
- * plain HTTP.  A request is sent on three times at most. */
+ * plain HTTP.  A request is sent on redirects_max times at most. */
 void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
                            const struct pen_fetch_address *addresses, uint32_t count);
 PEN_MUST_USE pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,
                                                 const struct pen_credentials *credentials,
                                                 struct pen_err *err);
+/* A redirect has led to a place that gave an object since, and nobody was told yet: *source goes
+ * there.  False: there is none. */
+bool pen_fetcher_moved(struct pen_fetcher *fetcher, uint32_t *source, struct pen_s3_endpoint *to);
+/* Another fetcher has found that out: requests go there as if a redirect had said so. */
+void pen_fetcher_move(struct pen_fetcher *fetcher, uint32_t source,
+                      const struct pen_s3_endpoint *to);
 /* The server's clock less ours. */
 void pen_fetcher_clock(struct pen_fetcher *fetcher, int64_t skew_ns);
 

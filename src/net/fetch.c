@@ -169,6 +169,7 @@ pen_status pen_fetcher_new(struct pen_ring *ring, const struct pen_fetch_options
 {
     PEN_CHECK(o->slots > 0 && o->slots <= PEN_FETCH_SLOTS_MAX && o->tries_max > 0);
     PEN_CHECK(o->window_max > 0 && o->window_max <= HTTP_CONNECTIONS_MAX);
+    PEN_CHECK(o->places_max > 0 && o->places_max <= PEN_FETCH_PLACES_MAX);
     PEN_CHECK(o->share < (o->shares == 0 ? 1 : o->shares));
     PEN_CHECK(o->range_bytes > 0 && o->bytes_in_flight_max >= o->range_bytes);
     struct pen_fetcher *fetcher = calloc(1, sizeof(*fetcher));

@@ -18,9 +18,7 @@
 #include "http_client.h"
 #include "list_xml.h"
 
-#define FETCH_AHEAD 4U      /* ranges of the front object in flight or waiting */
-#define FETCH_HOPS_MAX 3U   /* redirects of one request */
-#define FETCH_PLACES_MAX 4U /* servers of one bucket that are kept */
+#define FETCH_AHEAD 4U /* ranges of the front object in flight or waiting */
 #define FETCH_LATE_TIMES 2
 #define FETCH_LATE_NS (PEN_NS_PER_S / 100)    /* less is no queue that is worth a smaller window */
 #define FETCH_ERROR_BYTES 4096U               /* of an error document, at least */
@@ -103,7 +101,7 @@ struct fetch_object {
     uint8_t path[1 + PEN_FETCH_KEY_MAX]; /* "/" and the key */
 };
 
-#define FETCH_HOSTS_MAX (PEN_FETCH_SOURCES_MAX * FETCH_PLACES_MAX)
+#define FETCH_HOSTS_MAX (PEN_FETCH_SOURCES_MAX * PEN_FETCH_PLACES_MAX)
 struct fetch_host {
     const struct pen_s3_endpoint *endpoint; /* of the first place that it serves */
     struct fetch_budget budget;
@@ -118,10 +116,12 @@ struct fetch_place { /* a server that has the bucket, or said where it is */
 };
 
 struct fetch_source {
-    struct fetch_place places[FETCH_PLACES_MAX]; /* the first is the one that was given */
+    struct fetch_place places[PEN_FETCH_PLACES_MAX]; /* the first is the one that was given */
     uint32_t place_count;
-    uint32_t place; /* that is asked now */
-    uint32_t moves; /* changes of place or region, ever */
+    uint32_t place;   /* that is asked now */
+    uint32_t moves;   /* changes of place or region, ever */
+    bool is_unproved; /* a redirect led here, and no object has come yet */
+    bool has_news;    /* one has, and nobody was told */
     bool is_asking;
     uint32_t asked;         /* the place whose name is being asked for, or was last */
     struct pen_err unfound; /* why the last name that was asked for has no address */
@@ -182,6 +182,8 @@ struct fetch_told { /* where a server says the bucket is; what it does not say i
  * nothing new is told, or get was sent on too often. */
 bool fetch_place_move(struct pen_fetcher *fetcher, struct fetch_get *get,
                       const struct fetch_told *told);
+/* A good answer came to get. */
+void fetch_place_proved(struct fetch_source *source, const struct fetch_get *get);
 /* Once a turn: addresses of places are asked for, and taken. */
 void fetch_place_turn(struct pen_fetcher *fetcher, int64_t now_ns);
 

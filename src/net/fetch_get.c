@@ -300,11 +300,11 @@ static enum verdict judge_moved(struct pen_fetcher *fetcher, struct fetch_get *g
 {
     const struct fetch_told told = told_by(get, said);
     const struct fetch_source *source = &fetcher->sources[get->object->source];
-    const char *hint = get->hops == FETCH_HOPS_MAX && source->unfound.status != PEN_OK
-                           ? source->unfound.text
-                       : get->hops == FETCH_HOPS_MAX ? "it was sent on too often"
-                       : told.region.len > 0         ? "the bucket is in another region"
-                                                     : "the bucket is elsewhere";
+    const bool is_end = get->hops == fetcher->options.redirects_max;
+    const char *hint = is_end && source->unfound.status != PEN_OK ? source->unfound.text
+                       : is_end                                   ? "it was sent on too often"
+                       : told.region.len > 0 ? "the bucket is in another region"
+                                             : "the bucket is elsewhere";
     (void)fail(get, said, PEN_E_IO, hint, err);
     return fetch_place_move(fetcher, get, &told) ? VERDICT_MOVED : VERDICT_FAIL;
 }
@@ -407,7 +407,7 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
     get->is_flying = false;
     fetcher->counters.in_flight--;
     fetcher->counters.bytes += get->exchange.body_len;
-    const struct fetch_source *source = &fetcher->sources[get->object->source];
+    struct fetch_source *source = &fetcher->sources[get->object->source];
     struct fetch_budget *budget = &source->places[get->place].host->budget;
     if (get->object->is_closed) {
         fetch_budget_answered(budget, false);
@@ -417,6 +417,7 @@ void fetch_get_answer(struct pen_fetcher *fetcher, struct fetch_get *get)
     fetch_budget_answered(budget, verdict == VERDICT_READY);
     if (verdict == VERDICT_READY) {
         get->is_ready = true;
+        fetch_place_proved(source, get);
         const struct http_exchange *e = &get->exchange;
         const struct fetch_answer answer = {.in_flight = in_flight,
                                             .took_ns = now - e->started_ns,

@@ -27,9 +27,9 @@ static struct fetch_host *host_of(struct pen_fetcher *fetcher,
 pen_status fetch_place_add(struct pen_fetcher *fetcher, struct fetch_source *source,
                            const struct pen_s3_endpoint *endpoint, struct pen_err *err)
 {
-    if (source->place_count == FETCH_PLACES_MAX) {
+    if (source->place_count == fetcher->options.places_max) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "%s: more than %u servers",
-                        endpoint->bucket, FETCH_PLACES_MAX);
+                        endpoint->bucket, fetcher->options.places_max);
     }
     char host[HTTP_HOST_MAX * 2];
     fetch_host_of(endpoint, host);
@@ -128,7 +128,7 @@ bool fetch_place_move(struct pen_fetcher *fetcher, struct fetch_get *get,
                       const struct fetch_told *told)
 {
     struct fetch_source *source = &fetcher->sources[get->object->source];
-    if (get->hops == FETCH_HOPS_MAX) {
+    if (get->hops == fetcher->options.redirects_max) {
         return false;
     }
     if (get->moves == source->moves) {
@@ -143,9 +143,45 @@ bool fetch_place_move(struct pen_fetcher *fetcher, struct fetch_get *get,
         if (!go(fetcher, source, &to)) {
             return false;
         }
+        source->is_unproved = true;
     }
     get->hops++;
     return true;
+}
+
+/* ---- what fetchers tell each other ---- */
+
+void fetch_place_proved(struct fetch_source *source, const struct fetch_get *get)
+{
+    if (source->is_unproved && get->moves == source->moves) {
+        source->is_unproved = false;
+        source->has_news = true;
+    }
+}
+
+bool pen_fetcher_moved(struct pen_fetcher *fetcher, uint32_t *source, struct pen_s3_endpoint *to)
+{
+    for (uint32_t i = 0; i < fetcher->source_count; i++) {
+        struct fetch_source *one = &fetcher->sources[i];
+        if (one->has_news) {
+            one->has_news = false;
+            *source = i;
+            *to = fetch_place_of(one)->endpoint;
+            return true;
+        }
+    }
+    return false;
+}
+
+void pen_fetcher_move(struct pen_fetcher *fetcher, uint32_t source,
+                      const struct pen_s3_endpoint *to)
+{
+    PEN_CHECK(source < fetcher->source_count);
+    struct fetch_source *one = &fetcher->sources[source];
+    if (go(fetcher, one, to)) {
+        one->is_unproved = false; /* it is no news */
+        one->has_news = false;
+    }
 }
 
 /* ---- addresses ---- */
@@ -155,6 +191,7 @@ static void unfound(struct fetch_source *source, const struct pen_err *err)
 {
     source->unfound = *err;
     if (!fetch_place_of(source)->has_addresses) {
+        source->is_unproved = false;
         source->place = 0;
         source->moves++;
     }

@@ -8,17 +8,36 @@
 
 _Static_assert(NODES_FROM + PEN_POST_NODES_MAX <= PEN_RESOLVER_NAMES_MAX, "each has a number");
 
+static struct message *told(enum message_kind kind, uint32_t bucket, const void *bytes, size_t len)
+{
+    struct message *message = message_new(kind);
+    message->bytes = malloc(len);
+    PEN_CHECK(message->bytes != NULL);
+    memcpy(message->bytes, bytes, len);
+    message->byte_count = len;
+    message->bucket = bucket;
+    return message;
+}
+
 static void tell(struct control *c, uint32_t bucket, const void *bytes, size_t len, uint32_t count)
 {
     for (uint32_t i = 0; i < c->shards; i++) {
-        struct message *message = message_new(MSG_ADDRESSES);
-        message->bytes = malloc(len);
-        PEN_CHECK(message->bytes != NULL);
-        memcpy(message->bytes, bytes, len);
-        message->byte_count = len;
+        struct message *message = told(MSG_ADDRESSES, bucket, bytes, len);
         message->item_count = count;
-        message->bucket = bucket;
         (void)edge_send(&c->topology.to_shard[i], c->ring, message);
+    }
+}
+
+void moved(struct control *c, const struct message *message)
+{
+    const struct pen_s3_endpoint *to = (const struct pen_s3_endpoint *)(const void *)message->bytes;
+    SAY(c, INFO, "\npenstock: %s: a redirect led to %s in region %s; all shards ask there\n",
+        bucket_root(c->planner.buckets[message->bucket]), to->authority, to->region);
+    for (uint32_t i = 0; i < c->shards; i++) {
+        if (i != message->from) {
+            (void)edge_send(&c->topology.to_shard[i], c->ring,
+                            told(MSG_MOVED, message->bucket, message->bytes, message->byte_count));
+        }
     }
 }
 

@@ -57,6 +57,8 @@ struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
         .bytes_in_flight_max =
             o->fetch_bytes_max > o->fetch_range_bytes ? o->fetch_bytes_max : o->fetch_range_bytes,
         .tries_max = pen_u32(o->fetch_tries_max),
+        .redirects_max = pen_u32(o->fetch_redirects_max),
+        .places_max = pen_u32(o->fetch_servers_max),
         .retry_budget = pen_u32(o->fetch_retry_budget),
         .requests_s = o->fetch_requests_s,
         .bytes_s = o->fetch_mb_s * BYTES_PER_MB,

@@ -351,6 +351,15 @@ static void cut_take(struct shard_slot *slot, struct message *message)
     slot->is_cut = true;
 }
 
+static void dead(struct control *c, const struct message *message)
+{
+    if (pen_buf_add(&ledger_of(c, message->from)->dead,
+                    (pen_slice){message->bytes, message->byte_count}) != PEN_OK) {
+        (void)PEN_FAIL(&c->failure, PEN_E_NOMEM, PEN_NO_OFFSET, "dead letters: out of memory");
+    }
+    c->is_dirty = true;
+}
+
 static void on_message(struct control *c, struct message *message)
 {
     struct shard_slot *slot = &c->slots[message->from];
@@ -363,15 +372,14 @@ static void on_message(struct control *c, struct message *message)
         }
         break;
     case MSG_DEAD:
-        if (pen_buf_add(&ledger_of(c, message->from)->dead,
-                        (pen_slice){message->bytes, message->byte_count}) != PEN_OK) {
-            (void)PEN_FAIL(&c->failure, PEN_E_NOMEM, PEN_NO_OFFSET, "dead letters: out of memory");
-        }
-        c->is_dirty = true;
+        dead(c, message);
         break;
     case MSG_REFUSED:
     case MSG_STATE:
         sink_message(c, message);
+        break;
+    case MSG_MOVED:
+        moved(c, message);
         break;
     case MSG_FULL:
         c->is_full = c->is_dirty = true;

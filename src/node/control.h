@@ -132,6 +132,8 @@ void sink_renew(struct control *c, bool has_shards);
 /* addresses.c: servers come and go behind a name.  Once a turn: names are asked for every
  * fetch.resolve_interval, without a wait, and who has to do with a host is told when it moved. */
 void addresses_turn(struct control *c, bool has_shards);
+/* A shard learned where a bucket is (MSG_MOVED): the others are told.  Does not take it. */
+void moved(struct control *c, const struct message *message);
 /* Signals to the sink: opens when the ring is there; a turn; all of them, at the end of the run;
  * and gives up what is under way. */
 PEN_MUST_USE pen_status sink_signals_open(struct control *c, struct pen_err *err);

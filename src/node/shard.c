@@ -304,6 +304,9 @@ static void from_control(struct shard *shard, struct message *message)
             feed_addresses(shard, message);
         }
         break;
+    case MSG_MOVED:
+        feed_move(shard, message);
+        break;
     case MSG_COMMIT:
         cut_begin(shard, message->epoch);
         break;

@@ -104,12 +104,29 @@ void feed_close(struct shard *shard)
     }
 }
 
+/* The others would find it out too, each with requests of its own. */
+static void moves_tell(struct shard *shard)
+{
+    struct pen_s3_endpoint to;
+    uint32_t bucket = 0;
+    while (pen_fetcher_moved(shard->fetcher, &bucket, &to)) {
+        struct message *message = message_new(MSG_MOVED);
+        message->byte_count = sizeof(to);
+        message->bytes = malloc(message->byte_count);
+        PEN_CHECK(message->bytes != NULL);
+        memcpy(message->bytes, &to, sizeof(to));
+        message->bucket = bucket;
+        send_control(shard, message);
+    }
+}
+
 int64_t feed_turn(struct shard *shard)
 {
     if (shard->fetcher == NULL) {
         return 0;
     }
     pen_fetcher_turn(shard->fetcher, pen_clock_mono_ns());
+    moves_tell(shard);
     return FETCH_TURN_NS;
 }
 
@@ -126,6 +143,13 @@ void feed_addresses(struct shard *shard, const struct message *message)
     pen_fetcher_addresses(shard->fetcher, message->bucket,
                           (const struct pen_fetch_address *)(const void *)message->bytes,
                           message->item_count);
+}
+
+void feed_move(struct shard *shard, const struct message *message)
+{
+    PEN_CHECK(message->byte_count == sizeof(struct pen_s3_endpoint));
+    pen_fetcher_move(shard->fetcher, message->bucket,
+                     (const struct pen_s3_endpoint *)(const void *)message->bytes);
 }
 
 struct pen_object *feed_return(struct shard *shard)

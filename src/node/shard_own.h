@@ -98,6 +98,7 @@ int64_t feed_turn(struct shard *shard);
 /* MSG_CREDENTIALS, MSG_ADDRESSES. */
 void feed_credentials(struct shard *shard, const struct message *message);
 void feed_addresses(struct shard *shard, const struct message *message);
+void feed_move(struct shard *shard, const struct message *message); /* MSG_MOVED */
 /* At the end: an object that is open, or NULL; it is not open any more. */
 struct pen_object *feed_return(struct shard *shard);
 bool feed_cancel(struct shard *shard);

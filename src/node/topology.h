@@ -26,6 +26,7 @@ enum message_kind {
     MSG_CREDENTIALS,  /* control: for a bucket, from now on */
     MSG_ADDRESSES,    /* control: of a bucket's host, from now on, an array in bytes; or of the
                        * sink's nodes, a struct pen_sink_addresses */
+    MSG_MOVED,        /* shard, then control to the others: a bucket is at the endpoint in bytes */
     MSG_COMMITTED,    /* control: epoch is durable; release below watermark */
     MSG_DRAIN,        /* control: give back what is not begun, stop what is open at a record */
     MSG_STOP,         /* control: end the thread */
@@ -67,7 +68,7 @@ struct message {
     uint64_t epoch;
     int64_t watermark_ns;
     const struct pen_enrich_tables *tables; /* COMMITTED: of addresses; NULL: none */
-    uint32_t bucket;                        /* CREDENTIALS, ADDRESSES: index, or OF_SINK */
+    uint32_t bucket;                        /* CREDENTIALS, ADDRESSES, MOVED: index, or OF_SINK */
     struct pen_object *object; /* OBJECT, DONE: handed over with the message; CUT: borrowed */
     enum object_outcome outcome;
     struct pen_totals totals;      /* CUT: this shard's counters at the cut; DONE: of the object */

@@ -281,8 +281,10 @@ def case_s3_plan_moved():
             s3.forget()
             s3.fault = fault
             for shards in (1, 2):
-                got = from_s3(s3, WORK / f"{out}{shards}", "--shards", shards, "--set", "fetch.tries_max=1")
+                got = from_s3(s3, WORK / f"{out}{shards}", "--shards", shards, "--set", "fetch.tries_max=1",
+                              "--set", "mailbox.capacity=1" if shards == 2 else "fetch.redirects_max=1")
                 assert got["gaps"] == [] and numbers(WORK / f"{out}{shards}") == list(range(60)), got
+                assert 1 <= got["words"].count("a redirect led to") <= shards, got["words"]
         assert sorted(other.gets()) == sorted(2 * list(other.objects)) and other.lists() == [], other.seen
         # a server that knows no other place: a gap with the reason, as ever
         s3.fault = lambda handler, kind, _name, _turn: kind == "get" and (handler.error(301, "PermanentRedirect") or True)

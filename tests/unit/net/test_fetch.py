@@ -297,6 +297,52 @@ def case_a_bucket_at_another_server_is_asked_there():
     assert 1 <= retries <= 40 and len(to.seen) == sum(1 for data in objects.values() if data), (retries, to.seen)
 
 
+LIMITS = (10000, 1 << 20, 64, 1, "", 0, 0, 100, 1, 0)  # before those of redirects
+
+
+def case_a_move_that_is_told_costs_no_request():
+    """A second fetcher, told by the first, asks at the new place at once, and tells nobody what it was told."""
+    objects = make(40, 5000)
+    count = sum(1 for data in objects.values() if data)
+
+    def by_region(handler, _key, _turn):
+        if handler.region == "eu-west-1":
+            return False
+        handler.error(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1")
+        return True
+
+    rows, (requests, retries, *_) = fetch(Bucket(objects, by_region), listed(objects), *LIMITS, 3, 4, 1)
+    same(rows, objects)
+    assert (requests, retries) == (count, 0), (requests, retries, count)
+    to = Bucket(objects, lambda *_: False)
+
+    def by_address(handler, key, _turn):
+        handler.error(307, "TemporaryRedirect", Location=f"{to.url}/bucket/{urllib.parse.quote(key)}")
+        return True
+
+    first = Bucket({}, by_address)
+    rows, (requests, retries, *_) = fetch(first, listed(objects), *LIMITS, 3, 4, 1)
+    same(rows, objects)
+    assert (requests, retries) == (count, 0) and len(to.seen) == 2 * count and len(first.seen) <= 40, (requests, retries)
+
+
+def case_redirects_have_limits():
+    objects = {f"key{n}": b"x" * 10 for n in range(3)}
+    last = Bucket(objects, lambda *_: False)
+    chain = [last]
+    for _ in range(3):
+        def fault(handler, key, _turn, to=chain[-1]):
+            handler.error(307, "TemporaryRedirect", Location=f"{to.url}/bucket/{key}")
+            return True
+        chain.append(Bucket({}, fault))
+    for redirects, servers, code in ((3, 4, "OK"), (2, 4, "E_IO"), (0, 4, "E_IO"), (3, 3, "E_IO"), (20, 16, "OK")):
+        rows, _ = fetch(chain[-1], listed(objects)[:1], *LIMITS, redirects, servers)
+        got = rows["key0"]
+        assert got[0] == code, (redirects, servers, got)
+        if code != "OK":
+            assert ("sent on too often" if redirects < 3 else "elsewhere") in got[3], got
+
+
 def case_redirects_lead_nowhere_for_ever():
     """Servers that send a request in circles, to themselves, to no server or to none at all waste it, and no more."""
     objects = {f"key{n}": b"x" * 10 for n in range(6)}
