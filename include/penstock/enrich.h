@@ -54,18 +54,23 @@ PEN_MUST_USE pen_status pen_enrich_open(const struct pen_enrich_options *options
 /* All enrichers are freed before. */
 void pen_enrich_close(struct pen_enrich *enrich);
 /*
- * pen_enrich_reload - looks at the files, and takes those that changed (by inode, size or time).
+ * Files may change while a run goes on.  Three calls, in turn, take what is new; only the second
+ * is slow, and is made by a thread beside those that work:
  *
- * All enrichers have used the tables of pen_enrich_now since the reload before: what is older is
- * freed.  Of a file that cannot be used the tables before stay; it is told once and not read again
- * before it changes.
- * changed  PEN_ENRICH_ bits of what is new; 0: the tables of now are those of before
- * Returns  PEN_OK | PEN_E_USAGE | PEN_E_NOMEM
- * Cost     a stat of each file; with a change, that of open
+ * pen_enrich_look  its owner: whether a file has another content (inode, size or time) than is in
+ *                  use, that was not refused before.  Frees tables before those of now: all
+ *                  enrichers have used pen_enrich_now since the swap.  A stat of each file
+ * pen_enrich_read  any thread: reads what is new beside the tables of now, which nobody swaps,
+ *                  looks at or closes meanwhile; look-ups go on.  Of a file that cannot be used
+ *                  the tables before stay; it is told once and not read again before it changes.
+ *                  PEN_OK | PEN_E_USAGE | PEN_E_NOMEM.  The cost of open for what changed
+ * pen_enrich_swap  its owner, after read: what was read is what there is now.  PEN_ENRICH_ bits of
+ *                  what is new; 0: the tables of now are those of before.  No cost
  */
-PEN_MUST_USE pen_status pen_enrich_reload(struct pen_enrich *enrich, uint32_t *changed,
-                                          struct pen_err *err);
-/* The tables of now, as long as enrich lives and until the reload after the next. */
+PEN_MUST_USE bool pen_enrich_look(struct pen_enrich *enrich);
+PEN_MUST_USE pen_status pen_enrich_read(struct pen_enrich *enrich, struct pen_err *err);
+uint32_t pen_enrich_swap(struct pen_enrich *enrich);
+/* The tables of now, as long as enrich lives and until the look after the next swap. */
 struct pen_enrich_tables;
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich);
 /* PEN_ENRICH_ bits of the tables that are there; the same as long as enrich lives. */
@@ -214,7 +219,7 @@ uint64_t pen_iocs_stale(const struct pen_iocs *iocs, int64_t age_ns, int64_t now
 /* Appends a line for each of these lists: how old it is by which date. */
 PEN_MUST_USE pen_status pen_iocs_stale_words(const struct pen_iocs *iocs, uint64_t stale,
                                              int64_t now_ns, struct pen_buf *out);
-/* The lists of a run as they are now, until the reload after the next; NULL: it has none. */
+/* The lists of a run as they are now, until the look after the next swap; NULL: it has none. */
 const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich);
 
 /* What a value is looked up as, a bit each. */

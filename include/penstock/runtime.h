@@ -32,7 +32,10 @@ PEN_MUST_USE pen_status pen_runtime_libraries(struct pen_buf *out);
 struct pen_thread;
 typedef void pen_thread_fn(void *ctx);
 /* Starts fn on the index-th allowed core (modulo), with its own malloc arena.  Signals from outside
- * are blocked in it: handlers run on the thread that starts the others. */
+ * are blocked in it: handlers run on the thread that starts the others.
+ * core_index  PEN_CORE_ANY: on any core, with the malloc arenas of all; for work beside the shards
+ */
+#define PEN_CORE_ANY UINT32_MAX
 PEN_MUST_USE pen_status pen_thread_start(struct pen_thread **out, uint32_t core_index,
                                          const char *name, pen_thread_fn *fn, void *ctx,
                                          struct pen_err *err);

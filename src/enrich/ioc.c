@@ -85,14 +85,30 @@ uint64_t pen_iocs_bytes(const struct pen_iocs *iocs)
 
 /* ---- reload ---- */
 
+static bool is_list_new(const struct ioc_list *now, const struct mmdb_stamp *refused,
+                        struct mmdb_stamp *stamp)
+{
+    return mmdb_stamp_of(now->path, stamp) && !mmdb_stamp_same(stamp, &now->stamp) &&
+           !mmdb_stamp_same(stamp, refused);
+}
+
+bool ioc_is_changed(const struct pen_iocs *now, const struct mmdb_stamp *refused)
+{
+    bool is_changed = false;
+    for (uint32_t i = 0; i < now->list_count && !is_changed; i++) {
+        struct mmdb_stamp stamp;
+        is_changed = is_list_new(now->lists[i], &refused[i], &stamp);
+    }
+    return is_changed;
+}
+
 /* The list as its file is now, when that is another content that can be used, else as it was. */
 static pen_status list_next(struct ioc_list *now, const struct pen_ioc_limits *limits,
                             struct mmdb_stamp *refused, struct ioc_list **out, struct pen_err *err)
 {
     struct mmdb_stamp stamp;
     *out = now;
-    if (!mmdb_stamp_of(now->path, &stamp) || mmdb_stamp_same(&stamp, &now->stamp) ||
-        mmdb_stamp_same(&stamp, refused)) {
+    if (!is_list_new(now, refused, &stamp)) {
         now->users++;
         return PEN_OK;
     }

@@ -156,6 +156,8 @@ struct pen_iocs {
 };
 /* Makes the table of lists that iocs has; on failure too, pen_iocs_close frees all. */
 PEN_MUST_USE pen_status ioc_index(struct pen_iocs *iocs, struct pen_err *err);
+/* Whether a list has another content than is in use, that was not refused.  A stat of each. */
+bool ioc_is_changed(const struct pen_iocs *now, const struct mmdb_stamp *refused);
 /*
  * ioc_reload - a table of what the files are now, when any changed and can be used.
  *

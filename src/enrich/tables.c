@@ -37,7 +37,7 @@ static void tables_free(struct pen_enrich_tables *tables)
     free(tables);
 }
 
-static void tables_free_all(struct pen_enrich_tables *last)
+void tables_free_all(struct pen_enrich_tables *last)
 {
     while (last != NULL) {
         struct pen_enrich_tables *before = last->before;
@@ -146,6 +146,7 @@ void pen_enrich_close(struct pen_enrich *enrich)
     if (enrich == NULL) {
         return;
     }
+    tables_free_all(enrich->next);
     tables_free_all(enrich->now);
     if (enrich->has_proxies) {
         proxies_fini(&enrich->proxies);
@@ -191,109 +192,4 @@ const struct pen_iocs *pen_enrich_iocs(const struct pen_enrich *enrich)
 const struct pen_enrich_tables *pen_enrich_now(const struct pen_enrich *enrich)
 {
     return enrich->now;
-}
-
-/* ---- reload ---- */
-
-/* Whether the file has another content than is in use, that was not refused before. */
-static bool is_new(const char *path, const struct mmdb_stamp *now, const struct mmdb_stamp *refused,
-                   struct mmdb_stamp *stamp)
-{
-    return path != NULL && mmdb_stamp_of(path, stamp) && !mmdb_stamp_same(stamp, now) &&
-           !mmdb_stamp_same(stamp, refused);
-}
-
-struct watched {
-    const char *path;
-    enum mmdb_kind kind;
-    struct mmdb *now;
-    struct mmdb_stamp *refused;
-};
-
-/* The content of the file when it is new and can be used, else what there is. */
-static pen_status next_of(const struct watched *w, struct mmdb **out, struct pen_err *err)
-{
-    struct mmdb_stamp stamp;
-    pen_status st = PEN_OK;
-    if (w->now != NULL && is_new(w->path, &w->now->stamp, w->refused, &stamp)) {
-        st = mmdb_open(w->path, w->kind, out, err);
-        *w->refused = st == PEN_E_USAGE ? stamp : *w->refused;
-    }
-    if (*out == NULL && w->now != NULL) {
-        *out = w->now;
-        w->now->users++;
-    }
-    return st;
-}
-
-/* The same of the table of assets. */
-static pen_status next_assets(struct pen_enrich *enrich, struct assets **out, struct pen_err *err)
-{
-    struct assets *now = enrich->now->assets;
-    struct mmdb_stamp stamp;
-    pen_status st = PEN_OK;
-    if (now != NULL && is_new(enrich->assets, &now->stamp, &enrich->refused_assets, &stamp)) {
-        st = assets_open(enrich->assets, out, err);
-        enrich->refused_assets = st == PEN_E_USAGE ? stamp : enrich->refused_assets;
-    }
-    if (*out == NULL && now != NULL) {
-        *out = now;
-        now->users++;
-    }
-    return st;
-}
-
-/* And of the lists of indicators. */
-static pen_status next_iocs(struct pen_enrich *enrich, struct pen_iocs **out, struct pen_err *err)
-{
-    struct pen_iocs *now = enrich->now->iocs;
-    pen_status st = PEN_OK;
-    if (now != NULL) {
-        st = ioc_reload(now, &enrich->ioc_limits, enrich->refused_iocs, out, err);
-    }
-    if (*out == NULL && now != NULL) {
-        *out = now;
-        now->users++;
-    }
-    return st;
-}
-
-/* All that there is, new or as before; the first failure is told, what is behind it goes on. */
-static pen_status next_all(struct pen_enrich *enrich, struct pen_enrich_tables *next,
-                           struct pen_err *err)
-{
-    const struct pen_enrich_tables *now = enrich->now;
-    const struct watched geo = {enrich->geoip, MMDB_KIND_GEO, now->geo, &enrich->refused_geo};
-    const struct watched as = {enrich->asn, MMDB_KIND_AS, now->as, &enrich->refused_as};
-    pen_status st = next_of(&geo, &next->geo, err);
-    pen_status more = next_of(&as, &next->as, st == PEN_OK ? err : NULL);
-    st = st != PEN_OK ? st : more;
-    more = next_assets(enrich, &next->assets, st == PEN_OK ? err : NULL);
-    st = st != PEN_OK ? st : more;
-    more = next_iocs(enrich, &next->iocs, st == PEN_OK ? err : NULL);
-    return st != PEN_OK ? st : more;
-}
-
-pen_status pen_enrich_reload(struct pen_enrich *enrich, uint32_t *changed, struct pen_err *err)
-{
-    struct pen_enrich_tables *now = enrich->now;
-    *changed = 0;
-    tables_free_all(now->before);
-    now->before = NULL;
-    struct pen_enrich_tables *next = calloc(1, sizeof(*next));
-    if (next == NULL) {
-        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "enrichment: out of memory");
-    }
-    const pen_status st = next_all(enrich, next, err);
-    *changed = (next->geo != now->geo ? PEN_ENRICH_GEO : 0) |
-               (next->as != now->as ? PEN_ENRICH_AS : 0) |
-               (next->assets != now->assets ? PEN_ENRICH_ASSETS : 0) |
-               (next->iocs != now->iocs ? PEN_ENRICH_IOC : 0);
-    if (*changed != 0) {
-        next->before = now;
-        enrich->now = next;
-    } else {
-        tables_free(next);
-    }
-    return st;
 }

@@ -1,8 +1,9 @@
 /*
  * tables.h - the tables of a run, in generations.
  *
- * A generation never changes.  A reload makes the next one; the thread that reloads hands it to the
- * enrichers of the others, and frees those before when all have it.
+ * A generation never changes.  A reload reads the next one beside it (reload.c), in a thread of its
+ * own; the owner then hands it to the enrichers, and frees those before when all have it.  How many
+ * generations have a file is counted by the reader while it reads, else by the owner.
  */
 #ifndef PEN_ENRICH_TABLES_H
 #define PEN_ENRICH_TABLES_H
@@ -23,6 +24,7 @@ struct pen_enrich_tables {
 struct pen_enrich {
     char *geoip, *asn, *assets; /* paths, or NULL */
     struct pen_enrich_tables *now;
+    struct pen_enrich_tables *next; /* read, not swapped in; or NULL */
     struct mmdb_stamp refused_geo, refused_as,
         refused_assets; /* contents that cannot be used and were told */
     bool has_proxies;
@@ -31,5 +33,8 @@ struct pen_enrich {
     struct pen_ioc_limits ioc_limits;
     struct mmdb_stamp refused_iocs[PEN_IOC_LISTS_MAX];
 };
+
+/* With those before; may be NULL. */
+void tables_free_all(struct pen_enrich_tables *last);
 
 #endif

@@ -218,11 +218,15 @@ static int64_t watermark(struct control *c)
 static void enrich_look(struct control *c)
 {
     struct pen_err err = {0};
+    pen_status st = PEN_OK;
     uint32_t changed = 0;
     if (c->program->enrich == NULL) {
         return;
     }
-    if (pen_enrich_reload(c->program->enrich, &changed, &err) != PEN_OK) {
+    if (tables_load_turn(&c->tables, c->program->enrich, &changed, &st, &err) == TABLES_BEGUN) {
+        SAY(c, DEBUG, "penstock: files of enrichment changed and are read\n");
+    }
+    if (st != PEN_OK) {
         SAY(c, WARN, "penstock: warning: %s; the tables before stay\n", err.text);
     }
     if ((changed & ~PEN_ENRICH_IOC) != 0) {

@@ -12,6 +12,7 @@
 #include "signals_db.h"
 #include "snapshots.h"
 #include "spending.h"
+#include "tables_load.h"
 
 #define SHARDS_MAX 64u
 #define TURN_NS INT64_C(100000000)
@@ -77,7 +78,8 @@ struct control {
     int64_t resolved_ns;           /* when names were asked for last */
     struct pen_resolver *resolver; /* of names; NULL until one is asked for */
     uint64_t iocs_stale;           /* lists of indicators that were told to be, a bit each */
-    struct shard_bucket *buckets;  /* what shards are told of the planner's */
+    struct tables_load tables;
+    struct shard_bucket *buckets; /* what shards are told of the planner's */
     struct spending spending;
     char node_region[PEN_REGION_MAX]; /* asked for when a cost is limited; "": not known */
     uint64_t outstanding;

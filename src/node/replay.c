@@ -578,6 +578,7 @@ static pen_status control_run(struct control *c, struct pen_err *err)
 
 static void control_close(struct control *c)
 {
+    tables_load_end(&c->tables);
     threads_stop(c);
     for (uint32_t i = c->round_next; i < c->round.count; i++) {
         object_free(c->round.items[i]);

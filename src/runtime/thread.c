@@ -69,8 +69,10 @@ uint64_t pen_thread_allocated_bytes(void)
 static void *thread_main(void *ctx)
 {
     struct pen_thread *thread = ctx;
-    pin(thread->core_index);
-    own_arena();
+    if (thread->core_index != PEN_CORE_ANY) {
+        pin(thread->core_index);
+        own_arena();
+    }
     (void)pthread_setname_np(pthread_self(), thread->name);
     thread->fn(thread->ctx);
     return NULL;

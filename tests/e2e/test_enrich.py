@@ -227,7 +227,12 @@ def case_enrich_swap():
         (WORK / "asn.mmdb").write_bytes(b"half a file")
         mmdb_made.write(WORK / "city.mmdb", "Test-City", {"2.125.160.0/24": mmdb_made.place("IE", "Ireland")})
 
-    got = paused_replay(WORK / "many", WORK / "out", alter, *options, "--set", "commit.interval=1ms", "--shards", "1")
+    got = paused_replay(WORK / "many", WORK / "out", alter, *options, "--set", "commit.interval=1ms", "--shards", "1",
+                        "--log-level", "debug")
+    # commits go on while files are read
+    begun = got["words"].index("files of enrichment changed and are read")
+    used = got["words"].index("a database of addresses changed")
+    assert "penstock: commit " in got["words"][begun:used], got["words"][begun:used]
     assert got["words"].count("enrich.asn: ") == 1 and "the tables before stay" in got["words"], got["words"]
     assert got["words"].count("a database of addresses changed") == 1, got["words"]
     countries = [d["_source"]["source"]["geo"]["country_iso_code"] for d in documents(WORK / "out")]
