@@ -218,8 +218,10 @@ void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last);
 enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *item,
                                  struct pen_err *err);
 const struct pen_key_info *pen_scan_key(const struct pen_scan *scan);
-/* The type in use; `unknown` objects yield no records. */
+/* The type of the record that came last; `unknown` objects yield no records. */
 const struct pen_type *pen_scan_type(const struct pen_scan *scan);
+/* That of the object; of one that holds envelopes of several types the first, once one came. */
+const struct pen_type *pen_scan_object_type(const struct pen_scan *scan);
 /* Whether an `unknown` object is a CloudTrail digest, by its key or, once read, by its content. */
 bool pen_scan_is_digest(const struct pen_scan *scan);
 /* Why an `unknown` object that was read gives no records, in static words. */

@@ -2,6 +2,8 @@
 #include "envelope_own.h"
 #include "sniff.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TOLD_BYTES_MAX ((size_t)1 << 20) /* of what the head of an envelope may say */
@@ -150,13 +152,16 @@ static bool has_container(const struct pen_type *type)
 }
 
 void envelope_begin(struct envelope *e, uint32_t kind, pen_slice key, const struct pen_type *type,
-                    const struct reader *inner)
+                    const struct reader *inner, const struct envelope_chooser *chooser)
 {
+    PEN_CHECK((chooser == NULL) == (inner != NULL));
     e->kind = kind;
     e->type = type;
     e->inner = inner;
     e->ordinal = 0;
-    e->has_container = has_container(type);
+    e->chooser = chooser;
+    e->left = (struct left){0};
+    e->has_container = type != NULL && has_container(type);
     e->is_control = false;
     e->is_open = false;
     e->members.len = 0;
@@ -168,7 +173,9 @@ void envelope_begin(struct envelope *e, uint32_t kind, pen_slice key, const stru
                 kind == PEN_ENVELOPE_CLOUDWATCH ? PEN_SLICE_LIT("logEvents") : (pen_slice){0},
                 e->options.part_bytes_max);
     pen_text_reset(e->lines);
-    reader_reset(inner);
+    if (inner != NULL) {
+        reader_reset(inner);
+    }
     if (kind == PEN_ENVELOPE_EXPORT) {
         export_begin(e, key);
     }
@@ -239,6 +246,8 @@ static void head_clear(struct envelope *e)
     e->told = (struct pen_told){.time_ns = INT64_MIN, .time_name = PEN_SLICE_LIT("cwl_timestamp")};
     e->owner = (pen_slice){0};
     e->is_control = false;
+    e->is_chosen = false;
+    e->is_left = false;
     e->members.len = 0;
 }
 
@@ -387,6 +396,61 @@ enum pen_next envelope_message(struct envelope *e, pen_slice message, struct pen
     return got == PEN_NEXT_END ? got : placed(e, got, message, record, err);
 }
 
+/* ---- types of envelopes ---- */
+
+static void choose(struct envelope *e, pen_slice message)
+{
+    const struct pen_type *type = NULL;
+    const struct reader *inner =
+        e->chooser->choose(e->chooser->ctx, e->told.group, e->told.stream, message, &type);
+    e->is_chosen = true;
+    e->is_left = inner == NULL;
+    if (inner != NULL && inner != e->inner) {
+        e->type = type;
+        e->inner = inner;
+        reader_reset(inner);
+    }
+}
+
+/* An event of an envelope without a type is counted; the first is remembered. */
+static void left_count(struct envelope *e, const struct part *part)
+{
+    struct left *left = &e->left;
+    if (left->events++ == 0) {
+        left->offset = part->offset;
+        (void)snprintf(left->group, sizeof(left->group), "%.*s", PEN_SLICE_FMT(e->told.group));
+    }
+}
+
+/* Whether the event is of a type, which is that of its envelope. */
+static bool has_type(struct envelope *e, const struct part *part, pen_slice message)
+{
+    if (e->chooser != NULL && !e->is_chosen) {
+        choose(e, message);
+        e->left.envelopes += e->is_left;
+    }
+    if (e->is_left) {
+        left_count(e, part);
+    }
+    return !e->is_left;
+}
+
+/* At the end of an object that has records of some type. */
+static enum pen_next left_rest(struct envelope *e, struct pen_record *record, struct pen_err *err)
+{
+    const struct left left = e->left;
+    const struct part nothing = {.offset = left.offset};
+    if (e->inner == NULL || left.events == 0) {
+        return PEN_NEXT_END;
+    }
+    e->left = (struct left){0};
+    (void)PEN_FAIL(err, PEN_E_CORRUPT, left.offset,
+                   "%" PRIu64 " log events of %" PRIu64 " envelopes are not read: no log type fits "
+                   "their log groups, the first `%s`",
+                   left.events, left.envelopes, left.group);
+    return envelope_bad(e, &nothing, record);
+}
+
 /* A log event of CloudWatch.  PEN_NEXT_END: it holds nothing. */
 static enum pen_next event_read(struct envelope *e, const struct part *part,
                                 struct pen_record *record, struct pen_err *err)
@@ -407,6 +471,9 @@ static enum pen_next event_read(struct envelope *e, const struct part *part,
         return envelope_bad(e, part, record);
     }
     pen_slice text = message->text;
+    if (!has_type(e, part, text)) {
+        return PEN_NEXT_END;
+    }
     e->offset = part->offset;
     e->told.id = envelope_text(e, &event, E_ID, &e->id);
     e->told.account = e->owner;
@@ -481,8 +548,8 @@ static enum pen_next line_next(struct envelope *e, struct pen_record *record, bo
 static enum pen_next rest_next(struct envelope *e, struct pen_record *record, struct pen_err *err)
 {
     const struct pen_err end = *err;
-    const enum pen_next got =
-        e->kind == PEN_ENVELOPE_FIRELENS ? firelens_rest(e, record, err) : PEN_NEXT_END;
+    const enum pen_next got = e->kind == PEN_ENVELOPE_FIRELENS ? firelens_rest(e, record, err)
+                                                               : left_rest(e, record, err);
     *err = got == PEN_NEXT_END ? end : *err;
     return got;
 }

@@ -30,9 +30,29 @@ void envelope_free(struct envelope *e);
  * Returns  a bit of enum pen_envelope, or 0: they are not wrapped
  */
 uint32_t envelope_kind(const struct pen_type *type, pen_slice key, pen_slice head);
-/* Starts on an object; kind is not 0; inner, of that type, is borrowed until the next begin. */
+/*
+ * Where the key says nothing each envelope of CloudWatch Logs is asked of what type it is: with the
+ * first event that it holds.
+ *
+ * group, stream  as text
+ * message        of that event, as JSON writes it
+ * type           set with the result
+ * Returns        the type's reader; NULL: no type fits, and nothing of the envelope is read
+ */
+struct envelope_chooser {
+    void *ctx;
+    const struct reader *(*choose)(void *ctx, pen_slice group, pen_slice stream, pen_slice message,
+                                   const struct pen_type **type);
+};
+/*
+ * envelope_begin - starts on an object; kind is not 0.
+ *
+ * type, inner  the type and its reader, borrowed until the next begin; NULL with a chooser
+ * chooser      NULL: all records are of the type.  Else borrowed likewise.  Log events of no type,
+ *              in an object that has others, are told at its end as one bad record
+ */
 void envelope_begin(struct envelope *e, uint32_t kind, pen_slice key, const struct pen_type *type,
-                    const struct reader *inner);
+                    const struct reader *inner, const struct envelope_chooser *chooser);
 
 /* These three as those of a walker; bytes of the window that were read are written over. */
 void envelope_window(struct envelope *e, pen_slice window, bool is_final);

@@ -53,11 +53,19 @@ struct envelope {
     uint32_t kind;
     const struct pen_type *type;
     const struct reader *inner;
+    const struct envelope_chooser *chooser; /* or NULL */
+    struct left {                           /* what the chooser had no type for */
+        uint64_t events, envelopes;
+        uint64_t offset; /* of the first event */
+        char group[64];  /* of its envelope, cut */
+    } left;
     struct parts parts;
     uint64_t ordinal;
     bool has_container; /* the type has fields of its own of that name */
     /* envelope */
     bool is_control; /* what it holds are no records of the type */
+    bool is_chosen;  /* the chooser was asked */
+    bool is_left;    /* and has no type for it */
     struct pen_buf members, group, stream, account;
     pen_slice owner; /* its account */
     /* part */

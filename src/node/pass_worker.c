@@ -196,7 +196,8 @@ static void task_end(struct worker *w)
 
 static void task_finish(struct worker *w)
 {
-    const bool is_unknown = pen_slice_eq(pen_scan_type(w->scan)->name, PEN_SLICE_LIT("unknown"));
+    const bool is_unknown =
+        pen_slice_eq(pen_scan_object_type(w->scan)->name, PEN_SLICE_LIT("unknown"));
     const bool is_digest = pen_scan_is_digest(w->scan);
     struct pen_err err = {0};
     w->totals.objects_read = 1;

@@ -39,8 +39,10 @@ struct pen_scan {
     struct scan_type *types;
     struct envelope *envelope;
     struct pen_enricher *enricher; /* or NULL */
-    uint32_t wrapped; /* what the object's records come in; 0: they stand as they are */
-    const struct pen_type *type;
+    uint32_t wrapped;            /* what the object's records come in; 0: they stand as they are */
+    const struct pen_type *type; /* of the record that came last */
+    const struct pen_type *object_type; /* differs where envelopes of several types are in one */
+    struct envelope_chooser chooser;
     struct pen_key_info key_info;
     struct pen_object_info object;
     enum scan_state state;
@@ -218,6 +220,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
         PEN_CHECK(forced != NULL); /* the caller looked it up before */
         scan->type = forced;
     }
+    scan->object_type = scan->type;
     scan->object = (struct pen_object_info){.bucket = bucket,
                                             .key = key,
                                             .account = scan->key_info.account,
@@ -259,14 +262,12 @@ static pen_slice scan_head(const struct pen_scan *scan)
                        scan->window_len < SNIFF_BYTES ? scan->window_len : SNIFF_BYTES};
 }
 
-/* An envelope of CloudWatch Logs under a key that says nothing: its group and stream may be what a
- * type's keys look like, else its first message tells. */
-static const struct pen_type *scan_type_of_group(struct pen_scan *scan, pen_slice head)
+/* What a log group looks like says the type, as a key would, else a message of it does. */
+static const struct pen_type *scan_type_of_group(struct pen_scan *scan, pen_slice group,
+                                                 pen_slice stream, pen_slice message)
 {
     const struct pen_types *types = scan->options.program->types;
-    head = sniff_group(head);
-    const pen_slice parts[] = {PEN_SLICE_LIT("/"), sniff_member(head, "logGroup"),
-                               PEN_SLICE_LIT("/"), sniff_member(head, "logStream")};
+    const pen_slice parts[] = {PEN_SLICE_LIT("/"), group, PEN_SLICE_LIT("/"), stream};
     char name[GROUP_BYTES_MAX];
     size_t len = 0;
     struct pen_key_info info = {0};
@@ -282,13 +283,27 @@ static const struct pen_type *scan_type_of_group(struct pen_scan *scan, pen_slic
     if (!pen_slice_eq(info.type->name, PEN_SLICE_LIT("unknown"))) {
         return info.type;
     }
-    if (pen_slice_find(head, PEN_SLICE_LIT("\\\"eventSource\\\"")) != SIZE_MAX &&
-        pen_slice_find(head, PEN_SLICE_LIT("\\\"eventTime\\\"")) != SIZE_MAX) {
+    if (pen_slice_find(message, PEN_SLICE_LIT("\\\"eventSource\\\"")) != SIZE_MAX &&
+        pen_slice_find(message, PEN_SLICE_LIT("\\\"eventTime\\\"")) != SIZE_MAX) {
         return pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
     }
-    return sniff_is_flow_record(sniff_member(head, "message"))
-               ? pen_types_find(types, PEN_SLICE_LIT("vpcflowlogs"))
-               : NULL;
+    return sniff_is_flow_record(message) ? pen_types_find(types, PEN_SLICE_LIT("vpcflowlogs"))
+                                         : NULL;
+}
+
+/* Of an envelope: those of one object may be of several types.  The object is of the first. */
+static const struct reader *scan_choose(void *ctx, pen_slice group, pen_slice stream,
+                                        pen_slice message, const struct pen_type **type)
+{
+    struct pen_scan *scan = ctx;
+    *type = scan_type_of_group(scan, group, stream, message);
+    if (*type == NULL || ((*type)->envelopes & PEN_ENVELOPE_CLOUDWATCH) == 0) {
+        return NULL;
+    }
+    scan->object_type = scan->is_by_content ? scan->object_type : *type;
+    scan->is_by_content = true;
+    scan->type = *type;
+    return &scan->types[(*type)->id].reader;
 }
 
 /*
@@ -309,7 +324,7 @@ static void scan_sniff(struct pen_scan *scan)
     } else if (scan->options.by_key_only) {
         return;
     } else if (sniff_is_cloudwatch(head)) {
-        found = scan_type_of_group(scan, head);
+        scan->wrapped = PEN_ENVELOPE_CLOUDWATCH; /* each envelope tells of itself */
     } else if (sniff_is_cloudtrail(head, is_whole)) {
         found = pen_types_find(types, PEN_SLICE_LIT("cloudtrail"));
     } else {
@@ -317,7 +332,7 @@ static void scan_sniff(struct pen_scan *scan)
         found = name == NULL ? NULL : pen_types_find(types, pen_slice_str(name));
     }
     if (found != NULL) {
-        scan->type = found;
+        scan->type = scan->object_type = found;
         scan->is_by_content = true;
         reader_reset(&scan->types[found->id].reader);
     }
@@ -331,6 +346,7 @@ static void scan_open(struct pen_scan *scan)
     if (PEN_UNLIKELY(scan->is_parquet)) {
         scan->type = pen_types_find(scan->options.program->types, PEN_SLICE_LIT("unknown"));
         PEN_CHECK(scan->type != NULL);
+        scan->object_type = scan->type;
     } else {
         scan_sniff(scan);
     }
@@ -339,8 +355,11 @@ static void scan_open(struct pen_scan *scan)
     }
     scan->object.told = NULL;
     if (PEN_UNLIKELY(scan->wrapped != 0)) {
-        envelope_begin(scan->envelope, scan->wrapped, scan->object.key, scan->type,
-                       &scan->types[scan->type->id].reader);
+        const bool is_open = scan_is_unknown(scan);
+        scan->chooser = (struct envelope_chooser){.ctx = scan, .choose = scan_choose};
+        envelope_begin(scan->envelope, scan->wrapped, scan->object.key, is_open ? NULL : scan->type,
+                       is_open ? NULL : &scan->types[scan->type->id].reader,
+                       is_open ? &scan->chooser : NULL);
         scan->object.told = envelope_told(scan->envelope);
     }
 }
@@ -424,7 +443,7 @@ static bool scan_window(struct pen_scan *scan, struct pen_err *err)
     if (!scan->is_sniffed) {
         scan_open(scan);
     }
-    if (scan_is_unknown(scan)) {
+    if (scan_is_unknown(scan) && scan->wrapped == 0) {
         scan->state = SCAN_DRAIN;
         return true;
     }
@@ -507,10 +526,9 @@ static enum pen_scan_next scan_bad(struct pen_scan *scan, const struct pen_scan_
 static bool scan_walk(struct pen_scan *scan, struct pen_scan_item *item, struct pen_err *err,
                       enum pen_scan_next *next)
 {
-    struct scan_type *entry = &scan->types[scan->type->id];
     switch (source_next(scan, &item->record, err)) {
-    case PEN_NEXT_RECORD:
-        *next = scan_record(scan, entry, item, err);
+    case PEN_NEXT_RECORD: /* of the type that its envelope has */
+        *next = scan_record(scan, &scan->types[scan->type->id], item, err);
         if (*next == PEN_SCAN_RECORD) {
             scan->bad_in_a_row = 0;
             return true;
@@ -578,6 +596,11 @@ const struct pen_type *pen_scan_type(const struct pen_scan *scan)
     return scan->type;
 }
 
+const struct pen_type *pen_scan_object_type(const struct pen_scan *scan)
+{
+    return scan->object_type;
+}
+
 bool pen_scan_is_digest(const struct pen_scan *scan)
 {
     return scan->is_digest;
@@ -611,7 +634,7 @@ pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type, pen_
         return PEN_FAIL(err, PEN_E_LIMIT, 0, "record of %zu bytes, %zu at most", raw.len,
                         scan->window_cap);
     }
-    scan->type = type;
+    scan->type = scan->object_type = type;
     scan->object.told = NULL;
     memcpy(scan->window, raw.ptr, raw.len);
     memset(scan->window + raw.len, ' ', PEN_JSON_PADDING);

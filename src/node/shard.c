@@ -141,7 +141,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
     if (shard->object != NULL) {
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
-        cut->type = pen_scan_type(shard->scan)->id;
+        cut->type = pen_scan_object_type(shard->scan)->id;
         cut->open_records = shard->next_record;
     }
     send_control(shard, cut);

@@ -357,7 +357,7 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
     message->outcome = outcome;
     message->whole = shard->object_totals;
     message->totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
-    message->type = pen_scan_type(shard->scan)->id;
+    message->type = pen_scan_object_type(shard->scan)->id;
     message->epoch = shard->epoch;
     if (err != NULL) {
         message->err = *err;
@@ -388,7 +388,7 @@ static void object_begin(struct shard *shard, struct pen_object *object)
 static void object_finish(struct shard *shard)
 {
     const bool is_unknown =
-        pen_slice_eq(pen_scan_type(shard->scan)->name, PEN_SLICE_LIT("unknown"));
+        pen_slice_eq(pen_scan_object_type(shard->scan)->name, PEN_SLICE_LIT("unknown"));
     const bool is_digest = pen_scan_is_digest(shard->scan);
     struct pen_err err = {0};
     if (pen_scan_plain_bytes(shard->scan) == 0 && !shard->is_damaged) {

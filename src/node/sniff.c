@@ -76,39 +76,6 @@ static pen_slice first_name(pen_slice head)
     return end == NULL ? (pen_slice){0} : (pen_slice){name, (size_t)(end - name)};
 }
 
-pen_slice sniff_member(pen_slice head, const char *name)
-{
-    char key[64];
-    (void)snprintf(key, sizeof(key), "\"%s\"", name);
-    const size_t found = pen_slice_find(head, pen_slice_str(key));
-    size_t at = found == SIZE_MAX ? head.len : after_blanks(head, found + strlen(key));
-    at = at < head.len && head.ptr[at] == ':' ? after_blanks(head, at + 1) : head.len;
-    if (at >= head.len || head.ptr[at] != '"') {
-        return (pen_slice){0};
-    }
-    const size_t from = at + 1;
-    for (at = from; at < head.len && head.ptr[at] != '"'; at++) {
-        at += head.ptr[at] == '\\';
-    }
-    return at < head.len ? pen_slice_sub(head, from, at) : (pen_slice){0};
-}
-
-pen_slice sniff_group(pen_slice head)
-{
-    static const char key[] = "\"logGroup\"";
-    for (pen_slice rest = head;;) {
-        const size_t found = pen_slice_find(rest, pen_slice_str(key));
-        if (found == SIZE_MAX) {
-            return head;
-        }
-        rest = pen_slice_sub(rest, found, rest.len);
-        if (sniff_member(rest, "logGroup").len > 0) {
-            return rest;
-        }
-        rest = pen_slice_sub(rest, sizeof(key) - 1, rest.len);
-    }
-}
-
 bool sniff_is_cloudwatch(pen_slice head)
 {
     static const char *const names[] = {"messageType", "owner",     "logGroup",

@@ -22,10 +22,6 @@ bool sniff_is_export_key(pen_slice key);
 bool sniff_is_firelens(pen_slice head);
 /* Events of EventBridge. */
 bool sniff_is_event(pen_slice head);
-/* head from the first group of logs on that has a name; control messages have none. */
-pen_slice sniff_group(pen_slice head);
-/* The text of the first member of that name, as written; empty when it is not there. */
-pen_slice sniff_member(pen_slice head, const char *name);
 /* The type of log that these first bytes plainly are, of those whose first line tells it: flow logs
  * by their names of columns, load balancers; or NULL. */
 const char *sniff_text_type(pen_slice head);

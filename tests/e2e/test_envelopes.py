@@ -341,6 +341,55 @@ def case_loose_objects_are_what_their_bytes_plainly_are():
         expect(found[0]["event"].get("kind") == "pipeline_error", False, kind)
 
 
+def mixed(groups, owners):
+    """Envelopes of these groups, one behind the other: (group, stream, messages)."""
+    return "".join(envelope(messages, group, stream, first=100 * i).replace(OWNER, owners[i])
+                   for i, (group, stream, messages) in enumerate(groups))
+
+
+def case_several_groups_in_one_object_are_each_of_their_type():
+    """One object of several subscriptions, under a key that says nothing: each envelope tells of itself."""
+    flow = "2 463657938898 eni-1 10.0.0.1 10.0.0.2 443 5 6 10 840 1735776000 1735776060 ACCEPT OK"
+    trail = json.dumps({"eventVersion": "1.08", "eventTime": "2025-01-02T00:00:00Z", "eventSource": "s3.amazonaws.com",
+                        "eventName": "x", "eventID": "e-1"})
+    groups = [("/app/shop", "s", ["started", "stopped"]), ("/aws/rds/cluster/mysql-shop/audit", "db-1", [audit(1)]),
+              ("/flows", "eni-1", [flow, flow.replace("443", "80")]), ("trail", "s", [trail]),
+              ("/aws/eks/prod/cluster", "kube-apiserver-audit-0a", [json.dumps({"auditID": "a-1", "verb": "get"})]),
+              ("/app/till", "s", ["one"]), ("/aws/rds/cluster/mysql-shop/audit", "db-2", [audit(2)])]
+    owners = [f"{n}" * 12 for n in range(1, 8)]
+    wanted = sorted([("rds-mysql-audit", groups[1][0], owners[1]), ("vpcflowlogs", "/flows", owners[2]),
+                     ("vpcflowlogs", "/flows", owners[2]), ("cloudtrail", "trail", owners[3]),
+                     ("eks-audit", groups[4][0], owners[4]), ("rds-mysql-audit", groups[1][0], owners[6])])
+    for name, body in (("one", mixed(groups, owners)), ("control", CONTROL + mixed(groups, owners)),
+                       ("lines", mixed(groups, owners).replace("]}{", "]}\n{"))):
+        summary, found = read(body, "loose.gz", out=name)
+        types = {}
+        for line in documents(WORK / name):
+            types.setdefault(line["_source"]["@log_type"], line["_index"])
+        expect(sorted((d["@log_type"], d["@log_group"], d["cloud"]["account"]["id"] if d["@log_type"] != "vpcflowlogs"
+                       else d["@log_group"] and owners[2]) for d in found), wanted, name)
+        expect({kind: index.rsplit("-", 2)[0] for kind, index in types.items()},
+               {"rds-mysql-audit": "log-aws-rds-mysql", "vpcflowlogs": "log-aws-vpcflowlogs",
+                "cloudtrail": "log-aws-cloudtrail", "eks-audit": "log-aws-eks"}, "indices")
+        expect((summary["records"]["in"], summary["records"]["dead"], summary["objects"]["unknown"],
+                summary["objects"]["by_content"]), (7, 1, 0, 1), name)
+        expect([letter["reason"] for letter in dead(WORK / name)["loose.gz"]], [
+            "3 log events of 2 envelopes are not read: no log type fits their log groups, the first `/app/shop`"], name)
+    got = [json.loads(line)["_penstock"]["type"]
+           for line in run("search", "--limit", "99", "GetNothing OR x OR shop", WORK / "one-in").stdout.splitlines()]
+    expect(set(got) <= {"rds-mysql-audit", "vpcflowlogs", "cloudtrail", "eks-audit"} and "cloudtrail" in got, True, got)
+
+
+def case_a_key_says_the_type_of_all_its_envelopes():
+    """The key says the type of all that an object holds: groups do not change it, each record has its own."""
+    groups = [("/a", "s1", [audit(1)]), ("/aws/eks/prod/cluster", "kube-apiserver-audit-0a", [audit(2)])]
+    summary, found = read(mixed(groups, ["1" * 12, "2" * 12]), AUDIT)
+    expect([(d["@log_type"], d["@log_group"], d["@log_stream"], d["cloud"]["account"]["id"]) for d in found],
+           [("rds-mysql-audit", "/a", "s1", "1" * 12),
+            ("rds-mysql-audit", "/aws/eks/prod/cluster", "kube-apiserver-audit-0a", "2" * 12)], "told")
+    expect(summary["records"]["dead"], 0, "dead")
+
+
 def case_the_content_may_be_left_alone():
     source = WORK / "in"
     for number, body in enumerate(LOOSE.values()):

@@ -73,6 +73,19 @@ static struct set *set_of(size_t type)
     return &sets[type];
 }
 
+/* Of the types that subscriptions may hold, by the length of the group. */
+static const struct reader *choose(void *ctx, pen_slice group, pen_slice stream, pen_slice message,
+                                   const struct pen_type **type)
+{
+    const size_t chosen = (group.len + stream.len + message.len) % 4;
+    (void)ctx;
+    if (chosen == 3) {
+        return NULL;
+    }
+    *type = &types[chosen];
+    return &set_of(chosen)->reader;
+}
+
 static uint64_t hash_of(const struct envelope *e, const struct pen_record *record, uint64_t hash)
 {
     const struct pen_told *told = envelope_told(e);
@@ -85,17 +98,21 @@ static uint64_t hash_of(const struct envelope *e, const struct pen_record *recor
     return pen_hash64(told->account, hash);
 }
 
-/* Everything that is said of the input, hashed. */
+/* Everything that is said of the input, hashed.  type PEN_COUNT(types): each envelope has its own.
+ */
 static uint64_t read_in(size_t type, uint32_t kind, pen_slice key, pen_slice input, size_t step)
 {
+    static const struct envelope_chooser chooser = {.choose = choose};
+    const bool is_open = type == PEN_COUNT(types);
     uint8_t *window = malloc(WINDOW_MAX + PEN_JSON_PADDING);
-    struct set *set = set_of(type);
+    struct set *set = set_of(is_open ? 0 : type);
     uint64_t hash = 0;
     size_t fed = 0;
     size_t have = 0;
     enum pen_next next = PEN_NEXT_MORE;
     PEN_CHECK(window != NULL);
-    envelope_begin(set->envelope, kind, key, &types[type], &set->reader);
+    envelope_begin(set->envelope, kind, key, is_open ? NULL : &types[type],
+                   is_open ? NULL : &set->reader, is_open ? &chooser : NULL);
     while (next != PEN_NEXT_END) {
         const size_t more = input.len - fed < step ? input.len - fed : step;
         struct pen_record record;
@@ -128,10 +145,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3 || size > INPUT_MAX) {
         return 0;
     }
-    const size_t type = data[0] % PEN_COUNT(types);
+    const size_t first = data[0] % PEN_COUNT(types);
     const pen_slice key = pen_slice_str(keys[data[1] % PEN_COUNT(keys)]);
     const pen_slice input = {data + 2, size - 2};
-    const uint32_t kind = envelope_kind(&types[type], key, input);
+    const uint32_t kind = envelope_kind(&types[first], key, input);
+    const bool is_open = kind == PEN_ENVELOPE_CLOUDWATCH && data[0] >= 128;
+    const size_t type = is_open ? PEN_COUNT(types) : first;
     if (kind == 0) {
         return 0;
     }

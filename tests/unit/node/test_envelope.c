@@ -20,6 +20,8 @@ static const struct pen_type text_type = {
 
 /* What a reading says, as lines. */
 static char seen[SEEN_MAX];
+/* What envelopes were asked for by. */
+static char asked[SEEN_MAX];
 
 static void say(struct envelope *e, enum pen_next got, const struct pen_record *r,
                 const struct pen_err *err)
@@ -72,12 +74,37 @@ static void set_free(struct set *set)
     pen_plan_free(set->plan);
 }
 
-/* Reads the object in steps of so many bytes; the end's status is the result. */
+/* What a group is of: JSON ("j..."), text ("t..."), nothing. */
+struct choice {
+    struct set json, text;
+    struct pen_buf asked; /* groups, streams and messages */
+};
+
+static const struct reader *choose(void *ctx, pen_slice group, pen_slice stream, pen_slice message,
+                                   const struct pen_type **type)
+{
+    struct choice *choice = ctx;
+    const bool is_json = pen_slice_starts(group, PEN_SLICE_LIT("j"));
+    assert_int_equal(pen_buf_printf(&choice->asked, "%.*s,%.*s,%.*s\n", PEN_SLICE_FMT(group),
+                                    PEN_SLICE_FMT(stream), PEN_SLICE_FMT(message)),
+                     PEN_OK);
+    if (!is_json && !pen_slice_starts(group, PEN_SLICE_LIT("t"))) {
+        return NULL;
+    }
+    *type = is_json ? &json_type : &text_type;
+    return is_json ? &choice->json.reader : &choice->text.reader;
+}
+
+/* Reads the object in steps of so many bytes; the end's status is the result.  type NULL: each
+ * envelope is asked for its own. */
 static pen_status read_in(const struct pen_type *type, const char *key, const char *text,
                           size_t step)
 {
     const pen_slice input = pen_slice_str(text);
-    const uint32_t kind = envelope_kind(type, pen_slice_str(key), pen_slice_sub(input, 0, 1000));
+    const struct pen_type *first = type == NULL ? &json_type : type;
+    const uint32_t kind = envelope_kind(first, pen_slice_str(key), pen_slice_sub(input, 0, 1000));
+    struct choice choice;
+    const struct envelope_chooser chooser = {.ctx = &choice, .choose = choose};
     uint8_t *window = malloc(WINDOW + PEN_JSON_PADDING);
     struct pen_err err = {0};
     struct set set;
@@ -87,8 +114,12 @@ static pen_status read_in(const struct pen_type *type, const char *key, const ch
     assert_true(kind != 0);
     assert_non_null(window);
     seen[0] = 0;
-    set_new(&set, type);
-    envelope_begin(set.envelope, kind, pen_slice_str(key), type, &set.reader);
+    set_new(&set, first);
+    set_new(&choice.json, &json_type);
+    set_new(&choice.text, &text_type);
+    pen_buf_init(&choice.asked, SEEN_MAX);
+    envelope_begin(set.envelope, kind, pen_slice_str(key), type, type == NULL ? NULL : &set.reader,
+                   type == NULL ? &chooser : NULL);
     while (got != PEN_NEXT_END) {
         const size_t more = input.len - fed < step ? input.len - fed : step;
         struct pen_record record;
@@ -105,6 +136,13 @@ static pen_status read_in(const struct pen_type *type, const char *key, const ch
         memmove(window, window + used, have - used);
         have -= used;
     }
+    if (type == NULL) {
+        (void)snprintf(asked, SEEN_MAX, "%.*s", (int)choice.asked.len,
+                       choice.asked.len == 0 ? "" : (const char *)choice.asked.ptr);
+    }
+    pen_buf_fini(&choice.asked);
+    set_free(&choice.text);
+    set_free(&choice.json);
     set_free(&set);
     free(window);
     return err.status;
@@ -140,6 +178,36 @@ static void envelopes_stand_behind_one_another_without_anything_between(void **s
     assert_string_equal(seen, "0 @126 {\"a\":1}|g1|1|123456789012|\n"
                               "1 @185 {\"a\":2}|g1|2|123456789012|\n"
                               "2 @371 {\"a\":3}|g2|3|123456789012|\n");
+}
+
+static void each_envelope_is_of_its_own_type(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "x1")
+        EVENT("1", "lost") "," EVENT("2", "lost too") "]}" HEAD("CONTROL_MESSAGE", "")
+            EVENT("3", "CWL CONTROL MESSAGE") "]}" HEAD("DATA_MESSAGE", "t1")
+                EVENT("4", "one two") "," EVENT("5", "three four") "]}" HEAD(
+                    "DATA_MESSAGE", "x2") "]}" HEAD("DATA_MESSAGE", "j1")
+                    EVENT("6", "{\\\"a\\\":1}") "]}" HEAD("DATA_MESSAGE", "x3")
+                        EVENT("7", "y") "]}" HEAD("DATA_MESSAGE", "t2") EVENT("8", "five six") "]}";
+    assert_int_equal(read_all(NULL, "", text), PEN_OK);
+    assert_string_equal(asked, "x1,s,lost\nt1,s,one two\nj1,s,{\\\"a\\\":1}\nx3,s,y\n"
+                               "t2,s,five six\n");
+    assert_non_null(strstr(seen, "0 @"));
+    assert_non_null(strstr(seen, " one two|t1|4|123456789012|\n1 @"));
+    assert_non_null(strstr(seen, " three four|t1|5|123456789012|\n2 @"));
+    assert_non_null(strstr(seen, " {\"a\":1}|j1|6|123456789012|\n3 @"));
+    assert_non_null(strstr(seen, " five six|t2|8|123456789012|\n"
+                                 "4 @126 bad: 3 log events of 2 envelopes are not read: no log "
+                                 "type fits their log groups, the first `x1`\n"));
+}
+
+static void an_object_of_envelopes_without_a_type_has_no_records(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "x1") EVENT("1", "lost") "]}";
+    assert_int_equal(read_all(NULL, "", text), PEN_OK);
+    assert_string_equal(seen, "");
 }
 
 static void control_messages_are_no_records(void **state)
@@ -263,6 +331,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(envelopes_stand_behind_one_another_without_anything_between),
+        cmocka_unit_test(each_envelope_is_of_its_own_type),
+        cmocka_unit_test(an_object_of_envelopes_without_a_type_has_no_records),
         cmocka_unit_test(control_messages_are_no_records),
         cmocka_unit_test(a_message_is_one_record_whatever_lines_it_has),
         cmocka_unit_test(a_bad_message_is_one_dead_letter_and_the_next_is_read),

@@ -81,24 +81,6 @@ static void first_lines_of_text_tell_their_type_when_they_are_plain(void **state
     }
 }
 
-static void the_first_group_that_has_a_name_is_found(void **state)
-{
-    (void)state;
-    static const char *const none[] = {"",
-                                       "\"logGroup\"",
-                                       "\"logGroup\":",
-                                       "\"logGroup\":\"a",
-                                       "\"logGroup\":7",
-                                       "\"logGroup\":\"\""};
-    const pen_slice head =
-        sniff_group(PEN_SLICE_LIT("{\"logGroup\":\"\"}{\"logGroup\" : \"a\\\"b\"}"));
-    assert_true(pen_slice_eq(sniff_member(head, "logGroup"), PEN_SLICE_LIT("a\\\"b")));
-    for (size_t i = 0; i < PEN_COUNT(none); i++) {
-        const pen_slice rest = sniff_group(pen_slice_str(none[i]));
-        assert_int_equal(sniff_member(rest, "logGroup").len, 0);
-    }
-}
-
 static void keys_of_export_tasks_have_the_task_and_a_number(void **state)
 {
     (void)state;
@@ -137,7 +119,6 @@ int main(void)
         cmocka_unit_test(digests_are_known_without_files),
         cmocka_unit_test(what_begins_as_json_or_holds_an_object_passes),
         cmocka_unit_test(first_lines_of_text_tell_their_type_when_they_are_plain),
-        cmocka_unit_test(the_first_group_that_has_a_name_is_found),
         cmocka_unit_test(keys_of_export_tasks_have_the_task_and_a_number),
         cmocka_unit_test(binary_and_plain_text_are_told_with_their_place),
     };
