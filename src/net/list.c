@@ -68,6 +68,7 @@ static pen_status parts_make(struct pen_s3_list *list, struct pen_err *err)
                                                  (long)PEN_S3_LISTINGS_MAX) != CURLM_OK) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "listing: libcurl does not start");
     }
+    PEN_TRY(pen_list_poll_new(list, err));
     return pen_sigv4_new(&list->signer, err);
 }
 
@@ -84,6 +85,7 @@ pen_status pen_s3_list_new(const struct pen_s3_list_options *options, struct pen
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "listing: out of memory");
     }
     options_set(list, options);
+    list->epoll_fd = list->wake_fd = -1;
     for (uint32_t i = 0; i < PEN_S3_LISTINGS_MAX; i++) {
         list->listings[i].list = list;
     }
@@ -120,6 +122,7 @@ void pen_s3_list_free(struct pen_s3_list *list)
     if (list->multi != NULL) {
         PEN_CHECK(curl_multi_cleanup(list->multi) == CURLM_OK);
     }
+    pen_list_poll_fini(list);
     pen_sigv4_free(list->signer);
     free(list->ca_file);
     free(list);
@@ -308,15 +311,10 @@ static void stop_stalled(struct pen_s3_list *list, int64_t now)
     }
 }
 
-static pen_status step(struct pen_s3_list *list, struct pen_err *err)
+static pen_status step(struct pen_s3_list *list, int timeout_ms, struct pen_err *err)
 {
-    int running = 0;
     send_due(list, pen_clock_mono_ns());
-    const CURLMcode code = curl_multi_perform(list->multi, &running);
-    if (code != CURLM_OK) {
-        return PEN_FAIL(err, PEN_E_INTERNAL, PEN_NO_OFFSET, "listing: libcurl: %s",
-                        curl_multi_strerror(code));
-    }
+    PEN_TRY(pen_list_poll(list, timeout_ms, err));
     reap(list);
     stop_stalled(list, pen_clock_mono_ns());
     return PEN_OK;
@@ -341,22 +339,10 @@ static int sleep_ms(const struct pen_s3_list *list, uint32_t timeout_ms)
 
 pen_status pen_s3_list_turn(struct pen_s3_list *list, uint32_t timeout_ms, struct pen_err *err)
 {
-    PEN_TRY(step(list, err));
-    if (list->ready_count > 0 || timeout_ms == 0) {
-        return PEN_OK;
-    }
-    const CURLMcode code = curl_multi_poll(list->multi, NULL, 0, sleep_ms(list, timeout_ms), NULL);
-    if (code != CURLM_OK) {
-        return PEN_FAIL(err, PEN_E_INTERNAL, PEN_NO_OFFSET, "listing: libcurl: %s",
-                        curl_multi_strerror(code));
-    }
-    return step(list, err);
-}
-
-void pen_s3_list_wake(struct pen_s3_list *list)
-{
-    (void)curl_multi_wakeup(
-        list->multi); /* it fails only when a wake is already there to be read */
+    list->is_woken = false;
+    PEN_TRY(step(list, 0, err));
+    const bool is_over = list->ready_count > 0 || list->is_woken || timeout_ms == 0;
+    return is_over ? PEN_OK : step(list, sleep_ms(list, timeout_ms), err);
 }
 
 struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list)

@@ -66,6 +66,9 @@ struct pen_s3_list {
     struct pen_s3_list_options options;
     char *ca_file;
     CURLM *multi;
+    int epoll_fd, wake_fd; /* -1: not there */
+    bool is_woken;         /* since the turn began */
+    int64_t timer_ns;      /* when libcurl wants to be called; INT64_MAX: not by itself */
     struct pen_sigv4 *signer;
     struct pen_s3_list_stats stats;
     uint32_t retries_left;
@@ -92,6 +95,18 @@ void pen_listing_fini(struct listing *l);
 PEN_MUST_USE pen_status pen_listing_send(struct listing *l, struct pen_err *err);
 /* Which credentials the listing has now: another number when they were changed. */
 uint64_t pen_listing_credentials(const struct listing *l);
+
+/* ---- list_poll.c: libcurl is told of each socket, so a turn costs what happened, not what is open
+ * ---- */
+
+/* PEN_E_IO: no descriptor | PEN_E_NOMEM.  pen_list_poll_fini is due even then, behind the multi's
+ * end. */
+PEN_MUST_USE pen_status pen_list_poll_new(struct pen_s3_list *list, struct pen_err *err);
+void pen_list_poll_fini(struct pen_s3_list *list);
+/* Waits for something to happen, timeout_ms at most, and has libcurl do what is due.
+ * PEN_E_INTERNAL: it refused. */
+PEN_MUST_USE pen_status pen_list_poll(struct pen_s3_list *list, int timeout_ms,
+                                      struct pen_err *err);
 
 /* ---- list_verdict.c ---- */
 
