@@ -24,6 +24,8 @@ enum pen_type_format {
     PEN_FORMAT_JSON,
     PEN_FORMAT_TEXT,    /* a line, or several, that `pattern` takes apart */
     PEN_FORMAT_WINDOWS, /* events of Windows in XML, of a line or several */
+    PEN_FORMAT_PAIRS,   /* KEY=VALUE, behind one another on a line */
+    PEN_FORMAT_CEF,     /* lines of the Common Event Format */
     PEN_FORMAT_COLUMNS, /* words of a line, in quotes or brackets when they have blanks */
 };
 /* What records may be wrapped in: a bit each. */

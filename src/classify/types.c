@@ -213,21 +213,36 @@ static pen_status read_envelopes(struct loader *l, const struct pen_yaml *node,
     return PEN_OK;
 }
 
+static bool read_format(pen_slice text, enum pen_type_format *out)
+{
+    static const struct {
+        const char *name;
+        enum pen_type_format format;
+    } known[] = {{"", PEN_FORMAT_JSON},
+                 {"json", PEN_FORMAT_JSON},
+                 {"text", PEN_FORMAT_TEXT},
+                 {"columns", PEN_FORMAT_COLUMNS},
+                 {"key-value", PEN_FORMAT_PAIRS},
+                 {"cef", PEN_FORMAT_CEF},
+                 {"windows-event", PEN_FORMAT_WINDOWS}};
+    for (size_t i = 0; i < PEN_COUNT(known); i++) {
+        if (pen_slice_eq(text, pen_slice_str(known[i].name))) {
+            *out = known[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* How bytes become records. */
 static pen_status read_framing(struct loader *l, const struct pen_yaml *root, struct pen_type *type)
 {
     const pen_slice format = pen_yaml_text(root, "format");
     const pen_slice lines = pen_yaml_text(root, "header_lines");
     uint64_t count = 0;
-    if (pen_slice_eq(format, PEN_SLICE_LIT("text"))) {
-        type->format = PEN_FORMAT_TEXT;
-    } else if (pen_slice_eq(format, PEN_SLICE_LIT("columns"))) {
-        type->format = PEN_FORMAT_COLUMNS;
-    } else if (pen_slice_eq(format, PEN_SLICE_LIT("windows-event"))) {
-        type->format = PEN_FORMAT_WINDOWS;
-    } else if (format.len > 0 && !pen_slice_eq(format, PEN_SLICE_LIT("json"))) {
+    if (!read_format(format, &type->format)) {
         return fail_at(l, pen_yaml_get(root, "format"),
-                       "a format is json, text, columns or windows-event");
+                       "a format is json, text, columns, key-value, cef or windows-event");
     }
     if (lines.len > 0 && (!pen_parse_u64(lines, &count) || count > HEADER_LINES_MAX)) {
         return fail_at(l, pen_yaml_get(root, "header_lines"), "a number of lines is wanted");

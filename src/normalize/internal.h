@@ -140,7 +140,7 @@ struct nrm_script {
     const struct pen_value *(*time)(const struct pen_schema *schema,
                                     const struct pen_record *record);
 };
-extern const struct nrm_script nrm_script_cloudtrail, nrm_script_guardduty,
+extern const struct nrm_script nrm_script_okta, nrm_script_cloudtrail, nrm_script_guardduty,
     nrm_script_route53resolver, nrm_script_networkfirewall, nrm_script_vpcflowlogs, nrm_script_elb,
     nrm_script_s3access, nrm_script_waf, nrm_script_cloudfront_standard,
     nrm_script_cloudfront_realtime, nrm_script_securityhub, nrm_script_inspector, nrm_script_eks,

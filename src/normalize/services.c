@@ -235,12 +235,28 @@ static void hex_set(struct pen_normalizer *n, uint32_t slot, pen_slice text)
     }
 }
 
-/* The group is /aws/cloudhsm/CLUSTER, the stream the module: it tells equal numbers apart. */
+/* The part of a key that begins so; {0} when none does. */
+static pen_slice key_part(pen_slice key, pen_slice begin)
+{
+    pen_slice part;
+    while (key.len > 0 && pen_slice_split(&key, '/', &part)) {
+        if (pen_slice_starts(part, begin)) {
+            return part;
+        }
+    }
+    return (pen_slice){0};
+}
+
+/* The group is /aws/cloudhsm/CLUSTER, the stream the module: it tells equal numbers apart.  What an
+ * export task wrote has the names in its key. */
 static void hsm_names(struct pen_normalizer *n, const struct pen_record *record,
                       struct pen_doc *doc)
 {
-    const pen_slice cluster = script_part(script_group(n), '/', 3);
-    const pen_slice module = script_stream(n);
+    const pen_slice group = script_part(script_group(n), '/', 3);
+    const pen_slice key = script_key(n);
+    const pen_slice cluster = group.len > 0 ? group : key_part(key, PEN_SLICE_LIT("cluster-"));
+    const pen_slice stream = script_stream(n);
+    const pen_slice module = stream.len > 0 ? stream : key_part(key, PEN_SLICE_LIT("hsm-"));
     if (module.len == 0) {
         return;
     }

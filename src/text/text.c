@@ -2,6 +2,7 @@
 #include "penstock/match.h"
 
 #include "columns.h"
+#include "pairs.h"
 #include "winevent.h"
 
 #include <stdlib.h>
@@ -19,8 +20,9 @@ struct pen_text {
     uint32_t *group_columns; /* of the pattern's groups */
     struct pen_groups *first_line;
     pen_slice *groups;      /* scratch */
-    struct winevent *event; /* scratch of events of Windows, and what they are as JSON */
-    struct pen_buf json;
+    struct winevent *event; /* scratch of events of Windows */
+    struct pen_buf json;    /* records of formats that are read as JSON */
+    bool is_json;           /* it is one of these */
     /* window */
     pen_slice window;
     size_t at; /* of window: what is used up */
@@ -78,6 +80,8 @@ static pen_status text_fill(struct pen_text *t, struct pen_err *err)
 {
     const struct pen_type *type = t->type;
     PEN_TRY(type->format == PEN_FORMAT_WINDOWS ? event_new(t, err) : PEN_OK);
+    t->is_json = type->format == PEN_FORMAT_WINDOWS || type->format == PEN_FORMAT_PAIRS ||
+                 type->format == PEN_FORMAT_CEF;
     if (pen_slice_eq(type->separator, PEN_SLICE_LIT("tab"))) {
         t->columns.separator = '\t';
     } else if (type->separator.len == 1) {
@@ -270,9 +274,12 @@ static const char *groups_put(struct pen_text *t, pen_slice line, struct pen_rec
     return problem;
 }
 
-/* What stands behind the event, as the end of a list of them does, is no part of it. */
-static pen_slice event_of(pen_slice lines)
+/* What stands behind an event of Windows, as the end of a list of them does, is no part of it. */
+static pen_slice event_of(const struct pen_text *t, pen_slice lines)
 {
+    if (t->event == NULL) {
+        return lines;
+    }
     const pen_slice end = PEN_SLICE_LIT("</Event>");
     size_t at = lines.len;
     while (at >= end.len && !pen_slice_eq(pen_slice_sub(lines, at - end.len, at), end)) {
@@ -281,13 +288,23 @@ static pen_slice event_of(pen_slice lines)
     return pen_slice_trim(at < end.len ? lines : pen_slice_sub(lines, 0, at));
 }
 
+/* NULL, or what is wrong with the lines of a record. */
+static const char *json_of(struct pen_text *t, pen_slice lines)
+{
+    t->json.len = 0;
+    if (t->event != NULL) {
+        return winevent_json(t->event, lines, &t->json);
+    }
+    return t->type->format == PEN_FORMAT_CEF ? cef_json(lines, &t->json)
+                                             : pairs_json(lines, t->columns.separator, &t->json);
+}
+
 /* The event as JSON, walked like any other; the record's own text stays what was written. */
 static const char *event_put(struct pen_text *t, pen_slice lines, struct pen_record *record)
 {
     struct pen_err err;
     const struct pen_record place = *record;
-    t->json.len = 0;
-    const char *problem = winevent_json(t->event, lines, &t->json);
+    const char *problem = json_of(t, lines);
     if (problem != NULL) {
         return problem;
     }
@@ -317,12 +334,12 @@ static void record_spoil(struct pen_text *t, const char *problem, struct pen_rec
 static void record_make(struct pen_text *t, pen_slice line, struct pen_record *record)
 {
     *record = (struct pen_record){.raw = line, .offset = t->base + t->at, .ordinal = t->ordinal++};
-    if (t->event != NULL) {
-        record->raw = event_of(line);
+    if (t->is_json) {
+        record->raw = event_of(t, line);
         const char *reason = event_put(t, record->raw, record);
         if (reason != NULL) {
             *record = (struct pen_record){
-                .raw = event_of(line), .offset = t->base + t->at, .ordinal = t->ordinal - 1};
+                .raw = event_of(t, line), .offset = t->base + t->at, .ordinal = t->ordinal - 1};
             record_spoil(t, reason, record);
         }
         return;

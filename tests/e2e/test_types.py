@@ -143,6 +143,36 @@ def case_types_test():
         assert f"lines      {by_column} by their columns, {2 - by_column} value by value" in shown, shown
 
 
+def case_types_formats():
+    """Lines of keys and values, and of CEF, are types of a file alone; what does not fit is told."""
+    own, root = WORK / "types", WORK / "logs"
+    own.mkdir()
+    root.mkdir()
+    (own / "gate.yaml").write_text("name: gate\nkey: gate\nformat: key-value\ntime: when\nindex: log-gate\nmap:\n"
+                                   "  user.name: user\n  source.ip: src\n")
+    (own / "wall.yaml").write_text("name: wall\nkey: wall\nformat: cef\ntime: rt\ntime_form: epoch\nindex: log-wall\nmap:\n"
+                                   "  rule.name: name\n  source.ip: src\n")
+    (root / "gate.log").write_text('Mar 4 host: when=2025-03-04T05:06:07Z user="kim \\"k\\" k" src=198.51.100.7 denied\n'
+                                   'no pair at all\nuser="open\n')
+    (root / "wall.log").write_text("<1>CEF:0|V|P|1|7|drop|5|rt=1741064767000 src=198.51.100.7 msg=a b\nCEF:0|V|P\nwords\n")
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    got = replay(root, WORK / "out", "--no-rules", "--config", WORK / "c.yaml")
+    assert got["records"]["delivered"] == 6 and got["records"]["dead"] == 0, got
+    found = sorted((d["_index"], d["_source"].get("source", {}).get("ip"), d["_source"].get("user", {}).get("name"),
+                    d["_source"].get("message"), d["_source"].get("error", {}).get("message"))
+                   for d in documents(WORK / "out") if d["_index"].startswith(("log-gate", "log-wall")))
+    reasons = [reason for *_, reason in found if reason]
+    assert sorted(reasons) == ["a quote of a value is not closed",
+                               "the header of CEF is cut off: seven fields with | behind each are wanted",
+                               "the line has no CEF: in it", "the line has no pair of a key and a value"], found
+    assert ("log-gate-2025-03", "198.51.100.7", 'kim "k" k', "Mar 4 host: denied", None) in found, found
+    wall, = [d["_source"] for d in documents(WORK / "out") if d["_source"].get("deviceVendor")]
+    assert wall["rule"]["name"] == "drop" and wall["msg"] == "a b" and wall["syslog"] == "<1>", wall
+    (own / "gate.yaml").write_text("name: gate\nindex: i\nformat: leef\n")
+    assert b"gate.yaml:3:9: a format is json, text, columns, key-value, cef or" in run(
+        "types", "list", "--types-dir", own, code=3).stderr
+
+
 def lookup(numbers, is_numeric=False, **layout):
     """What `aws cloudtrail lookup-events` prints."""
     def element(number):

@@ -634,3 +634,67 @@ MADE["windows_sent"] = {
     "wants": [{**WIN_WANTS[0], "cloud.instance.id": "i-01234567", "related.hosts": ["i-01234567"]},
               WIN_WANTS[1], WIN_WANTS[3]],
 }
+
+# ---- samples of a user.ini ----
+
+MADE["okta"] = {
+    "type": "okta", "key": "okta-logs/2025/03/04/x.json",
+    "body": lines(
+        {"uuid": "u-1", "published": "2025-03-04T05:06:07.123Z", "eventType": "user.session.start", "severity": "INFO",
+         "actor": {"id": "00u1", "type": "User", "alternateId": "kim@shop.example", "displayName": "Kim K"},
+         "client": {"userAgent": {"rawUserAgent": "curl/8.0"}, "ipAddress": "198.51.100.7",
+                    "geographicalContext": {"city": "Cork", "state": "Munster", "country": "Ireland",
+                                            "geolocation": {"lat": 51.9, "lon": -8.47}}},
+         "securityContext": {"asNumber": 64500, "asOrg": "net", "domain": "net.example"},
+         "outcome": {"result": "SUCCESS"}},
+        {"published": "2025-03-04T05:06:08Z", "eventType": "policy.evaluate", "outcome": {"result": "DENY"},
+         "actor": {"id": "0oa1", "type": "PublicClientApp", "alternateId": "x@y", "displayName": "App"}}),
+    "wants": [
+        {"_index": "log-intra-audit-okta-2025-03", "@timestamp": "2025-03-04T05:06:07.123000+00:00", "event.outcome": "success",
+         "event.action": "user.session.start", "user.name": "kim", "user.domain": "shop.example",
+         "user.email": "kim@shop.example", "source.ip": "198.51.100.7", "client.ip": "198.51.100.7",
+         "client.as.number": 64500, "client.geo.city_name": "Cork", "client.geo.location": {"lat": 51.9, "lon": -8.47},
+         "client.user.full_name": "Kim K", "source.user.id": "00u1", "related.user": ["Kim K"],
+         "user_agent.original": "curl/8.0", "okta.uuid": "u-1", "okta.outcome.result": "SUCCESS", "log.level": "INFO"},
+        {"event.outcome": "failure", "user.name": MISSING, "user.email": MISSING, "related.user": MISSING}],
+}
+MADE["deepsecurity"] = {
+    "type": "deepsecurity", "key": "logs/ds_agent/x.log",
+    "body": lines(
+        "<13>Mar 4 05:06:07 web-1 CEF:0|Trend Micro|Deep Security Agent|20.0|1002|SQL \\| injection|8|rt=1741064767123 "
+        "src=198.51.100.7 spt=4711 dst=10.0.0.9 dpt=443 act=IDS:Reset dvchost=web-1 suser=kim proto=TCP msg=a\\=b c",
+        "CEF:0|Trend Micro|Deep Security Agent|20.0|600|Agent started|3|rt=1741064768000 dvc=10.0.0.9",
+        "CEF:0|cut off"),
+    "wants": [
+        {"_index": "log-deepsecurity-2025-03", "@timestamp": "2025-03-04T05:06:07.123000+00:00", "source.ip": "198.51.100.7",
+         "source.port": 4711, "destination.ip": "10.0.0.9", "destination.port": 443, "event.action": "IDS:Reset",
+         "event.severity": 8, "rule.name": "SQL | injection", "rule.id": "1002", "user.name": "kim", "host.name": "web-1",
+         "observer.vendor": "Trend Micro", "related.ip": ["10.0.0.9", "198.51.100.7"], "deepsecurity.msg": "a=b c",
+         "deepsecurity.syslog": "<13>Mar 4 05:06:07 web-1"},
+        {"source.ip": "10.0.0.9", "rule.name": "Agent started", "destination.ip": MISSING},
+        {"event.kind": "pipeline_error", "error.message": "the header of CEF is cut off: seven fields with | behind each "
+                                                          "are wanted"}],
+}
+MADE["apache_ecs"] = {
+    "type": "apache-ecs", "key": "firelens/apache/x",
+    "body": lines(
+        {"log": '192.0.2.1 - kim [04/Mar/2025:05:06:07 +0000] "GET /a?b HTTP/1.1" 200 5', "container_id": "c-1",
+         "container_name": "web", "source": "stdout"},
+        {"log": "[mpm_event:notice] something else", "container_id": "c-1", "container_name": "web", "source": "stderr"},
+        {"log": '192.0.2.2 - - [04/Mar/2025:05:06:08 +0000] "-" 408 -', "container_id": "c-1", "container_name": "web",
+         "source": "stdout"}),
+    "wants": [
+        {"_index": "log-web-apache-2025-03", "@timestamp": "2025-03-04T05:06:07+00:00", "source.ip": "192.0.2.1",
+         "url.path": "/a?b", "http.request.method": "GET", "http.response.status_code": 200,
+         "http.response.body.bytes": 5, "container.name": "web"},
+        {"http.response.status_code": 408, "url.path": MISSING}],
+}
+MADE["cloudhsm_cwl"] = {
+    "type": "cloudhsm-cwl",
+    "key": "cloudhsm-cwl/cluster-0abcdefghij/01234567-89ab-cdef-0123-456789abcdef/hsm-0bcdefghijk/000000",
+    "body": "2025-03-04T05:06:07.123Z " + lines(*HSM) + "2025-03-04T05:06:08.000Z " + lines(*HSM_2),
+    "wants": [
+        {"_index": "log-aws-cloudhsm-2025-03", "_id": "hsm-0bcdefghijk0x1f1741064767123456", "user.name": "kim",
+         "cloudhsm.cluster_id": "cluster-0abcdefghij", "cloudhsm.hsm_id": "hsm-0bcdefghijk", "event.outcome": "success"},
+        {"user.target.name": "bob", "event.outcome": "failure", "cloud.instance.id": "hsm-0bcdefghijk"}],
+}

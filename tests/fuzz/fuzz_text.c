@@ -33,6 +33,8 @@ static const struct pen_type types[] = {
      .column_count = 2,
      .separator = S("tab")},
     {.name = S("windows"), .format = PEN_FORMAT_WINDOWS},
+    {.name = S("pairs"), .format = PEN_FORMAT_PAIRS},
+    {.name = S("cef"), .format = PEN_FORMAT_CEF},
 };
 
 /* The members of a record, as they are when its columns are put one by one. */

@@ -574,7 +574,8 @@ static void a_rule_is_for_the_types_that_its_source_names(void **state)
         {"source:(elb OR waf)", "alb alb-connection clb nlb waf json "},
         {"source:kubernetes.audit", "eks-audit json "},
         {"service:waf @a:b", "waf json "},
-        {"source:okta", "json "},
+        {"source:okta", "okta json "},
+        {"source:gitlab", "json "},
     };
     struct pen_types *types = NULL;
     struct pen_err err;

@@ -215,6 +215,21 @@ static void patterns_take_lines_apart(void **state)
           "! the line does not fit the pattern of its type\n");
 }
 
+static void pairs_and_events_of_cef_are_members(void **state)
+{
+    (void)state;
+    static const struct pen_type pairs = {.name = S("t"), .format = PEN_FORMAT_PAIRS};
+    static const struct pen_type commas = {
+        .name = S("t"), .format = PEN_FORMAT_PAIRS, .separator = S(",")};
+    static const struct pen_type cef = {.name = S("t"), .format = PEN_FORMAT_CEF};
+    CHECK(&pairs, "a=x b=\"y z\"\r\n\nwords b=1\nnothing\nc=last",
+          "\"a\":\"x\",\"b\":\"y z\"\n\"b\":\"1\",\"message\":\"words\"\n"
+          "! the line has no pair of a key and a value\n\"c\":\"last\"\n");
+    CHECK(&commas, "a=x y,b=2\n", "\"a\":\"x y\",\"b\":\"2\"\n");
+    CHECK(&cef, "CEF:0|V\n",
+          "! the header of CEF is cut off: seven fields with | behind each are wanted\n");
+}
+
 static void a_record_may_have_several_lines(void **state)
 {
     (void)state;
@@ -548,6 +563,7 @@ int main(void)
         cmocka_unit_test(columns_have_parts),
         cmocka_unit_test(separators_keep_empty_columns),
         cmocka_unit_test(patterns_take_lines_apart),
+        cmocka_unit_test(pairs_and_events_of_cef_are_members),
         cmocka_unit_test(a_record_may_have_several_lines),
         cmocka_unit_test(a_line_that_is_too_large_is_bad_alone),
         cmocka_unit_test(a_record_of_several_lines_may_be_as_large_as_a_line),
