@@ -584,13 +584,13 @@ void pen_bare_fetch_free(struct pen_bare_fetch *run); /* turns the ring; NULL is
 struct pen_credential_options {
     const char *(*env)(void *ctx, const char *name); /* NULL: getenv.  Not set: NULL */
     void *env_ctx;
-    pen_slice profile;          /* before AWS_PROFILE; then keys of the environment do not count */
-    pen_slice role_arn;         /* a role that is assumed with what the chain gives */
-    pen_slice external_id;      /* for role_arn */
-    pen_slice session_name;     /* "penstock-PID" */
-    pen_slice region;           /* before AWS_REGION */
-    pen_slice ca_file;          /* PEM, before AWS_CA_BUNDLE; of STS and containers */
-    int64_t process_timeout_ns; /* 0: 60 s; of a credential_process */
+    pen_slice profile;      /* before AWS_PROFILE; then keys of the environment do not count */
+    pen_slice role_arn;     /* a role that is assumed with what the chain gives */
+    pen_slice external_id;  /* for role_arn */
+    pen_slice session_name; /* "penstock-PID" */
+    pen_slice region;       /* before AWS_REGION */
+    pen_slice ca_file;      /* PEM, before AWS_CA_BUNDLE; of STS and containers */
+    int64_t timeout_ns;     /* 0: 60 s; of all that is asked for one get */
     pen_slice sts_endpoint; /* before AWS_ENDPOINT_URL_STS: "https://host", "http://host:port" */
 };
 
@@ -599,9 +599,8 @@ struct pen_credential_options {
  * source_profile or credential_source, a web identity, keys, credential_process), container
  * endpoint, instance metadata (IMDSv2 alone).  The first that is configured counts: when that one
  * fails, so does the chain.  One thread, which blocks while a server or a process is asked: 1 s and
- * 2 tries for instance metadata, 5 s and 3 tries for STS, 60 s for a
- * process.  No message of it has
- * a secret.
+ * 2 tries for instance metadata, 5 s and 3 tries for STS, for a process what timeout_ns leaves.  No
+ * message of it has a secret.
  */
 struct pen_credential_chain;
 PEN_MUST_USE pen_status pen_credential_chain_new(struct pen_credential_chain **out,
@@ -641,6 +640,41 @@ pen_slice pen_credential_chain_report(const struct pen_credential_chain *chain);
  */
 PEN_MUST_USE pen_status pen_region_of(struct pen_credential_chain *chain, pen_slice *region,
                                       struct pen_err *err);
+
+/* ---- credentials that are renewed beside the work ---- */
+
+/*
+ * A chain on a thread of its own, which asks ahead of the end of what is held, as a get would, and
+ * again retry_ns after that failed.  Those who ask for credentials never wait: a server or a
+ * process that hangs holds up that thread alone.  Everything but the thread belongs to the one who
+ * started it.
+ */
+struct pen_renewal;
+/*
+ * pen_renewal_start - asks once, which blocks; the thread is started when what came expires.
+ *
+ * chain     taken in every outcome, and then NULL
+ * retry_ns  0: PEN_CREDENTIAL_RETRY_NS
+ * Returns   as pen_credential_chain_get | PEN_E_HOST: no thread can be started
+ */
+PEN_MUST_USE pen_status pen_renewal_start(struct pen_credential_chain **chain, int64_t retry_ns,
+                                          struct pen_renewal **out, struct pen_err *err);
+/* Gives up what is being asked: within a second, whoever hangs; wipes.  NULL is fine. */
+void pen_renewal_free(struct pen_renewal *renewal);
+enum pen_renewed {
+    PEN_RENEWED_NOT,    /* nothing has come */
+    PEN_RENEWED,        /* others are held from now on, or the same ones for longer */
+    PEN_RENEWED_FAILED, /* none were to be had: pen_renewal_trouble tells why */
+};
+/* Takes what the thread has found, one piece a call.  Never blocks. */
+enum pen_renewed pen_renewal_turn(struct pen_renewal *renewal);
+/* Those that are held, valid or not; they lie in the renewal until a turn says RENEWED. */
+struct pen_credentials pen_renewal_credentials(const struct pen_renewal *renewal);
+int64_t pen_renewal_expires_ns(const struct pen_renewal *renewal); /* as of a get */
+/* Where they are from, as pen_credential_chain_source has it; until a turn says RENEWED. */
+const char *pen_renewal_source(const struct pen_renewal *renewal);
+/* Why the last try failed, with the sources that were asked; NULL: it did not. */
+const char *pen_renewal_trouble(const struct pen_renewal *renewal);
 
 /* Appends a line "NAME VERSION" for each library that the module stands on. */
 PEN_MUST_USE pen_status pen_net_libraries(struct pen_buf *out);

@@ -205,6 +205,7 @@ pen_status pen_region_of(struct pen_credential_chain *chain, pen_slice *region, 
         *region = pen_slice_str(chain->region);
         return PEN_OK;
     }
+    pen_credential_begin(chain);
     const pen_status status = region_find(chain, region, err);
     pen_profiles_free(chain->profiles); /* they have secrets */
     chain->profiles = NULL;

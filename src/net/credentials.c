@@ -8,7 +8,7 @@
 
 #define TEXTS_MAX ((size_t)65536)
 #define SOURCE_MAX ((size_t)512)
-#define PROCESS_TIMEOUT_NS (60 * PEN_NS_PER_S)
+#define TIMEOUT_NS (60 * PEN_NS_PER_S)
 #define LIFE_SHARE 4 /* the margin is at most this part of the life */
 /* An instance may hand out what has expired while its service is down; servers accept those. */
 #define INSTANCE_GRACE_NS (600 * PEN_NS_PER_S)
@@ -101,8 +101,8 @@ pen_status pen_credential_chain_new(struct pen_credential_chain **out,
     if (chain->options.env == NULL) {
         chain->options.env = process_env;
     }
-    if (chain->options.process_timeout_ns == 0) {
-        chain->options.process_timeout_ns = PROCESS_TIMEOUT_NS;
+    if (chain->options.timeout_ns == 0) {
+        chain->options.timeout_ns = TIMEOUT_NS;
     }
     pen_status status = PEN_OK;
     if (!texts_make(chain) || !sets_make(chain)) {
@@ -256,6 +256,7 @@ static pen_status role_of_options(struct pen_credential_chain *chain, struct pen
 static pen_status fetch(struct pen_credential_chain *chain, struct pen_err *err)
 {
     chain->report.len = 0;
+    pen_credential_begin(chain);
     /* Files may have changed since. */
     pen_profiles_free(chain->profiles);
     chain->profiles = NULL;
@@ -287,23 +288,32 @@ static void hold(struct pen_credential_chain *chain)
     }
 }
 
+pen_status pen_credential_chain_fetch(struct pen_credential_chain *chain, int64_t now_ns,
+                                      struct pen_err *err)
+{
+    chain->now_ns = now_ns;
+    const pen_status status = fetch(chain, err);
+    if (status == PEN_OK) {
+        hold(chain);
+    }
+    pen_credential_set_wipe(chain->fresh);
+    return status;
+}
+
 static pen_status refresh(struct pen_credential_chain *chain, struct pen_err *err)
 {
     struct pen_err why = {.status = PEN_OK};
-    const pen_status status = fetch(chain, &why);
-    if (status == PEN_OK) {
-        hold(chain);
-    } else if (chain->is_held && chain->now_ns < chain->held->expires_ns) {
+    const pen_status status = pen_credential_chain_fetch(chain, chain->now_ns, &why);
+    if (status != PEN_OK && chain->is_held && chain->now_ns < chain->held->expires_ns) {
         chain->fetch_at_ns = chain->now_ns + PEN_CREDENTIAL_RETRY_NS;
-        pen_credential_set_wipe(chain->fresh);
         return PEN_OK;
-    } else {
+    }
+    if (status != PEN_OK) {
         pen_credential_chain_forget(chain);
         if (err != NULL) {
             *err = why;
         }
     }
-    pen_credential_set_wipe(chain->fresh);
     return status;
 }
 

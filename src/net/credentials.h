@@ -40,6 +40,8 @@ struct pen_credential_chain {
     struct pen_sigv4 *signer;
     struct profiles *profiles; /* read anew for each fetch */
     int64_t now_ns;            /* of the get */
+    int64_t deadline_ns;       /* of what is asked now, monotonic */
+    const int *stop_fd;        /* gives it up once it can be read; NULL: nothing does */
     struct pen_buf source;     /* of fresh */
     struct pen_buf held_source;
     struct pen_buf report;
@@ -60,6 +62,26 @@ static inline pen_status credential_status(struct pen_err *err, pen_status statu
     }
     return status;
 }
+
+/* Asks the sources.  Those of before stay held when none gives others; now_ns as for a get. */
+PEN_MUST_USE pen_status pen_credential_chain_fetch(struct pen_credential_chain *chain,
+                                                   int64_t now_ns, struct pen_err *err);
+
+/* ---- time ---- */
+
+/* What is asked from now on ends when the time of the options is up. */
+void pen_credential_begin(struct pen_credential_chain *chain);
+/* Sleeps before something is asked again.  False, at once: it would be too late then, or who asks
+ * is to stop. */
+bool pen_credential_pause(const struct pen_credential_chain *chain, int64_t ns);
+/* What may be waited for something that may take up to most_ns: that, or what time is left. */
+int64_t pen_credential_left(const struct pen_credential_chain *chain, int64_t most_ns);
+/* pen_http_call in the time that is left. */
+PEN_MUST_USE pen_status pen_credential_call(const struct pen_credential_chain *chain,
+                                            const struct http_call *call, struct http_reply *reply,
+                                            struct pen_err *err);
+
+/* ---- files ---- */
 
 /* NULL: not set, or empty. */
 const char *pen_credential_env(const struct pen_credential_chain *chain, const char *name);

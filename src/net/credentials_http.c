@@ -122,12 +122,15 @@ static pen_status container_token(const struct pen_credential_chain *chain, stru
 }
 
 /* Tries that a server of this host or network is worth: no reply, or one that says "later". */
-static pen_status call_twice(const struct http_call *call, struct http_reply *reply,
-                             struct pen_err *err)
+static pen_status call_twice(const struct pen_credential_chain *chain, const struct http_call *call,
+                             struct http_reply *reply, struct pen_err *err)
 {
     pen_status status = PEN_E_IO;
     for (uint32_t attempt = 0; attempt < TRIES; attempt++) {
-        status = pen_http_call(call, reply, err);
+        if (attempt > 0 && !pen_credential_pause(chain, 0)) {
+            break;
+        }
+        status = pen_credential_call(chain, call, reply, err);
         if (status != PEN_E_IO && (status != PEN_OK || reply->status < 500)) {
             break;
         }
@@ -148,7 +151,7 @@ static pen_status container_ask(const struct pen_credential_chain *chain, const 
         .timeout_ns = 2 * TIMEOUT_NS,
         .is_direct = true};
     pen_http_reply_init(&reply);
-    pen_status status = call_twice(&call, &reply, err);
+    pen_status status = call_twice(chain, &call, &reply, err);
     if (status == PEN_OK && reply.status != 200) {
         status = PEN_FAIL(err, reply.status < 500 ? PEN_E_DENIED : PEN_E_IO, PEN_NO_OFFSET,
                           "its endpoint replies with status %u", reply.status);
@@ -180,6 +183,7 @@ pen_status pen_credentials_container(struct pen_credential_chain *chain, struct 
 /* ---- instance ---- */
 
 struct metadata { /* a session of IMDSv2 */
+    const struct pen_credential_chain *chain;
     char base[URL_MAX];
     char token[256 + 32]; /* the header with it */
     struct http_reply *reply;
@@ -231,7 +235,7 @@ static pen_status metadata_token(struct metadata *m, struct pen_err *err)
                                    .timeout_ns = TIMEOUT_NS,
                                    .is_direct = true};
     (void)snprintf(url, sizeof(url), "%s/latest/api/token", m->base);
-    const pen_status status = call_twice(&call, m->reply, &why);
+    const pen_status status = call_twice(m->chain, &call, m->reply, &why);
     if (status != PEN_OK) {
         return PEN_FAIL(err, status == PEN_E_IO ? PEN_E_NOT_FOUND : status, PEN_NO_OFFSET,
                         "%.80s: %s, %d tries", m->base, why.text, TRIES);
@@ -260,7 +264,7 @@ static pen_status metadata_get(struct metadata *m, const char *path, const char 
                                    .timeout_ns = TIMEOUT_NS,
                                    .is_direct = true};
     (void)snprintf(url, sizeof(url), "%s%s%s", m->base, path, name);
-    PEN_TRY(call_twice(&call, m->reply, err));
+    PEN_TRY(call_twice(m->chain, &call, m->reply, err));
     if (m->reply->status == 404) {
         return PEN_FAIL(err, PEN_E_NOT_FOUND, PEN_NO_OFFSET, "%.80s: it has no %s", m->base, path);
     }
@@ -297,7 +301,7 @@ pen_status pen_credentials_instance(struct pen_credential_chain *chain, struct c
                                     struct pen_err *err)
 {
     struct http_reply reply;
-    struct metadata m = {.reply = &reply};
+    struct metadata m = {.chain = chain, .reply = &reply};
     PEN_TRY(metadata_base(chain, &m, err));
     pen_http_reply_init(&reply);
     pen_status status = metadata_token(&m, err);
@@ -312,7 +316,7 @@ pen_status pen_credentials_instance(struct pen_credential_chain *chain, struct c
 pen_status pen_instance_region(struct pen_credential_chain *chain, struct http_reply *reply,
                                pen_slice *out, struct pen_err *err)
 {
-    struct metadata m = {.reply = reply};
+    struct metadata m = {.chain = chain, .reply = reply};
     *out = (pen_slice){NULL, 0};
     PEN_TRY(metadata_base(chain, &m, err));
     PEN_TRY(metadata_token(&m, err));

@@ -18,7 +18,8 @@
 struct child {
     pid_t pid;
     int pidfd;
-    int out; /* what it writes */
+    int out;     /* what it writes */
+    int stop_fd; /* as of the chain; -1: none */
     int64_t timeout_ns;
     int64_t deadline_ns;
     bool is_open; /* out may have more */
@@ -84,12 +85,14 @@ static int reap(struct child *child, bool must_end)
     return got == child->pid ? status : -1;
 }
 
-static pen_status start(struct child *child, struct words *words, int64_t timeout_ns,
-                        struct pen_err *err)
+static pen_status start(struct child *child, const struct pen_credential_chain *chain,
+                        struct words *words, struct pen_err *err)
 {
     int ends[2];
+    const int64_t timeout_ns = pen_credential_left(chain, chain->options.timeout_ns);
     *child = (struct child){.pidfd = -1,
                             .out = -1,
+                            .stop_fd = chain->stop_fd == NULL ? -1 : *chain->stop_fd,
                             .is_open = true,
                             .timeout_ns = timeout_ns,
                             .deadline_ns = pen_clock_mono_ns() + timeout_ns};
@@ -147,16 +150,20 @@ static pen_status drain(struct child *child, struct pen_buf *text, struct pen_er
 static pen_status listen_to(struct child *child, struct pen_buf *text, struct pen_err *err)
 {
     while (!child->is_ended) {
-        struct pollfd fds[2] = {{.fd = child->pidfd, .events = POLLIN},
-                                {.fd = child->is_open ? child->out : -1, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = child->pidfd, .events = POLLIN},
+                               {.fd = child->is_open ? child->out : -1, .events = POLLIN},
+                               {.fd = child->stop_fd, .events = POLLIN}};
         const int64_t left = child->deadline_ns - pen_clock_mono_ns();
-        const int ready = left <= 0 ? 0 : poll(fds, 2, (int)(left / NS_PER_MS) + 1);
+        const int ready = left <= 0 ? 0 : poll(fds, PEN_COUNT(fds), (int)(left / NS_PER_MS) + 1);
         if (ready < 0 && errno != EINTR) {
             return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "waiting for it failed");
         }
         if (ready == 0) {
             return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "it did not end within %lld ms",
-                            (long long)(child->timeout_ns / NS_PER_MS));
+                            (long long)((child->timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
+        }
+        if (ready > 0 && fds[2].revents != 0) {
+            return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "given up");
         }
         child->is_ended = ready > 0 && fds[0].revents != 0;
         PEN_TRY(drain(child, text, err));
@@ -177,13 +184,13 @@ static pen_status ended_well(int status, struct pen_err *err)
                : PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "it exited with %d", WEXITSTATUS(status));
 }
 
-static pen_status run(struct words *words, int64_t timeout_ns, struct pen_buf *text,
-                      struct pen_err *err)
+static pen_status run(const struct pen_credential_chain *chain, struct words *words,
+                      struct pen_buf *text, struct pen_err *err)
 {
     struct child child;
     struct pen_err why;
     PEN_CHECK(words->items[0] != NULL);
-    PEN_TRY(start(&child, words, timeout_ns, err));
+    PEN_TRY(start(&child, chain, words, err));
     pen_status status = listen_to(&child, text, &why);
     const int code = reap(&child, status != PEN_OK);
     if (status == PEN_OK) {
@@ -212,7 +219,7 @@ pen_status pen_credentials_process(struct pen_credential_chain *chain, pen_slice
         status = pen_words_split(command, words, err);
     }
     if (status == PEN_OK) {
-        status = run(words, chain->options.process_timeout_ns, &text, err);
+        status = run(chain, words, &text, err);
     }
     if (status == PEN_OK) {
         status = pen_credential_json(&text, CREDENTIAL_OF_PROCESS, out, err);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <openssl/crypto.h>
+#include <poll.h>
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -36,6 +37,19 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
     return r->status == PEN_OK ? piece.len : 0;
 }
 
+/* libcurl calls it once a second at least; not 0 ends the transfer. */
+static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+    const int *stop_fd = ctx;
+    struct pollfd stop = {.fd = *stop_fd, .events = POLLIN};
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    (void)up;
+    return poll(&stop, 1, 0) > 0;
+}
+
 static pen_status headers_of(const struct http_call *call, struct curl_slist **out)
 {
     *out = NULL;
@@ -49,6 +63,18 @@ static pen_status headers_of(const struct http_call *call, struct curl_slist **o
         *out = longer;
     }
     return PEN_OK;
+}
+
+/* A name server that does not answer is not waited for either: the look-up ends by itself. */
+static uint32_t stop_set(CURL *easy, const struct http_call *call)
+{
+    uint32_t bad = curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    if (call->stop_fd != NULL) {
+        bad |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+        bad |= curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+        bad |= curl_easy_setopt(easy, CURLOPT_XFERINFODATA, call->stop_fd);
+    }
+    return bad;
 }
 
 static bool options_set(CURL *easy, const struct http_call *call, struct curl_slist *headers,
@@ -75,6 +101,7 @@ static bool options_set(CURL *easy, const struct http_call *call, struct curl_sl
         bad |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)call->body.ptr);
     }
     bad |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    bad |= stop_set(easy, call);
     return bad == CURLE_OK;
 }
 
@@ -100,6 +127,9 @@ static pen_status performed(CURL *easy, const struct http_call *call,
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "no reply within %lld ms",
                         (long long)(call->timeout_ns / NS_PER_MS));
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "given up");
     }
     if (code != CURLE_OK) {
         return PEN_FAIL(err, code == CURLE_OUT_OF_MEMORY ? PEN_E_NOMEM : PEN_E_IO, PEN_NO_OFFSET,

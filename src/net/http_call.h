@@ -22,6 +22,7 @@ struct http_call {
     const char *ca_file;                        /* NULL: those of the host */
     int64_t timeout_ns;                         /* of the whole call */
     bool is_direct;                             /* no proxy: the server is beside us */
+    const int *stop_fd; /* gives the call up within a second once it can be read; NULL: none */
 };
 struct http_reply {
     uint32_t status;     /* 200 */
@@ -34,7 +35,7 @@ void pen_http_reply_fini(struct http_reply *reply);
 /*
  * pen_http_call - any status is a reply.  PEN_E_IO: no connection, no valid certificate, a reply
  * that breaks off, the time is up; the reason names neither URL nor headers | PEN_E_LIMIT: a reply
- * of more than HTTP_CALL_REPLY_MAX | PEN_E_NOMEM.
+ * of more than HTTP_CALL_REPLY_MAX | PEN_E_STOPPED: by stop_fd | PEN_E_NOMEM.
  */
 PEN_MUST_USE pen_status pen_http_call(const struct http_call *call, struct http_reply *reply,
                                       struct pen_err *err);

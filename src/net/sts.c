@@ -3,7 +3,6 @@
 
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <time.h>
 
 #define TRIES 3
 #define TIMEOUT_NS (5 * PEN_NS_PER_S)
@@ -189,7 +188,7 @@ static pen_status one_try(struct pen_credential_chain *chain, struct request *r,
     reply->status = 0;
     pen_status status = headers_make(chain, r, &call, &why);
     if (status == PEN_OK) {
-        status = pen_http_call(&call, reply, &why);
+        status = pen_credential_call(chain, &call, reply, &why);
     }
     if (status == PEN_OK) {
         status = pen_sts_reply(pen_buf_slice(&reply->body), reply->status != 200, out, &why);
@@ -200,13 +199,6 @@ static pen_status one_try(struct pen_credential_chain *chain, struct request *r,
     return status == PEN_OK ? PEN_OK : failed(r, reply, &why, status, err);
 }
 
-static void pause_before(uint32_t attempt)
-{
-    const int64_t ns = FIRST_PAUSE_NS << (attempt - 1);
-    const struct timespec wait = {.tv_sec = ns / PEN_NS_PER_S, .tv_nsec = ns % PEN_NS_PER_S};
-    (void)nanosleep(&wait, NULL);
-}
-
 static pen_status all_tries(struct pen_credential_chain *chain, struct request *r,
                             struct credential_set *out, struct pen_err *err)
 {
@@ -214,8 +206,8 @@ static pen_status all_tries(struct pen_credential_chain *chain, struct request *
     pen_status status = PEN_E_IO;
     pen_http_reply_init(&reply);
     for (uint32_t attempt = 0; attempt < TRIES && status == PEN_E_IO; attempt++) {
-        if (attempt > 0) {
-            pause_before(attempt);
+        if (attempt > 0 && !pen_credential_pause(chain, FIRST_PAUSE_NS << (attempt - 1))) {
+            break;
         }
         status = one_try(chain, r, &reply, out, err);
     }

@@ -41,8 +41,8 @@ static bool option_set(struct pen_credential_options *o, const char *arg)
             return true;
         }
     }
-    return word_is(arg, "process_timeout", &value) &&
-           pen_parse_duration(pen_slice_str(value), &o->process_timeout_ns);
+    return word_is(arg, "timeout", &value) &&
+           pen_parse_duration(pen_slice_str(value), &o->timeout_ns);
 }
 
 static void error_show(const struct driver *d, const struct pen_err *err)

@@ -291,7 +291,7 @@ def case_a_process_that_misbehaves_is_told_and_ended(stub):
     is_error(one(config("[default]\ncredential_process = /no/such\n")), "E_CONFIG", "cannot be started: no such program")
     is_error(one(config("[default]\ncredential_process = 'x\n")), "E_CONFIG", "a quote without an end")
     begin = time.monotonic()
-    got = one(process(f"sleep 77 & echo $! > {WORK}/pid; wait"), "process_timeout=300ms")
+    got = one(process(f"sleep 77 & echo $! > {WORK}/pid; wait"), "timeout=300ms")
     is_error(got, "E_IO", "it did not end within 300 ms")
     assert time.monotonic() - begin < 5
     time.sleep(0.2)
