@@ -230,6 +230,8 @@ struct pen_s3_list_options { /* 0 is what stands in brackets */
     int64_t connect_ns;      /* [5 s] to a connection, TLS included */
     int64_t stall_ns;        /* [20 s] without a byte of the response */
     int64_t request_ns;      /* [120 s] a request in all */
+    bool is_renewed; /* credentials that expire are renewed: what expired ones asked is asked again
+                      */
     /* What was mended and should be known, one line without newline; may be NULL. */
     void (*notice)(void *ctx, const char *text);
     void *notice_ctx;
@@ -288,6 +290,9 @@ const struct pen_s3_page *pen_s3_list_take(struct pen_s3_list *list);
 void pen_s3_list_done(struct pen_s3_list *list, const struct pen_s3_page *page);
 /* Gives it back and ends the listing. */
 void pen_s3_list_quit(struct pen_s3_list *list, const struct pen_s3_page *page);
+/* Credentials have expired: until it is called with NULL requests wait (PEN_OK), or listings that
+ * need one more fail with this.  Copied. */
+void pen_s3_list_expired(struct pen_s3_list *list, const struct pen_err *why);
 /* Ends the sleep of a turn, or of the next; on any thread while the lister lives. */
 void pen_s3_list_wake(struct pen_s3_list *list);
 
@@ -394,6 +399,9 @@ void pen_fetcher_addresses(struct pen_fetcher *fetcher, uint32_t source,
 PEN_MUST_USE pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,
                                                 const struct pen_credentials *credentials,
                                                 struct pen_err *err);
+/* Those of a source have expired: until it is given others its requests wait (PEN_OK), or fail with
+ * this.  Copied. */
+void pen_fetcher_expired(struct pen_fetcher *fetcher, uint32_t source, const struct pen_err *why);
 /* A redirect has led to a place that gave an object since, and nobody was told yet: *source goes
  * there.  False: there is none. */
 bool pen_fetcher_moved(struct pen_fetcher *fetcher, uint32_t *source, struct pen_s3_endpoint *to);

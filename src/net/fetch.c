@@ -278,7 +278,15 @@ pen_status pen_fetcher_credentials(struct pen_fetcher *fetcher, uint32_t source,
         *places[i] = (pen_slice){to->secrets.ptr + to->secrets.len, parts[i].len};
         PEN_TRY(pen_buf_add(&to->secrets, parts[i]));
     }
+    to->is_expired = false;
     return PEN_OK;
+}
+
+void pen_fetcher_expired(struct pen_fetcher *fetcher, uint32_t source, const struct pen_err *why)
+{
+    PEN_CHECK(source < fetcher->source_count);
+    fetcher->sources[source].is_expired = true;
+    fetcher->sources[source].expired = *why;
 }
 
 void pen_fetcher_clock(struct pen_fetcher *fetcher, int64_t skew_ns)
@@ -417,7 +425,7 @@ static void retries(struct pen_fetcher *fetcher, int64_t now_ns)
         list = get->waiting;
         struct fetch_source *source = &fetcher->sources[get->object->source];
         const struct fetch_place *place = fetch_place_of(source);
-        const bool is_due = get->retry_ns <= now_ns && place->has_addresses;
+        const bool is_due = get->retry_ns <= now_ns && !fetch_source_waits(source);
         if (is_due && fetcher->counters.in_flight < fetcher->window.size && has_rate(fetcher) &&
             (get->tries == 0 || fetch_budget_allows(&place->host->budget)) &&
             !get->object->is_failed) {

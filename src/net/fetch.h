@@ -128,7 +128,16 @@ struct fetch_source {
     bool is_requester_pays;
     struct pen_buf secrets; /* the credentials' bytes */
     struct pen_credentials credentials;
+    bool is_expired;
+    struct pen_err expired; /* then: PEN_OK while requests wait for others */
 };
+
+/* Whether requests wait: for an address, as the bucket has just moved, or for credentials. */
+static inline bool fetch_source_waits(struct fetch_source *source)
+{
+    return !source->places[source->place].has_addresses ||
+           (source->is_expired && source->expired.status == PEN_OK);
+}
 
 struct pen_fetcher {
     struct pen_ring *ring;

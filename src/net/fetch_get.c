@@ -112,9 +112,13 @@ bool fetch_get_send(struct pen_fetcher *fetcher, struct fetch_get *get)
 {
     struct pen_err err = {0};
     struct fetch_source *source = &fetcher->sources[get->object->source];
-    if (!fetch_place_of(source)->has_addresses) {
-        wait_until(fetcher, get, 0); /* for them: the bucket has just moved */
+    if (fetch_source_waits(source)) {
+        wait_until(fetcher, get, 0);
         return true;
+    }
+    if (source->is_expired) {
+        object_fail(get->object, &source->expired);
+        return false;
     }
     if (request_sign(fetcher, get, &err) != PEN_OK) {
         object_fail(get->object, &err);
@@ -266,6 +270,10 @@ static enum verdict judge_denied(struct pen_fetcher *fetcher, const struct fetch
 {
     if (is(said->code, "RequestTimeTooSkewed")) {
         return skewed(fetcher, get, said, err);
+    }
+    if (is(said->code, "ExpiredToken")) {
+        (void)fail(get, said, PEN_E_AGAIN, "", err);
+        return VERDICT_AGAIN;
     }
     if (is(said->code, "InvalidObjectState")) {
         return fail(get, said, PEN_E_DENIED, "it is archived: restore it first", err);

@@ -255,6 +255,15 @@ void pen_s3_list_done(struct pen_s3_list *list, const struct pen_s3_page *page)
 
 /* ---- turning ---- */
 
+/* False: it waits for credentials, or has failed for want of them. */
+static bool may_send(struct listing *l)
+{
+    if (l->list->is_expired && l->list->expired.status != PEN_OK) {
+        pen_listing_fail(l, &l->list->expired);
+    }
+    return !l->list->is_expired;
+}
+
 static void send_due(struct pen_s3_list *list, int64_t now)
 {
     const uint32_t count = list->options.listings_max;
@@ -263,7 +272,7 @@ static void send_due(struct pen_s3_list *list, int64_t now)
     for (; i < count && list->running < list->stats.window; i++) {
         struct listing *l = &list->listings[(list->first + i) % count];
         struct pen_err err;
-        if (l->state != LISTING_DUE || l->due_ns > now) {
+        if (l->state != LISTING_DUE || l->due_ns > now || !may_send(l)) {
             continue;
         }
         if (pen_listing_send(l, &err) != PEN_OK) {
@@ -327,7 +336,8 @@ static int sleep_ms(const struct pen_s3_list *list, uint32_t timeout_ms)
     int64_t until = now + (timeout_ms < SLEEP_MAX_MS ? timeout_ms : SLEEP_MAX_MS) * NS_PER_MS;
     for (uint32_t i = 0; i < list->options.listings_max; i++) {
         const struct listing *l = &list->listings[i];
-        if (l->state == LISTING_DUE && list->running < list->stats.window && l->due_ns < until) {
+        if (l->state == LISTING_DUE && !list->is_expired && list->running < list->stats.window &&
+            l->due_ns < until) {
             until = l->due_ns;
         }
         if (l->state == LISTING_RUNNING && stall_at(l) < until) {
@@ -343,6 +353,12 @@ pen_status pen_s3_list_turn(struct pen_s3_list *list, uint32_t timeout_ms, struc
     PEN_TRY(step(list, 0, err));
     const bool is_over = list->ready_count > 0 || list->is_woken || timeout_ms == 0;
     return is_over ? PEN_OK : step(list, sleep_ms(list, timeout_ms), err);
+}
+
+void pen_s3_list_expired(struct pen_s3_list *list, const struct pen_err *why)
+{
+    list->is_expired = why != NULL;
+    list->expired = why != NULL ? *why : (struct pen_err){.status = PEN_OK};
 }
 
 struct pen_s3_list_stats pen_s3_list_stats(const struct pen_s3_list *list)

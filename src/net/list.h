@@ -83,6 +83,8 @@ struct pen_s3_list {
     struct learned learned[LEARNED_MAX];
     uint32_t learned_count; /* ever */
     uint32_t open;
+    bool is_expired;
+    struct pen_err expired; /* then: PEN_OK while requests wait */
     struct listing listings[PEN_S3_LISTINGS_MAX];
 };
 

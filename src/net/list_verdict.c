@@ -304,6 +304,12 @@ static void retry_after(struct listing *l)
     }
 }
 
+/* Others are on the way, or here. */
+static bool is_outlived(const struct listing *l, const struct answer *a)
+{
+    return l->list->options.is_renewed && code_is(a, "ExpiredToken");
+}
+
 static void answer_verdict(struct listing *l, const struct answer *a)
 {
     struct pen_err why;
@@ -313,7 +319,8 @@ static void answer_verdict(struct listing *l, const struct answer *a)
     }
     if (is_throttled(a)) {
         narrow(l);
-    } else if (!is_passing(a) && a->http != 200 && !(is_changed && a->http < 500)) {
+    } else if (!is_passing(a) && a->http != 200 && !(is_changed && a->http < 500) &&
+               !is_outlived(l, a)) {
         refused(l, a);
         return;
     }
