@@ -24,12 +24,14 @@ struct pen_sink_spec { /* as configured; NULL: not given */
     /* "es", "aoss", or "auto": that of the host.  No service: signed when the host is of serverless
      * collections, which know nothing else, and no other way is given.  No region: the host's. */
     const char *sigv4_service, *sigv4_region;
+    int64_t credentials_timeout_ns, credentials_retry_ns; /* 0: those of net.h */
 };
+struct pen_renewal;
 struct pen_sink; /* nodes and who asks; immutable, shared by all threads */
 /*
  * pen_sink_open - reads the URLs and asks where the nodes are: blocks.
  *
- * spec     borrowed as long as the sink lives
+ * spec     its texts are borrowed as long as the sink lives
  * Returns  PEN_OK | PEN_E_USAGE: a URL, two kinds of authentication | PEN_E_NOT_FOUND, PEN_E_IO: a
  *          name that is not known | PEN_E_NOMEM
  */
@@ -99,11 +101,9 @@ struct pen_sink_aliases {
 PEN_MUST_USE pen_status pen_sink_aliases(const struct pen_sink *sink,
                                          const struct pen_sink_rolled *rolled,
                                          struct pen_sink_aliases *out, struct pen_err *err);
-/* The credentials that sign, as the chain gives them now, and whether they are others than before.
- * They lie in the sink until the next call.  Blocks; of a sink that signs. */
-bool pen_sink_is_signed(const struct pen_sink *sink);
-PEN_MUST_USE pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out,
-                                             bool *is_new, struct pen_err *err);
+/* The credentials that sign, from the first request on; NULL: nothing is signed.  The sink's; one
+ * thread turns it.  Who posts already has to be told of others. */
+struct pen_renewal *pen_sink_renewal(const struct pen_sink *sink);
 
 struct pen_sink_addresses { /* where nodes are, in the order of the URLs; none: not known yet */
     struct pen_addresses nodes[PEN_POST_NODES_MAX];

@@ -201,12 +201,10 @@ static pen_status row_of(struct speed *s, uint32_t n, struct pen_sink_speed_row 
                          struct pen_err *err)
 {
     const struct pen_sink_speed_options *o = s->options;
-    struct pen_credentials credentials;
-    bool is_new = false;
+    struct pen_renewal *renewal = pen_sink_renewal(s->sink);
     *row = (struct pen_sink_speed_row){.body_bytes = o->body_bytes[n / o->concurrency_count],
                                        .concurrency = o->concurrency[n % o->concurrency_count]};
-    if (pen_sink_is_signed(s->sink)) {
-        PEN_TRY(pen_sink_credentials(s->sink, &credentials, &is_new, err));
+    while (renewal != NULL && pen_renewal_turn(renewal) != PEN_RENEWED_NOT) {
     }
     return row_measure(s, row, err);
 }

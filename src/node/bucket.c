@@ -23,9 +23,9 @@ struct bucket {
     bool is_requester_pays;
     const struct pen_source_options *own;
     struct pen_s3_endpoint endpoint;
-    struct pen_credential_chain *chain;
-    struct pen_credentials credentials;
-    struct pen_buf held; /* the access key and token of the last ones, to tell others */
+    struct renew renew;
+    struct pen_credentials credentials; /* as the lister uses them */
+    bool has_news;                      /* of credentials, for others */
     struct pen_s3_list *list;
     struct stream streams[BUCKET_AHEAD];
 };
@@ -53,28 +53,36 @@ static void notice(void *ctx, const char *what)
 
 /* ---- open, close ---- */
 
-pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out, bool *is_new,
-                              struct pen_err *err)
+bool bucket_renew(struct bucket *bucket)
 {
-    int64_t expires_ns = 0;
-    PEN_TRY(pen_credential_chain_get(bucket->chain, pen_clock_wall_ns(), &bucket->credentials,
-                                     &expires_ns, err));
-    *out = bucket->credentials;
-    const pen_slice key = out->access_key;
-    const pen_slice token = out->session_token;
-    const pen_slice held = pen_buf_slice(&bucket->held);
-    *is_new = held.len != key.len + token.len || !pen_slice_starts(held, key) ||
-              !pen_slice_eq(pen_slice_sub(held, key.len, held.len), token);
-    bucket->held.len = 0;
-    PEN_TRY(pen_buf_add(&bucket->held, key));
-    return pen_buf_add(&bucket->held, token);
+    if (renew_turn(&bucket->renew, bucket_now_ns(bucket))) {
+        struct pen_err why;
+        bucket->credentials = pen_renewal_credentials(bucket->renew.renewal);
+        bucket->has_news = true;
+        renew_reason(&bucket->renew, &why);
+        pen_s3_list_expired(bucket->list, bucket->renew.state == RENEW_VALID ? NULL : &why);
+    }
+    const bool has_news = bucket->has_news;
+    bucket->has_news = false;
+    return has_news;
 }
 
-static pen_status endpoint_find(struct bucket *bucket, pen_slice name,
-                                const struct pen_s3_options *o, struct pen_err *err)
+/* Whoever is to be told asks for it. */
+static void renew(struct bucket *bucket)
+{
+    bucket->has_news = bucket_renew(bucket);
+}
+
+const struct renew *bucket_credentials(const struct bucket *bucket)
+{
+    return &bucket->renew;
+}
+
+static pen_status endpoint_find(struct bucket *bucket, struct pen_credential_chain *chain,
+                                pen_slice name, const struct pen_s3_options *o, struct pen_err *err)
 {
     pen_slice region = {0};
-    if (pen_region_of(bucket->chain, &region, NULL) != PEN_OK) {
+    if (pen_region_of(chain, &region, NULL) != PEN_OK) {
         region = (pen_slice){0}; /* the bucket says where it is */
     }
     const struct pen_s3_place place = {.bucket = name,
@@ -86,8 +94,36 @@ static pen_status endpoint_find(struct bucket *bucket, pen_slice name,
     return pen_s3_endpoint_of(&place, &bucket->endpoint, err);
 }
 
+/* What expires is renewed from here on. */
+static pen_status credentials_open(struct bucket *bucket, pen_slice name,
+                                   const struct pen_s3_options *o,
+                                   const struct pen_replay_options *run, struct pen_err *err)
+{
+    const struct pen_credential_options options = {.profile = text(o->profile),
+                                                   .role_arn = text(o->role_arn),
+                                                   .external_id = text(o->external_id),
+                                                   .region = text(o->region),
+                                                   .ca_file = text(o->ca_file),
+                                                   .timeout_ns = run->credentials_timeout_ns};
+    struct pen_credential_chain *chain = NULL;
+    bucket->renew = (struct renew){.name = bucket->root,
+                                   .retry_ns = run->credentials_retry_ns,
+                                   .wait_ns = run->credentials_wait_ns,
+                                   .log_level = run->log_level};
+    PEN_TRY(pen_credential_chain_new(&chain, &options, err));
+    const pen_status st = endpoint_find(bucket, chain, name, o, err);
+    if (st != PEN_OK) {
+        pen_credential_chain_free(chain);
+        return st;
+    }
+    PEN_TRY(pen_renewal_start(&chain, run->credentials_retry_ns, &bucket->renew.renewal, err));
+    bucket->credentials = pen_renewal_credentials(bucket->renew.renewal);
+    return PEN_OK;
+}
+
 static pen_status bucket_init(struct bucket *bucket, const char *url,
-                              const struct pen_s3_options *o, struct pen_err *err)
+                              const struct pen_s3_options *o, const struct pen_replay_options *run,
+                              struct pen_err *err)
 {
     struct pen_s3_url parsed;
     PEN_TRY(pen_s3_url_parse(pen_slice_str(url), &parsed, err));
@@ -97,18 +133,12 @@ static pen_status bucket_init(struct bucket *bucket, const char *url,
     if (bucket->prefix == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
-    const struct pen_credential_options chain = {.profile = text(o->profile),
-                                                 .role_arn = text(o->role_arn),
-                                                 .external_id = text(o->external_id),
-                                                 .region = text(o->region),
-                                                 .ca_file = text(o->ca_file)};
-    PEN_TRY(pen_credential_chain_new(&bucket->chain, &chain, err));
-    PEN_TRY(endpoint_find(bucket, parsed.bucket, o, err));
-    struct pen_credentials first;
-    bool is_new = false;
-    PEN_TRY(bucket_credentials(bucket, &first, &is_new, err));
+    PEN_TRY(credentials_open(bucket, parsed.bucket, o, run, err));
     const struct pen_s3_list_options list = {
-        .ca_file = o->ca_file, .notice = notice, .notice_ctx = bucket};
+        .ca_file = o->ca_file,
+        .is_renewed = pen_renewal_expires_ns(bucket->renew.renewal) != INT64_MAX,
+        .notice = notice,
+        .notice_ctx = bucket};
     return pen_s3_list_new(&list, &bucket->list, err);
 }
 
@@ -131,23 +161,22 @@ static struct pen_s3_options merged(const struct pen_s3_options *own,
                                        own->is_requester_pays || other->is_requester_pays};
 }
 
-pen_status bucket_open(const char *url, const struct pen_s3_options *options,
+pen_status bucket_open(const char *url, const struct pen_replay_options *options,
                        const struct pen_source_options *own, struct bucket **out,
                        struct pen_err *err)
 {
-    const struct pen_s3_options s3 = own == NULL ? *options : merged(&own->s3, options);
+    const struct pen_s3_options s3 = own == NULL ? options->s3 : merged(&own->s3, &options->s3);
     struct bucket *bucket = calloc(1, sizeof(*bucket));
     if (bucket == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
     bucket->own = own;
-    pen_buf_init(&bucket->held, (size_t)64 << 10);
     /* What libcurl writes to a connection that the server has closed is an error, not the end. */
     sigset_t pipes;
     (void)sigemptyset(&pipes);
     (void)sigaddset(&pipes, SIGPIPE);
     (void)pthread_sigmask(SIG_BLOCK, &pipes, NULL);
-    const pen_status st = bucket_init(bucket, url, &s3, err);
+    const pen_status st = bucket_init(bucket, url, &s3, options, err);
     if (st != PEN_OK) {
         bucket_close(bucket);
         return st;
@@ -160,8 +189,7 @@ void bucket_close(struct bucket *bucket)
 {
     if (bucket != NULL) {
         pen_s3_list_free(bucket->list);
-        pen_credential_chain_free(bucket->chain);
-        pen_buf_fini(&bucket->held);
+        renew_fini(&bucket->renew);
         free(bucket->prefix);
         free(bucket);
     }
@@ -225,6 +253,7 @@ static pen_status begin(struct bucket *bucket, const char *prefix, bool is_day, 
 /* Pages that have come go to their streams; a region that was learned stays. */
 pen_status bucket_wait(struct bucket *bucket, uint32_t timeout_ms, struct pen_err *err)
 {
+    renew(bucket);
     PEN_TRY(pen_s3_list_turn(bucket->list, timeout_ms, err));
     for (const struct pen_s3_page *page = pen_s3_list_take(bucket->list); page != NULL;
          page = pen_s3_list_take(bucket->list)) {
@@ -417,6 +446,7 @@ static pen_status page_walk(struct walk *w, const struct pen_s3_page *page, stru
 
 static pen_status walk_turn(struct walk *w, struct pen_err *err)
 {
+    renew(w->bucket);
     while (w->todo != NULL && pen_s3_list_open(w->bucket->list) < PEN_S3_LISTINGS_MAX) {
         struct place *place = w->todo;
         PEN_TRY(begin(w->bucket, place->prefix, false, place, err));
@@ -445,6 +475,7 @@ static pen_status probe(struct bucket *bucket, struct pen_err *err)
         if (is_interrupted()) {
             return PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "stopped while a prefix was listed");
         }
+        renew(bucket);
         PEN_TRY(pen_s3_list_turn(bucket->list, WALK_TURN_MS, err));
         page = pen_s3_list_take(bucket->list);
     }

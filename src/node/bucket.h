@@ -10,15 +10,18 @@
 #include "penstock/net.h"
 #include "penstock/node.h"
 
+#include "renew.h"
+
 #define BUCKET_HOST_MAX (PEN_S3_BUCKET_MAX + PEN_S3_HOST_MAX + 3U)
 #define BUCKET_AHEAD PEN_S3_LISTINGS_MAX /* prefixes listed at once */
 
 bool bucket_is_source(const char *source); /* "s3:..." */
 
 struct bucket;
-/* own: borrowed; what it does not have is that of options.  May be NULL.
+/* own: borrowed; what it does not have is that of options->s3.  May be NULL.  Of options also the
+ * times of credentials and what is told on stderr.
  * PEN_E_USAGE: no such URL | what the chain of credentials fails with | PEN_E_NOMEM. */
-PEN_MUST_USE pen_status bucket_open(const char *url, const struct pen_s3_options *options,
+PEN_MUST_USE pen_status bucket_open(const char *url, const struct pen_replay_options *options,
                                     const struct pen_source_options *own, struct bucket **out,
                                     struct pen_err *err);
 void bucket_close(struct bucket *bucket);
@@ -30,10 +33,11 @@ const struct pen_source_options *bucket_own(const struct bucket *bucket); /* or 
 bool bucket_is_requester_pays(const struct bucket *bucket);
 /* The name that is to be resolved; its port. */
 uint16_t bucket_host(const struct bucket *bucket, char out[BUCKET_HOST_MAX]);
-/* The credentials of now; *is_new: others than before.  Blocks when they have to be fetched.
- * They lie in the bucket until the next call. */
-PEN_MUST_USE pen_status bucket_credentials(struct bucket *bucket, struct pen_credentials *out,
-                                           bool *is_new, struct pen_err *err);
+/* Takes credentials that were renewed, and has listings wait when they have expired, as all calls
+ * that list do.  True: what bucket_credentials tells has changed since this was called last.  Never
+ * blocks. */
+bool bucket_renew(struct bucket *bucket);
+const struct renew *bucket_credentials(const struct bucket *bucket);
 
 /* For listings, so far. */
 uint64_t bucket_requests(const struct bucket *bucket);

@@ -11,17 +11,24 @@
 #define FETCH_CLOSING 4U
 #define BYTES_PER_MB UINT64_C(1000000)
 
-uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
+uint8_t *credentials_text(const struct renew *renew, size_t *bytes)
 {
-    const pen_slice parts[] = {c->access_key, c->secret_key, c->session_token};
-    *bytes = 0;
-    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+    struct pen_err why;
+    renew_reason(renew, &why);
+    const struct pen_credentials c = pen_renewal_credentials(renew->renewal);
+    const pen_slice keys[] = {c.access_key, c.secret_key, c.session_token};
+    const pen_slice reason[] = {pen_slice_str(renew->state == RENEW_LACKS ? why.text : "")};
+    const pen_slice *parts = renew->state == RENEW_VALID ? keys : reason;
+    const size_t count = renew->state == RENEW_VALID ? PEN_COUNT(keys) : PEN_COUNT(reason);
+    *bytes = 1;
+    for (size_t i = 0; i < count; i++) {
         *bytes += parts[i].len + 1;
     }
     uint8_t *text = calloc(1, *bytes);
     PEN_CHECK(text != NULL);
-    uint8_t *at = text;
-    for (size_t i = 0; i < PEN_COUNT(parts); i++) {
+    text[0] = (uint8_t)renew->state;
+    uint8_t *at = text + 1;
+    for (size_t i = 0; i < count; i++) {
         if (parts[i].len > 0) {
             memcpy(at, parts[i].ptr, parts[i].len);
         }
@@ -33,6 +40,8 @@ uint8_t *credentials_text(const struct pen_credentials *c, size_t *bytes)
 struct pen_credentials credentials_of(const uint8_t *text)
 {
     struct pen_credentials credentials;
+    PEN_CHECK(text[0] == RENEW_VALID);
+    text++;
     credentials.access_key = pen_slice_str((const char *)text);
     text += credentials.access_key.len + 1;
     credentials.secret_key = pen_slice_str((const char *)text);
@@ -44,6 +53,14 @@ struct pen_credentials credentials_of(const uint8_t *text)
 pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket, const uint8_t *text,
                            struct pen_err *err)
 {
+    if (text[0] != RENEW_VALID) {
+        struct pen_err why = {.status = PEN_OK};
+        if (text[0] == RENEW_LACKS) {
+            (void)PEN_FAIL(&why, PEN_E_DENIED, PEN_NO_OFFSET, "%s", (const char *)text + 1);
+        }
+        pen_fetcher_expired(fetcher, bucket, &why);
+        return PEN_OK;
+    }
     const struct pen_credentials credentials = credentials_of(text);
     return pen_fetcher_credentials(fetcher, bucket, &credentials, err);
 }
@@ -78,16 +95,14 @@ pen_status buckets_share(struct planner *planner, struct shard_bucket **out, str
     for (uint32_t i = 0; i < planner->bucket_count; i++) {
         struct shard_bucket *to = &buckets[i];
         struct bucket *bucket = planner->buckets[i];
-        struct pen_credentials credentials;
-        bool is_new = false;
         size_t bytes = 0;
         to->endpoint = *bucket_endpoint(bucket);
         to->is_requester_pays = bucket_is_requester_pays(bucket);
         char host[BUCKET_HOST_MAX];
         const uint16_t port = bucket_host(bucket, host);
         PEN_TRY(pen_resolve(host, port, &to->addresses, err));
-        PEN_TRY(bucket_credentials(bucket, &credentials, &is_new, err));
-        to->credentials = credentials_text(&credentials, &bytes);
+        (void)bucket_renew(bucket); /* this is the telling */
+        to->credentials = credentials_text(bucket_credentials(bucket), &bytes);
     }
     return PEN_OK;
 }

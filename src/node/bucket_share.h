@@ -17,11 +17,12 @@ struct shard_bucket {
     uint8_t *credentials; /* those of the start, as credentials_text made them */
 };
 
-/* Access key, secret and session token, each ended by a NUL; the caller frees it. */
-uint8_t *credentials_text(const struct pen_credentials *credentials, size_t *bytes);
-/* The reverse; lies in the text. */
+/* How credentials stand, for another thread: the state and, each ended by a NUL, access key, secret
+ * and session token, or why there are none.  The caller frees it. */
+uint8_t *credentials_text(const struct renew *renew, size_t *bytes);
+/* Those in the text of valid ones; they lie there. */
 struct pen_credentials credentials_of(const uint8_t *text);
-/* A fetcher's credentials from such a text. */
+/* A fetcher's credentials as such a text has them, or that they have expired. */
 PEN_MUST_USE pen_status credentials_use(struct pen_fetcher *fetcher, uint32_t bucket,
                                         const uint8_t *text, struct pen_err *err);
 /* One for each bucket of the planner; *out is the caller's also when it fails.  Blocks. */

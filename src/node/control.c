@@ -526,25 +526,15 @@ static bool is_commit_due(const struct control *c)
            c->now.dead.len >= DEAD_BYTES_MAX || c->is_full;
 }
 
-/* Credentials that expire are renewed ahead of that, and told to the shards. */
-static void credentials_renew(struct control *c)
+/* What has become of credentials, which are renewed beside the run, is told to the shards. */
+static void credentials_turn(struct control *c)
 {
-    const int64_t now = pen_clock_mono_ns();
-    if (c->planner.bucket_count == 0 || now - c->credentials_ns < CREDENTIALS_NS) {
-        return;
-    }
-    c->credentials_ns = now;
     for (uint32_t i = 0; i < c->planner.bucket_count; i++) {
-        struct pen_credentials got;
-        struct pen_err err = {0};
-        bool is_new = false;
-        if (bucket_credentials(c->planner.buckets[i], &got, &is_new, &err) != PEN_OK) {
-            SAY(c, WARN, "penstock: %s: %s\n", bucket_root(c->planner.buckets[i]), err.text);
-            continue;
-        }
-        for (uint32_t j = 0; is_new && j < c->shards; j++) {
+        const bool has_news = bucket_renew(c->planner.buckets[i]);
+        for (uint32_t j = 0; has_news && j < c->shards; j++) {
             struct message *message = message_new(MSG_CREDENTIALS);
-            message->bytes = credentials_text(&got, &message->byte_count);
+            message->bytes =
+                credentials_text(bucket_credentials(c->planner.buckets[i]), &message->byte_count);
             message->bucket = i;
             (void)edge_send(&c->topology.to_shard[j], c->ring, message);
         }
@@ -612,7 +602,7 @@ bool loop_turn(struct control *c)
     interrupts(c);
     log_limit(c);
     spending_end(c);
-    credentials_renew(c);
+    credentials_turn(c);
     sink_renew(c, true);
     addresses_turn(c, true);
     deal(c);

@@ -16,8 +16,7 @@
 
 #define SHARDS_MAX 64u
 #define TURN_NS INT64_C(100000000)
-#define LISTING_TURN_NS INT64_C(2000000)   /* while pages of listings are awaited */
-#define CREDENTIALS_NS (10 * PEN_NS_PER_S) /* between looks at their age */
+#define LISTING_TURN_NS INT64_C(2000000) /* while pages of listings are awaited */
 
 struct shard_slot {
     struct pen_thread *thread;
@@ -51,7 +50,7 @@ struct control {
     struct signal_sink *signal_sink;
     struct refusals refusals;                 /* of objects that no commit holds whole */
     bool is_signals_still;                    /* its state was told */
-    int64_t sink_renew_ns;                    /* when its credentials were looked at last */
+    struct renew sink_keys;                   /* that it signs with; without a renewal: none */
     struct pen_sink_addresses sink_addresses; /* as the shards have them */
     bool is_resend;   /* an earlier run may have sent documents that no commit holds */
     int64_t drain_ns; /* when the run began to drain */
@@ -74,7 +73,6 @@ struct control {
     struct object_list ahead; /* the next round, listed while this one is read */
     struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
-    int64_t credentials_ns;        /* when they were looked at last */
     int64_t resolved_ns;           /* when names were asked for last */
     struct pen_resolver *resolver; /* of names; NULL until one is asked for */
     uint64_t iocs_stale;           /* lists of indicators that were told to be, a bit each */
@@ -129,7 +127,7 @@ PEN_MUST_USE pen_status sink_open(struct control *c, struct pen_err *err);
 /* Durable before the first document goes out: what is sent from here on may be there already when
  * the job is resumed; and, at an end that left nothing between, that it is not so any more. */
 PEN_MUST_USE pen_status sink_sending(struct control *c, bool is_sending, struct pen_err *err);
-/* Credentials that sign are renewed ahead of their end, and told to the shards. */
+/* Credentials that sign are renewed beside the run, and told to the shards. */
 void sink_renew(struct control *c, bool has_shards);
 /* addresses.c: servers come and go behind a name.  Once a turn: names are asked for every
  * fetch.resolve_interval, without a wait, and who has to do with a host is told when it moved. */

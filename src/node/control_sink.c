@@ -40,7 +40,15 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     bool is_ready = true;
     struct names names;
     const struct pen_sink_rolled rolled = rolled_of(c, &names);
-    PEN_TRY(pen_sink_open(o->cluster, &c->sink, err));
+    struct pen_sink_spec spec = *o->cluster;
+    spec.credentials_timeout_ns = o->credentials_timeout_ns;
+    spec.credentials_retry_ns = o->credentials_retry_ns;
+    PEN_TRY(pen_sink_open(&spec, &c->sink, err));
+    c->sink_keys = (struct renew){.name = "the opensearch sink",
+                                  .renewal = pen_sink_renewal(c->sink),
+                                  .retry_ns = o->credentials_retry_ns,
+                                  .wait_ns = INT64_MAX,
+                                  .log_level = o->log_level};
     pen_sink_addresses(c->sink, &c->sink_addresses);
     c->result->is_cluster = true;
     c->resolved_ns = pen_clock_mono_ns();
@@ -74,25 +82,18 @@ static void shards_tell(struct control *c, enum message_kind kind, pen_slice byt
 
 static void signer_renew(struct control *c, bool has_shards)
 {
-    const int64_t now = pen_clock_mono_ns();
-    if (!pen_sink_is_signed(c->sink) || now - c->sink_renew_ns < CREDENTIALS_NS) {
-        return;
-    }
-    struct pen_credentials got;
     struct pen_err err = {0};
-    bool is_new = false;
-    c->sink_renew_ns = now;
-    pen_status st = pen_sink_credentials(c->sink, &got, &is_new, &err);
-    if (st == PEN_OK && is_new) {
-        st = signal_sink_credentials(c->signal_sink, &got, &err);
+    size_t len = 0;
+    if (!renew_turn(&c->sink_keys, pen_clock_wall_ns()) || c->sink_keys.state != RENEW_VALID) {
+        return; /* with what has expired the cluster refuses requests, which are sent again */
     }
-    if (st != PEN_OK) {
+    const struct pen_credentials keys = pen_renewal_credentials(c->sink_keys.renewal);
+    if (signal_sink_credentials(c->signal_sink, &keys, &err) != PEN_OK) {
         SAY(c, WARN, "penstock: the opensearch sink: %s\n", err.text);
         return;
     }
-    if (is_new && has_shards) {
-        size_t len = 0;
-        uint8_t *text = credentials_text(&got, &len);
+    if (has_shards) {
+        uint8_t *text = credentials_text(&c->sink_keys, &len);
         shards_tell(c, MSG_CREDENTIALS, (pen_slice){text, len});
         explicit_bzero(text, len);
         free(text);
@@ -101,7 +102,7 @@ static void signer_renew(struct control *c, bool has_shards)
 
 void sink_renew(struct control *c, bool has_shards)
 {
-    if (c->sink != NULL) {
+    if (c->sink_keys.renewal != NULL) {
         signer_renew(c, has_shards);
     }
 }

@@ -10,11 +10,11 @@
 
 #define LIST_OBJECTS 4096U /* of a folder at a time */
 #define CREDIT_OBJECTS 24U
+#define CREDENTIALS_NS PEN_NS_PER_S /* between looks at them */
 #define CREDIT_BYTES ((uint64_t)16 << 20)
 #define NAP_NS 200000L
 #define REMOTE_OBJECTS 256U /* answers are far: many are asked for */
 #define REMOTE_BYTES ((uint64_t)96 << 20)
-#define CREDENTIALS_NS (10 * PEN_NS_PER_S)
 _Static_assert(REMOTE_OBJECTS + PEN_FETCH_SOURCES_MAX < PASS_TASKS_MAX,
                "the mailbox has room for the end");
 
@@ -316,6 +316,10 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
     PEN_TRY(types_wanted_check(o->program->types, &p->plan, err));
     if (o->reads != NULL) {
         p->plan.s3 = o->reads->s3;
+        p->plan.credentials_timeout_ns = o->reads->credentials_timeout_ns;
+        p->plan.credentials_retry_ns = o->reads->credentials_retry_ns;
+        p->plan.credentials_wait_ns = o->reads->credentials_wait_ns;
+        p->plan.log_level = PEN_LOG_WARN;
     }
     PEN_TRY(planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err));
     PEN_TRY(o->keys == NULL ? PEN_OK : named_add(p, err));
@@ -390,8 +394,19 @@ static void crew_stop(struct pass *p)
     }
 }
 
-/* Credentials that expire are renewed ahead of that, and told to the workers. */
-static void credentials_renew(struct pass *p)
+static void worker_tell(struct crew_member *member, uint32_t bucket, const struct renew *renew)
+{
+    struct input_task *task = calloc(1, sizeof(*task));
+    size_t bytes = 0;
+    PEN_CHECK(task != NULL);
+    task->bucket = bucket;
+    task->credentials = credentials_text(renew, &bytes);
+    const bool has_room = pen_mailbox_push(member->shared.tasks, task);
+    PEN_CHECK(has_room);
+}
+
+/* What has become of credentials, which are renewed beside the pass, is told to the workers. */
+static void credentials_turn(struct pass *p)
 {
     const int64_t now = pen_clock_mono_ns();
     if (p->planner.bucket_count == 0 || now - p->credentials_ns < CREDENTIALS_NS) {
@@ -399,20 +414,9 @@ static void credentials_renew(struct pass *p)
     }
     p->credentials_ns = now;
     for (uint32_t i = 0; i < p->planner.bucket_count; i++) {
-        struct pen_credentials got;
-        struct pen_err err = {0};
-        bool is_new = false;
-        if (bucket_credentials(p->planner.buckets[i], &got, &is_new, &err) != PEN_OK) {
-            continue; /* those that are held are used; when they have expired, reads tell it */
-        }
-        for (uint32_t j = 0; is_new && j < p->crew_count; j++) {
-            struct input_task *task = calloc(1, sizeof(*task));
-            size_t bytes = 0;
-            PEN_CHECK(task != NULL);
-            task->bucket = i;
-            task->credentials = credentials_text(&got, &bytes);
-            const bool has_room = pen_mailbox_push(p->crew[j].shared.tasks, task);
-            PEN_CHECK(has_room);
+        const bool has_news = bucket_renew(p->planner.buckets[i]);
+        for (uint32_t j = 0; has_news && j < p->crew_count; j++) {
+            worker_tell(&p->crew[j], i, bucket_credentials(p->planner.buckets[i]));
         }
     }
 }
@@ -433,7 +437,7 @@ static pen_status run(struct pass *p, struct pen_err *err)
         if (p->open_objects == 0 && !is_busy && is_all_given(p)) {
             break;
         }
-        credentials_renew(p);
+        credentials_turn(p);
         if (!is_busy) {
             nap();
         }

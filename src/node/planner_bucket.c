@@ -73,7 +73,7 @@ pen_status planner_bucket_walk(struct planner *planner, uint32_t source, planner
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "%s: out of memory", url);
     }
     planner->buckets = buckets;
-    PEN_TRY(bucket_open(url, &o->s3, own, &planner->buckets[planner->bucket_count], err));
+    PEN_TRY(bucket_open(url, o, own, &planner->buckets[planner->bucket_count], err));
     planner->bucket_count++;
     struct finding finding = {
         .planner = planner, .bucket = planner->bucket_count, .on_gap = on_gap_fn, .ctx = ctx};

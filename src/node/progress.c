@@ -20,11 +20,13 @@ enum {
     PART_MILD,
     PART_ETA,
     PART_SINK,
+    PART_CREDENTIALS,
     PARTS
 };
 static const uint8_t rank_of[PARTS] = {
-    [PART_OBJECTS] = 0, [PART_SINK] = 1,  [PART_RECORDS] = 2, [PART_WORST] = 3,
-    [PART_ETA] = 4,     [PART_SPEED] = 5, [PART_BYTES] = 6,   [PART_MILD] = 7,
+    [PART_OBJECTS] = 0, [PART_SINK] = 1, [PART_RECORDS] = 2,
+    [PART_WORST] = 3,   [PART_ETA] = 4,  [PART_SPEED] = 5,
+    [PART_BYTES] = 6,   [PART_MILD] = 7, [PART_CREDENTIALS] = 1,
 };
 
 /* Looked at for every line: windows change their size. */
@@ -55,21 +57,31 @@ static double bytes_wanted(const struct control *c)
     return files == 0 ? 0 : (double)c->planner.bytes * (double)(files - pruned) / (double)files;
 }
 
-/* Why the sink waits, which may hold a server's words, as ASCII that fits. */
-static void sink_fill(const struct control *c, char part[PART_MAX])
+/* Who waits for what, which may hold others' words, as ASCII that fits; what NULL: nobody. */
+static void waits_fill(const char *who, const char *what, char part[PART_MAX])
 {
-    const char *state = sink_state(c);
     part[0] = '\0';
-    if (state == NULL) {
+    if (what == NULL) {
         return;
     }
-    int len = snprintf(part, PART_MAX, ", sink waits: %.40s", state);
+    int len = snprintf(part, PART_MAX, ", %s %.38s", who, what);
     for (; len > 0; len--) {
         char *at = &part[len - 1];
         if (*at < ' ' || *at > '~') {
             *at = '?';
         }
     }
+}
+
+/* Of the first who has none: where those that expired were from. */
+static const char *credentials_awaited(const struct control *c)
+{
+    const bool has_keys = c->sink_keys.renewal != NULL;
+    const char *awaited = has_keys ? renew_waits_for(&c->sink_keys) : NULL;
+    for (uint32_t i = 0; awaited == NULL && i < c->planner.bucket_count; i++) {
+        awaited = renew_waits_for(bucket_credentials(c->planner.buckets[i]));
+    }
+    return awaited;
 }
 
 static void parts_fill(const struct control *c, double seconds, char parts[PARTS][PART_MAX])
@@ -91,7 +103,8 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
                    by[PEN_CRITICAL], by[PEN_HIGH]);
     (void)snprintf(parts[PART_MILD], PART_MAX, " %" PRIu64 " medium %" PRIu64 " low",
                    by[PEN_MEDIUM], by[PEN_LOW]);
-    sink_fill(c, parts[PART_SINK]);
+    waits_fill("sink waits:", sink_state(c), parts[PART_SINK]);
+    waits_fill("waits for credentials:", credentials_awaited(c), parts[PART_CREDENTIALS]);
     parts[PART_ETA][0] = '\0';
     const double left = bytes_wanted(c) - (double)(c->bytes_before + c->bytes_done);
     if (c->bytes_done > 0 && left > 0) {

@@ -307,8 +307,7 @@ static pen_status plan_open(struct control *c, struct pen_err *err)
     if (c->options->max_cost_nano > 0) {
         PEN_TRY(node_region_find(&c->planner, c->options->node_region.text, c->node_region, err));
     }
-    c->credentials_ns = pen_clock_mono_ns();
-    c->resolved_ns = c->credentials_ns;
+    c->resolved_ns = pen_clock_mono_ns();
     return space_check(c, err);
 }
 

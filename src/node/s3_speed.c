@@ -179,18 +179,18 @@ static pen_status own_measure(struct speed *s, uint32_t concurrency, struct pen_
     return st != PEN_E_STOPPED ? st : PEN_FAIL(err, st, PEN_NO_OFFSET, "stopped");
 }
 
-static pen_status others_options(struct speed *s, uint32_t concurrency,
-                                 struct pen_credentials *credentials, struct pen_curl_options *out,
-                                 struct pen_err *err)
+static void others_options(struct speed *s, uint32_t concurrency,
+                           struct pen_credentials *credentials, struct pen_curl_options *out)
 {
-    bool is_new = false;
+    struct bucket *bucket = s->planner.buckets[0];
+    (void)bucket_renew(bucket);
+    *credentials = pen_renewal_credentials(bucket_credentials(bucket)->renewal);
     *out = (struct pen_curl_options){.endpoint = &s->buckets[0].endpoint,
                                      .credentials = credentials,
                                      .ca_file = s->options->reads->s3.ca_file,
                                      .keys = s->listed.keys,
                                      .key_count = s->listed.count,
                                      .concurrency = concurrency};
-    return bucket_credentials(s->planner.buckets[0], credentials, &is_new, err);
 }
 
 static struct pen_s3_speed_side others_side(const struct pen_curl_fetched *done, int64_t from_ns,
@@ -221,7 +221,7 @@ static pen_status bare_measure(struct speed *s, uint32_t concurrency,
     struct pen_bare_options options = {.sizes = s->listed.sizes,
                                        .addresses = &s->buckets[0].addresses};
     struct pen_bare_fetch *run = NULL;
-    PEN_TRY(others_options(s, concurrency, &credentials, &options.fetch, err));
+    others_options(s, concurrency, &credentials, &options.fetch);
     PEN_TRY(pen_ring_new(RING_ENTRIES, &options.ring, err));
     const double cpu_from = cpu_s();
     const int64_t from = pen_clock_mono_ns();
@@ -241,7 +241,7 @@ static pen_status curl_measure(struct speed *s, uint32_t concurrency,
 {
     struct pen_credentials credentials;
     struct pen_curl_options options;
-    PEN_TRY(others_options(s, concurrency, &credentials, &options, err));
+    others_options(s, concurrency, &credentials, &options);
     struct pen_curl_fetch *run = NULL;
     const double cpu_from = cpu_s();
     const int64_t from = pen_clock_mono_ns();

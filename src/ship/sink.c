@@ -7,14 +7,12 @@
 #define SECRET_BYTES_MAX 4096U
 
 struct pen_sink {
-    struct pen_sink_spec spec; /* borrowed */
+    struct pen_sink_spec spec; /* its texts are borrowed */
     struct pen_post_node nodes[PEN_POST_NODES_MAX];
     char region[PEN_S3_HOST_MAX + 1]; /* of a host, when the spec has none */
     uint32_t node_count;
     char authorization[SECRET_BYTES_MAX * 2 + 16]; /* "": none */
-    struct pen_credential_chain *chain;            /* NULL: nothing is signed */
-    struct pen_credentials credentials;            /* the chain's */
-    uint64_t credentials_hash;
+    struct pen_renewal *renewal;                   /* NULL: nothing is signed */
 };
 
 /* ---- authentication ---- */
@@ -201,32 +199,17 @@ const char *pen_sink_host(const struct pen_sink *sink, uint32_t node, uint16_t *
     return sink->nodes[node].host;
 }
 
-pen_status pen_sink_credentials(struct pen_sink *sink, struct pen_credentials *out, bool *is_new,
-                                struct pen_err *err)
+static pen_status renewal_open(struct pen_sink *sink, struct pen_err *err)
 {
-    int64_t expires_ns = 0;
-    PEN_CHECK(sink->chain != NULL);
-    PEN_TRY(pen_credential_chain_get(sink->chain, pen_clock_wall_ns(), &sink->credentials,
-                                     &expires_ns, err));
-    const uint64_t hash =
-        pen_hash64(sink->credentials.session_token, pen_hash64(sink->credentials.access_key, 1));
-    *is_new = hash != sink->credentials_hash;
-    sink->credentials_hash = hash;
-    *out = sink->credentials;
-    return PEN_OK;
-}
-
-static pen_status chain_open(struct pen_sink *sink, struct pen_err *err)
-{
-    if (sink->spec.sigv4_service == NULL) {
+    const struct pen_sink_spec *spec = &sink->spec;
+    struct pen_credential_chain *chain = NULL;
+    if (spec->sigv4_service == NULL) {
         return PEN_OK;
     }
-    bool is_new = false;
-    struct pen_credentials now;
-    const struct pen_credential_options options = {.region =
-                                                       pen_slice_str(sink->spec.sigv4_region)};
-    PEN_TRY(pen_credential_chain_new(&sink->chain, &options, err));
-    return pen_sink_credentials(sink, &now, &is_new, err);
+    const struct pen_credential_options options = {.region = pen_slice_str(spec->sigv4_region),
+                                                   .timeout_ns = spec->credentials_timeout_ns};
+    PEN_TRY(pen_credential_chain_new(&chain, &options, err));
+    return pen_renewal_start(&chain, spec->credentials_retry_ns, &sink->renewal, err);
 }
 
 pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out,
@@ -242,7 +225,7 @@ pen_status pen_sink_open(const struct pen_sink_spec *spec, struct pen_sink **out
     st = st == PEN_OK ? authorize(sink, err) : st;
     st = st == PEN_OK ? secrets_check(sink, err) : st;
     st = st == PEN_OK ? nodes_resolve(sink, err) : st;
-    st = st == PEN_OK ? chain_open(sink, err) : st;
+    st = st == PEN_OK ? renewal_open(sink, err) : st;
     if (st != PEN_OK) {
         pen_sink_free(sink);
         return st;
@@ -255,21 +238,25 @@ void pen_sink_free(struct pen_sink *sink)
 {
     if (sink != NULL) {
         explicit_bzero(sink->authorization, sizeof(sink->authorization));
-        pen_credential_chain_free(sink->chain);
+        pen_renewal_free(sink->renewal);
         free(sink);
     }
 }
 
 /* ---- what requests need ---- */
 
-bool pen_sink_is_signed(const struct pen_sink *sink)
+struct pen_renewal *pen_sink_renewal(const struct pen_sink *sink)
 {
-    return sink->chain != NULL;
+    return sink->renewal;
 }
 
 pen_status sink_sign(const struct pen_sink *sink, struct pen_poster *poster, struct pen_err *err)
 {
-    return sink->chain == NULL ? PEN_OK : pen_poster_credentials(poster, &sink->credentials, err);
+    if (sink->renewal == NULL) {
+        return PEN_OK;
+    }
+    const struct pen_credentials credentials = pen_renewal_credentials(sink->renewal);
+    return pen_poster_credentials(poster, &credentials, err);
 }
 
 bool sink_is_serverless(const struct pen_sink *sink)
