@@ -179,6 +179,8 @@ struct pen_suppression {  /* slices are owned by the set */
     pen_slice file;
     uint32_t line, column;
 };
+/* Files of security_filters/ that are enabled; 0: all events are analysed. */
+uint32_t pen_rules_security_filter_count(const struct pen_rules *rules);
 uint32_t pen_rules_suppression_count(const struct pen_rules *rules);
 const struct pen_suppression *pen_rules_suppression(const struct pen_rules *rules, uint32_t index);
 /* A notice more, at the place of a suppression; text is copied. */

@@ -186,6 +186,11 @@ static int finish(struct run *run, const struct pen_rules *rules)
     }
     (void)fprintf(stderr, "penstock: %u rule%s good, %u %s rejected\n", count,
                   count == 1 ? " is" : "s are", rejected, rejected == 1 ? "was" : "were");
+    const uint32_t filters = pen_rules_security_filter_count(rules);
+    if (filters > 0) {
+        (void)fprintf(stderr, "penstock: only events that %s security filter%s are analysed\n",
+                      filters == 1 ? "the one" : "one of the", filters == 1 ? " takes" : "s takes");
+    }
     return run->notices.errors > 0 ? 4 : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "datadog.h"
 #include "files.h"
 #include "overlay.h"
+#include "security_filter.h"
 #include "suppression.h"
 
 #include <stdio.h>
@@ -373,6 +374,8 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
 {
     if (suppression_is_file(name)) {
         suppression_add_text(rules, name, text);
+    } else if (security_filter_is_file(name)) {
+        security_filter_add_text(rules, name, text);
     } else if (rule_name_ends(name, ".json")) {
         datadog_add_text(rules, name, text);
     } else if (overlay_is_file(name)) {

@@ -370,13 +370,16 @@ static pen_status search_field(void *ctx, pen_slice name, uint32_t *field, struc
     return n->names->query_field(n->names->query_ctx, name, field, err);
 }
 
-/* What overlays exclude of a rule is no match of *tree any more. */
-static pen_status exclude(const struct pen_rule *rule, struct search_names *search,
-                          struct builder *b, const struct pen_expr **tree)
+/* What overlays exclude of a rule, and what no security filter takes, is no match of *tree any
+ * more. */
+static pen_status exclude(const struct pen_rules *rules, const struct pen_rule *rule,
+                          struct search_names *search, struct builder *b,
+                          const struct pen_expr **tree)
 {
     const struct pen_query_options options = {
         .field = search_field, .field_ctx = search, .as_rule = true};
-    const uint32_t count = rule->impl->exclude_count;
+    const uint32_t own = rule->impl->exclude_count;
+    const uint32_t count = own + (rules->unanalysed.len > 0 ? 1U : 0U);
     if (count == 0) {
         return PEN_OK;
     }
@@ -384,7 +387,8 @@ static pen_status exclude(const struct pen_rule *rule, struct search_names *sear
     both->kids[0] = pen_unconst(*tree);
     for (uint32_t i = 0; i < count; i++) {
         struct pen_expr *no = expr_new(b, PEN_EXPR_NOT, 1);
-        PEN_TRY(pen_query_parse(b->arena, rule->impl->excludes[i], &options, &no->kids[0], b->err));
+        const pen_slice text = i < own ? rule->impl->excludes[i] : rules->unanalysed;
+        PEN_TRY(pen_query_parse(b->arena, text, &options, &no->kids[0], b->err));
         source_fold(no->kids[0], search->type);
         both->kids[i + 1] = no;
     }
@@ -392,12 +396,13 @@ static pen_status exclude(const struct pen_rule *rule, struct search_names *sear
     return PEN_OK;
 }
 
-static pen_status exclude_all(const struct pen_rule *rule, struct search_names *search,
-                              struct builder *b, struct query_list *list, uint32_t first)
+static pen_status exclude_all(const struct pen_rules *rules, const struct pen_rule *rule,
+                              struct search_names *search, struct builder *b,
+                              struct query_list *list, uint32_t first)
 {
     pen_status st = PEN_OK;
     for (uint32_t i = first; i < list->count && st == PEN_OK; i++) {
-        st = exclude(rule, search, b, &list->items[i].expr);
+        st = exclude(rules, rule, search, b, &list->items[i].expr);
     }
     return st;
 }
@@ -445,7 +450,7 @@ static pen_status correlated_tree(const struct pen_rules *rules, const struct ru
                                                   : PEN_OK;
         for (uint32_t k = 0; k < n && st == PEN_OK; k++) {
             const struct pen_expr *tree = kids[count + k];
-            st = exclude(rule, search, b, &tree);
+            st = exclude(rules, rule, search, b, &tree);
             kids[count + k] = pen_unconst(tree);
         }
         count += n;
@@ -537,7 +542,7 @@ pen_status pen_rules_queries(struct pen_rules *rules, const struct pen_type *typ
         const uint32_t first = list.count;
         if (pen_rule_applies(rule, type) &&
             (!build_rule(rules, i, &search, &b, &list) ||
-             exclude_all(rule, &search, &b, &list, first) != PEN_OK)) {
+             exclude_all(rules, rule, &search, &b, &list, first) != PEN_OK)) {
             if (err->status == PEN_E_NOMEM) {
                 return PEN_E_NOMEM; /* arena is full: that is no fault of this rule */
             }

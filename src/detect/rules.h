@@ -68,6 +68,8 @@ struct pen_rules {
     uint32_t filter_count, filter_cap;
     struct pen_suppression *suppressions;
     uint32_t suppression_count, suppression_cap;
+    pen_slice unanalysed; /* the events that no security filter takes, as a query; empty: none */
+    uint32_t security_filter_count;
     struct overlay_entry *overlays;
     uint32_t overlay_count, overlay_cap;
     struct sigma_correlation *correlations;

@@ -1,30 +1,10 @@
 #include "suppression.h"
 
-#include "files.h"
-
-#include <stdio.h>
-
-struct reading { /* a file of suppressions */
-    struct pen_rules *rules;
-    pen_slice name;
-    struct builder b;
-    uint32_t index; /* of the suppression in the file */
-    bool is_wrong;
-};
+#include "side_file.h"
 
 bool suppression_is_file(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const size_t len = sizeof(SUPPRESSION_FOLDER) - 1;
-    const size_t before = slash == NULL ? 0 : (size_t)(slash - path);
-    return before >= len && memcmp(slash - len, SUPPRESSION_FOLDER, len) == 0 &&
-           (before == len || *(slash - len - 1) == '/');
-}
-
-static void tell(struct reading *r)
-{
-    rules_notice(r->rules, PEN_NOTICE_ERROR, r->name, &r->b, r->b.err->text);
-    r->is_wrong = true;
+    return side_file_is_in(path, SUPPRESSION_FOLDER);
 }
 
 /* ---- members ---- */
@@ -33,9 +13,9 @@ static pen_status read_name(struct builder *b, const struct pen_yaml *node,
                             struct pen_suppression *out)
 {
     out->name = node->text;
-    return node->text.len > 0 && node->text.len <= SUPPRESSION_NAME_BYTES_MAX
+    return node->text.len > 0 && node->text.len <= SIDE_NAME_BYTES_MAX
                ? PEN_OK
-               : sigma_fail(b, node, "`name` has 1 to %u bytes", SUPPRESSION_NAME_BYTES_MAX);
+               : sigma_fail(b, node, "`name` has 1 to %u bytes", SIDE_NAME_BYTES_MAX);
 }
 
 static pen_status read_query(struct builder *b, const struct pen_yaml *node,
@@ -112,25 +92,7 @@ static pen_status read_member(struct builder *b, const struct pen_yaml *node,
 
 /* ---- files ---- */
 
-/* Of the file, with a number when it is not the first in it. */
-static pen_slice name_of_file(struct reading *r)
-{
-    char text[SUPPRESSION_NAME_BYTES_MAX];
-    const uint8_t *slash = memrchr(r->name.ptr, '/', r->name.len);
-    const size_t from = slash == NULL ? 0 : (size_t)(slash - r->name.ptr) + 1;
-    const pen_slice base = pen_slice_sub(r->name, from, r->name.len);
-    const uint8_t *dot = memrchr(base.ptr, '.', base.len);
-    const int len = dot == NULL ? (int)base.len : (int)(dot - base.ptr);
-    const int n = r->index == 0 ? snprintf(text, sizeof(text), "%.*s", len, (const char *)base.ptr)
-                                : snprintf(text, sizeof(text), "%.*s (%u)", len,
-                                           (const char *)base.ptr, r->index + 1);
-    PEN_CHECK(n > 0);
-    const pen_slice copy = pen_arena_dup(&r->rules->arena, pen_slice_str(text));
-    PEN_CHECK(copy.ptr != NULL);
-    return copy;
-}
-
-static pen_status check_name(struct reading *r, const struct pen_yaml *node,
+static pen_status check_name(struct side_file *r, const struct pen_yaml *node,
                              const struct pen_suppression *made)
 {
     for (uint32_t i = 0; i < r->rules->suppression_count; i++) {
@@ -145,7 +107,7 @@ static pen_status check_name(struct reading *r, const struct pen_yaml *node,
                : sigma_fail(&r->b, node, "more than %u suppressions", SUPPRESSIONS_MAX);
 }
 
-static pen_status check(struct reading *r, const struct pen_yaml *node,
+static pen_status check(struct side_file *r, const struct pen_yaml *node,
                         const struct pen_suppression *made)
 {
     if (made->query.len + made->rule_query.len + made->data_query.len == 0) {
@@ -160,7 +122,7 @@ static pen_status check(struct reading *r, const struct pen_yaml *node,
     return check_name(r, node, made);
 }
 
-static void add_one(struct reading *r, const struct pen_yaml *node)
+static void add_one(struct side_file *r, const struct pen_yaml *node)
 {
     struct pen_rules *rules = r->rules;
     struct pen_suppression made = {
@@ -168,18 +130,17 @@ static void add_one(struct reading *r, const struct pen_yaml *node)
     bool is_good = true;
     for (const struct pen_yaml *kid = node->child; kid != NULL; kid = kid->next) {
         if (read_member(&r->b, kid, &made) != PEN_OK) {
-            tell(r);
+            side_file_tell(r);
             is_good = false;
         }
     }
-    made.name = made.name.len > 0 ? made.name : name_of_file(r);
+    made.name = made.name.len > 0 ? made.name : side_file_title(r);
     made.is_of_signals = made.query.len > 0 || made.data_query.len == 0;
-    r->index++;
     if (!is_good) {
         return;
     }
     if (check(r, node, &made) != PEN_OK) {
-        tell(r);
+        side_file_tell(r);
         return;
     }
     rules->suppressions = rules_grow(rules->suppressions, rules->suppression_count,
@@ -187,36 +148,9 @@ static void add_one(struct reading *r, const struct pen_yaml *node)
     rules->suppressions[rules->suppression_count++] = made;
 }
 
-static void add_document(struct reading *r, const struct pen_yaml *root)
-{
-    const bool is_list = root->kind == PEN_YAML_SEQ;
-    for (const struct pen_yaml *kid = is_list ? root->child : root; kid != NULL;
-         kid = is_list ? kid->next : NULL) {
-        if (kid->kind == PEN_YAML_MAP) {
-            add_one(r, kid);
-        } else if (sigma_fail(&r->b, kid, "a suppression is a map") != PEN_OK) {
-            tell(r);
-        }
-    }
-}
-
 void suppression_add_text(struct pen_rules *rules, const char *name, pen_slice text)
 {
-    struct pen_yaml_docs docs = {0};
-    struct pen_err err = {0};
-    struct reading r = {.rules = rules, .name = pen_arena_dup(&rules->arena, pen_slice_str(name))};
-    r.b = (struct builder){
-        .arena = &rules->arena, .field = rules_no_field, .options = &rules->options, .err = &err};
-    PEN_CHECK(r.name.ptr != NULL);
-    if (pen_yaml_parse(&rules->arena, text, NULL, &docs, &err) != PEN_OK) {
-        rules_yaml_place(&r.b);
-        tell(&r);
-    }
-    for (uint32_t i = 0; i < docs.count; i++) {
-        add_document(&r, docs.roots[i]);
-    }
-    rules_hash_add(rules, pen_hash128(text, 1), 0);
-    rules->rejected += r.is_wrong;
+    side_file_read(rules, name, text, "a suppression", add_one);
 }
 
 uint32_t pen_rules_suppression_count(const struct pen_rules *rules)

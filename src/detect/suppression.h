@@ -12,7 +12,6 @@
 
 #define SUPPRESSION_FOLDER "suppressions"
 #define SUPPRESSIONS_MAX 1000U /* of all files together */
-#define SUPPRESSION_NAME_BYTES_MAX 256U
 
 /* The file lies in a folder of suppressions. */
 bool suppression_is_file(const char *path);

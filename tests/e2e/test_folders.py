@@ -178,6 +178,25 @@ def case_folders_suppressed_data():
     assert "s.yml:1:23: `data_exclusion_query`, byte" in said("rules", "check", rules, code=4)
 
 
+def case_folders_filtered():
+    """Rules of either language look at what a security filter takes; documents are made of all."""
+    data = logs()
+    for name, filters, signals in (
+            ("none", {}, 6), ("off", {"a.yml": "{query: 'env:nothing', is_enabled: false}\n"}, 6),
+            ("alice", {"a.yml": "query: '@userIdentity.arn:*alice'\n"}, 3),
+            ("two", {"a.yml": "query: '@userIdentity.arn:*bob'\n", "b.yml": "query: '@userIdentity.arn:*robot'\n"}, 3),
+            ("but", {"a.yml": "query: '*'\nexclusion_filters: [{name: r, query: '@userIdentity.arn:(*robot OR *bob)'}]\n"}, 3),
+            ("other", {"a.yml": "query: 'source:guardduty'\n"}, 0)):
+        rules = rules_of(name, **{f"security_filters/{file}": text for file, text in filters.items()})
+        got = replay(data, WORK / f"out-{name}", "--rules", rules)
+        assert got["signals"]["opened"] == signals, (name, got["signals"])
+        assert got["records"]["delivered"] == 9, got["records"]
+        told = said("rules", "check", rules)
+        assert ("security filter" in told) == (name not in ("none", "off")), told
+    (rules / "security_filters" / "a.yml").write_text("query: '(a'\n")
+    assert "a.yml:1:8: `query`, byte" in said("rules", "check", rules, code=4)
+
+
 def case_folders_suppressed_raised():
     """A suppressed signal that gets worse is asked about again; one that was let through stays."""
     folder = Folder("data")
