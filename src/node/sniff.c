@@ -105,7 +105,9 @@ static bool has_form(pen_slice text, const char *form)
 
 bool sniff_is_export(pen_slice head)
 {
-    return has_form(head, "0000-00-00T00:00:00.000Z ");
+    const pen_slice mark = PEN_SLICE_LIT("\xEF\xBB\xBF");
+    const size_t at = pen_slice_starts(head, mark) ? mark.len : 0;
+    return has_form(pen_slice_sub(head, at, head.len), "0000-00-00T00:00:00.000Z ");
 }
 
 bool sniff_is_export_key(pen_slice key)
