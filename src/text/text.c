@@ -5,6 +5,7 @@
 #include "pairs.h"
 #include "winevent.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #define FIRST_LINE_BYTES 4096U /* of a line, that a pattern of first lines sees */
@@ -357,6 +358,99 @@ static bool is_rest(struct pen_text *t, pen_slice lines)
     return t->is_cut && t->first_line != NULL && !is_first_line(t, lines);
 }
 
+/* ---- the first line ---- */
+
+/* Whether a name is that of a column: what is no letter or digit of it is '_' there. */
+static bool is_name(pen_slice written, pen_slice name)
+{
+    bool is = written.len == name.len;
+    for (size_t i = 0; i < name.len && is; i++) {
+        const uint8_t c = written.ptr[i];
+        is = c == name.ptr[i] || (isalnum(c) == 0 && name.ptr[i] == '_');
+    }
+    return is;
+}
+
+static bool has_name(const pen_slice *names, uint32_t count, pen_slice written)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_name(written, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the type speaks of a column of this name. */
+static bool is_known(const struct pen_type *type, pen_slice written)
+{
+    bool is = has_name(type->times, type->time_count, written) ||
+              has_name(type->message_columns, type->message_column_count, written);
+    for (uint32_t i = 0; i < type->map_count && !is; i++) {
+        is = has_name(type->map[i].sources, type->map[i].source_count, written);
+    }
+    return is;
+}
+
+/* Whether the type speaks of any column. */
+static bool knows_names(const struct pen_type *type)
+{
+    bool knows = type->message_column_count + type->map_count > 0;
+    for (uint32_t i = 0; i < type->time_count; i++) {
+        knows |= !pen_slice_starts(type->times[i], PEN_SLICE_LIT("@"));
+    }
+    return knows;
+}
+
+/* Whether a line has names of columns: any that the type speaks of, when it speaks of some. */
+static bool is_header(const struct pen_text *t, pen_slice line)
+{
+    const uint8_t separator = t->columns.separator == 0 ? ' ' : t->columns.separator;
+    bool is = !knows_names(t->type);
+    pen_slice name;
+    while (!is && line.len > 0 && pen_slice_split(&line, separator, &name)) {
+        is = is_known(t->type, name);
+    }
+    return is;
+}
+
+/* Messages have no line of names before them. */
+static pen_status columns_of_messages(struct pen_text *t, struct pen_err *err)
+{
+    const struct pen_type *type = t->type;
+    if (t->has_columns) {
+        return PEN_OK;
+    }
+    if (type->message_column_count == 0) {
+        return PEN_FAIL(err, PEN_E_CONFIG, 0,
+                        "type %.*s has no columns for messages (message_columns)",
+                        PEN_SLICE_FMT(type->name));
+    }
+    PEN_TRY(columns_set(&t->columns, t->walker, type->message_columns, type->message_column_count,
+                        err));
+    t->has_columns = true;
+    return PEN_OK;
+}
+
+/* The first line of an object of columns: their names, or, where it has none, a record with the
+ * columns of messages.  True: it was no record. */
+static bool is_names(struct pen_text *t, pen_slice line, struct pen_err *err)
+{
+    if (is_header(t, line)) {
+        t->has_columns = true;
+        t->is_refused = columns_from_line(&t->columns, t->walker, line, err) != PEN_OK;
+        return true;
+    }
+    if (t->type->message_column_count > 0) {
+        t->is_refused = columns_of_messages(t, err) != PEN_OK;
+        return t->is_refused;
+    }
+    t->is_refused = true;
+    (void)PEN_FAIL(err, PEN_E_CORRUPT, t->base + t->at,
+                   "the first line names no column that its type has: it is not the line of names");
+    return true;
+}
+
 /* Lines that are no records: headers, and blank ones.  True: this was one. */
 static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
 {
@@ -369,15 +463,10 @@ static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
         t->headers_left--;
         return true;
     }
-    if (line.len == 0) {
+    if (line.len == 0 || (t->first_line != NULL && pen_slice_trim(line).len == 0)) {
         return true;
     }
-    if (!t->has_columns) {
-        t->has_columns = true;
-        t->is_refused = columns_from_line(&t->columns, t->walker, line, err) != PEN_OK;
-        return true;
-    }
-    return false;
+    return !t->has_columns && is_names(t, line, err);
 }
 
 /* Passes over what is here of a record that is too large: up to next, or all when nothing of it has
@@ -451,24 +540,6 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
         return PEN_NEXT_RECORD;
     }
     return t->is_refused || t->is_final ? PEN_NEXT_END : PEN_NEXT_MORE;
-}
-
-/* Messages have no line of names before them. */
-static pen_status columns_of_messages(struct pen_text *t, struct pen_err *err)
-{
-    const struct pen_type *type = t->type;
-    if (t->has_columns) {
-        return PEN_OK;
-    }
-    if (type->message_column_count == 0) {
-        return PEN_FAIL(err, PEN_E_CONFIG, 0,
-                        "type %.*s has no columns for messages (message_columns)",
-                        PEN_SLICE_FMT(type->name));
-    }
-    PEN_TRY(columns_set(&t->columns, t->walker, type->message_columns, type->message_column_count,
-                        err));
-    t->has_columns = true;
-    return PEN_OK;
 }
 
 enum pen_next pen_text_one(struct pen_text *t, pen_slice message, struct pen_record *record,

@@ -176,6 +176,24 @@ static void the_first_line_may_name_the_columns(void **state)
     CHECK(&named, "", "");
 }
 
+/* A type that speaks of columns knows whether the first line names any of them. */
+static void a_first_line_without_names_is_a_record_or_nothing(void **state)
+{
+    (void)state;
+    static const pen_slice times[] = {S("b")};
+    static const struct pen_type of_messages = {.name = S("t"),
+                                                .format = PEN_FORMAT_COLUMNS,
+                                                .message_columns = two,
+                                                .message_column_count = 2};
+    static const struct pen_type timed = {
+        .name = S("t"), .format = PEN_FORMAT_COLUMNS, .times = times, .time_count = 1};
+    CHECK(&of_messages, "1 2\n3 4\n", "\"a\":\"1\",\"b\":\"2\"\n\"a\":\"3\",\"b\":\"4\"\n");
+    CHECK(&of_messages, "c b\n3 4\n", "\"c\":\"3\",\"b\":\"4\"\n");
+    CHECK(&timed, "c b\n3 4\n", "\"c\":\"3\",\"b\":\"4\"\n");
+    CHECK(&timed, "1 2\n3 4\n",
+          "END the first line names no column that its type has: it is not the line of names\n");
+}
+
 static void columns_have_parts(void **state)
 {
     (void)state;
@@ -560,6 +578,7 @@ int main(void)
         cmocka_unit_test(an_odd_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(a_line_that_does_not_fit_is_a_record_with_a_problem),
         cmocka_unit_test(the_first_line_may_name_the_columns),
+        cmocka_unit_test(a_first_line_without_names_is_a_record_or_nothing),
         cmocka_unit_test(columns_have_parts),
         cmocka_unit_test(separators_keep_empty_columns),
         cmocka_unit_test(patterns_take_lines_apart),
