@@ -1,4 +1,4 @@
-/* tested by tests/unit/state/test_window.c */
+/* tested by tests/unit/state/test_kept.c */
 #include "penstock/state.h"
 
 #include "state_internal.h"
@@ -73,6 +73,16 @@ uint32_t pen_kept_samples(const struct groups *g, uint32_t rule)
     return is_travel(&g->shapes[rule]) ? 1 : g->options->samples_first;
 }
 
+/* Whether a signal that the group opens may show the event.  Every event makes a window larger by
+ * one at most: while more are missing than samples are kept, those that follow push it out. */
+static bool may_be_shown(const struct groups *g, const struct group *group)
+{
+    const struct window_shape *shape = &g->shapes[group->rule];
+    const uint64_t kept = pen_kept_samples(g, group->rule);
+    return kept > 0 && !shape->is_single &&
+           (shape->events_least == 0 || shape->events_least <= group->window.tally.events + kept);
+}
+
 /* Of what came before a case was true an observation is kept, but not its event: windows are many.
  * Where a group was seen last is read again, from the values. */
 static pen_status sample_keep(struct groups *g, struct group *group,
@@ -80,7 +90,7 @@ static pen_status sample_keep(struct groups *g, struct group *group,
 {
     struct pen_observation o = event->o;
     o.event = o.rule_id = o.group = (pen_slice){0};
-    if (pen_kept_samples(g, group->rule) == 0 || g->shapes[group->rule].is_single) {
+    if (!may_be_shown(g, group)) {
         return PEN_OK;
     }
     g->scratch.len = 0;

@@ -320,6 +320,7 @@ struct window_shape { /* of a rule */
     uint32_t columns;                        /* queries that aggregate values */
     uint8_t query_of[PEN_STATE_QUERIES_MAX]; /* of a column */
     bool is_single;                          /* every event makes a case true by itself */
+    uint64_t events_least; /* no case is true of a window with fewer events; 0: nothing is known */
     uint16_t step_queries[PEN_SEQUENCE_STEPS_MAX]; /* bits of those that a step's condition names */
     const struct pen_condition *then;              /* of the case that has a THEN, or NULL */
 };

@@ -44,6 +44,60 @@ static bool is_single(const struct window_shape *shape)
     return true;
 }
 
+/* How many events a comparison needs at least: 0 when it does not ask for more of a count. */
+static uint64_t step_least(const struct window_shape *shape, const struct pen_condition_step *step)
+{
+    const bool is_left = step->op == PEN_CONDITION_GT || step->op == PEN_CONDITION_GE;
+    const bool is_strict = step->op == PEN_CONDITION_GT || step->op == PEN_CONDITION_LT;
+    const struct pen_condition_side *more = is_left ? &step->left : &step->right;
+    const struct pen_condition_side *less = is_left ? &step->right : &step->left;
+    const uint32_t q = more->query;
+    if (less->query != PEN_CONDITION_NO_QUERY || q == PEN_CONDITION_NO_QUERY || more->factor == 0 ||
+        (q < shape->rule->query_count && shape->rule->queries[q] != PEN_COUNT_EVENTS)) {
+        return 0;
+    }
+    const uint64_t whole = less->factor / more->factor;
+    return whole + (is_strict || less->factor % more->factor != 0);
+}
+
+/* The same of a condition: of both sides of AND the larger, of OR the smaller. */
+static uint64_t condition_least(const struct window_shape *shape,
+                                const struct pen_condition *condition)
+{
+    uint64_t stack[PEN_CONDITION_DEPTH_MAX * 2] = {0};
+    uint32_t top = 0;
+    if (condition->then_count > 0) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < condition->count; i++) {
+        const struct pen_condition_step *step = &condition->steps[i];
+        if (step->op != PEN_CONDITION_AND && step->op != PEN_CONDITION_OR) {
+            PEN_CHECK(top < PEN_COUNT(stack));
+            stack[top++] = step_least(shape, step);
+            continue;
+        }
+        PEN_CHECK(top >= 2);
+        const uint64_t a = stack[top - 2];
+        const uint64_t b = stack[top - 1];
+        stack[top - 2] = (a > b) == (step->op == PEN_CONDITION_AND) ? a : b;
+        top--;
+    }
+    return stack[0];
+}
+
+static uint64_t events_least(const struct window_shape *shape)
+{
+    uint64_t least = shape->rule->case_count == 0 ? 0 : UINT64_MAX;
+    if (shape->rule->method != PEN_METHOD_THRESHOLD) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < shape->rule->case_count; i++) {
+        const uint64_t one = condition_least(shape, &shape->rule->cases[i].condition);
+        least = one < least ? one : least;
+    }
+    return least;
+}
+
 bool pen_state_keeps_event(const struct pen_state_rule *rule)
 {
     const struct window_shape shape = {.rule = rule};
@@ -68,6 +122,7 @@ void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *r
     }
     pen_sequence_shape(shape);
     shape->is_single = is_single(shape);
+    shape->events_least = events_least(shape);
 }
 
 pen_status pen_window_init(struct window *w, const struct window_shape *shape)
