@@ -128,6 +128,9 @@ static struct group_list *list_of(struct groups *g, const struct group *group)
 static void unlink_group(struct groups *g, struct group *group)
 {
     struct group_list *list = list_of(g, group);
+    if (group->older == NULL && group->newer != NULL) {
+        list->oldest_release = group->newer->last_release;
+    }
     *(group->older != NULL ? &group->older->newer : &list->oldest) = group->newer;
     *(group->newer != NULL ? &group->newer->older : &list->newest) = group->older;
     group->older = group->newer = NULL;
@@ -137,6 +140,9 @@ static void unlink_group(struct groups *g, struct group *group)
 static void link_newest(struct groups *g, struct group *group)
 {
     struct group_list *list = list_of(g, group);
+    if (list->oldest == NULL) {
+        list->oldest_release = group->last_release;
+    }
     group->older = list->newest;
     *(list->newest != NULL ? &list->newest->newer : &list->oldest) = group;
     list->newest = group;
@@ -169,48 +175,51 @@ static pen_status lists_open(struct groups *g, uint32_t rule)
 /* ---- groups come and go ---- */
 
 /* A group that nothing can join any more is as good as none: what it keeps says nothing. */
-static bool is_over(const struct groups *g, const struct group *group, int64_t clock)
+static bool is_over(const struct group_list *list, int64_t idle_ns, int64_t clock)
 {
     int64_t end;
-    return !__builtin_add_overflow(group->last_release, g->shapes[group->rule].idle_ns, &end) &&
+    return list->oldest != NULL && !__builtin_add_overflow(list->oldest_release, idle_ns, &end) &&
            end <= clock;
 }
 
-static void sweep_list(struct groups *g, struct group_list *list, int64_t clock)
+static void sweep_list(struct groups *g, const struct group_list *list, int64_t idle_ns,
+                       int64_t clock)
 {
-    for (struct group *oldest = list->oldest; oldest != NULL && is_over(g, oldest, clock);) {
-        struct group *newer = oldest->newer;
-        group_remove(g, oldest);
-        oldest = newer;
+    while (is_over(list, idle_ns, clock)) {
+        group_remove(g, list->oldest);
     }
 }
 
-/* The next list in turn, of all rules that have any. */
-static struct group_list *list_next(struct groups *g)
+/* The next list in turn, of all rules that have any, and its rule. */
+static struct group_list *list_next(struct groups *g, uint32_t *rule)
 {
     const uint32_t lists = PEN_PARTITIONS / g->options->shards + 1;
     if (++g->cursor >= (uint64_t)lists * g->listed_count) {
         g->cursor = 0;
     }
-    return &g->lists[g->listed[g->cursor / lists]][g->cursor % lists];
+    *rule = g->listed[g->cursor / lists];
+    return &g->lists[*rule][g->cursor % lists];
 }
 
 /* The list that an event is about to use is rid of all that is over, so that its limit counts what
  * lives; others have their turn, one for each second event: what is over in them shows nowhere. */
 static void sweep(struct groups *g, uint32_t rule, uint32_t partition, int64_t clock)
 {
-    sweep_list(g, &g->lists[rule][partition / g->options->shards], clock);
+    uint32_t other;
+    sweep_list(g, &g->lists[rule][partition / g->options->shards], g->shapes[rule].idle_ns, clock);
     if (++g->swept % 2 == 0) {
-        sweep_list(g, list_next(g), clock);
+        const struct group_list *list = list_next(g, &other);
+        sweep_list(g, list, g->shapes[other].idle_ns, clock);
     }
 }
 
 void pen_groups_evict(struct groups *g)
 {
     PEN_CHECK(g->count > 1);
-    const struct group_list *list = list_next(g);
+    uint32_t rule;
+    const struct group_list *list = list_next(g, &rule);
     while (list->oldest == NULL || list->oldest == g->current) {
-        list = list_next(g);
+        list = list_next(g, &rule);
     }
     group_remove(g, list->oldest);
     g->evicted++;

@@ -466,6 +466,7 @@ struct group {
 };
 struct group_list {
     struct group *oldest, *newest;
+    int64_t oldest_release; /* of the oldest, so that it is not looked at while it lives */
     uint32_t count;
 };
 struct groups {
