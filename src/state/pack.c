@@ -45,7 +45,6 @@ void pack_table_init(struct pack_table *t)
 {
     *t = (struct pack_table){.count = 0};
     pen_buf_init(&t->bytes, PACK_TABLE_BYTES_MAX);
-    memset(t->last, 0xff, sizeof(t->last));
 }
 
 void pack_table_fini(struct pack_table *t)
@@ -63,7 +62,7 @@ void pack_table_clear(struct pack_table *t)
     t->count = 0;
     memset(t->kind_count, 0, sizeof(t->kind_count));
     memset(t->kind_bytes, 0, sizeof(t->kind_bytes));
-    memset(t->last, 0xff, sizeof(t->last));
+    memset(t->last, 0, sizeof(t->last));
     if (t->slots != NULL) {
         memset(t->slots, 0, SLOTS * sizeof(*t->slots));
     }
@@ -85,39 +84,77 @@ static pen_status open_for_adding(struct pack_table *t)
     return t->slots == NULL || t->ends == NULL ? PEN_E_NOMEM : PEN_OK;
 }
 
-/* A new text at the free slot; PACK_NONE when its kind has no room. */
-static uint32_t text_new(struct pack_table *t, uint16_t *slot, enum pack_kind kind, pen_slice text)
+/* A new text at the free slot; false when its kind has no room. */
+static bool text_new(struct pack_table *t, struct pack_place *slot, enum pack_kind kind,
+                     pen_slice text)
 {
+    const uint32_t from = pen_u32(t->bytes.len);
     if (t->kind_count[kind] == shares[kind].texts ||
         text.len > shares[kind].bytes - t->kind_bytes[kind] ||
         pen_buf_add(&t->bytes, text) != PEN_OK) {
-        return PACK_NONE;
+        return false;
     }
     t->kind_count[kind]++;
     t->kind_bytes[kind] += pen_u32(text.len);
     t->ends[t->count] = pen_u32(t->bytes.len);
-    *slot = (uint16_t)(t->count + 1);
-    return t->count++;
+    t->count++;
+    *slot =
+        (struct pack_place){.from = from, .len = (uint16_t)text.len, .number = (uint16_t)t->count};
+    return true;
 }
 
-/* Its number, or PACK_NONE: it goes into the tail. */
-static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_slice text)
+static bool is_at(const struct pack_table *t, const struct pack_place *place, pen_slice text)
 {
-    const uint32_t last = t->last[field];
-    if (last != PACK_NONE && pen_slice_eq(text_at(t, last), text)) {
-        return last;
-    }
-    if (text.len > PACK_TEXT_BYTES_MAX) {
-        return PACK_NONE;
-    }
-    size_t at = (size_t)pen_hash64(text, 0) & (SLOTS - 1);
-    while (t->slots[at] != 0 && !pen_slice_eq(text_at(t, t->slots[at] - 1U), text)) {
+    return place->len == text.len && memcmp(t->bytes.ptr + place->from, text.ptr, text.len) == 0;
+}
+
+/* Its number, or PACK_NONE: it goes into the tail.  slot: where its hash leads. */
+static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_slice text,
+                            uint32_t slot)
+{
+    uint32_t at = slot;
+    while (t->slots[at].number != 0 && !is_at(t, &t->slots[at], text)) {
         at = (at + 1) & (SLOTS - 1);
     }
-    const uint32_t number =
-        t->slots[at] != 0 ? t->slots[at] - 1U : text_new(t, &t->slots[at], kind_of[field], text);
-    t->last[field] = number != PACK_NONE ? number : last;
-    return number;
+    struct pack_place *found = &t->slots[at];
+    if (found->number == 0 && !text_new(t, found, kind_of[field], text)) {
+        return PACK_NONE;
+    }
+    t->last[field] = *found;
+    return found->number - 1U;
+}
+
+/*
+ * The numbers of all texts: PACK_NONE for those of the tail, EMPTY for none.  Records come between
+ * two observations and take the table out of the cache, so what several look-ups wait for is asked
+ * for together: first all slots, then all texts that they lead to.
+ */
+static void text_numbers(struct pack_table *t, const pen_slice texts[PACK_FIELDS],
+                         uint32_t numbers[PACK_FIELDS])
+{
+    uint32_t slots[PACK_FIELDS];
+    uint32_t open = 0; /* bits of those to be looked up */
+    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
+        const struct pack_place *last = &t->last[i];
+        const bool is_last = last->number != 0 && is_at(t, last, texts[i]);
+        numbers[i] = texts[i].len == 0 ? EMPTY : is_last ? last->number - 1U : PACK_NONE;
+        if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX) {
+            slots[i] = (uint32_t)pen_hash64(texts[i], 0) & (SLOTS - 1);
+            __builtin_prefetch(&t->slots[slots[i]]);
+            open |= 1U << i;
+        }
+    }
+    for (uint32_t left = open; left != 0; left &= left - 1) {
+        const struct pack_place *place = &t->slots[slots[__builtin_ctz(left)]];
+        if (place->number != 0) {
+            __builtin_prefetch(t->bytes.ptr + place->from);
+            __builtin_prefetch(t->bytes.ptr + place->from + place->len - 1);
+        }
+    }
+    for (uint32_t left = open; left != 0; left &= left - 1) {
+        const uint32_t i = (uint32_t)__builtin_ctz(left);
+        numbers[i] = text_number(t, i, texts[i], slots[i]);
+    }
 }
 
 pen_status pack_table_write(const struct pack_table *t, struct pen_buf *out)
@@ -196,6 +233,7 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
                     uint32_t partition)
 {
     pen_slice texts[PACK_FIELDS];
+    uint32_t numbers[PACK_FIELDS];
     struct packed head = {.rule = o->rule,
                           .event_len = pen_u32(o->event.len),
                           .id_len = (uint16_t)o->event_id.len,
@@ -211,10 +249,11 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
     }
     PEN_TRY(open_for_adding(t));
     texts_of(o, texts);
+    text_numbers(t, texts, numbers);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const uint32_t number = texts[i].len == 0 ? EMPTY : text_number(t, i, texts[i]);
-        head.texts[i] = (uint16_t)(number != PACK_NONE ? number : INLINE);
-        bytes += number != PACK_NONE ? 0 : sizeof(uint16_t) + texts[i].len;
+        const bool is_inline = numbers[i] == PACK_NONE;
+        head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i]);
+        bytes += is_inline ? sizeof(uint16_t) + texts[i].len : 0;
     }
     head.bytes = pen_u32(bytes);
     PEN_TRY(pen_buf_reserve(out, bytes));

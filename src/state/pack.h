@@ -39,13 +39,19 @@ enum pack_field { /* in the order of the tail */
                   PACK_FIELDS
 };
 
+/* Where a text of the table stands: all that must be known to compare it. */
+struct pack_place {
+    uint32_t from;
+    uint16_t len;
+    uint16_t number; /* and 1; 0: of none */
+};
 struct pack_table {
     struct pen_buf bytes;
     uint32_t *ends; /* of texts, in bytes */
     uint32_t count;
-    uint16_t *slots; /* by hash: number + 1; only where texts are added */
+    struct pack_place *slots; /* by hash; only where texts are added */
     uint32_t kind_count[PACK_KINDS], kind_bytes[PACK_KINDS];
-    uint32_t last[PACK_FIELDS]; /* the number that a field had last, or PACK_NONE */
+    struct pack_place last[PACK_FIELDS]; /* what a field had last */
 };
 #define PACK_NONE UINT32_MAX
 
