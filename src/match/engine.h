@@ -52,6 +52,8 @@ struct eq_table {
     const struct eq_key *keys;
     uint32_t count;
     size_t text_max; /* bytes of the longest key */
+    uint64_t *marks; /* bits: one of each key, by field and what its text begins and ends with */
+    uint64_t mark_mask;
 };
 
 #define FIELD_EQ_FOLDED 1U
@@ -115,6 +117,8 @@ uint64_t pen_match_eq_hash(uint32_t field, bool is_cased, pen_slice text);
 PEN_MUST_USE pen_status pen_match_eq_build(struct pen_arena *arena, const struct eq_key *keys,
                                            uint32_t count, struct eq_table *table,
                                            struct pen_err *err);
+/* False: no key is of this field and text.  Looks at few bytes; most values end here. */
+bool pen_match_eq_may_have(const struct eq_table *table, const struct eq_key *want);
 /* Next key of this field and text from *at on (start with the hash); NULL: no more. */
 const struct eq_key *pen_match_eq_next(const struct eq_table *table, uint64_t hash, uint64_t *at,
                                        const struct eq_key *want);

@@ -126,6 +126,9 @@ static bool fold_value(struct pen_matcher *m, pen_slice text, pen_slice *folded)
 static void look_up(struct pen_matcher *m, const struct eq_key *want, bool from_object)
 {
     const struct eq_table *table = &m->engine->eq;
+    if (!pen_match_eq_may_have(table, want)) {
+        return;
+    }
     const uint64_t hash = pen_match_eq_hash(want->field, want->is_cased, want->text);
     uint64_t at = hash;
     const struct eq_key *key = NULL;

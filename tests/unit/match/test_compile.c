@@ -232,11 +232,58 @@ static void beginnings_are_looked_up_when_their_lengths_are_few(void **state)
     }
 }
 
+#define LENGTHS 24U
+#define TEXT "a-name-of-many-bytes-all-different"
+
+/* A query for each length whose value is the beginning of TEXT of so many bytes. */
+static struct pen_engine *engine_of_lengths(bool is_cased)
+{
+    struct pen_piece pieces[LENGTHS];
+    struct pen_pred preds[LENGTHS];
+    struct pen_expr leaves[LENGTHS];
+    struct pen_query queries[LENGTHS];
+    struct pen_engine *engine = NULL;
+    for (uint32_t i = 0; i < LENGTHS; i++) {
+        pieces[i] =
+            (struct pen_piece){PEN_PIECE_TEXT, pen_slice_sub(PEN_SLICE_LIT(TEXT), 0, i + 1)};
+        preds[i] = (struct pen_pred){
+            .op = PEN_OP_PATTERN, .is_cased = is_cased, .pieces = &pieces[i], .piece_count = 1};
+        leaves[i] = expr_of(&preds[i]);
+        queries[i] = (struct pen_query){&leaves[i], i, PEN_SLICE_LIT("q")};
+    }
+    const struct pen_engine_options options = {.in_process = true};
+    assert_int_equal(pen_engine_compile(queries, LENGTHS, &options, &engine, NULL), PEN_OK);
+    return engine;
+}
+
+/* Where values end without a look-up, few of their bytes are asked. */
+static void values_of_all_lengths_are_equal_to_themselves_alone(void **state)
+{
+    (void)state;
+    for (uint32_t cased = 0; cased < 2; cased++) {
+        struct pen_engine *engine = engine_of_lengths(cased != 0);
+        for (uint32_t len = 1; len <= LENGTHS; len++) {
+            char text[] = TEXT;
+            text[len] = '\0';
+            assert_int_equal(beginnings_of(engine, text), 1U << (len - 1));
+            for (uint32_t at = 0; at < len; at++) {
+                text[at] ^= 1;
+                assert_int_equal(beginnings_of(engine, text), 0);
+                text[at] ^= 1;
+            }
+            text[0] = 'A';
+            assert_int_equal(beginnings_of(engine, text), cased != 0 ? 0 : 1U << (len - 1));
+        }
+        pen_engine_free(engine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_is_missed_then_hit_and_a_corrupt_file_is_made_anew),
         cmocka_unit_test(always_run_is_only_for_queries_without_a_required_predicate),
+        cmocka_unit_test(values_of_all_lengths_are_equal_to_themselves_alone),
         cmocka_unit_test(beginnings_are_looked_up_when_their_lengths_are_few),
         cmocka_unit_test(what_starts_no_query_is_scanned_only_when_much_is_asked),
     };
