@@ -321,10 +321,24 @@ struct pen_addresses {
     uint32_t count;
     struct pen_fetch_address at[PEN_ADDRESSES_MAX];
 };
+#define PEN_RESOLVE_MOST_NS (30 * PEN_NS_PER_S)
+
 /* Asks the system.  Blocks as long as name servers let it, which may be minutes.
  * PEN_E_NOT_FOUND: there is no such name, or it has no address | PEN_E_IO. */
 PEN_MUST_USE pen_status pen_resolve(const char *host, uint16_t port, struct pen_addresses *out,
                                     struct pen_err *err);
+struct pen_resolve_wait {
+    int64_t most_ns; /* longest wait */
+    /* Ten times a second as long as no answer is there; false: gives up.  NULL: is not called. */
+    bool (*turn)(void *ctx, const char *host, int64_t waited_ns);
+    void *ctx;
+};
+/* The same with an end, by a thread of its own that may outlive the call.  wait: NULL:
+ * PEN_RESOLVE_MOST_NS.  Also PEN_E_TIMEOUT with host and seconds | PEN_E_STOPPED: turn gave up |
+ * PEN_E_HOST: no thread or pipe. */
+PEN_MUST_USE pen_status pen_resolve_within(const char *host, uint16_t port,
+                                           const struct pen_resolve_wait *wait,
+                                           struct pen_addresses *out, struct pen_err *err);
 /* The same addresses, in whatever order: servers tell them in turns. */
 bool pen_addresses_equal(const struct pen_addresses *a, const struct pen_addresses *b);
 
@@ -372,8 +386,9 @@ struct pen_fetch_options {
     uint32_t shares;       /* of these three limits, each fetcher's being one; 0: 1 */
     uint32_t share;        /* which one is this fetcher's, 0.. */
     int64_t connect_ns, first_byte_ns, stall_ns, idle_ns;
-    int64_t resolve_ns;  /* between look-ups of a server that a bucket has moved to; 0: once */
-    const char *ca_file; /* NULL: the system's */
+    int64_t resolve_most_ns; /* longest wait for where a server is that a redirect names; 0: none */
+    int64_t resolve_ns;      /* between look-ups of a server that a bucket has moved to; 0: once */
+    const char *ca_file;     /* NULL: the system's */
 };
 /* bytes_in_flight_max, receive buffers and connections. */
 uint64_t pen_fetcher_memory(const struct pen_fetch_options *options);
@@ -475,8 +490,10 @@ struct pen_post_node { /* has no pointers: may be copied */
  * password in it is refused, and the reason does not repeat them. */
 PEN_MUST_USE pen_status pen_post_node_parse(pen_slice url, struct pen_post_node *out,
                                             struct pen_err *err);
-/* Asks where the host is.  Blocks.  PEN_E_NOT_FOUND | PEN_E_IO. */
-PEN_MUST_USE pen_status pen_post_node_resolve(struct pen_post_node *node, struct pen_err *err);
+/* Asks where the host is.  Blocks.  As pen_resolve_within. */
+PEN_MUST_USE pen_status pen_post_node_resolve(struct pen_post_node *node,
+                                              const struct pen_resolve_wait *wait,
+                                              struct pen_err *err);
 
 struct pen_poster_options {            /* texts are borrowed as long as the poster lives */
     const struct pen_post_node *nodes; /* copied; one without an address is passed over until it

@@ -25,6 +25,7 @@ struct pen_sink_spec { /* as configured; NULL: not given */
      * collections, which know nothing else, and no other way is given.  No region: the host's. */
     const char *sigv4_service, *sigv4_region;
     int64_t credentials_timeout_ns, credentials_retry_ns; /* 0: those of net.h */
+    const struct pen_resolve_wait *resolve; /* for where nodes are; NULL: PEN_RESOLVE_MOST_NS */
 };
 struct pen_renewal;
 struct pen_sink; /* nodes and who asks; immutable, shared by all threads */

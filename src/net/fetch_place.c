@@ -228,6 +228,21 @@ static void take(struct fetch_source *source, const struct pen_resolved *got)
     }
 }
 
+/* The answer may still come, and is taken then. */
+static void give_up(struct fetch_source *source, int64_t waited_ns)
+{
+    struct pen_err err = {0};
+    char host[HTTP_HOST_MAX * 2];
+    fetch_host_of(&source->places[source->asked].endpoint, host);
+    (void)PEN_FAIL(&err, PEN_E_TIMEOUT, PEN_NO_OFFSET,
+                   "%s: no name server has said for %lld s where it is", host,
+                   (long long)(waited_ns / PEN_NS_PER_S));
+    source->is_asking = false;
+    if (source->asked == source->place) {
+        unfound(source, &err);
+    }
+}
+
 void fetch_place_turn(struct pen_fetcher *fetcher, int64_t now_ns)
 {
     struct pen_resolved got;
@@ -238,6 +253,12 @@ void fetch_place_turn(struct pen_fetcher *fetcher, int64_t now_ns)
     for (uint32_t i = 0; i < fetcher->source_count; i++) {
         struct fetch_source *source = &fetcher->sources[i];
         const struct fetch_place *place = fetch_place_of(source);
+        const int64_t most_ns = fetcher->options.resolve_most_ns;
+        const int64_t waited_ns = now_ns - source->places[source->asked].asked_ns;
+        if (source->is_asking && most_ns > 0 && waited_ns >= most_ns) {
+            give_up(source, waited_ns);
+            continue;
+        }
         const bool is_due =
             place->asked_ns == 0 || (every_ns > 0 && now_ns - place->asked_ns >= every_ns);
         if (source->place > 0 && !source->is_asking && is_due) {

@@ -107,7 +107,8 @@ pen_status pen_post_node_parse(pen_slice url, struct pen_post_node *out, struct 
     return PEN_OK;
 }
 
-pen_status pen_post_node_resolve(struct pen_post_node *node, struct pen_err *err)
+pen_status pen_post_node_resolve(struct pen_post_node *node, const struct pen_resolve_wait *wait,
+                                 struct pen_err *err)
 {
-    return pen_resolve(node->host, node->port, &node->addresses, err);
+    return pen_resolve_within(node->host, node->port, wait, &node->addresses, err);
 }

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#define WAIT_MS 100     /* between looks whether somebody wants to give up */
 #define HOST_BYTES 520U /* a bucket's name, a dot and an endpoint's */
 
 struct pen_resolver {
@@ -150,9 +152,10 @@ pen_status pen_resolver_ask(struct pen_resolver *resolver, uint32_t name, const 
     q->port = port;
     q->answer.name = name;
     q->to = fcntl(resolver->to, F_DUPFD_CLOEXEC, 0);
-    const int got = q->to < 0 ? errno : thread_start(q);
-    if (got != 0) {
-        if (q->to >= 0) {
+    const bool has_end = q->to >= 0;
+    const int got = has_end ? thread_start(q) : errno;
+    if (!has_end || got != 0) {
+        if (has_end) {
             (void)close(q->to);
         }
         free(q);
@@ -172,4 +175,43 @@ bool pen_resolver_take(struct pen_resolver *resolver, struct pen_resolved *out)
     PEN_CHECK((size_t)got == sizeof(*out) && out->name < PEN_RESOLVER_NAMES_MAX);
     resolver->is_asked[out->name] = false;
     return true;
+}
+
+/* ---- with an end ---- */
+
+pen_status pen_resolve_within(const char *host, uint16_t port, const struct pen_resolve_wait *wait,
+                              struct pen_addresses *out, struct pen_err *err)
+{
+    const struct pen_resolve_wait plain = {.most_ns = PEN_RESOLVE_MOST_NS};
+    const struct pen_resolve_wait *w = wait == NULL ? &plain : wait;
+    const int64_t begun_ns = pen_clock_mono_ns();
+    struct pen_resolver *resolver = NULL;
+    struct pen_resolved got;
+    PEN_TRY(pen_resolver_new(&resolver, err));
+    PEN_CHECK(resolver != NULL);
+    pen_status st = pen_resolver_ask(resolver, 0, host, port, err);
+    while (st == PEN_OK && !pen_resolver_take(resolver, &got)) {
+        struct pollfd answer = {.fd = resolver->from, .events = POLLIN};
+        const int came = poll(&answer, 1, WAIT_MS);
+        const int64_t waited_ns = pen_clock_mono_ns() - begun_ns;
+        if (came > 0) {
+            continue;
+        }
+        if (w->turn != NULL && !w->turn(w->ctx, host, waited_ns)) {
+            st = PEN_FAIL(err, PEN_E_STOPPED, PEN_NO_OFFSET, "%s: its address is not waited for",
+                          host);
+        } else if (waited_ns >= w->most_ns) {
+            st = PEN_FAIL(err, PEN_E_TIMEOUT, PEN_NO_OFFSET,
+                          "%s: no name server has said for %lld s where it is", host,
+                          (long long)(waited_ns / PEN_NS_PER_S));
+        }
+    }
+    pen_resolver_free(resolver);
+    if (st == PEN_OK && got.err.status != PEN_OK) {
+        st = got.err.status;
+        *err = got.err;
+    } else if (st == PEN_OK) {
+        *out = got.addresses;
+    }
+    return st;
 }

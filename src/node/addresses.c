@@ -2,6 +2,7 @@
 #include "bucket_share.h"
 #include "control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define NODES_FROM PEN_FETCH_SOURCES_MAX /* of the numbers of names: buckets come before */
@@ -51,6 +52,8 @@ static void ask(struct control *c, uint32_t name, const char *host, uint16_t por
     st = st == PEN_OK ? pen_resolver_ask(c->resolver, name, host, port, &err) : st;
     if (st != PEN_OK) {
         SAY(c, WARN, "penstock: %s\n", err.text);
+    } else if (c->name_asked_ns[name] == 0) {
+        c->name_asked_ns[name] = pen_clock_mono_ns();
     }
 }
 
@@ -70,6 +73,63 @@ static void ask_all(struct control *c)
         ask(c, NODES_FROM + i, node, port);
     }
 }
+
+/* ---- names that nobody answers for ---- */
+
+static void name_text(const struct control *c, uint32_t name, char host[BUCKET_HOST_MAX])
+{
+    uint16_t port = 0;
+    if (name < NODES_FROM) {
+        (void)bucket_host(c->planner.buckets[name], host);
+        return;
+    }
+    const char *node = pen_sink_host(c->sink, name - NODES_FROM, &port);
+    (void)snprintf(host, BUCKET_HOST_MAX, "%s", node == NULL ? "" : node);
+}
+
+static void late_say(struct control *c, int64_t now_ns)
+{
+    char host[BUCKET_HOST_MAX];
+    for (uint32_t name = 0; name < PEN_RESOLVER_NAMES_MAX; name++) {
+        const int64_t waited_ns = now_ns - c->name_asked_ns[name];
+        if (c->name_asked_ns[name] != 0 && !c->name_is_late[name] && waited_ns >= LOOKUP_LATE_NS) {
+            c->name_is_late[name] = true;
+            name_text(c, name, host);
+            SAY(c, WARN,
+                "\npenstock: no name server has said for %lld s where %s is; the addresses of "
+                "before are used until one does\n",
+                (long long)(waited_ns / PEN_NS_PER_S), host);
+        }
+    }
+}
+
+static void answered(struct control *c, uint32_t name)
+{
+    char host[BUCKET_HOST_MAX];
+    if (c->name_is_late[name]) {
+        name_text(c, name, host);
+        SAY(c, WARN, "\npenstock: a name server has answered after %lld s where %s is\n",
+            (long long)((pen_clock_mono_ns() - c->name_asked_ns[name]) / PEN_NS_PER_S), host);
+    }
+    c->name_is_late[name] = false;
+    c->name_asked_ns[name] = 0;
+}
+
+bool addresses_late(const struct control *c, char *out, size_t size)
+{
+    char host[BUCKET_HOST_MAX];
+    for (uint32_t name = 0; name < PEN_RESOLVER_NAMES_MAX; name++) {
+        if (c->name_is_late[name]) {
+            name_text(c, name, host);
+            const int64_t waited_ns = pen_clock_mono_ns() - c->name_asked_ns[name];
+            (void)snprintf(out, size, "%.36s: %lld s", host, (long long)(waited_ns / PEN_NS_PER_S));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- answers ---- */
 
 static void bucket_take(struct control *c, const struct pen_resolved *got)
 {
@@ -110,7 +170,9 @@ void addresses_turn(struct control *c, bool has_shards)
         c->resolved_ns = now;
         ask_all(c);
     }
+    late_say(c, now);
     while (c->resolver != NULL && pen_resolver_take(c->resolver, &got)) {
+        answered(c, got.name);
         if (got.name >= NODES_FROM) {
             node_take(c, &got, has_shards);
         } else if (has_shards) {

@@ -1,6 +1,7 @@
 /* tested by tests/e2e/test_s3.py */
 #include "bucket_share.h"
 
+#include "lookup.h"
 #include "planner.h"
 
 #include <stdlib.h>
@@ -83,6 +84,7 @@ struct pen_fetch_options shard_fetch_options(const struct pen_replay_options *o)
         .first_byte_ns = o->fetch_first_byte_ns,
         .stall_ns = o->fetch_stall_ns,
         .idle_ns = FETCH_IDLE_NS,
+        .resolve_most_ns = o->resolve_timeout_ns,
         .resolve_ns = o->resolve_ns,
         .ca_file = o->s3.ca_file};
 }
@@ -100,7 +102,7 @@ pen_status buckets_share(struct planner *planner, struct shard_bucket **out, str
         to->is_requester_pays = bucket_is_requester_pays(bucket);
         char host[BUCKET_HOST_MAX];
         const uint16_t port = bucket_host(bucket, host);
-        PEN_TRY(pen_resolve(host, port, &to->addresses, err));
+        PEN_TRY(lookup_host(planner->options, host, port, &to->addresses, err));
         (void)bucket_renew(bucket); /* this is the telling */
         to->credentials = credentials_text(bucket_credentials(bucket), &bytes);
     }

@@ -5,6 +5,7 @@
 #include "again.h"
 #include "job.h"
 #include "ledger.h"
+#include "lookup.h"
 #include "planner.h"
 #include "refusals.h"
 #include "shard.h"
@@ -73,9 +74,12 @@ struct control {
     struct object_list ahead; /* the next round, listed while this one is read */
     struct again again;       /* of the unit being listed */
     uint32_t round_next, next_unit, low_unit;
-    int64_t resolved_ns;           /* when names were asked for last */
-    struct pen_resolver *resolver; /* of names; NULL until one is asked for */
-    uint64_t iocs_stale;           /* lists of indicators that were told to be, a bit each */
+    int64_t resolved_ns;                           /* when names were asked for last */
+    struct pen_resolver *resolver;                 /* of names; NULL until one is asked for */
+    int64_t name_asked_ns[PEN_RESOLVER_NAMES_MAX]; /* no answer since; 0: none is awaited */
+    bool name_is_late[PEN_RESOLVER_NAMES_MAX];     /* which was told */
+    struct lookup lookup;                          /* of the sink's nodes */
+    uint64_t iocs_stale; /* lists of indicators that were told to be, a bit each */
     struct tables_load tables;
     struct shard_bucket *buckets; /* what shards are told of the planner's */
     struct spending spending;
@@ -132,6 +136,8 @@ void sink_renew(struct control *c, bool has_shards);
 /* addresses.c: servers come and go behind a name.  Once a turn: names are asked for every
  * fetch.resolve_interval, without a wait, and who has to do with a host is told when it moved. */
 void addresses_turn(struct control *c, bool has_shards);
+/* The first name whose look-up is late, and for how long: "HOST: 12 s".  False: none is. */
+bool addresses_late(const struct control *c, char *out, size_t size);
 /* A shard learned where a bucket is (MSG_MOVED): the others are told.  Does not take it. */
 void moved(struct control *c, const struct message *message);
 /* Signals to the sink: opens when the ring is there; a turn; all of them, at the end of the run;

@@ -41,6 +41,8 @@ pen_status sink_open(struct control *c, struct pen_err *err)
     struct names names;
     const struct pen_sink_rolled rolled = rolled_of(c, &names);
     struct pen_sink_spec spec = *o->cluster;
+    lookup_init(&c->lookup, o);
+    spec.resolve = &c->lookup.wait;
     spec.credentials_timeout_ns = o->credentials_timeout_ns;
     spec.credentials_retry_ns = o->credentials_retry_ns;
     PEN_TRY(pen_sink_open(&spec, &c->sink, err));

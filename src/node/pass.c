@@ -319,6 +319,7 @@ static pen_status plan_open(struct pass *p, struct pen_err *err)
         p->plan.credentials_timeout_ns = o->reads->credentials_timeout_ns;
         p->plan.credentials_retry_ns = o->reads->credentials_retry_ns;
         p->plan.credentials_wait_ns = o->reads->credentials_wait_ns;
+        p->plan.resolve_timeout_ns = o->reads->resolve_timeout_ns;
         p->plan.log_level = PEN_LOG_WARN;
     }
     PEN_TRY(planner_init(&p->planner, &p->plan, o->program->types, on_folder, p, err));

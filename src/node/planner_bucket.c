@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_s3.py */
+#include "lookup.h"
 #include "planner.h"
 
 #include <stdio.h>
@@ -60,6 +61,16 @@ static void on_gap(void *ctx, const char *prefix, const struct pen_err *err)
     f->on_gap(f->ctx, prefix, err);
 }
 
+/* Listings would ask too, but tell nobody that they wait. */
+static pen_status host_find(const struct planner *planner, const struct bucket *bucket,
+                            struct pen_err *err)
+{
+    char host[BUCKET_HOST_MAX];
+    struct pen_addresses unused;
+    const uint16_t port = bucket_host(bucket, host);
+    return lookup_host(planner->options, host, port, &unused, err);
+}
+
 pen_status planner_bucket_walk(struct planner *planner, uint32_t source, planner_gap_fn *on_gap_fn,
                                void *ctx, struct pen_err *err)
 {
@@ -75,6 +86,7 @@ pen_status planner_bucket_walk(struct planner *planner, uint32_t source, planner
     planner->buckets = buckets;
     PEN_TRY(bucket_open(url, o, own, &planner->buckets[planner->bucket_count], err));
     planner->bucket_count++;
+    PEN_TRY(host_find(planner, planner->buckets[planner->bucket_count - 1], err));
     struct finding finding = {
         .planner = planner, .bucket = planner->bucket_count, .on_gap = on_gap_fn, .ctx = ctx};
     const struct bucket_walk calls = {

@@ -21,12 +21,13 @@ enum {
     PART_ETA,
     PART_SINK,
     PART_CREDENTIALS,
+    PART_NAMES,
     PARTS
 };
 static const uint8_t rank_of[PARTS] = {
-    [PART_OBJECTS] = 0, [PART_SINK] = 1, [PART_RECORDS] = 2,
-    [PART_WORST] = 3,   [PART_ETA] = 4,  [PART_SPEED] = 5,
-    [PART_BYTES] = 6,   [PART_MILD] = 7, [PART_CREDENTIALS] = 1,
+    [PART_OBJECTS] = 0,     [PART_SINK] = 1, [PART_RECORDS] = 3, [PART_NAMES] = 2,
+    [PART_WORST] = 4,       [PART_ETA] = 5,  [PART_SPEED] = 6,   [PART_BYTES] = 7,
+    [PART_CREDENTIALS] = 1, [PART_MILD] = 8,
 };
 
 /* Looked at for every line: windows change their size. */
@@ -84,6 +85,16 @@ static const char *credentials_awaited(const struct control *c)
     return awaited;
 }
 
+/* A host that no name server tells about. */
+static void names_fill(const struct control *c, char part[PART_MAX])
+{
+    char late[PART_MAX - 16];
+    part[0] = '\0';
+    if (addresses_late(c, late, sizeof(late))) {
+        (void)snprintf(part, PART_MAX, ", no address of %s", late);
+    }
+}
+
 static void parts_fill(const struct control *c, double seconds, char parts[PARTS][PART_MAX])
 {
     const struct pen_totals *committed = &c->committed.totals;
@@ -105,6 +116,7 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
                    by[PEN_MEDIUM], by[PEN_LOW]);
     waits_fill("sink waits:", sink_state(c), parts[PART_SINK]);
     waits_fill("waits for credentials:", credentials_awaited(c), parts[PART_CREDENTIALS]);
+    names_fill(c, parts[PART_NAMES]);
     parts[PART_ETA][0] = '\0';
     const double left = bytes_wanted(c) - (double)(c->bytes_before + c->bytes_done);
     if (c->bytes_done > 0 && left > 0) {

@@ -263,6 +263,7 @@ static pen_status speed_open(struct speed *s, struct pen_err *err)
 {
     const struct pen_s3_speed_options *o = s->options;
     s->plan = *o->reads;
+    s->plan.log_level = PEN_LOG_WARN;
     s->plan.sources = &o->url;
     s->plan.source_count = 1;
     s->plan.out_dir = "";

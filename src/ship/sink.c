@@ -170,7 +170,7 @@ static pen_status nodes_resolve(struct pen_sink *sink, struct pen_err *err)
     uint32_t known = 0;
     for (uint32_t i = 0; i < sink->node_count; i++) {
         struct pen_err why;
-        if (pen_post_node_resolve(&sink->nodes[i], &why) == PEN_OK) {
+        if (pen_post_node_resolve(&sink->nodes[i], sink->spec.resolve, &why) == PEN_OK) {
             known++;
         } else if (first.status == PEN_OK) {
             first = why;
@@ -262,6 +262,11 @@ pen_status sink_sign(const struct pen_sink *sink, struct pen_poster *poster, str
 bool sink_is_serverless(const struct pen_sink *sink)
 {
     return sink->spec.sigv4_service != NULL && strcmp(sink->spec.sigv4_service, "aoss") == 0;
+}
+
+const struct pen_resolve_wait *sink_resolve(const struct pen_sink *sink)
+{
+    return sink->spec.resolve;
 }
 
 struct pen_poster_options sink_poster(const struct pen_sink *sink, uint32_t in_flight_max,

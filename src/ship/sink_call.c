@@ -52,7 +52,7 @@ static void nodes_find(struct caller *caller)
     for (uint32_t i = 0; i < options.node_count; i++) {
         struct pen_post_node node = options.nodes[i];
         struct pen_err why;
-        if (pen_post_node_resolve(&node, &why) == PEN_OK) {
+        if (pen_post_node_resolve(&node, sink_resolve(caller->sink), &why) == PEN_OK) {
             pen_poster_addresses(caller->poster, i, node.addresses.at, node.addresses.count);
         }
     }

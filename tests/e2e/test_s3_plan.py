@@ -318,6 +318,51 @@ def case_s3_plan_stalled():
         assert got["objects"]["read"] == 60 and numbers(WORK / "out") == list(range(60)), got
 
 
+def case_s3_plan_stalled_told():
+    """The user is told which name stalls: at the start, which has an end, in mid-run, and behind a redirect."""
+    file = WORK / "address"
+    env = {**ENV, "LD_PRELOAD": os.environ["PENSTOCK_RESOLVER_LIBRARY"], "PENSTOCK_RESOLVER_NAME": "s3.stalls.example",
+           "PENSTOCK_RESOLVER_FILE": str(file)}
+    with FakeS3() as s3:
+        fill(s3, day(4), *range(60))
+        named = ("--endpoint-url", f"http://s3.stalls.example:{s3.port}", "--s3-path-style")
+        file.write_text("stall")
+        late = "no name server has said for 2 s where s3.stalls.example is; waits for 3 s at most (fetch.resolve_timeout)"
+        source, short = f"s3://{s3.bucket}", ("--set", "fetch.resolve_timeout=3s")
+        for command in (("replay", source, "--out", WORK / "no"), ("search", "-q", "x", source)):
+            said = run(*command, *named, *short, code=1, env=env).stderr.decode()
+            assert late in said and "s3.stalls.example: no name server has said for 3 s where it is" in said, said
+        assert s3.lists() == [] == s3.gets(), s3.seen
+
+        def fault(_handler, kind, _name, _turn):
+            if kind == "get" and len(s3.gets()) == 20:
+                file.write_text("stall")
+                time.sleep(4)  # a second of names that are asked for, and more than two of waiting
+            return False
+
+        file.write_text("127.0.0.1")
+        s3.fault = fault
+        said = run("replay", source, "--out", WORK / "out", *named, *FIXED, "--set", "fetch.resolve_interval=200ms", "--set",
+                   "fetch.max_requests_s=60", env=env).stderr.decode()
+        assert "s where s3.stalls.example is; the addresses of before are used until one does" in said, said
+        assert ", no address of s3.stalls.example: " in said, said
+        assert numbers(WORK / "out") == list(range(60))
+
+        def away(handler, kind, name, _turn):
+            if kind != "get":
+                return False
+            handler.error(307, "TemporaryRedirect", Location=f"http://s3.stalls.example:{s3.port}/{s3.bucket}/{name}")
+            return True
+
+        s3.fault = away
+        file.write_text("stall")
+        got = replay(source, WORK / "away", "--endpoint-url", s3.endpoint, "--s3-path-style", "--set",
+                     "fetch.resolve_timeout=1s", code=7, env=env)
+        assert got["objects"]["unreadable"] == 60 and len(got["gaps"]) > 0, got
+        dead = run("dead-letters", "list", "--out", WORK / "away", "--json").stdout.decode()
+        assert "s3.stalls.example: no name server has said for 1 s where it is" in dead, dead
+
+
 def case_s3_plan_payer():
     """Who asks pays when told so, for listings and for objects."""
     with FakeS3() as s3:

@@ -75,7 +75,7 @@ static void an_address_resolves_to_itself(void **state)
     assert_int_equal(pen_post_node_parse(PEN_SLICE_LIT("http://127.0.0.1:9200"), &node, &err),
                      PEN_OK);
     assert_int_equal(node.addresses.count, 0);
-    assert_int_equal(pen_post_node_resolve(&node, &err), PEN_OK);
+    assert_int_equal(pen_post_node_resolve(&node, NULL, &err), PEN_OK);
     assert_int_equal(node.addresses.count, 1);
 }
 

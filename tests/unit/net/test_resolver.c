@@ -3,7 +3,33 @@
 
 #include "test.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+
+/* stalls.test is never answered; late.test when the semaphore says so, with 127.0.0.1. */
+static sem_t g_released;
+
+typedef int getaddrinfo_fn(const char *node, const char *service, const struct addrinfo *hints,
+                           struct addrinfo **res);
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **res)
+{
+    getaddrinfo_fn *next = (getaddrinfo_fn *)dlsym(RTLD_NEXT, "getaddrinfo");
+    while (node != NULL && strcmp(node, "stalls.test") == 0) {
+        (void)pause();
+    }
+    if (node == NULL || strcmp(node, "late.test") != 0) {
+        return next(node, service, hints, res);
+    }
+    while (sem_wait(&g_released) != 0) {
+    }
+    return next("127.0.0.1", service, hints, res);
+}
 
 static struct pen_resolver *resolver_made(void)
 {
@@ -107,6 +133,65 @@ static void who_goes_before_the_answer_waits_for_nobody(void **state)
     }
 }
 
+struct waiting {
+    uint32_t turns, most; /* calls; of which the last gives up */
+    int64_t waited_ns;
+    bool is_released;
+};
+
+static bool on_wait(void *ctx, const char *host, int64_t waited_ns)
+{
+    struct waiting *w = ctx;
+    assert_string_equal(host, w->is_released ? "late.test" : "stalls.test");
+    assert_true(waited_ns >= w->waited_ns);
+    w->waited_ns = waited_ns;
+    w->turns++;
+    if (w->is_released && w->turns == w->most) {
+        (void)sem_post(&g_released);
+    }
+    return w->is_released || w->turns < w->most;
+}
+
+static void a_look_up_that_stalls_has_an_end(void **state)
+{
+    (void)state;
+    struct pen_addresses found = {0};
+    struct pen_err err = {0};
+    struct waiting waiting = {.most = UINT32_MAX};
+    const struct pen_resolve_wait wait = {1200 * (PEN_NS_PER_S / 1000), on_wait, &waiting};
+    assert_int_equal(pen_resolve_within("stalls.test", 80, &wait, &found, &err), PEN_E_TIMEOUT);
+    assert_non_null(strstr(err.text, "stalls.test: no name server has said for "));
+    assert_non_null(strstr(err.text, " s where it is"));
+    assert_true(waiting.turns > 0);
+}
+
+static void who_waits_for_a_look_up_may_give_up(void **state)
+{
+    (void)state;
+    struct pen_addresses found = {0};
+    struct pen_err err = {0};
+    struct waiting waiting = {.most = 2};
+    const struct pen_resolve_wait wait = {600 * PEN_NS_PER_S, on_wait, &waiting};
+    assert_int_equal(pen_resolve_within("stalls.test", 80, &wait, &found, &err), PEN_E_STOPPED);
+    assert_int_equal(waiting.turns, 2);
+}
+
+static void a_late_answer_is_taken(void **state)
+{
+    (void)state;
+    struct pen_addresses found = {0};
+    struct pen_addresses want;
+    struct pen_err err = {0};
+    struct waiting waiting = {.most = 2, .is_released = true};
+    const struct pen_resolve_wait wait = {600 * PEN_NS_PER_S, on_wait, &waiting};
+    assert_int_equal(pen_resolve_within("late.test", 80, &wait, &found, &err), PEN_OK);
+    assert_int_equal(pen_resolve("127.0.0.1", 80, &want, &err), PEN_OK);
+    assert_true(pen_addresses_equal(&found, &want));
+    assert_int_equal(pen_resolve_within("127.0.0.1", 80, NULL, &found, &err), PEN_OK);
+    assert_int_equal(pen_resolve_within("no host", 80, NULL, &found, &err), PEN_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no host: "));
+}
+
 static void the_order_of_addresses_does_not_count(void **state)
 {
     (void)state;
@@ -127,6 +212,7 @@ static void the_order_of_addresses_does_not_count(void **state)
 
 int main(void)
 {
+    (void)sem_init(&g_released, 0, 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_where_it_says),
         cmocka_unit_test(a_name_that_is_none_is_not_found),
@@ -134,6 +220,9 @@ int main(void)
         cmocka_unit_test(what_fails_is_answered_with_its_reason),
         cmocka_unit_test(a_name_is_asked_for_once_at_a_time),
         cmocka_unit_test(who_goes_before_the_answer_waits_for_nobody),
+        cmocka_unit_test(a_look_up_that_stalls_has_an_end),
+        cmocka_unit_test(who_waits_for_a_look_up_may_give_up),
+        cmocka_unit_test(a_late_answer_is_taken),
         cmocka_unit_test(the_order_of_addresses_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
