@@ -54,7 +54,11 @@ struct pen_sink_rolled {    /* borrowed; at most PEN_SINK_NAME_MAX bytes each */
  * the others) their types, and whether the aliases are there.  Blocks, for a minute and a half at
  * most.
  *
- * Returns PEN_OK | PEN_E_DENIED (401, 403) | PEN_E_IO and the like: no answer, or another
+ * Of Serverless (aoss) it asks whether the collection takes ids of documents, without which nothing
+ * is there once.
+ *
+ * Returns PEN_OK | PEN_E_DENIED (401, 403) | PEN_E_CONFIG: a collection without ids | PEN_E_IO and
+ * the like: no answer, or another
  */
 PEN_MUST_USE pen_status pen_sink_check(const struct pen_sink *sink,
                                        const struct pen_sink_rolled *rolled, bool *is_ready,

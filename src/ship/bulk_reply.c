@@ -94,15 +94,23 @@ static bool is_of_index(uint16_t status, pen_slice type)
     return status == 401 || status == 403 || is_one_of(type, blocks, PEN_COUNT(blocks));
 }
 
-static enum bulk_verdict verdict_of(uint16_t status, pen_slice type)
+/* Of collections of Serverless for time series and vectors: every document gets the same. */
+static bool is_without_ids(const struct bulk_item *item)
 {
+    return item->status == 400 && pen_slice_starts(item->reason, PEN_SLICE_LIT(BULK_NO_IDS));
+}
+
+static enum bulk_verdict verdict_of(const struct bulk_item *item)
+{
+    const uint16_t status = item->status;
     if (status >= 200 && status < 300) {
         return BULK_DONE;
     }
     if (status == 409) {
         return BULK_EXISTS;
     }
-    if (status >= 400 && status < 500 && is_of_index(status, type)) {
+    if (status >= 400 && status < 500 &&
+        (is_of_index(status, item->type) || is_without_ids(item))) {
         return BULK_HELD; /* a full disk is one of these, though its status is 429 */
     }
     if (status == 408 || status == 429 || status >= 500) {
@@ -174,7 +182,7 @@ static void item_end(struct items *r)
 {
     struct bulk_item *item = &r->items[r->count];
     r->is_wrong |= item->status == 0;
-    item->verdict = verdict_of(item->status, item->type);
+    item->verdict = verdict_of(item);
     r->count++;
 }
 

@@ -10,6 +10,10 @@
 
 #include "penstock/json.h"
 
+/* How the reason begins of an item that is refused for its _id (Serverless, as its users met it).
+ */
+#define BULK_NO_IDS "Document ID is not supported"
+
 enum bulk_verdict {
     BULK_DONE,    /* 2xx: it is durable */
     BULK_EXISTS,  /* 409: a document of that id (op create) or a newer one (op index) is there */

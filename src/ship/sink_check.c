@@ -1,4 +1,5 @@
 /* tested by tests/e2e/test_opensearch.py */
+#include "bulk_reply.h"
 #include "sink_setup.h"
 
 #include <stdio.h>
@@ -129,15 +130,41 @@ static pen_status check(struct caller *caller, const struct pen_sink_rolled *rol
     return *is_ready ? names_check(caller, rolled, is_ready, err) : PEN_OK;
 }
 
+/*
+ * Serverless knows neither the root nor templates of ours, and tells the type of a collection by
+ * another service only.  A document that must go to an alias, and to one that is not there, is
+ * refused by all; by those that take no ids, for its id.
+ */
+static pen_status serverless_check(struct caller *caller, struct pen_err *err)
+{
+    const pen_slice question = PEN_SLICE_LIT(
+        "{\"create\":{\"_index\":\"penstock-probe\",\"_id\":\"probe\",\"require_alias\":true}}\n"
+        "{}\n");
+    PEN_TRY(call_wait(caller, "POST", "/_bulk", question, err));
+    if (caller->post.status == 401 || caller->post.status == 403) {
+        return setup_refused(caller, "it does not let us in", "aoss:WriteDocument", err);
+    }
+    if (pen_slice_find(call_answer(caller), PEN_SLICE_LIT(BULK_NO_IDS)) != SIZE_MAX) {
+        return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                        "the opensearch sink: this collection takes no ids of documents (its type "
+                        "is time series or vector search): what is sent twice would be there "
+                        "twice.  Make one of type search");
+    }
+    return PEN_OK;
+}
+
 pen_status pen_sink_check(const struct pen_sink *sink, const struct pen_sink_rolled *rolled,
                           bool *is_ready, struct pen_err *err)
 {
     struct caller caller;
     *is_ready = true;
-    if (sink_is_serverless(sink)) {
-        return PEN_OK; /* it has neither a root to ask nor templates of ours */
-    }
+    const bool is_serverless = sink_is_serverless(sink);
     pen_status st = caller_init(&caller, sink, err);
+    if (is_serverless) {
+        st = st == PEN_OK ? serverless_check(&caller, err) : st;
+        caller_fini(&caller);
+        return st;
+    }
     st = st == PEN_OK ? check(&caller, rolled, is_ready, err) : st;
     caller_fini(&caller);
     return st;

@@ -38,7 +38,7 @@ class Cluster:
 
     before(request) -> None, ("cut",) connection closed, ("stall", seconds) then carried out, or (status, bytes)
     after(request, status, text) -> the same, when it has been carried out: what is answered instead
-    item(index, id, source) -> None or (status, error) for one document that is then not taken"""
+    item(index, id, source) -> None or (status, error), or a whole item's rest, for one document that is then not taken"""
 
     def __init__(self, before=None, after=None, item=None, authorization=None, tls=None, templates=True,
                  address=("127.0.0.1", 0)):
@@ -47,6 +47,7 @@ class Cluster:
         self.docs, self.versions = {}, {}
         self.requests, self.errors, self.seen = 0, [], []
         self.puts = {}
+        self.created = {"status": 201, "result": "created"}  # of an item that was taken
         self.aliases = []  # None: nobody may ask for them
         self.version = {"distribution": "opensearch", "number": "2.19.1"}
         self.ism = None  # {}: it has Index State Management; then "policy", "seq"
@@ -218,7 +219,9 @@ class Cluster:
         key = (metadata["_index"], metadata["_id"])
         told = self.item(*key, source) if self.item is not None else None
         if told is not None:
-            return {"status": told[0], "error": told[1]}
+            return told if isinstance(told, dict) else {"status": told[0], "error": told[1]}
+        if metadata.get("require_alias") and metadata["_index"] not in (self.aliases or ()):
+            return {"status": 404, "error": error("index_not_found_exception", f"[{metadata['_index']}] is not an alias")}
         if name == "create" and key in self.docs:
             return {"status": 409, "error": error(CONFLICT, f"[{key[1]}]: version conflict")}
         if name == "index":
@@ -227,7 +230,7 @@ class Cluster:
                 return {"status": 409, "error": error(CONFLICT, "a newer one is there")}
             self.versions[key] = metadata["version"]
         self.docs[key] = source
-        return {"status": 201, "result": "created"}
+        return self.created
 
     # ---- everything else ----
 

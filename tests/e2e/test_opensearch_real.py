@@ -7,7 +7,7 @@ import threading
 import time
 
 from kit import BINARY, FIXED, WORK, adds_up, documents, generate, main, replay, run
-from parts_opensearch import Elasticsearch, OpenSearch
+from parts_opensearch import Elasticsearch, Elasticsearch8, OpenSearch, OpenSearch1, OpenSearch3
 
 FULL_MAX_S = 300  # the cluster looks at its disk every ten seconds
 SMALL = ("--set", "ship.body_bytes_max=128KiB", "--set", "commit.interval=200ms")
@@ -81,10 +81,26 @@ def case_opensearch_server():
 
 
 def case_opensearch_elasticsearch():
-    """Elasticsearch 7: templates, documents, signals; a second run adds nothing; a block is waited for."""
+    other(Elasticsearch)
+
+
+def case_opensearch_elasticsearch8():
+    other(Elasticsearch8)
+
+
+def case_opensearch_one():
+    other(OpenSearch1)
+
+
+def case_opensearch_three():
+    other(OpenSearch3)
+
+
+def other(server):
+    """Templates, documents, signals; a second run adds nothing; a block is waited for."""
     folder = generate(size="3MiB")
     want, plain = expected(folder)
-    with Elasticsearch(WORK) as cluster:
+    with server(WORK) as cluster:
         sink = f"opensearch:{cluster.endpoint}"
         run("sink", "setup", sink)
         got = replay(folder, WORK / "out", "--sink", sink)

@@ -88,6 +88,18 @@ static void a_document_that_does_not_fit_is_refused(void **state)
     one_error(400, "illegal_argument_exception", BULK_REFUSED);
 }
 
+static void a_collection_without_ids_is_held(void **state)
+{
+    (void)state;
+    const char *answer =
+        "{\"took\":0,\"errors\":true,\"items\":[{\"create\":{\"_index\":\"a\",\"_id\":\"b\","
+        "\"status\":400,"
+        "\"error\":{\"type\":\"illegal_argument_exception\",\"reason\":\"Document ID is not "
+        "supported in create/index operation request\"}}}]}";
+    assert_int_equal(read_text(answer, 1), PEN_OK);
+    item_is(0, BULK_HELD, 400, "illegal_argument_exception");
+}
+
 static void a_blocked_index_is_held_whatever_the_status(void **state)
 {
     (void)state;
@@ -262,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_document_that_is_there_exists),
         cmocka_unit_test(a_busy_cluster_is_asked_again),
         cmocka_unit_test(a_document_that_does_not_fit_is_refused),
+        cmocka_unit_test(a_collection_without_ids_is_held),
         cmocka_unit_test(a_blocked_index_is_held_whatever_the_status),
         cmocka_unit_test(the_reason_is_that_of_the_error_and_not_of_its_cause),
         cmocka_unit_test(an_error_that_is_a_text_is_the_reason),
