@@ -13,6 +13,7 @@
 #include "penstock/normalize.h"
 
 #include "rotation.h"
+#include "shown.h"
 #include "tree.h"
 
 #define NRM_SLOTS_MAX 128U
@@ -160,17 +161,6 @@ struct nrm_name {
     uint64_t hash;
     uint32_t field;
     struct nrm_name *next;
-};
-
-/* What was shown last, for times of the same day or second: those of a log mostly are. */
-struct nrm_shown {
-    bool has_day, has_second;
-    int64_t day; /* since 1970, */
-    uint32_t second_of_day;
-    char clock[19];     /* and how they are shown */
-    uint8_t second[19]; /* as it was written, in UTC */
-    char text[19];      /* as it was shown */
-    int64_t second_ns;
 };
 
 /* What a type makes of lines of certain columns (line.c). */

@@ -9,7 +9,8 @@
 #define EPOCH_DIGITS_MAX 18U
 #define YEAR_MIN 1678U
 #define YEAR_MAX 2261U
-#define EPOCH_END_NS (INT64_C(9214646400) * PEN_NS_PER_S) /* 2262-01-01T00:00:00Z */
+#define EPOCH_END_S INT64_C(9214646400) /* 2262-01-01T00:00:00Z */
+#define EPOCH_END_NS (EPOCH_END_S * PEN_NS_PER_S)
 #define DAYS_AHEAD 1 /* a log without years may be this far ahead of the object's own time */
 
 static void put(char *out, const void *bytes, size_t n)
@@ -59,57 +60,12 @@ static bool has_time_form(pen_slice text)
     return text.len == 10 || (text.len >= 19 && text.ptr[16] == ':');
 }
 
-/* A time in UTC of the second that was taken last, without a fraction or with six digits of one;
- * and without a zone, which is UTC too. */
-static bool take_same_second(struct pen_normalizer *n, pen_slice text, int64_t *time_ns)
-{
-    const struct nrm_shown *shown = &n->shown;
-    uint32_t micros = 0;
-    if (!shown->has_second || (text.len != 20 && text.len != 27) || text.ptr[text.len - 1] != 'Z' ||
-        memcmp(text.ptr, shown->second, 19) != 0 || (text.len == 27 && text.ptr[19] != '.')) {
-        return false;
-    }
-    for (size_t i = 20; i + 1 < text.len; i++) {
-        const uint32_t digit = (uint32_t)text.ptr[i] - '0';
-        if (digit > 9) {
-            return false;
-        }
-        micros = micros * 10 + digit;
-    }
-    char *out = n->time_text;
-    put(out, shown->text, 19);
-    out += 19;
-    if (micros > 0) {
-        put(out, text.ptr + 19, 7);
-        out += 7;
-    }
-    put(out, "+00:00", 6);
-    n->time_length = (size_t)(out + 6 - n->time_text);
-    *time_ns = shown->second_ns + (int64_t)micros * 1000;
-    return true;
-}
-
-static void second_keep(struct pen_normalizer *n, pen_slice text, int64_t time_ns)
-{
-    struct nrm_shown *shown = &n->shown;
-    bool is_utc = text.len == 19;
-    if (text.len > 19) {
-        is_utc = text.ptr[text.len - 1] == 'Z' && (text.ptr[19] == '.' || text.ptr[19] == 'Z');
-    }
-    shown->has_second = time_ns >= 0 && is_utc;
-    if (shown->has_second) {
-        put((char *)shown->second, text.ptr, 19);
-        put(shown->text, n->time_text, 19);
-        shown->second_ns = time_ns - time_ns % PEN_NS_PER_S;
-    }
-}
-
 static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
 {
     if (value->kind != PEN_STRING) {
         return false;
     }
-    if (take_same_second(n, value->text, time_ns)) {
+    if (nrm_shown_take(&n->shown, value->text, time_ns, n->time_text, &n->time_length)) {
         return true;
     }
     if (!pen_parse_time(value->text, time_ns)) {
@@ -117,61 +73,17 @@ static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value
     }
     if (has_time_form(value->text)) {
         write_time(n, value->text);
-        second_keep(n, value->text, *time_ns);
+        nrm_shown_keep(&n->shown, value->text, *time_ns);
     } else {
         n->time_length = pen_format_time(*time_ns, n->time_text);
     }
     return true;
 }
 
-static char *two_digits(char *out, uint32_t value)
-{
-    out[0] = (char)('0' + value / 10);
-    out[1] = (char)('0' + value % 10);
-    return out + 2;
-}
-
-/* "2024-01-31T23:59:59"; the date is made once for all times of a day. */
-static char *put_second(struct nrm_shown *shown, char *out, int64_t day, uint32_t second)
-{
-    char *const clock = shown->clock;
-    const bool is_other = !shown->has_day || day != shown->day;
-    if (is_other || second != shown->second_of_day) {
-        if (is_other) {
-            char text[PEN_TIME_MAX];
-            const struct pen_civil at = pen_civil_from_ns(day * PEN_NS_PER_DAY);
-            (void)pen_put_civil(text, &at);
-            put(clock, text, sizeof(shown->clock));
-        }
-        (void)two_digits(clock + 11, second / 3600);
-        (void)two_digits(clock + 14, second / 60 % 60);
-        (void)two_digits(clock + 17, second % 60);
-        shown->has_day = true;
-        shown->day = day;
-        shown->second_of_day = second;
-    }
-    put(out, clock, sizeof(shown->clock));
-    return out + sizeof(shown->clock);
-}
-
-/* The time with its offset, as an ISO 8601 text: six digits of fraction, or none. */
 static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minutes)
 {
-    const int64_t local_ns = time_ns + offset_minutes * (60 * PEN_NS_PER_S);
-    const uint32_t offset = (uint32_t)(offset_minutes < 0 ? -offset_minutes : offset_minutes);
-    const int64_t day = local_ns / PEN_NS_PER_DAY - (local_ns % PEN_NS_PER_DAY < 0);
-    const int64_t of_day_ns = local_ns - day * PEN_NS_PER_DAY;
-    const uint32_t micros = (uint32_t)(of_day_ns % PEN_NS_PER_S / 1000);
-    char *p = put_second(&n->shown, n->time_text, day, (uint32_t)(of_day_ns / PEN_NS_PER_S));
-    if (micros > 0) {
-        *p++ = '.';
-        p = pen_put_digits(p, micros, 6);
-    }
-    *p++ = offset_minutes < 0 ? '-' : '+';
-    p = two_digits(p, offset / 60);
-    *p++ = ':';
-    p = two_digits(p, offset % 60);
-    n->time_length = (size_t)(p - n->time_text);
+    _Static_assert(sizeof(n->time_text) >= NRM_SHOWN_BYTES, "a time is shown in it");
+    n->time_length = nrm_shown_put(&n->shown, n->time_text, time_ns, offset_minutes);
 }
 
 void nrm_time_show(struct pen_normalizer *n, int64_t time_ns)
@@ -215,7 +127,9 @@ static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, 
         return false;
     }
     if (ten_digits(text, &whole)) {
-        at = text.len;
+        *time_ns = whole < EPOCH_END_S ? whole * PEN_NS_PER_S : 0;
+        show(n, *time_ns, 0);
+        return whole < EPOCH_END_S;
     }
     for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
         if (at == EPOCH_DIGITS_MAX) {
