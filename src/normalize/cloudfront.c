@@ -93,7 +93,13 @@ static void realtime_run(struct pen_normalizer *n, const struct pen_record *reco
     script_set(n, DISTRIBUTION, id_in_key(script_key(n)));
 }
 
-const struct nrm_script nrm_script_cloudfront_standard = {
-    .name = "cloudfront-standard", .fields = standard_fields, .slots = slots, .run = standard_run};
-const struct nrm_script nrm_script_cloudfront_realtime = {
-    .name = "cloudfront-realtime", .fields = realtime_fields, .slots = slots, .run = realtime_run};
+const struct nrm_script nrm_script_cloudfront_standard = {.name = "cloudfront-standard",
+                                                          .fields = standard_fields,
+                                                          .slots = slots,
+                                                          .reads_texts = true,
+                                                          .run = standard_run};
+const struct nrm_script nrm_script_cloudfront_realtime = {.name = "cloudfront-realtime",
+                                                          .fields = realtime_fields,
+                                                          .slots = slots,
+                                                          .reads_texts = true,
+                                                          .run = realtime_run};

@@ -131,6 +131,7 @@ struct nrm_script {
     const struct nrm_repair *repairs;
     uint32_t repair_count;
     bool names_type;       /* run sets log_type and index_tail */
+    bool reads_texts;      /* run reads its fields by script_text, and nothing else of them */
     uint32_t source_field; /* index in fields: the event source that repairs ask for */
     void (*run)(struct pen_normalizer *normalizer, const struct pen_record *record,
                 struct pen_doc *doc);
@@ -345,6 +346,20 @@ static inline void nrm_set_text(struct pen_normalizer *n, uint32_t slot, pen_sli
     }
 }
 
+/* First value of a field that is told by column where records have columns, and then it is in
+ * *room; NULL: none. */
+static inline const struct pen_value *nrm_value_of(const struct pen_record *record, uint32_t field,
+                                                   struct pen_value *room)
+{
+    const struct pen_column *column = pen_record_column(record, field);
+    if (column == NULL) {
+        return pen_record_first(record, field);
+    }
+    *room = (struct pen_value){
+        .text = column->text, .kind = PEN_STRING, .is_escaped = column->is_escaped};
+    return room;
+}
+
 /* Slot of an ECS name, PEN_FIELD_NONE when the type has none of that name. */
 uint32_t nrm_slot_find(const struct pen_schema *schema, pen_slice ecs);
 /* Likewise, a new one when there is none; ecs lives as long as the schema. */
@@ -353,6 +368,9 @@ PEN_MUST_USE pen_status nrm_slot_add(struct pen_schema *schema, pen_slice ecs, u
 /* The field of a path of the record, dotted as in a type's map.  Before the schema is sealed. */
 PEN_MUST_USE pen_status nrm_field_add(struct pen_schema *schema, pen_slice path, uint32_t *field,
                                       struct pen_err *err);
+/* Likewise, of one that is read by nrm_value_of alone. */
+PEN_MUST_USE pen_status nrm_column_add(struct pen_schema *schema, pen_slice path, uint32_t *field,
+                                       struct pen_err *err);
 /* One more text of a list of texts; once only.  Of lists of addresses, only addresses. */
 void nrm_list_add(struct pen_normalizer *n, uint32_t slot, pen_slice text);
 

@@ -94,8 +94,11 @@ static void flow_run(struct pen_normalizer *n, const struct pen_record *record, 
     }
 }
 
-const struct nrm_script nrm_script_vpcflowlogs = {
-    .name = "vpcflowlogs", .fields = flow_fields, .slots = flow_slots, .run = flow_run};
+const struct nrm_script nrm_script_vpcflowlogs = {.name = "vpcflowlogs",
+                                                  .reads_texts = true,
+                                                  .fields = flow_fields,
+                                                  .slots = flow_slots,
+                                                  .run = flow_run};
 
 /* ---- load balancers: the address that was asked for is the second word of the request ---- */
 
@@ -109,7 +112,7 @@ static void elb_run(struct pen_normalizer *n, const struct pen_record *record, s
 }
 
 const struct nrm_script nrm_script_elb = {
-    .name = "elb", .fields = elb_fields, .slots = elb_slots, .run = elb_run};
+    .name = "elb", .reads_texts = true, .fields = elb_fields, .slots = elb_slots, .run = elb_run};
 
 /* ---- S3 access logs ---- */
 
@@ -148,8 +151,11 @@ static void s3_run(struct pen_normalizer *n, const struct pen_record *record, st
     }
 }
 
-const struct nrm_script nrm_script_s3access = {
-    .name = "s3accesslog", .fields = s3_fields, .slots = s3_slots, .run = s3_run};
+const struct nrm_script nrm_script_s3access = {.name = "s3accesslog",
+                                               .reads_texts = true,
+                                               .fields = s3_fields,
+                                               .slots = s3_slots,
+                                               .run = s3_run};
 
 /* ---- connections to load balancers ---- */
 
@@ -171,4 +177,5 @@ static void connection_run(struct pen_normalizer *n, const struct pen_record *re
 const struct nrm_script nrm_script_alb_connection = {.name = "alb-connection",
                                                      .fields = connection_fields,
                                                      .slots = connection_slots,
+                                                     .reads_texts = true,
                                                      .run = connection_run};

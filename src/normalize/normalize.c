@@ -257,13 +257,14 @@ static pen_status find_time(struct pen_normalizer *n, const struct pen_record *r
                             struct pen_err *err)
 {
     const struct pen_schema *schema = n->schema;
+    struct pen_value room;
     doc->time_ns = INT64_MIN;
     if (is_told_time(n) && take_told_time(n, doc)) {
         return PEN_OK;
     }
     for (uint32_t i = 0; i < schema->time_count; i++) {
-        if (nrm_time_take(n, pen_record_first(record, schema->time_fields[i]), object->written_ns,
-                          &doc->time_ns)) {
+        if (nrm_time_take(n, nrm_value_of(record, schema->time_fields[i], &room),
+                          object->written_ns, &doc->time_ns)) {
             return PEN_OK;
         }
     }
@@ -526,7 +527,8 @@ static pen_status find_actor(struct pen_normalizer *n, const struct pen_record *
     PEN_TRY(slot_text(n, schema->slot_source_ip, NRM_PLAIN_IP, &doc->source_ip));
     doc->identity = PEN_SLICE_LIT("unknown");
     for (uint32_t i = 0; i < schema->type->identity_count; i++) {
-        const struct pen_value *value = pen_record_first(record, schema->identity[i]);
+        struct pen_value room;
+        const struct pen_value *value = nrm_value_of(record, schema->identity[i], &room);
         if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
             /* Who is known by an address alone is not the proxy, where that is trusted. */
             const bool is_proxy = n->peer.len > 0 && pen_slice_eq(value->text, n->peer);

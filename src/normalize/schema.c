@@ -166,6 +166,15 @@ pen_status nrm_field_add(struct pen_schema *schema, pen_slice path, uint32_t *fi
     return PEN_OK;
 }
 
+pen_status nrm_column_add(struct pen_schema *schema, pen_slice path, uint32_t *field,
+                          struct pen_err *err)
+{
+    PEN_TRY(nrm_field_add(schema, path, field, err));
+    return pen_plan_by_column(schema->plan, *field) == PEN_OK
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "field plan");
+}
+
 static pen_status build_sources(struct pen_schema *schema, const struct pen_map_entry *entry,
                                 struct nrm_map *map, struct pen_err *err)
 {
@@ -247,6 +256,14 @@ static pen_status build_provider(struct pen_schema *schema)
     return PEN_OK;
 }
 
+static pen_status script_field_add(struct pen_schema *schema, uint32_t i, struct pen_err *err)
+{
+    const pen_slice path = pen_slice_str(schema->script->fields[i]);
+    return schema->script->reads_texts
+               ? nrm_column_add(schema, path, &schema->script_fields[i], err)
+               : nrm_field_add(schema, path, &schema->script_fields[i], err);
+}
+
 static pen_status build_script(struct pen_schema *schema, struct pen_err *err)
 {
     const struct pen_type *type = schema->type;
@@ -265,8 +282,7 @@ static pen_status build_script(struct pen_schema *schema, struct pen_err *err)
     }
     for (uint32_t i = 0; script->fields[i] != NULL; i++) {
         PEN_CHECK(i < NRM_SCRIPT_FIELDS_MAX);
-        PEN_TRY(nrm_field_add(schema, pen_slice_str(script->fields[i]), &schema->script_fields[i],
-                              err));
+        PEN_TRY(script_field_add(schema, i, err));
     }
     for (uint32_t i = 0; script->slots[i] != NULL; i++) {
         PEN_CHECK(i < NRM_SCRIPT_SLOTS_MAX);
@@ -359,7 +375,7 @@ static pen_status build_own_times(struct pen_schema *schema, struct pen_err *err
         schema->told_time = is_told ? type->times[i] : schema->told_time;
         schema->has_key_time |= is_key;
         schema->time_count += !is_told && !is_key;
-        PEN_TRY(is_told || is_key ? PEN_OK : nrm_field_add(schema, type->times[i], field, err));
+        PEN_TRY(is_told || is_key ? PEN_OK : nrm_column_add(schema, type->times[i], field, err));
     }
     return PEN_OK;
 }
@@ -376,8 +392,8 @@ static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
         return nrm_time_form_check(type, err);
     }
     for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {
-        PEN_TRY(nrm_field_add(schema, pen_slice_str(common_time_keys[i]),
-                              &schema->time_fields[schema->time_count++], err));
+        PEN_TRY(nrm_column_add(schema, pen_slice_str(common_time_keys[i]),
+                               &schema->time_fields[schema->time_count++], err));
     }
     return PEN_OK;
 }
@@ -399,7 +415,7 @@ static pen_status build_keys(struct pen_schema *schema, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "identity paths");
     }
     for (uint32_t i = 0; i < type->identity_count; i++) {
-        PEN_TRY(nrm_field_add(schema, type->identity[i], &schema->identity[i], err));
+        PEN_TRY(nrm_column_add(schema, type->identity[i], &schema->identity[i], err));
     }
     return PEN_OK;
 }

@@ -19,7 +19,8 @@ static inline const struct pen_value *script_value(const struct pen_normalizer *
 static inline pen_slice script_text(const struct pen_normalizer *n, const struct pen_record *record,
                                     uint32_t field)
 {
-    const struct pen_value *value = script_value(n, record, field);
+    struct pen_value room;
+    const struct pen_value *value = nrm_value_of(record, n->schema->script_fields[field], &room);
     const bool is_text = value != NULL && (value->kind == PEN_STRING || value->kind == PEN_NUMBER);
     return is_text ? value->text : (pen_slice){0};
 }

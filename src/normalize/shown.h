@@ -10,10 +10,10 @@
 #define NRM_SHOWN_BYTES 32U /* that a text may touch: the longest, sign and zone included */
 
 struct nrm_shown {
-    bool has_day; /* one was shown: */
-    int64_t day;  /* since 1970 */
-    char midnight[NRM_SHOWN_BYTES];
-    bool has_date; /* one was read of a time in UTC: */
+    bool has_day;                   /* one was shown: */
+    int64_t day_s;                  /* its first second since 1970, */
+    char midnight[NRM_SHOWN_BYTES]; /* as it is shown */
+    bool has_date;                  /* one was read of a time in UTC: */
     uint8_t date[11];
     int64_t date_ns;
 };
@@ -26,6 +26,9 @@ struct nrm_shown {
  * Returns         how long it is: six digits of fraction, or none
  */
 size_t nrm_shown_put(struct nrm_shown *shown, char *out, int64_t time_ns, int32_t offset_minutes);
+
+/* Likewise, of a time without a fraction, in UTC. */
+size_t nrm_shown_put_second(struct nrm_shown *shown, char *out, int64_t time_s);
 
 /* Remembers the day of a text that was read as time_ns; then those of the same day are read by
  * nrm_shown_take. */

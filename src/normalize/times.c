@@ -127,9 +127,10 @@ static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, 
         return false;
     }
     if (ten_digits(text, &whole)) {
-        *time_ns = whole < EPOCH_END_S ? whole * PEN_NS_PER_S : 0;
-        show(n, *time_ns, 0);
-        return whole < EPOCH_END_S;
+        const bool is_time = whole < EPOCH_END_S;
+        *time_ns = is_time ? whole * PEN_NS_PER_S : 0;
+        n->time_length = nrm_shown_put_second(&n->shown, n->time_text, is_time ? whole : 0);
+        return is_time;
     }
     for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
         if (at == EPOCH_DIGITS_MAX) {
