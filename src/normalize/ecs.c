@@ -17,7 +17,8 @@ static bool fragment_add(struct layout *layout, enum nrm_op_kind kind, pen_slice
         return false;
     }
     struct nrm_op *op = &schema->ops[schema->op_count++];
-    *op = (struct nrm_op){.kind = kind, .slot = slot};
+    *op = (struct nrm_op){
+        .kind = kind, .slot = slot, .is_number = kind == NRM_LEAF && schema->slots[slot].is_number};
     if (kind == NRM_CLOSE) {
         return true;
     }
@@ -139,19 +140,11 @@ pen_status nrm_layout(struct pen_schema *schema, struct pen_err *err)
     return PEN_OK;
 }
 
-bool nrm_is_empty(pen_slice text)
-{
-    if (PEN_LIKELY(text.len > 4)) {
-        return false;
-    }
-    return text.len == 0 || (text.len == 1 && text.ptr[0] == '-') ||
-           pen_slice_eq(text, PEN_SLICE_LIT("null")) || pen_slice_eq(text, PEN_SLICE_LIT("[]"));
-}
-
 /* ---- one record ---- */
 
 struct writer {
     const struct pen_normalizer *n;
+    const struct pen_column *columns; /* of a line, or NULL */
     struct pen_buf *out;
     uint8_t *to, *end; /* of out: what is written next, and its room */
     bool is_first;     /* nothing stands in the open object yet */
@@ -225,10 +218,9 @@ static inline pen_status write_token(struct writer *w, const struct nrm_op *op, 
 }
 
 /* Most numbers are a few digits, and most of those stand in columns. */
-static inline bool is_number(const struct nrm_value *value)
+static inline bool is_number(pen_slice text, bool is_wide)
 {
-    const pen_slice text = value->text;
-    if (value->is_wide && text.len <= 16 && (text.ptr[0] != '0' || text.len == 1)) {
+    if (is_wide && text.len <= 16 && (text.ptr[0] != '0' || text.len == 1)) {
         const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)text.ptr);
         const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
         const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
@@ -240,36 +232,49 @@ static inline bool is_number(const struct nrm_value *value)
     return pen_json_is_number(text);
 }
 
-static inline pen_status write_text(struct writer *w, const struct nrm_op *op,
-                                    const struct nrm_value *value)
+static inline __attribute__((always_inline)) pen_status write_text(struct writer *w,
+                                                                   const struct nrm_op *op,
+                                                                   pen_slice text, bool is_wide)
 {
-    if (nrm_is_empty(value->text)) {
+    if (nrm_is_empty(text)) {
         return PEN_OK;
     }
-    PEN_TRY(writer_room(w, op->fragment.len, value->text.len));
+    PEN_TRY(writer_room(w, op->fragment.len, text.len));
     put_fragment(w, op->fragment);
-    if (w->n->schema->slots[op->slot].is_number && is_number(value)) {
-        put_text(w, value->text, value->is_wide);
+    if (op->is_number && is_number(text, is_wide)) {
+        put_text(w, text, is_wide);
     } else {
-        put_string(w, value->text, value->is_wide);
+        put_string(w, text, is_wide);
     }
     return PEN_OK;
+}
+
+static inline pen_status write_fixed(struct writer *w, const struct nrm_op *op)
+{
+    const pen_slice fixed = w->n->schema->slots[op->slot].fixed;
+    return fixed.len == 0 ? PEN_OK : write_token(w, op, fixed);
+}
+
+static inline pen_status write_column(struct writer *w, const struct nrm_op *op)
+{
+    PEN_CHECK(w->columns != NULL);
+    const pen_slice text = w->columns[op->column].text;
+    return text.len == 0 ? write_fixed(w, op) : write_text(w, op, text, true);
 }
 
 static inline pen_status write_leaf(struct writer *w, const struct nrm_op *op)
 {
     const struct nrm_value *value = &w->n->slots[op->slot];
-    const pen_slice fixed = w->n->schema->slots[op->slot].fixed;
     switch ((enum nrm_value_kind)value->kind) {
     case NRM_TEXT:
-        return write_text(w, op, value);
+        return write_text(w, op, value->text, value->is_wide);
     case NRM_JSON:
         return write_token(w, op, value->text);
     case NRM_LIST:
         return write_list(w, op, value);
     case NRM_NONE:
     default:
-        return fixed.len == 0 ? PEN_OK : write_token(w, op, fixed);
+        return write_fixed(w, op);
     }
 }
 
@@ -301,10 +306,12 @@ static inline pen_status close_object(struct writer *w, const struct open_object
     return PEN_OK;
 }
 
-static pen_status write_ops(const struct pen_normalizer *n, const struct nrm_op *ops,
-                            uint32_t count, struct pen_buf *out)
+/* columns: of a line whose ops name some, else NULL. */
+static pen_status write_ops(const struct pen_normalizer *n, const struct pen_column *columns,
+                            const struct nrm_op *ops, uint32_t count, struct pen_buf *out)
 {
     struct writer w = {.n = n,
+                       .columns = columns,
                        .out = out,
                        .to = out->ptr + out->len,
                        .end = out->ptr + out->cap,
@@ -318,6 +325,9 @@ static pen_status write_ops(const struct pen_normalizer *n, const struct nrm_op 
         switch (op->kind) {
         case NRM_LEAF:
             status = write_leaf(&w, op);
+            break;
+        case NRM_COLUMN:
+            status = write_column(&w, op);
             break;
         case NRM_CONSTANT:
             status = write_token(&w, op, (pen_slice){0});
@@ -342,12 +352,12 @@ pen_status nrm_ecs_write(struct pen_normalizer *n, const struct pen_record *reco
 {
     const struct pen_schema *schema = n->schema;
     if (nrm_line_has_ops(n, record)) {
-        return write_ops(n, n->line.ops, n->line.op_count, out);
+        return write_ops(n, record->columns, n->line.ops, n->line.op_count, out);
     }
-    PEN_TRY(write_ops(n, schema->ops, schema->prefix_from, out));
+    PEN_TRY(write_ops(n, NULL, schema->ops, schema->prefix_from, out));
     const uint32_t behind = schema->prefix_to + 1;
     return schema->prefix_to < schema->op_count
-               ? write_ops(n, schema->ops + behind, schema->op_count - behind, out)
+               ? write_ops(n, NULL, schema->ops + behind, schema->op_count - behind, out)
                : PEN_OK;
 }
 
@@ -356,6 +366,6 @@ pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out)
     const struct pen_schema *schema = n->schema;
     const uint32_t from = schema->prefix_from + 1;
     return schema->prefix_to < schema->op_count
-               ? write_ops(n, schema->ops + from, schema->prefix_to - from, out)
+               ? write_ops(n, NULL, schema->ops + from, schema->prefix_to - from, out)
                : PEN_OK;
 }

@@ -67,13 +67,15 @@ enum nrm_op_kind {
     NRM_OPEN,
     NRM_LEAF,
     NRM_CLOSE,
+    NRM_COLUMN,   /* a leaf that is what stands in a column of the line */
     NRM_CONSTANT, /* members that all lines have */
     NRM_OPENED,   /* an object, and such members at its beginning */
 };
 struct nrm_op {
     enum nrm_op_kind kind;
+    bool is_number;     /* of a leaf: its text is written as one when it is one */
     pen_slice fragment; /* ,"key": or ,"key":{ and PEN_COPY_SLACK behind it */
-    uint32_t slot;
+    uint32_t slot, column;
 };
 
 enum nrm_derived_kind {
@@ -189,6 +191,9 @@ struct nrm_line {
     struct nrm_line_source *sources;
     struct nrm_line_address *addresses;
     uint32_t copy_count, map_count, source_count, address_count;
+    /* By slot: the column, counted from 1, that is its only source, where nothing but the document
+     * wants it: then the slot stays empty. */
+    uint32_t of_slot[NRM_SLOTS_MAX];
     struct nrm_op *ops; /* of members that such lines may have */
     uint32_t op_count;
     struct pen_arena fragments; /* of ops, and ops; when stamp is set */
@@ -459,7 +464,14 @@ PEN_MUST_USE pen_status nrm_ecs_write(struct pen_normalizer *n, const struct pen
 /* Those members that stand in the object of the type's prefix. */
 PEN_MUST_USE pen_status nrm_ecs_write_prefixed(struct pen_normalizer *n, struct pen_buf *out);
 /* Whether text (inside of a JSON string) is one of the empty values that documents leave out. */
-bool nrm_is_empty(pen_slice text);
+static inline bool nrm_is_empty(pen_slice text)
+{
+    if (PEN_LIKELY(text.len > 4)) {
+        return false;
+    }
+    return text.len == 0 || (text.len == 1 && text.ptr[0] == '-') ||
+           pen_slice_eq(text, PEN_SLICE_LIT("null")) || pen_slice_eq(text, PEN_SLICE_LIT("[]"));
+}
 
 /* patch.c: appends the copy with its patches applied. */
 PEN_MUST_USE pen_status nrm_copy_patched(struct pen_normalizer *n, const struct pen_record *record,

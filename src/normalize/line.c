@@ -58,7 +58,48 @@ static bool has_map(const struct nrm_line *line, uint32_t slot)
     return false;
 }
 
-static void map_add(struct nrm_line *line, const struct nrm_map *map, bool is_ip)
+/* Slots that something else than the document wants, or fills: those of each line are filled. */
+static void readers_mark(const struct pen_schema *schema, bool is_read[NRM_SLOTS_MAX])
+{
+    const uint32_t basics[] = {schema->slot_account,  schema->slot_region,    schema->slot_module,
+                               schema->slot_ingested, schema->slot_instance,  schema->slot_kind,
+                               schema->slot_reason,   schema->slot_source_ip, schema->slot_agent,
+                               schema->slot_provider};
+    for (size_t i = 0; i < PEN_COUNT(basics); i++) {
+        if (basics[i] < schema->slot_count) {
+            is_read[basics[i]] = true;
+        }
+    }
+    for (uint32_t i = 0; schema->script != NULL && schema->script->slots[i] != NULL; i++) {
+        is_read[schema->script_slots[i]] = true;
+    }
+    for (uint32_t i = 0; i < schema->derived_count; i++) {
+        const struct nrm_derived *derived = &schema->derived[i];
+        if (derived->kind == NRM_FROM_SLOT || derived->kind == NRM_FROM_MEMBER) {
+            is_read[derived->slot] = true;
+        }
+    }
+    for (uint32_t i = 0; i < schema->watched_count; i++) {
+        if (schema->watched[i].slot < schema->slot_count) {
+            is_read[schema->watched[i].slot] = true;
+        }
+    }
+    for (uint32_t i = 0; i < schema->slot_count; i++) {
+        is_read[i] = is_read[i] || schema->slots[i].is_enriched;
+    }
+}
+
+/* Whether the map of the slot is the only one. */
+static bool is_only_map(const struct pen_schema *schema, uint32_t slot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        count += schema->maps[i].slot == slot;
+    }
+    return count == 1;
+}
+
+static void map_add(struct nrm_line *line, const struct nrm_map *map, bool is_ip, bool is_direct)
 {
     struct nrm_line_map *to = &line->maps[line->map_count];
     *to = (struct nrm_line_map){.slot = map->slot,
@@ -74,13 +115,36 @@ static void map_add(struct nrm_line *line, const struct nrm_map *map, bool is_ip
             to->count++;
         }
     }
-    if (to->count == 1 && !to->is_ip && !to->is_collected && !has_map(line, to->slot)) {
+    const bool is_copy = to->count == 1 && !to->is_ip && !to->is_collected;
+    if (is_copy && is_direct) {
+        line->source_count--;
+        line->of_slot[to->slot] = line->sources[to->first].column + 1;
+        return;
+    }
+    if (is_copy && !has_map(line, to->slot)) {
         line->source_count--;
         line->copies[line->copy_count++] =
             (struct nrm_line_copy){.slot = to->slot, .column = line->sources[to->first].column};
         return;
     }
     line->map_count += to->count > 0;
+}
+
+/* may_be_direct: what only the document wants is written from the columns, by ops. */
+static void maps_plan(const struct pen_schema *schema, struct nrm_line *line, bool may_be_direct)
+{
+    bool is_read[NRM_SLOTS_MAX] = {0};
+    line->copy_count = 0;
+    line->map_count = 0;
+    line->source_count = 0;
+    line->address_count = 0;
+    memset(line->of_slot, 0, sizeof(line->of_slot));
+    readers_mark(schema, is_read);
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        const struct nrm_map *map = &schema->maps[i];
+        map_add(line, map, schema->slots[map->slot].is_ip,
+                may_be_direct && !is_read[map->slot] && is_only_map(schema, map->slot));
+    }
 }
 
 static PEN_COLD void plan(struct pen_normalizer *n, const struct pen_columns *layout)
@@ -92,15 +156,11 @@ static PEN_COLD void plan(struct pen_normalizer *n, const struct pen_columns *la
     pen_arena_init(&line->fragments, FRAGMENT_BYTES_MAX);
     line->layout = layout;
     line->stamp = layout->stamp;
-    line->copy_count = 0;
-    line->map_count = 0;
-    line->source_count = 0;
-    line->address_count = 0;
-    for (uint32_t i = 0; i < n->schema->map_count; i++) {
-        const struct nrm_map *map = &n->schema->maps[i];
-        map_add(line, map, n->schema->slots[map->slot].is_ip);
-    }
+    maps_plan(n->schema, line, true);
     nrm_line_ops(n->schema, line);
+    if (line->ops == NULL) {
+        maps_plan(n->schema, line, false);
+    }
 }
 
 /* ---- for each line ---- */

@@ -1,6 +1,7 @@
 /* tested by tests/unit/normalize/test_line.c */
 /* The layout of ECS members, cut down to what lines of certain columns may have: members that none
- * of their columns feeds are gone, and those that are always the same stand in one text. */
+ * of their columns feeds are gone, those that are always the same stand in one text, and those that
+ * are what stands in one column are written from there. */
 #include "line_ops.h"
 
 /* Whether something other than a map or a fixed text may fill the slot of a line. */
@@ -23,6 +24,7 @@ static bool is_filled_otherwise(const struct pen_schema *schema, uint32_t slot)
 
 static bool is_mapped(const struct nrm_line *line, uint32_t slot)
 {
+    PEN_CHECK(line->of_slot[slot] == 0);
     for (uint32_t i = 0; i < line->copy_count; i++) {
         if (line->copies[i].slot == slot) {
             return true;
@@ -101,6 +103,13 @@ static bool op_add(const struct pen_schema *schema, struct nrm_line *line, const
 {
     if (op->kind == NRM_CLOSE) {
         return close_add(line, op);
+    }
+    if (op->kind == NRM_LEAF && line->of_slot[op->slot] > 0) {
+        struct nrm_op *made = &line->ops[line->op_count++];
+        *made = *op;
+        made->kind = NRM_COLUMN;
+        made->column = line->of_slot[op->slot] - 1;
+        return true;
     }
     if (op->kind == NRM_LEAF && !is_mapped(line, op->slot) &&
         !is_filled_otherwise(schema, op->slot)) {

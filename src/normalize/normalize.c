@@ -477,11 +477,21 @@ static pen_status fill_place(struct pen_normalizer *n, const struct pen_object_i
     return fall_back(n, schema->slot_region, region, &n->region, &n->region_is_fallback);
 }
 
+/* Of slots without a kind nothing else is read: eight bytes of each are enough. */
+static void slots_clear(struct pen_normalizer *n)
+{
+    _Static_assert(offsetof(struct nrm_value, text) == sizeof(uint64_t), "kind and flags");
+    const uint32_t count = n->schema->slot_count;
+    for (uint32_t i = 0; i < count; i++) {
+        memset(&n->slots[i], 0, offsetof(struct nrm_value, text));
+    }
+}
+
 static pen_status fill_slots(struct pen_normalizer *n, const struct pen_record *record,
                              const struct pen_object_info *object, struct pen_doc *doc)
 {
     const struct pen_schema *schema = n->schema;
-    memset(n->slots, 0, schema->slot_count * sizeof(n->slots[0]));
+    slots_clear(n);
     n->log_type = schema->type->name;
     n->index_tail = (pen_slice){0};
     n->item_count = 0;
