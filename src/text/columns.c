@@ -11,12 +11,21 @@
 
 /* ---- values ---- */
 
+/* Blanks part words where no separator is given. */
+static inline uint8_t separator_of(uint8_t separator)
+{
+    return separator == 0 ? ' ' : separator;
+}
+
 bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator, size_t bytes)
 {
-    struct marks *marks = &escaped->marks;
-    if (!marks_take(marks, line, separator == 0 ? ' ' : separator)) {
-        return false;
-    }
+    return marks_take(&escaped->marks, line, separator_of(separator)) &&
+           escaped_room(escaped, line, bytes);
+}
+
+bool escaped_room(struct escaped *escaped, pen_slice line, size_t bytes)
+{
+    const struct marks *marks = &escaped->marks;
     const size_t factor = marks->has_odd ? ESCAPE_FACTOR : marks->quote_count > 0 ? 2 : 0;
     escaped->text.len = 0;
     /* Once more for words that are joined. */
@@ -203,7 +212,7 @@ static pen_status names_set(struct columns *columns, struct pen_walker *walker, 
     uint8_t clean[PEN_TEXT_COLUMNS_MAX * 64];
     pen_slice names[PEN_TEXT_COLUMNS_MAX];
     uint32_t count = 0;
-    const uint8_t separator = columns->separator == 0 ? ' ' : columns->separator;
+    const uint8_t separator = separator_of(columns->separator);
     if (line.len > sizeof(clean)) {
         return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "a line of names has more than %zu bytes",
                         sizeof(clean));
@@ -406,8 +415,10 @@ static inline const struct column *word_take(struct cut *cut, const struct colum
     return word_take_parts(cut, column, (pen_slice){from, (size_t)(end - from)});
 }
 
+#define INLINED static inline __attribute__((always_inline))
+
 /* Words that breaks part, empty ones too. */
-static void cut_at(struct cut *cut, const uint64_t *breaks, pen_slice line)
+INLINED void cut_at(struct cut *cut, const uint64_t *breaks, pen_slice line)
 {
     struct pen_column *const values = cut->columns->values;
     const struct column *column = cut->next;
@@ -425,7 +436,7 @@ static void cut_at(struct cut *cut, const uint64_t *breaks, pen_slice line)
 }
 
 /* Likewise; those in quotes without them. */
-static void cut_quoted(struct cut *cut, const uint64_t *breaks, pen_slice line)
+INLINED void cut_quoted(struct cut *cut, const uint64_t *breaks, pen_slice line)
 {
     struct pen_column *const values = cut->columns->values;
     const struct column *column = cut->next;
@@ -449,7 +460,7 @@ static void cut_quoted(struct cut *cut, const uint64_t *breaks, pen_slice line)
 }
 
 /* Words that are one column each, as many at most as there are columns. */
-static void cut_plain(struct cut *cut, const uint64_t *breaks, pen_slice line)
+INLINED void cut_plain(struct cut *cut, const uint64_t *breaks, pen_slice line)
 {
     const struct columns *columns = cut->columns;
     struct pen_column *value = columns->values;
@@ -472,6 +483,29 @@ static void cut_plain(struct cut *cut, const uint64_t *breaks, pen_slice line)
         value_set(value++, from, line.ptr + line.len);
     }
     cut->next = columns->items + (value - columns->values);
+}
+
+/* Lines whose words the marks part. */
+INLINED void cut_marked(struct cut *cut, const struct marks *marks, pen_slice line)
+{
+    if (cut->columns->separator == 0 && marks->quote_count > 0) {
+        cut_quoted(cut, marks->breaks, line);
+    } else if (cut->columns->is_plain) {
+        cut_plain(cut, marks->separators, line);
+    } else {
+        cut_at(cut, marks->separators, line);
+    }
+}
+
+__attribute__((target("bmi"))) static void cut_wide(struct cut *cut, const struct marks *marks,
+                                                    pen_slice line)
+{
+    cut_marked(cut, marks, line);
+}
+
+static void cut_narrow(struct cut *cut, const struct marks *marks, pen_slice line)
+{
+    cut_marked(cut, marks, line);
 }
 
 /* Where the word in quotes or brackets ends whose first byte is at `from`; the line's length:
@@ -511,10 +545,20 @@ static void cut_blank(struct cut *cut, const struct marks *marks, pen_slice line
     cut->next = column;
 }
 
-static bool values_escape(struct columns *columns)
+/* Whether the marks tell that a value which stands in the line has no quote. */
+static inline bool is_unquoted(const struct marks *marks, pen_slice line, pen_slice text)
 {
+    const size_t from = (size_t)((uintptr_t)text.ptr - (uintptr_t)line.ptr);
+    return from < line.len && marks_next(marks->quotes, from, line.len) >= from + text.len;
+}
+
+static bool values_escape(struct columns *columns, pen_slice line)
+{
+    const struct marks *marks = &columns->escaped.marks;
     for (uint32_t i = 0; i < columns->part_count; i++) {
-        if (columns->values[i].text.ptr != NULL &&
+        const pen_slice text = columns->values[i].text;
+        const bool is_clean_value = !marks->has_odd && is_unquoted(marks, line, text);
+        if (text.ptr != NULL && !is_clean_value &&
             !value_escape(&columns->escaped, &columns->values[i])) {
             return false;
         }
@@ -534,22 +578,22 @@ static void values_none(struct columns *columns, uint32_t at)
 }
 
 /* What the line has of each part. */
-static const char *columns_split(struct columns *columns, pen_slice line)
+static const char *columns_split(struct columns *columns, pen_slice line, bool is_marked)
 {
-    const struct marks *marks = &columns->escaped.marks;
+    struct escaped *escaped = &columns->escaped;
+    const struct marks *marks = &escaped->marks;
     struct cut cut = {.columns = columns, .next = columns->items};
-    /* In parts of a request each byte stands twice. */
-    if (!escaped_begin(&columns->escaped, line, columns->separator, 2 * line.len)) {
+    const size_t bytes = 2 * line.len; /* in parts of a request each byte stands twice */
+    if (!(is_marked ? escaped_room(escaped, line, bytes)
+                    : escaped_begin(escaped, line, columns->separator, bytes))) {
         return "out of memory";
     }
     if (columns->separator == 0 && !marks->is_regular) {
         cut_blank(&cut, marks, line);
-    } else if (columns->separator == 0 && marks->quote_count > 0) {
-        cut_quoted(&cut, marks->breaks, line);
-    } else if (columns->is_plain) {
-        cut_plain(&cut, marks->separators, line);
+    } else if (marks->is_wide) {
+        cut_wide(&cut, marks, line);
     } else {
-        cut_at(&cut, marks->separators, line);
+        cut_narrow(&cut, marks, line);
     }
     const uint32_t count = (uint32_t)(cut.next - columns->items);
     if (cut.problem == NULL && (cut.is_half || count < columns->required)) {
@@ -560,7 +604,7 @@ static const char *columns_split(struct columns *columns, pen_slice line)
     }
     values_none(columns, count);
     const bool may_escape = marks->has_odd || marks->quote_count != cut.quotes;
-    return may_escape && !values_escape(columns) ? "out of memory" : NULL;
+    return may_escape && !values_escape(columns, line) ? "out of memory" : NULL;
 }
 
 /* Values one by one, for records that cannot be told by their columns. */
@@ -579,10 +623,15 @@ static const char *values_put(const struct columns *columns, struct pen_walker *
     return NULL;
 }
 
-const char *columns_take(struct columns *columns, struct pen_walker *walker, pen_slice line,
-                         struct pen_record *record)
+bool columns_line(struct columns *columns, pen_slice rest, pen_slice *line)
 {
-    const char *problem = columns_split(columns, line);
+    return marks_take_line(&columns->escaped.marks, rest, separator_of(columns->separator), line);
+}
+
+const char *columns_take(struct columns *columns, struct pen_walker *walker, pen_slice line,
+                         bool is_marked, struct pen_record *record)
+{
+    const char *problem = columns_split(columns, line, is_marked);
     if (problem != NULL) {
         return problem;
     }

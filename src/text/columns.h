@@ -57,9 +57,13 @@ PEN_MUST_USE pen_status columns_set(struct columns *columns, struct pen_walker *
 PEN_MUST_USE pen_status columns_from_line(struct columns *columns, struct pen_walker *walker,
                                           pen_slice line, struct pen_err *err);
 /* Takes the line, which has PEN_JSON_PADDING bytes behind it, as record, whose raw, offset and
- * ordinal are set.  NULL, or what is wrong with the line; then no value of it counts. */
+ * ordinal are set.  is_marked: the marks of `escaped` are those of the line.  NULL, or what is
+ * wrong with the line; then no value of it counts. */
 const char *columns_take(struct columns *columns, struct pen_walker *walker, pen_slice line,
-                         struct pen_record *record);
+                         bool is_marked, struct pen_record *record);
+/* The line that rest begins with, marked for columns_take.  False: none that is short enough ends
+ * there. */
+PEN_MUST_USE bool columns_line(struct columns *columns, pen_slice rest, pen_slice *line);
 /* One value, escaped when JSON needs it.  NULL, or what is wrong. */
 const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32_t column,
                       pen_slice text);
@@ -67,5 +71,7 @@ const char *value_put(struct escaped *escaped, struct pen_walker *walker, uint32
  * for bytes of them to be escaped.  False: out of memory. */
 PEN_MUST_USE bool escaped_begin(struct escaped *escaped, pen_slice line, uint8_t separator,
                                 size_t bytes);
+/* Likewise, when the marks are those of the line. */
+PEN_MUST_USE bool escaped_room(struct escaped *escaped, pen_slice line, size_t bytes);
 
 #endif

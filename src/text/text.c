@@ -16,6 +16,7 @@ struct pen_text {
     struct pen_walker *walker;
     size_t record_bytes_max;
     struct columns columns;
+    bool is_lines;    /* each line is one record of columns */
     bool has_columns; /* of this object, when its first line has them */
     struct pen_groups *pattern;
     uint32_t *group_columns; /* of the pattern's groups */
@@ -93,6 +94,8 @@ static pen_status text_fill(struct pen_text *t, struct pen_err *err)
     if (type->column_count > 0) {
         PEN_TRY(columns_set(&t->columns, t->walker, type->columns, type->column_count, err));
     }
+    t->is_lines =
+        type->format == PEN_FORMAT_COLUMNS && type->pattern.len == 0 && type->first_line.len == 0;
     return patterns_new(t, err);
 }
 
@@ -168,6 +171,15 @@ size_t pen_text_consumed(const struct pen_text *t)
 
 /* ---- lines ---- */
 
+/* A line without what may stand before its end. */
+static inline pen_slice line_trimmed(pen_slice line)
+{
+    while (line.len > 0 && (line.ptr[line.len - 1] == '\r' || line.ptr[line.len - 1] == ' ')) {
+        line.len--;
+    }
+    return line;
+}
+
 /* The line at from, without its end; *next is behind it.  False: its end is not here yet. */
 static bool line_at(const struct pen_text *t, size_t from, pen_slice *line, size_t *next)
 {
@@ -178,10 +190,23 @@ static bool line_at(const struct pen_text *t, size_t from, pen_slice *line, size
     }
     *line = end == NULL ? rest : pen_slice_sub(rest, 0, (size_t)(end - rest.ptr));
     *next = from + line->len + (end != NULL);
-    while (line->len > 0 && (line->ptr[line->len - 1] == '\r' || line->ptr[line->len - 1] == ' ')) {
-        line->len--;
-    }
+    *line = line_trimmed(*line);
     return true;
+}
+
+/* The line at t->at, when its columns were marked while its end was looked for.  False: it must be
+ * looked at otherwise. */
+static inline bool line_marked(struct pen_text *t, pen_slice *line, size_t *next)
+{
+    const pen_slice rest = {t->window.ptr + t->at, t->window.len - t->at};
+    pen_slice whole;
+    if (!t->is_lines || !columns_line(&t->columns, rest, &whole) ||
+        whole.len > t->record_bytes_max) {
+        return false;
+    }
+    *line = line_trimmed(whole);
+    *next = t->at + whole.len + 1;
+    return line->len == whole.len;
 }
 
 /* Whether a line begins a record; its first bytes say so, however much of it is here. */
@@ -304,7 +329,8 @@ static const char *json_of(struct pen_text *t, pen_slice lines)
 static const char *event_put(struct pen_text *t, pen_slice lines, struct pen_record *record)
 {
     struct pen_err err;
-    const struct pen_record place = *record;
+    const uint64_t offset = record->offset;
+    const uint64_t ordinal = record->ordinal;
     const char *problem = json_of(t, lines);
     if (problem != NULL) {
         return problem;
@@ -318,8 +344,8 @@ static const char *event_put(struct pen_text *t, pen_slice lines, struct pen_rec
         return "the event cannot be read as JSON";
     }
     record->raw = lines;
-    record->offset = place.offset;
-    record->ordinal = place.ordinal;
+    record->offset = offset;
+    record->ordinal = ordinal;
     record->is_flat = true; /* its members are those of the copy, not of raw */
     return NULL;
 }
@@ -332,11 +358,13 @@ static void record_spoil(struct pen_text *t, const char *problem, struct pen_rec
     record->problem = problem;
 }
 
-static void record_make(struct pen_text *t, pen_slice line, struct pen_record *record)
+/* is_marked: its columns are. */
+static void record_make(struct pen_text *t, pen_slice line, bool is_marked,
+                        struct pen_record *record)
 {
-    *record = (struct pen_record){.raw = line, .offset = t->base + t->at, .ordinal = t->ordinal++};
     if (t->is_json) {
-        record->raw = event_of(t, line);
+        *record = (struct pen_record){
+            .raw = event_of(t, line), .offset = t->base + t->at, .ordinal = t->ordinal++};
         const char *reason = event_put(t, record->raw, record);
         if (reason != NULL) {
             *record = (struct pen_record){
@@ -345,8 +373,12 @@ static void record_make(struct pen_text *t, pen_slice line, struct pen_record *r
         }
         return;
     }
-    const char *problem = t->pattern != NULL ? groups_put(t, line, record)
-                                             : columns_take(&t->columns, t->walker, line, record);
+    record->raw = line; /* the end of a flat one sets what else there is */
+    record->offset = t->base + t->at;
+    record->ordinal = t->ordinal++;
+    const char *problem = t->pattern != NULL
+                              ? groups_put(t, line, record)
+                              : columns_take(&t->columns, t->walker, line, is_marked, record);
     if (problem != NULL) {
         record_spoil(t, problem, record);
     }
@@ -520,7 +552,8 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
     while (has_more(t, err)) {
         pen_slice line;
         size_t next = 0;
-        const enum extent extent = record_at(t, &line, &next);
+        const bool is_marked = line_marked(t, &line, &next);
+        const enum extent extent = is_marked ? EXTENT_WHOLE : record_at(t, &line, &next);
         if (extent == EXTENT_MORE) {
             return PEN_NEXT_MORE;
         }
@@ -535,7 +568,7 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
             t->at = next;
             continue;
         }
-        record_make(t, line, record);
+        record_make(t, line, is_marked, record);
         t->at = next;
         return PEN_NEXT_RECORD;
     }
@@ -559,7 +592,7 @@ enum pen_next pen_text_one(struct pen_text *t, pen_slice message, struct pen_rec
                        t->record_bytes_max);
         return PEN_NEXT_BAD;
     }
-    record_make(t, message, record);
+    record_make(t, message, false, record);
     return PEN_NEXT_RECORD;
 }
 
