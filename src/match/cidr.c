@@ -57,13 +57,19 @@ static bool parse_v4(pen_slice text, uint8_t out[4])
     return wrong <= 3 && octets(digits, least, out);
 }
 
-/* Those of the 16 bytes that lie from `first` to `last`, one bit each. */
-static inline uint32_t between(__m128i c, char first, char last)
+/* Where three digits are more than 255, one bit for the first of each three; of three that begin
+ * with a zero nothing is said.  digit: what is none is 0x80 or more, or 10 to 15. */
+static inline uint32_t beyond_bytes(__m128i digit)
 {
-    const __m128i above = _mm_subs_epu8(c, _mm_set1_epi8(last));
-    const __m128i below = _mm_subs_epu8(_mm_set1_epi8(first), c);
-    const __m128i inside = _mm_cmpeq_epi8(_mm_or_si128(above, below), _mm_setzero_si128());
-    return (uint32_t)_mm_movemask_epi8(inside);
+    const char most = (char)255;
+    const __m128i hundreds = _mm_setr_epi8(0, 99, (char)199, most, most, most, most, most, most,
+                                           most, 0, 0, 0, 0, 0, 0); /* less one */
+    const __m128i tens = _mm_setr_epi8(0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 0, 0, 0, 0, 0, 0);
+    const __m128i ten = _mm_srli_si128(_mm_shuffle_epi8(tens, digit), 1);
+    const __m128i one = _mm_srli_si128(digit, 2);
+    const __m128i less_one =
+        _mm_adds_epu8(_mm_adds_epu8(_mm_shuffle_epi8(hundreds, digit), ten), one);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(less_one, _mm_set1_epi8(most)));
 }
 
 bool pen_ip_is_v4(pen_slice text)
@@ -73,17 +79,17 @@ bool pen_ip_is_v4(pen_slice text)
     }
     const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)text.ptr);
     const uint32_t ours = (1U << text.len) - 1;
-    const uint32_t dots = between(c, '.', '.') & ours;
-    const uint32_t digits = between(c, '0', '9') & ours;
+    const __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+    const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    const __m128i is_zero = _mm_cmpeq_epi8(digit, _mm_setzero_si128());
+    const uint32_t dots = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8('.'))) & ours;
+    const uint32_t digits = (uint32_t)_mm_movemask_epi8(is_digit) & ours;
+    const uint32_t zeros = (uint32_t)_mm_movemask_epi8(is_zero);
     const uint32_t starts = dots << 1 | 1; /* where parts begin; one lies behind a dot at the end */
     const uint32_t two = digits & digits >> 1;
     const uint32_t three = two & digits >> 2;
-    /* 200 to 249, 250 to 255; of three digits also what begins with a one */
-    const uint32_t forties = between(c, '0', '4') >> 1;
-    const uint32_t fifties = between(c, '5', '5') >> 1 & between(c, '0', '5') >> 2;
-    const uint32_t byte = between(c, '1', '1') | (between(c, '2', '2') & (forties | fifties));
-    const uint32_t bad = (starts & ~digits) | (three & digits >> 3) |
-                         (starts & two & between(c, '0', '0')) | (starts & three & ~byte);
+    const uint32_t bad = (starts & ~digits) | (three & digits >> 3) | (starts & two & zeros) |
+                         (starts & three & beyond_bytes(digit));
     return (digits | dots) == ours && bad == 0 && __builtin_popcount(dots) == 3;
 }
 
