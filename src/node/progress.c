@@ -25,9 +25,9 @@ enum {
     PARTS
 };
 static const uint8_t rank_of[PARTS] = {
-    [PART_OBJECTS] = 0,     [PART_SINK] = 1, [PART_RECORDS] = 3, [PART_NAMES] = 2,
-    [PART_WORST] = 4,       [PART_ETA] = 5,  [PART_SPEED] = 6,   [PART_BYTES] = 7,
-    [PART_CREDENTIALS] = 1, [PART_MILD] = 8,
+    [PART_OBJECTS] = 0, [PART_CREDENTIALS] = 1, [PART_SINK] = 2, [PART_NAMES] = 3,
+    [PART_RECORDS] = 4, [PART_WORST] = 5,       [PART_ETA] = 6,  [PART_SPEED] = 7,
+    [PART_BYTES] = 8,   [PART_MILD] = 9,
 };
 
 /* Looked at for every line: windows change their size. */
@@ -58,14 +58,14 @@ static double bytes_wanted(const struct control *c)
     return files == 0 ? 0 : (double)c->planner.bytes * (double)(files - pruned) / (double)files;
 }
 
-/* Who waits for what, which may hold others' words, as ASCII that fits; what NULL: nobody. */
-static void waits_fill(const char *who, const char *what, char part[PART_MAX])
+/* Who waits for what, `most` bytes of others' words, as ASCII; what NULL: nobody. */
+static void waits_fill(const char *who, const char *what, int most, char part[PART_MAX])
 {
     part[0] = '\0';
     if (what == NULL) {
         return;
     }
-    int len = snprintf(part, PART_MAX, ", %s %.38s", who, what);
+    int len = snprintf(part, PART_MAX, ", %s %.*s", who, most, what);
     for (; len > 0; len--) {
         char *at = &part[len - 1];
         if (*at < ' ' || *at > '~') {
@@ -114,8 +114,8 @@ static void parts_fill(const struct control *c, double seconds, char parts[PARTS
                    by[PEN_CRITICAL], by[PEN_HIGH]);
     (void)snprintf(parts[PART_MILD], PART_MAX, " %" PRIu64 " medium %" PRIu64 " low",
                    by[PEN_MEDIUM], by[PEN_LOW]);
-    waits_fill("sink waits:", sink_state(c), parts[PART_SINK]);
-    waits_fill("waits for credentials:", credentials_awaited(c), parts[PART_CREDENTIALS]);
+    waits_fill("sink waits:", sink_state(c), 40, parts[PART_SINK]);
+    waits_fill("waits for credentials:", credentials_awaited(c), 30, parts[PART_CREDENTIALS]);
     names_fill(c, parts[PART_NAMES]);
     parts[PART_ETA][0] = '\0';
     const double left = bytes_wanted(c) - (double)(c->bytes_before + c->bytes_done);

@@ -13,8 +13,9 @@ import subprocess
 import threading
 import time
 
+from bulk_server import Cluster
 from fake_s3 import FakeS3
-from kit import BINARY, FIXED, TIME_MAX_S, WORK, adds_up, dead, main, numbers, records, replay, run
+from kit import BINARY, FIXED, TIME_MAX_S, WORK, adds_up, dead, documents, generate, main, numbers, records, replay, run
 
 OBJECTS, BEFORE = 60, 10  # in all; that are answered before the time is set
 DAY = "AWSLogs/o-exampleorg1/123456789012/CloudTrail/eu-west-1/2025/03/04/"
@@ -269,6 +270,40 @@ def case_credentials_stop():
         world.hands_out("AK2")
         got = replay(f"s3://{s3.bucket}", WORK / "out", *world.args(s3), env=world.env)
         assert got["status"] == "done" and numbers(WORK / "out") == list(range(OBJECTS)), got
+
+
+def case_credentials_sink():
+    """A cluster that wants signatures: the run goes on meanwhile, says why the sink waits, and sends everything."""
+    world = World()
+    folder = generate(size="1MiB")
+    replay(folder, WORK / "files")
+    want = {(d["_index"], d["_id"]) for d in documents(WORK / "files")}
+    bodies = []
+
+    def is_allowed(handler):
+        key = key_of(handler.headers)
+        if handler.path.partition("?")[0].endswith("/_bulk") and key == "AK1":
+            bodies.append(key)
+            if len(bodies) == 4:
+                world.expire()
+        world.refused += key in world.expired
+        return key not in world.expired
+
+    with Cluster(authorization=is_allowed) as cluster:
+        (WORK / "penstock.yaml").write_text(f"sinks:\n  - opensearch: http://127.0.0.1:{cluster.port}\n"
+                                            "    sigv4: es\n    region: eu-west-1\n")
+        going = Run(world, "replay", folder, "--out", WORK / "out", "--json", *FIXED, "--config", WORK / "penstock.yaml",
+                    "--set", "credentials.retry=100ms", "--set", "credentials.timeout=1s",
+                    "--set", "ship.body_bytes_max=64KiB", "--set", "sink.requests_max=1")
+        going.says("the opensearch sink: the credentials (profile default, credential_process) have expired")
+        going.says("it did not end within 1000 ms")
+        going.says("waits for credentials: profile default")
+        until(lambda: world.refused > 0, "a request that is refused")
+        world.hands_out("AK2")
+        got = going.summary()
+        assert got["status"] == "done" and got["gaps"] == [] and not cluster.errors, (got, cluster.errors[:3])
+        assert {key for key in cluster.docs if not key[0].startswith("penstock-signals")} == want
+        assert "the opensearch sink: the credentials are renewed" in going.words, going.words
 
 
 if __name__ == "__main__":
