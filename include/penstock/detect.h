@@ -166,14 +166,18 @@ const struct pen_notice *pen_rules_notice(const struct pen_rules *rules, uint32_
 /* Hash over every loaded rule, filter, overlay, placeholder and table that rules name: part of the
  * job. */
 struct pen_hash128 pen_rules_hash(const struct pen_rules *rules);
-/* ---- suppressions: signals that are kept, but told to nobody; reference/datadog.md 4.8 ---- */
+/* ---- suppressions: signals that are kept, but told to nobody; critical assets: signals that are
+ * worse, or less bad, than their rule says; reference/datadog.md 4.8 ---- */
 
-struct pen_suppression {  /* slices are owned by the set */
-    pen_slice name;       /* its own, else that of its file; unique */
-    pen_slice query;      /* over the signal that would be; empty: every signal */
-    pen_slice data_query; /* over events: these are no matches of the rules; or empty */
-    bool is_of_signals;   /* it holds signals back: not so with a data_query alone */
-    pen_slice rule_query; /* over properties of rules; empty: every rule */
+struct pen_suppression {   /* slices are owned by the set */
+    pen_slice name;        /* its own, else that of its file; unique */
+    pen_slice query;       /* over the signal that would be; empty: every signal */
+    pen_slice data_query;  /* over events: these are no matches of the rules; or empty */
+    bool is_of_signals;    /* it holds signals back: not so with a data_query alone */
+    bool is_asset;         /* a critical asset: holds nothing back, but says how bad signals are */
+    int8_t severity_shift; /* of an asset: 1, -1 or 0 steps */
+    enum pen_severity *severity; /* of an asset: in place of the rule's; NULL: not */
+    pen_slice rule_query;        /* over properties of rules; empty: every rule */
     pen_slice reason, owner;
     int64_t expires_ns; /* holds for signals first seen before it; INT64_MAX: without an end */
     pen_slice file;

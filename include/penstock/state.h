@@ -286,6 +286,10 @@ struct pen_signal { /* borrowed during the callback */
     bool cold; /* a run that began earlier may tell it otherwise: its group was never quiet for its
                 * keep-alive in what was read before, or its values may have been learned before,
                 * or it is over a signal that is cold */
+    /* Of critical assets, for whoever tells severities: 1 + that in place of the rule's (0: none),
+     * steps up or down from it.  The state leaves both 0. */
+    uint8_t severity_set;
+    int8_t severity_shift;
     bool enters; /* the first change with last_seen at or behind tell_from_ns */
     int64_t closed_at_ns;
     const pen_slice *accounts, *regions, *actors, *source_ips; /* sorted, at most 20 each */

@@ -32,9 +32,9 @@ static pen_status warn_unused(struct pen_rules *rules, const char *out_dir, stru
     pen_status st = pen_signals_open(out_dir, &signals, err);
     st = st == PEN_OK ? pen_signals_list(signals, &filter, on_signal, &seen, err) : st;
     for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
-        if (!seen.is_used[i] && pen_rules_suppression(rules, i)->is_of_signals) {
-            pen_rules_warn(rules, pen_rules_suppression(rules, i),
-                           "it is unused: no signal was suppressed by it");
+        const struct pen_suppression *one = pen_rules_suppression(rules, i);
+        if (!seen.is_used[i] && one->is_of_signals && !one->is_asset) {
+            pen_rules_warn(rules, one, "it is unused: no signal was suppressed by it");
         }
     }
     pen_signals_close(signals);

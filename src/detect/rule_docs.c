@@ -1,4 +1,5 @@
 /* tested by tests/unit/detect/test_documents.c */
+#include "critical_asset.h"
 #include "datadog.h"
 #include "files.h"
 #include "overlay.h"
@@ -374,6 +375,8 @@ void rules_add_text(struct pen_rules *rules, const char *name, pen_slice text)
 {
     if (suppression_is_file(name)) {
         suppression_add_text(rules, name, text);
+    } else if (critical_asset_is_file(name)) {
+        critical_asset_add_text(rules, name, text);
     } else if (security_filter_is_file(name)) {
         security_filter_add_text(rules, name, text);
     } else if (rule_name_ends(name, ".json")) {

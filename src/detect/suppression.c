@@ -104,7 +104,8 @@ static pen_status check_name(struct side_file *r, const struct pen_yaml *node,
     }
     return r->rules->suppression_count < SUPPRESSIONS_MAX
                ? PEN_OK
-               : sigma_fail(&r->b, node, "more than %u suppressions", SUPPRESSIONS_MAX);
+               : sigma_fail(&r->b, node, "more than %u suppressions and critical assets",
+                            SUPPRESSIONS_MAX);
 }
 
 static pen_status check(struct side_file *r, const struct pen_yaml *node,
@@ -119,12 +120,24 @@ static pen_status check(struct side_file *r, const struct pen_yaml *node,
                           "`expires` is about signals: a suppression with `data_exclusion_query` "
                           "has none");
     }
-    return check_name(r, node, made);
+    return PEN_OK;
+}
+
+void suppression_keep(struct side_file *file, const struct pen_yaml *node,
+                      const struct pen_suppression *made)
+{
+    struct pen_rules *rules = file->rules;
+    if (check_name(file, node, made) != PEN_OK) {
+        side_file_tell(file);
+        return;
+    }
+    rules->suppressions = rules_grow(rules->suppressions, rules->suppression_count,
+                                     &rules->suppression_cap, sizeof(*rules->suppressions));
+    rules->suppressions[rules->suppression_count++] = *made;
 }
 
 static void add_one(struct side_file *r, const struct pen_yaml *node)
 {
-    struct pen_rules *rules = r->rules;
     struct pen_suppression made = {
         .file = r->name, .line = node->line, .column = node->column, .expires_ns = INT64_MAX};
     bool is_good = true;
@@ -143,9 +156,7 @@ static void add_one(struct side_file *r, const struct pen_yaml *node)
         side_file_tell(r);
         return;
     }
-    rules->suppressions = rules_grow(rules->suppressions, rules->suppression_count,
-                                     &rules->suppression_cap, sizeof(*rules->suppressions));
-    rules->suppressions[rules->suppression_count++] = made;
+    suppression_keep(r, node, &made);
 }
 
 void suppression_add_text(struct pen_rules *rules, const char *name, pen_slice text)

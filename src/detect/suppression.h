@@ -8,13 +8,17 @@
 #ifndef PEN_DETECT_SUPPRESSION_H
 #define PEN_DETECT_SUPPRESSION_H
 
-#include "rules.h"
+#include "side_file.h"
 
 #define SUPPRESSION_FOLDER "suppressions"
 #define SUPPRESSIONS_MAX 1000U /* of all files together */
 
 /* The file lies in a folder of suppressions. */
 bool suppression_is_file(const char *path);
+/* A suppression, or critical asset, joins the set; told when its name is taken, or there are too
+ * many. */
+void suppression_keep(struct side_file *file, const struct pen_yaml *node,
+                      const struct pen_suppression *made);
 /* Every suppression of a file's text, or notices why not; the file counts as one rejected document
  * when any is wrong. */
 void suppression_add_text(struct pen_rules *rules, const char *name, pen_slice text);

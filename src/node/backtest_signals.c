@@ -120,10 +120,11 @@ static pen_status suppress_ask(struct collector *c, enum pen_signal_change chang
     return PEN_OK;
 }
 
-static pen_status on_signal(void *ctx, enum pen_signal_change change,
-                            const struct pen_signal *signal)
+static pen_status on_signal(void *ctx, enum pen_signal_change change, const struct pen_signal *told)
 {
     struct collector *c = ctx;
+    struct pen_signal rated = *told;
+    const struct pen_signal *signal = &rated;
     const struct pen_rules *rules = c->backtest->options.program->rules;
     const struct pen_rule *rule = pen_rules_at(rules, signal->rule);
     struct pen_backtest_signal *item = NULL;
@@ -132,6 +133,7 @@ static pen_status on_signal(void *ctx, enum pen_signal_change change,
         c->list->beyond += change == PEN_SIGNAL_OPENED;
         return PEN_OK;
     }
+    PEN_TRY(c->suppress == NULL ? PEN_OK : suppress_rate(c->suppress, &rated, c->backtest->err));
     item->rule = signal->rule;
     item->severity = signal_severity(rule, signal, signal->case_index);
     item->cold = signal->cold;

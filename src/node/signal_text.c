@@ -100,8 +100,9 @@ static pen_status note_env(struct asked *a, pen_slice value, struct pen_buf *out
     return PEN_OK;
 }
 
-enum pen_severity signal_severity(const struct pen_rule *rule, const struct pen_signal *signal,
-                                  uint32_t case_index)
+/* What a rule says of a signal; one of a minor environment is a step less. */
+static enum pen_severity severity_of_rule(const struct pen_rule *rule,
+                                          const struct pen_signal *signal, uint32_t case_index)
 {
     const enum pen_severity severity = pen_rule_severity(rule, case_index);
     struct asked a = {.put = note_env};
@@ -114,6 +115,18 @@ enum pen_severity signal_severity(const struct pen_rule *rule, const struct pen_
     }
     PEN_CHECK(st == PEN_OK); /* nothing is written */
     return a.is_minor ? severity - 1 : severity;
+}
+
+enum pen_severity signal_severity(const struct pen_rule *rule, const struct pen_signal *signal,
+                                  uint32_t case_index)
+{
+    const int severity =
+        signal->severity_set > 0
+            ? signal->severity_set - 1
+            : (int)severity_of_rule(rule, signal, case_index) + signal->severity_shift;
+    return severity < PEN_INFO       ? PEN_INFO
+           : severity > PEN_CRITICAL ? PEN_CRITICAL
+                                     : (enum pen_severity)severity;
 }
 
 static pen_status put_list(const pen_slice *items, uint32_t count, struct pen_buf *out)

@@ -510,29 +510,44 @@ static pen_status queue(struct signals_db *db, const struct pen_signal *signal,
     return db_run(db, SQL_QUEUE, err);
 }
 
-pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
-                          const struct pen_signal *signal, struct pen_err *err)
+static pen_status line_put(struct signals_db *db, enum pen_signal_change change,
+                           const struct pen_signal *signal, const struct pen_rule *rule,
+                           struct pen_err *err)
 {
-    const struct pen_rule *rule = pen_rules_at(db->options.program->rules, signal->rule);
+    if (line_build(db, change, signal, rule) != PEN_OK) {
+        return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long", signal->id);
+    }
+    if (fwrite(db->text.ptr, 1, db->text.len, db->lines) != db->text.len) {
+        return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "signals.ndjson: %s",
+                        strerrordesc_np(errno));
+    }
+    return PEN_OK;
+}
+
+/* What is asked of a signal before it is told: how bad it is, and whether anybody is to know. */
+static pen_status judge(struct signals_db *db, enum pen_signal_change change,
+                        struct pen_signal *signal, struct pen_err *err)
+{
+    PEN_TRY(db->suppress == NULL ? PEN_OK : suppress_rate(db->suppress, signal, err));
+    return suppressed_find(db, change, signal, err);
+}
+
+pen_status signals_db_put(struct signals_db *db, enum pen_signal_change change,
+                          const struct pen_signal *told, struct pen_err *err)
+{
+    struct pen_signal signal = *told;
+    const struct pen_rule *rule = pen_rules_at(db->options.program->rules, signal.rule);
+    const bool has_line = change != PEN_SIGNAL_UPDATED || signal.case_before != signal.case_index;
     if (!db->in_transaction) {
         PEN_TRY(db_run(db, SQL_BEGIN, err));
         db->in_transaction = true;
     }
-    PEN_TRY(suppressed_find(db, change, signal, err));
-    count(db, change, signal, rule);
-    if (change != PEN_SIGNAL_UPDATED || signal->case_before != signal->case_index) {
-        if (line_build(db, change, signal, rule) != PEN_OK) {
-            return PEN_FAIL(err, PEN_E_LIMIT, PEN_NO_OFFSET, "signal %s: line too long",
-                            signal->id);
-        }
-        if (fwrite(db->text.ptr, 1, db->text.len, db->lines) != db->text.len) {
-            return PEN_FAIL(err, pen_status_of_write(errno), PEN_NO_OFFSET, "signals.ndjson: %s",
-                            strerrordesc_np(errno));
-        }
-    }
-    PEN_TRY(upsert(db, signal, rule, err));
-    PEN_TRY(queue(db, signal, rule, err));
-    return put_events(db, signal, err);
+    PEN_TRY(judge(db, change, &signal, err));
+    count(db, change, &signal, rule);
+    PEN_TRY(has_line ? line_put(db, change, &signal, rule, err) : PEN_OK);
+    PEN_TRY(upsert(db, &signal, rule, err));
+    PEN_TRY(queue(db, &signal, rule, err));
+    return put_events(db, &signal, err);
 }
 
 bool signals_db_is_suppressed(const struct signals_db *db)

@@ -148,7 +148,7 @@ static pen_status link_all(struct linking *l, struct pen_err *err)
     for (uint32_t i = 0; i < pen_rules_suppression_count(program->rules); i++) {
         if (l->used[i] == 0) {
             pen_rules_warn(program->rules, pen_rules_suppression(program->rules, i),
-                           "no rule is what `rule_query` asks for: it suppresses nothing");
+                           "no rule is what `rule_query` asks for: it does nothing");
         }
     }
     return PEN_OK;
@@ -175,6 +175,7 @@ pen_status suppress_link(struct pen_program *program, struct pen_err *err)
 struct suppress {
     const struct pen_program *program;
     struct ask *ask;
+    bool has_assets;
 };
 
 pen_status suppress_new(const struct pen_program *program, struct suppress **out,
@@ -191,6 +192,9 @@ pen_status suppress_new(const struct pen_program *program, struct suppress **out
     if (st != PEN_OK) {
         suppress_free(suppress);
         return st;
+    }
+    for (uint32_t i = 0; i < pen_rules_suppression_count(program->rules); i++) {
+        suppress->has_assets |= pen_rules_suppression(program->rules, i)->is_asset;
     }
     *out = suppress;
     return PEN_OK;
@@ -268,6 +272,41 @@ static bool is_among(const struct pen_program_list *list, uint32_t item)
     return is_found;
 }
 
+static void rate(struct pen_signal *signal, const struct pen_suppression *asset, int *up, int *down)
+{
+    if (asset->severity != NULL && (int)*asset->severity + 1 > signal->severity_set) {
+        signal->severity_set = (uint8_t)(*asset->severity + 1);
+    }
+    *up |= asset->severity_shift > 0;
+    *down |= asset->severity_shift < 0;
+}
+
+pen_status suppress_rate(struct suppress *suppress, struct pen_signal *signal, struct pen_err *err)
+{
+    const struct pen_rules *rules = suppress->program->rules;
+    const struct pen_program_list *list = &suppress->program->suppressions[signal->rule];
+    struct pen_signal first = *signal;
+    struct about_signal about = {.rule = pen_rules_at(rules, signal->rule), .signal = &first};
+    const uint32_t *found = NULL;
+    uint32_t count = 0;
+    int up = 0;
+    int down = 0;
+    if (!suppress->has_assets || list->count == 0) {
+        return PEN_OK;
+    }
+    first.account_count = first.region_count = first.actor_count = first.source_ip_count = 0;
+    first.sample_count = first.sample_count > 0 ? 1 : 0;
+    PEN_TRY(ask_run(suppress->ask, signal_values, &about, &found, &count, err));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pen_suppression *one = pen_rules_suppression(rules, found[i]);
+        if (one->is_asset && is_among(list, found[i])) {
+            rate(signal, one, &up, &down);
+        }
+    }
+    signal->severity_shift = (int8_t)(up - down);
+    return PEN_OK;
+}
+
 pen_status suppress_find(struct suppress *suppress, const struct pen_signal *signal,
                          const struct pen_suppression **out, struct pen_err *err)
 {
@@ -283,7 +322,8 @@ pen_status suppress_find(struct suppress *suppress, const struct pen_signal *sig
     PEN_TRY(ask_run(suppress->ask, signal_values, &about, &found, &count, err));
     for (uint32_t i = 0; i < count && *out == NULL; i++) {
         const struct pen_suppression *one = pen_rules_suppression(rules, found[i]);
-        const bool holds = signal->first_seen_ns < one->expires_ns && is_among(list, found[i]);
+        const bool holds =
+            !one->is_asset && signal->first_seen_ns < one->expires_ns && is_among(list, found[i]);
         *out = holds ? one : NULL;
     }
     return PEN_OK;

@@ -1,5 +1,5 @@
 /*
- * suppress.h - which signals suppressions hold back.
+ * suppress.h - which signals suppressions hold back, and how bad critical assets say they are.
  *
  * A suppression's query is asked of the signal that would be: the values of its events, its group,
  * its rule.  It is asked when the signal opens and when it gets worse, never in between: so the
@@ -22,6 +22,13 @@ struct suppress; /* one thread */
 PEN_MUST_USE pen_status suppress_new(const struct pen_program *program, struct suppress **out,
                                      struct pen_err *err);
 void suppress_free(struct suppress *suppress);
+/*
+ * What critical assets say of the signal's severity goes into its members.  They are asked of its
+ * group, its rule and the first of its events, which stay as they are, so that the answer is the
+ * same whenever the signal is told.
+ */
+PEN_MUST_USE pen_status suppress_rate(struct suppress *suppress, struct pen_signal *signal,
+                                      struct pen_err *err);
 /* The first suppression that holds the signal back, or NULL. */
 PEN_MUST_USE pen_status suppress_find(struct suppress *suppress, const struct pen_signal *signal,
                                       const struct pen_suppression **out, struct pen_err *err);

@@ -197,6 +197,40 @@ def case_folders_filtered():
     assert "a.yml:1:8: `query`, byte" in said("rules", "check", rules, code=4)
 
 
+def case_folders_assets():
+    """Critical assets make signals worse or less bad, in lines, counts and the cluster."""
+    data, alice = logs(), "query: '@userIdentity.arn:*alice'\n"
+    for name, files, want in (
+            ("set", {"a.yml": alice + "severity: critical\n"}, {"critical": 3, "high": 3}),
+            ("up", {"a.yml": alice + "severity: increase\nrule_query: 'ruleId:counted'\n"}, {"critical": 1, "high": 5}),
+            ("down", {"a.yml": alice + "severity: decrease\n"}, {"medium": 3, "high": 3}),
+            ("both", {"a.yml": alice + "severity: decrease\n", "b.yml": alice + "severity: increase\n"}, {"high": 6}),
+            ("worst", {"a.yml": alice + "severity: low\n", "b.yml": alice + "severity: medium\n",
+                       "c.yml": alice + "severity: increase\n"}, {"medium": 3, "high": 3}),
+            ("none", {"a.yml": alice + "severity: no-op\n"}, {"high": 6}),
+            ("off", {"a.yml": alice + "severity: info\nenabled: false\n"}, {"high": 6})):
+        rules = rules_of(name, **{f"critical_assets/{file}": text for file, text in files.items()})
+        out = WORK / f"out-{name}"
+        with Cluster() as cluster:
+            got = replay(data, out, "--rules", rules, "--sink", cluster.sink)
+            sent = [source["severity"] for key, source in cluster.docs.items() if key[0].startswith("penstock-signals")]
+        told = {severity: number for severity, number in got["signals"]["by_severity"].items() if number}
+        assert told == want, (name, told)
+        for severities in ([row[0] for row in rows(out, "severity")], sent):
+            assert {severity: severities.count(severity) for severity in set(severities)} == want, (name, severities)
+        lines = [json.loads(line) for line in (out / "signals.ndjson").read_text().splitlines()]
+        assert {line["severity"] for line in lines} == set(want), lines
+        assert "warning" not in said("rules", "check", rules), said("rules", "check", rules)
+    raised = {**COUNTED, "queries": [{**COUNTED["queries"][0], "query": "@eventName:(First OR Second)"}],
+              "cases": [{"status": "medium", "condition": "a > 1", "notifications": []},
+                        {"status": "low", "condition": "a > 0", "notifications": []}]}
+    rules = folder_of("raised", {"r.json": raised, "critical_assets/a.yml": alice + "severity: increase\n"})
+    got = replay(data, WORK / "out-raised", "--rules", rules)
+    assert got["signals"]["by_severity"] == {"info": 0, "low": 1, "medium": 2, "high": 1, "critical": 0}, got["signals"]
+    (rules / "critical_assets" / "a.yml").write_text("query: a\n")
+    assert "a.yml:1:1: a critical asset needs" in said("rules", "check", rules, code=4)
+
+
 def case_folders_suppressed_raised():
     """A suppressed signal that gets worse is asked about again; one that was let through stays."""
     folder = Folder("data")
