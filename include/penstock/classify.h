@@ -59,6 +59,7 @@ struct pen_type {
     pen_slice pattern;     /* TEXT: regular expression, its named groups are the fields */
     pen_slice first_line;  /* TEXT: what the first line of a record looks like; "": one line each */
     uint32_t header_lines; /* TEXT, COLUMNS: lines before the first record */
+    pen_slice header_mark; /* what they begin with: lines that do not are records; "": any */
     const pen_slice *columns; /* COLUMNS: names (src/text/columns.h); none: the first line has them,
                                * '-' as '_' */
     uint32_t column_count;

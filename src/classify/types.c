@@ -139,7 +139,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "forwarded",  "map",          "fixed",           "text",
         "attributes", "columns",      "separator",       "prefix",
         "copy",       "envelopes",    "message_columns", "ignore_container_stderr",
-        "sources",    "ignore",       "template"};
+        "sources",    "ignore",       "template",        "header_mark"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -149,7 +149,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
             return fail_at(
                 l, kid->key,
                 "no key of a log type; known: name key ignore format pattern first_line "
-                "header_lines columns message_columns envelopes ignore_container_stderr separator "
+                "header_lines header_mark columns message_columns envelopes "
+                "ignore_container_stderr separator "
                 "array time time_form id "
                 "id_suffix index rotation template prefix copy script logsources sources identity "
                 "forwarded "
@@ -248,6 +249,7 @@ static pen_status read_framing(struct loader *l, const struct pen_yaml *root, st
         return fail_at(l, pen_yaml_get(root, "header_lines"), "a number of lines is wanted");
     }
     type->header_lines = (uint32_t)count;
+    type->header_mark = pen_yaml_text(root, "header_mark");
     type->pattern = pen_yaml_text(root, "pattern");
     type->first_line = pen_yaml_text(root, "first_line");
     type->array_key = pen_yaml_text(root, "array");

@@ -491,10 +491,11 @@ static bool is_passed(struct pen_text *t, pen_slice line, struct pen_err *err)
     if (was_rest) {
         return true;
     }
-    if (t->headers_left > 0) {
+    if (t->headers_left > 0 && pen_slice_starts(line, t->type->header_mark)) {
         t->headers_left--;
         return true;
     }
+    t->headers_left = 0;
     if (line.len == 0 || (t->first_line != NULL && pen_slice_trim(line).len == 0)) {
         return true;
     }

@@ -231,6 +231,14 @@ static void patterns_take_lines_apart(void **state)
     CHECK(&type, "#head\n12 x\n7\nno\n",
           "\"a\":\"12\",\"b\":\"x\"\n\"a\":\"7\"\n"
           "! the line does not fit the pattern of its type\n");
+    struct pen_type marked = type;
+    marked.header_lines = 2;
+    marked.header_mark = S("#");
+    CHECK(&marked, "#a\n#b\n12 x\n", "\"a\":\"12\",\"b\":\"x\"\n");
+    CHECK(&marked, "#a\n12 x\n7\n", "\"a\":\"12\",\"b\":\"x\"\n\"a\":\"7\"\n");
+    CHECK(&marked, "12 x\n7\n#a\n",
+          "\"a\":\"12\",\"b\":\"x\"\n\"a\":\"7\"\n"
+          "! the line does not fit the pattern of its type\n");
 }
 
 static void pairs_and_events_of_cef_are_members(void **state)
