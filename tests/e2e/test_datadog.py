@@ -330,7 +330,7 @@ def case_datadog_check():
                               '"cases":[{"status":"high","condition":"a > 0"}],"options":{}}]')
     done = run("rules", "check", bad, code=4)
     assert f"{bad}:3:31: " in text(done), done
-    nobody = write("c/nobody.json", rule("nobody", [{"query": "source:okta"}]))
+    nobody = write("c/nobody.json", rule("nobody", [{"query": "source:gsuite"}]))
     assert "no log type has the `source:`" in text(run("rules", "check", nobody))
 
 
