@@ -243,9 +243,14 @@ MADE["rds_mysql_slowquery"] = {
     "key": f"{MYSQL}/slowquery/eu-west-1/x",
     "body": lines("# Time: 2025-03-04T05:06:07.123456Z", "# User@Host: kim[kim] @  [198.51.100.7]  Id:   116",
                   "# Query_time: 2.5  Lock_time: 0.0001 Rows_sent: 1  Rows_examined: 9", "use shop;", "SET timestamp=1;",
-                  "SELECT 1", "FROM t;"),
+                  "SELECT 1", "FROM t;",
+                  "# Time: 250304  5:06:08", "# User@Host: lee[lee] @ [198.51.100.8]", "# Thread_id: 9  Schema: shop  QC_hit: No",
+                  "# Query_time: 3.25  Lock_time: 0.0  Rows_sent: 1  Rows_examined: 1", "# Rows_affected: 0", "#",
+                  "# explain: 1\tSIMPLE", "SET timestamp=2;", "SELECT 2;"),
     "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "user.name": "kim", "source.ip": "198.51.100.7",
-               "rds.query_time": "2.5", "rds.query": "SELECT 1\nFROM t", "rds.database_name": "shop", "mysql.thread_id": "116"}],
+               "rds.query_time": "2.5", "rds.query": "SELECT 1\nFROM t", "rds.database_name": "shop", "mysql.thread_id": "116"},
+              {"@timestamp": "2025-03-04T05:06:08+00:00", "user.name": "lee", "source.ip": "198.51.100.8",
+               "rds.query_time": "3.25", "rds.query": "SELECT 2", "mysql.thread_id": "9"}],
 }
 MADE["rds_mysql_general"] = {
     "type": "rds-mysql-general",
