@@ -174,4 +174,128 @@ def case_expected_slow_queries():
         "user.name": (1, "[SQL_SLAVE] is a thread of the server, which has no name before its brackets")})
 
 
+# ---- the observability catalogue of OpenSearch: lines and what its integrations make of them ----
+
+CLOUDFRONT = {"x-edge-location": "x_edge_location", "sc-bytes": "http.response.bytes", "c-ip": "source.ip",
+              "cs-method": "http.request.method", "cs-host": "cs_host", "cs-uri-stem": "url.path",
+              "sc-status": "http.response.status_code", "cs-uri-query": "url.query",
+              "cs-user-agent": "cs_user_agent", "x-host-header": "url.domain", "cs-protocol": "url.scheme",
+              "cs-bytes": "http.request.bytes", "time-taken": "time_taken", "c-port": "source.port",
+              "ssl-protocol": "ssl_protocol", "ssl-cipher": "ssl_cipher", "x-edge-result-type": "x_edge_result_type",
+              "x-edge-response-result-type": "x_edge_response_result_type", "cs-protocol-version": "cs_protocol_version",
+              "x-edge-detailed-result-type": "x_edge_detailed_result_type", "time-to-first-byte": "time_to_first_byte"}
+S3 = {"bucket_owner": "BucketOwner", "bucket": "Bucket", "remote_ip": "source.ip", "requester": "Requester",
+      "request_id": "RequestID", "operation": "Operation", "key": "Key", "http_status": "http.response.status_code",
+      "error_code": "ErrorCode", "bytes_sent": "BytesSent", "total_time": "TotalTime",
+      "turn_around_time": "TurnAroundTime", "user_agent": "user_agent.original", "version_id": "VersionId"}
+WAF = {"webaclId": "webaclId", "terminatingRuleId": "rule.name", "action": "event.action",
+       "httpSourceName": "httpSourceName", "httpSourceId": "httpSourceId", "httpRequest.clientIp": "source.ip",
+       "httpRequest.country": "httpRequest.country", "httpRequest.uri": "url.path", "httpRequest.args": "url.query",
+       "httpRequest.httpMethod": "http.request.method", "httpRequest.requestId": "httpRequest.requestId"}
+TRAIL = {"eventName": "event.action", "awsRegion": "cloud.region", "recipientAccountId": "cloud.account.id",
+         "userAgent": "user_agent.original", "sourceIPAddress": "source.address", "eventID": "eventID",
+         "eventTime": "@timestamp", "eventSource": "eventSource", "userIdentity.type": "userIdentity.type",
+         "userIdentity.arn": "userIdentity.arn", "errorCode": "errorCode", "requestID": "requestID"}
+CATALOGUE = "opensearch-project+opensearch-catalog/integrations/observability"
+
+
+def catalogue(integration, name, group):
+    """The lines of an integration, and what it makes of them."""
+    folder = data(CATALOGUE) / integration / "data"
+    raw = folder / "raw.log"
+    rows = [row["aws"][group] | {"body": row.get("body")} for row in json.loads((folder / name).read_text())]
+    return raw.read_bytes() if raw.exists() else b"", rows
+
+
+def compare_by(names, ours_id, theirs_id, got, rows):
+    """Pairs the records by an id of theirs and compares the fields that names tells."""
+    tally, by_id = Tally(), {str(member(source, ours_id)): source for source in got}
+    for row in rows:
+        wanted = {path: member(row, name) for name, path in names.items() if member(row, name) is not None}
+        ours = by_id.get(str(member(row, theirs_id)))
+        if ours is None:
+            tally.miss("(record)", (wanted,))
+        else:
+            tally.compare(ours, wanted, member(row, theirs_id))
+    return tally
+
+
+def case_expected_cloudfront():
+    lines, rows = catalogue("amazon_cloudfront", "sample.json", "cloudfront")
+    got = sources("cloudfront-standard", {"x.log": lines})["x.log"]
+    tally = compare_by(CLOUDFRONT, "x_edge_request_id", "x-edge-request-id", got, rows)
+    tally.check(259, {"source.ip": (13, "theirs was made anonymous after it was read"),
+                      "source.port": (1, "theirs repeats that of another line; in the line it is ours")})
+
+
+def case_expected_s3():
+    rows = catalogue("amazon_s3", "sample.json", "s3")[1]
+    got = sources("s3accesslog", {"x.log": "\n".join(row["body"] for row in rows).encode() + b"\n"})["x.log"]
+    assert len(got) == len(rows), (len(got), len(rows))
+    tally = compare_by(S3, "BucketOwner", "bucket_owner", got, rows)
+    tally.check(65, {"source.ip": (5, "theirs was made anonymous after it was read")})
+
+
+def case_expected_waf():
+    lines, rows = catalogue("aws_waf", "samples.json", "waf")
+    got = sources("waf", {"x.log": lines})["x.log"]
+    tally = compare_by(WAF, "httpRequest.requestId", "httpRequest.requestId", got, rows)
+    tally.check(380, {"webaclId": (38, "theirs was made anonymous after it was read")})
+
+
+def case_expected_cloudtrail():
+    rows = catalogue("aws_cloudtrail", "samples.json", "cloudtrail")[1]
+    got = sources("cloudtrail", {"x.json": json.dumps({"Records": rows}).encode()})["x.json"]
+    tally = compare_by(TRAIL, "eventID", "eventID", got, rows)
+    tally.check(538, {})
+
+
+def case_expected_read():
+    """Where what the catalogue shows is of other lines than those beside it: every line is read at least."""
+    for integration, kind, count in (("amazon_elb", "alb", 63), ("amazon_rds", "rds-postgresql", 402)):
+        got = sources(kind, {"x.log": (data(CATALOGUE) / integration / "data/raw.log").read_bytes()})["x.log"]
+        unread = [source for source in got if is_unread(source)]
+        assert len(got) == count and not unread, (kind, len(got), unread[:3])
+
+
+# ---- Datadog's forwarder: what it makes of an envelope of CloudWatch Logs ----
+
+FORWARDER = "DataDog+datadog-serverless-functions/aws/logs_monitoring/tests"
+
+
+def forwarded(row):
+    """What both sides say of a message in an envelope."""
+    stream = row["aws"]["awslogs"]
+    when = datetime.datetime.fromtimestamp(row["timestamp"] / 1000, datetime.timezone.utc)
+    return {"@log_group": stream["logGroup"], "@log_stream": stream["logStream"],
+            "cloud.account.id": stream["owner"], "@timestamp": when.isoformat(), "@message": row["message"]}
+
+
+def envelope(row):
+    stream = row["aws"]["awslogs"]
+    return json.dumps({"messageType": "DATA_MESSAGE", **stream, "subscriptionFilters": ["all"], "logEvents": [
+        {"id": row["id"], "timestamp": row["timestamp"], "message": row["message"]}]}).encode()
+
+
+def case_expected_forwarder():
+    """A line that its type reads, and those of a function, which fit no line of the type and are kept whole."""
+    tests, tally = data(FORWARDER), Tally()
+    approved = tests / "approved_files"
+    postgres = json.loads((approved / "TestAWSLogsHandler.test_awslogs_handler_rds_postgresql.approved.json").read_text())
+    function = json.loads((approved / "TestLambdaFunctionEndToEnd.test_datadog_forwarder.approved.json").read_text())
+    got = sources("rds-postgresql", {"postgres.json": b"".join(map(envelope, postgres)),
+                                     "function.json": (tests / "events/cloudwatch_logs.json").read_bytes()})
+    for row, ours in zip(postgres, got["postgres.json"], strict=True):
+        assert not is_unread(ours), ours
+        wanted = forwarded(row)
+        wanted["rds.message"] = wanted.pop("@message").split("LOG:  ")[1]
+        tally.compare(ours, wanted, row["id"])
+    by_message = {source["@message"]: source for source in got["function.json"]}
+    assert len(function) == len(got["function.json"]), got
+    for row in function:
+        row["message"] = row["message"].rstrip("\n")  # ends the line and is no part of it
+        tally.compare(by_message.get(row["message"]), forwarded(row), row["id"])
+    tally.check(100, {})
+
+
 main(globals())
