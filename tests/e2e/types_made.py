@@ -234,9 +234,10 @@ MADE["rds_mysql_error"] = {
     "type": "rds-mysql-error",
     "key": f"{MYSQL}/error/eu-west-1/x",
     "body": lines("2025-03-04T05:06:07.123456Z 12 [Warning] Aborted connection", "2025-03-04 05:06:08 0x1 InnoDB: x",
-                  "*** (1) TRANSACTION:"),
+                  "*** (1) TRANSACTION:", "2025-03-04  5:06:09 8 [Warning] Access denied"),
     "wants": [{"@timestamp": "2025-03-04T05:06:07.123456+00:00", "log.level": "Warning", "mysql.thread_id": "12",
-               "rds.message": "Aborted connection"}, {"mysql.message": "0x1 InnoDB: x\n*** (1) TRANSACTION:"}],
+               "rds.message": "Aborted connection"}, {"mysql.message": "0x1 InnoDB: x\n*** (1) TRANSACTION:"},
+              {"@timestamp": "2025-03-04T05:06:09+00:00", "mysql.thread_id": "8", "rds.message": "Access denied"}],
 }
 MADE["rds_mysql_slowquery"] = {
     "type": "rds-mysql-slowquery",
