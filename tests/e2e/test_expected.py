@@ -117,17 +117,22 @@ SSHD = {"program": "process.name", "pid": "process.pid", "machine": "host.hostna
 EXPECTED = re.compile(r'results\["s01-parse"\]\["[^"]+"\]\[(\d+)\]\.Evt\.(?:Meta|Parsed)\["(\w+)"\] == "(.*)"$')
 
 
+def asserted(folder):
+    """What CrowdSec's parser is to find, by line."""
+    rows = collections.defaultdict(dict)
+    for line in (folder / "parser.assert").read_text().splitlines():
+        if found := EXPECTED.match(line):
+            rows[int(found[1])][found[2]] = found[3].replace('\\"', '"')
+    return rows
+
+
 def case_expected_sshd():
     tests = data("crowdsecurity+hub/.tests")
     names = ["sshd-logs", "sshd-success-logs", "sshd-bad-keyexchange-bf"]
     got = sources("linux-secure", {f"{name}.log": (tests / name / f"{name}.log").read_bytes() for name in names})
     tally = Tally()
     for name in names:
-        theirs = collections.defaultdict(dict)
-        for line in (tests / name / "parser.assert").read_text().splitlines():
-            if found := EXPECTED.match(line):
-                theirs[int(found[1])][found[2]] = found[3].replace('\\"', '"')
-        for row in theirs.values():
+        for row in asserted(tests / name).values():
             fits = [s for s in got[f"{name}.log"] if s.get("syslog_message", "").strip() == row["message"].strip() and
                     s.get("syslog_timestamp") == row.get("timestamp", s.get("syslog_timestamp"))]
             if not fits:
@@ -139,6 +144,31 @@ def case_expected_sshd():
                          "of AllowUsers and behind the name of an invalid user"),
         "user.name": (5, "as the reference, which names the user of PAM, of AllowUsers and of an attempt under "
                          "way (authenticating user) only in the message")})
+
+
+# ---- CrowdSec: who was refused by MySQL and MariaDB ----
+
+def case_expected_mysql_errors():
+    tests, tally = data("crowdsecurity+hub/.tests"), Tally()
+    names = ["mariadb-logs", "mysql-logs"]
+    got = sources("rds-mysql-error", {f"{name}.log": (tests / name / f"{name}.log").read_bytes() for name in names})
+    for name in names:
+        by_time = {member(source, "mysql.timestamp"): source for source in got[f"{name}.log"]}
+        for row in asserted(tests / name).values():
+            written = row["message"].split("[")[0].removesuffix(f" {row.get('thread_id', '')} ").strip()
+            ours = by_time.get(row["time"] if "T" in row["time"] else written)
+            if ours is None:
+                tally.miss("(record)", (row["message"],))
+                continue
+            when = row["time"] if "T" in row["time"] else f"{row['date']}T{row['time']:0>8}+00:00"
+            wanted = {"@timestamp": when, "source.ip": row["source_ip"], "user.name": row["user"]}
+            if "thread_id" in row:
+                wanted["mysql.thread_id"] = row["thread_id"]
+            tally.compare(ours, wanted, row["message"])
+    tally.check(12, {
+        "(record)": (2, "the two-digit years of MariaDB up to 10.1, which RDS no longer runs, begin no record"),
+        "source.ip": (8, "as the reference, which leaves it in the message"),
+        "user.name": (8, "as the reference, which leaves it in the message")})
 
 
 # ---- Percona: slow queries of MySQL and MariaDB ----
