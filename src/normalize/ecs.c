@@ -217,6 +217,18 @@ static inline pen_status write_token(struct writer *w, const struct nrm_op *op, 
     return PEN_OK;
 }
 
+/* An object or array of the record, without its blanks: a line feed among them would end the
+ * document's line in what is sent or written. */
+static pen_status write_tree(struct writer *w, const struct nrm_op *op, pen_slice json)
+{
+    PEN_TRY(write_token(w, op, (pen_slice){0}));
+    w->out->len = (size_t)(w->to - w->out->ptr);
+    PEN_TRY(pen_json_compact(w->out, json));
+    w->to = w->out->ptr + w->out->len;
+    w->end = w->out->ptr + w->out->cap;
+    return PEN_OK;
+}
+
 /* Most numbers are a few digits, and most of those stand in columns. */
 static inline bool is_number(pen_slice text, bool is_wide)
 {
@@ -269,7 +281,7 @@ static inline pen_status write_leaf(struct writer *w, const struct nrm_op *op)
     case NRM_TEXT:
         return write_text(w, op, value->text, value->is_wide);
     case NRM_JSON:
-        return write_token(w, op, value->text);
+        return write_tree(w, op, value->text);
     case NRM_LIST:
         return write_list(w, op, value);
     case NRM_NONE:

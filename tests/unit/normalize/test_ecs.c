@@ -43,6 +43,20 @@ static void number_fields_are_numbers(void **state)
     fixture_free(f);
 }
 
+static void a_document_is_one_line(void **state)
+{
+    (void)state;
+    const struct pen_map_entry map[] = {MAP("rule.id", false, S("p")),
+                                        MAP("rule.name", false, S("u"))};
+    const struct pen_type type = {
+        .name = S("t"), .index_name = S("t"), .map = map, .map_count = PEN_COUNT(map)};
+    struct fixture *f = fixture_new(&type);
+    RUN(f, ",\"p\" : [\n  \"a, b\",\r\n\t\"\\\" c\"\n],\"u\":{\n\"k\": 1\n}");
+    HAS(f, "\"rule\":{\"id\":[\"a, b\",\"\\\" c\"],\"name\":{\"k\":1}}");
+    HAS_NOT(f, "\n");
+    fixture_free(f);
+}
+
 static void value_that_is_also_an_object_is_refused(void **state)
 {
     (void)state;
@@ -61,6 +75,7 @@ int main(void)
         cmocka_unit_test(absent_objects_leave_no_trace),
         cmocka_unit_test(ip_fields_take_addresses_only),
         cmocka_unit_test(number_fields_are_numbers),
+        cmocka_unit_test(a_document_is_one_line),
         cmocka_unit_test(value_that_is_also_an_object_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
