@@ -140,8 +140,8 @@ def case_expected_sshd():
                 continue
             tally.compare(fits[0], {SSHD[key]: value for key, value in row.items() if key in SSHD}, row["message"])
     tally.check(142, {
-        "source.ip": (7, "as the reference, whose patterns do not read the address of PAM, of TCP wrappers, "
-                         "of AllowUsers and behind the name of an invalid user"),
+        "source.ip": (7, "six as the reference, whose patterns do not read the address of PAM, of TCP wrappers and "
+                         "behind the name of an invalid user; that of AllowUsers it reads and we do not yet"),
         "user.name": (5, "as the reference, which names the user of PAM, of AllowUsers and of an attempt under "
                          "way (authenticating user) only in the message")})
 
@@ -199,8 +199,8 @@ def case_expected_slow_queries():
             tally.compare(fits[0], wanted, path.stem)
     tally.check(47, {
         "(record)": (10, "two logs have no Time line, at which the type, as the reference, begins a record"),
-        "rds.database_name": (2, "quotes of a name are kept as the reference keeps them; the Schema of a comment, "
-                                 "which RDS does not write, is no database"),
+        "rds.database_name": (2, "as in the reference quotes of a name are kept, and only USE names a database, not "
+                                 "the Schema of a comment"),
         "user.name": (1, "[SQL_SLAVE] is a thread of the server, which has no name before its brackets")})
 
 
