@@ -183,8 +183,11 @@ struct pen_suppression {   /* slices are owned by the set */
     pen_slice file;
     uint32_t line, column;
 };
-/* Files of security_filters/ that are enabled; 0: all events are analysed. */
+#define PEN_SECURITY_FILTERS_MAX 100U /* of all files together */
+/* Security filters that are enabled; 0: all events are analysed. */
 uint32_t pen_rules_security_filter_count(const struct pen_rules *rules);
+/* Its own name, else that of its file; unique. */
+pen_slice pen_rules_security_filter_name(const struct pen_rules *rules, uint32_t index);
 uint32_t pen_rules_suppression_count(const struct pen_rules *rules);
 const struct pen_suppression *pen_rules_suppression(const struct pen_rules *rules, uint32_t index);
 /* A notice more, at the place of a suppression; text is copied. */
@@ -220,6 +223,20 @@ PEN_MUST_USE pen_status pen_rules_queries(struct pen_rules *rules, const struct 
                                           const struct pen_rule_names *names,
                                           struct pen_arena *arena, struct pen_query **out,
                                           uint32_t *count, struct pen_err *err);
+
+/*
+ * pen_rules_left_out - the events of a type that exclusions of a security filter leave out, though
+ * the filter's query takes them; behind the last filter: those that no filter takes.
+ *
+ * index    up to and with pen_rules_security_filter_count, which is above 0
+ * out      arena-owned; NULL: there are none, the filter has no exclusions
+ * Returns  PEN_OK | PEN_E_RULE | PEN_E_NOMEM (arena is full)
+ */
+PEN_MUST_USE pen_status pen_rules_left_out(const struct pen_rules *rules, uint32_t index,
+                                           const struct pen_type *type,
+                                           const struct pen_rule_names *names,
+                                           struct pen_arena *arena, struct pen_expr **out,
+                                           struct pen_err *err);
 
 /* Tests beside rules (NAME.test.yml): parsed cases; the caller runs the events. */
 struct pen_rule_test_key { /* one member of a signal's group */

@@ -102,6 +102,8 @@ PEN_MUST_USE pen_status pen_query_field(void *ctx, pen_slice name, uint32_t *fie
  * expression (PCRE2).
  */
 #define PEN_EXCLUSIONS_MAX 256U
+#define PEN_COUNTED_MAX /* with what security filters leave out */ \
+    (PEN_EXCLUSIONS_MAX + PEN_SECURITY_FILTERS_MAX + 1)
 #define PEN_EXCLUDE_TAG \
     0x80000000U /* and the index: the tag of an exclusion, behind those of rules */
 enum pen_exclude_mode { PEN_EXCLUDE_COUNT, PEN_EXCLUDE_DROP };
@@ -113,6 +115,14 @@ struct pen_exclusion {
     const char *query; /* or NULL, and then */
     const char *field, *pattern;
     bool is_regex;
+    bool is_of_filter; /* what a security filter of the rules leaves out: of types and queries none
+                        */
+};
+/* Records that security filters left out, as a run counted them. */
+#define PEN_LEFT_OUT_NAME 257U
+struct pen_left_out {
+    char name[PEN_LEFT_OUT_NAME]; /* of the filter by whose exclusions; "": that no filter took */
+    uint64_t records;
 };
 /* What stderr is told of rules that take longer than a second to compile: nothing, a line when it
  * is noticed and one at the end, or one line that is drawn again and cleared at the end. */
@@ -125,6 +135,7 @@ struct pen_program_options {
     const char *group_by;                   /* sigma.group_by; NULL: the default */
     const struct pen_exclusion *exclusions; /* borrowed as long as the program lives */
     uint32_t exclusion_count;
+    bool counts_left_out; /* what security filters leave out, as exclusions behind these */
     struct pen_enrich_options enrich; /* of none, nothing is enriched */
     /* With a query instead of rules (search): called for every type to build the one expression;
      * NULL: nothing is matched. */
@@ -589,8 +600,11 @@ struct pen_replay_result {
     const struct pen_exclusion *exclusions;
     uint32_t exclusion_count;
     uint64_t excluded[PEN_EXCLUSIONS_MAX];
-    struct pen_ioc_state { /* of enrich.ioc at the end */
-        uint32_t lists;    /* 0: none was asked for */
+    /* Likewise what security filters left out, the last one what none took; the caller frees. */
+    struct pen_left_out *left_out;
+    uint32_t left_out_count; /* 0: there is no filter */
+    struct pen_ioc_state {   /* of enrich.ioc at the end */
+        uint32_t lists;      /* 0: none was asked for */
         uint64_t indicators, rejected, ended;
         uint32_t stale_count;
         char stale[PEN_IOC_LISTS_MAX][PEN_IOC_STATE_NAME]; /* names of files, cut */

@@ -92,6 +92,7 @@ int replay_run(struct replay_args *args)
     }
     summary(args, &result);
     free(result.costs);
+    free(result.left_out);
     return exit_code(args, &result);
 }
 

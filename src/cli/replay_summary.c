@@ -46,6 +46,45 @@ static void print_exclusions_json(const struct pen_replay_result *r)
     (void)fputs("},", stdout);
 }
 
+/* What exclusions took; what security filters kept from all rules, without any nothing. */
+static void print_left_out_json(const struct pen_replay_result *r)
+{
+    struct pen_buf name;
+    const char *comma = "";
+    print_exclusions_json(r);
+    if (r->left_out_count == 0) {
+        return;
+    }
+    pen_buf_init(&name, NAME_BYTES_MAX);
+    (void)printf("\"security_filters\":{\"unanalysed\":%" PRIu64 ",\"excluded\":{",
+                 r->left_out[r->left_out_count - 1].records);
+    for (uint32_t i = 0; i + 1 < r->left_out_count; i++) {
+        name.len = 0;
+        if (pen_json_escape(&name, pen_slice_str(r->left_out[i].name)) == PEN_OK) {
+            (void)printf("%s\"%.*s\":%" PRIu64, comma, (int)name.len, (const char *)name.ptr,
+                         r->left_out[i].records);
+            comma = ",";
+        }
+    }
+    pen_buf_fini(&name);
+    (void)fputs("}},", stdout);
+}
+
+static void print_left_out(const struct pen_replay_result *r)
+{
+    for (uint32_t i = r->left_out_count; i-- > 0;) {
+        const struct pen_left_out *one = &r->left_out[i];
+        const bool is_last = i + 1 == r->left_out_count;
+        if (is_last) {
+            (void)printf("%-10s %" PRIu64 " record%s that no security filter takes\n", "unanalysed",
+                         one->records, plural(one->records));
+        } else if (one->records > 0) {
+            (void)printf("%-10s %" PRIu64 " record%s left out by exclusions of %.60s\n", "",
+                         one->records, plural(one->records), one->name);
+        }
+    }
+}
+
 /* Those that matched something. */
 static void print_iocs_json(const struct pen_replay_result *r)
 {
@@ -212,7 +251,7 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
                      i == 0 ? "" : ",", r->gaps[i].cause, r->gaps[i].account, r->gaps[i].count);
     }
     (void)printf("],");
-    print_exclusions_json(r);
+    print_left_out_json(r);
     print_iocs_json(r);
     print_addresses_json(r);
     if (r->is_retry) {
@@ -346,6 +385,7 @@ void replay_summary_table(const struct pen_replay_result *r, const char *out,
     print_detection(r);
     print_promise(r);
     print_exclusions(r);
+    print_left_out(r);
     print_iocs(r);
     print_addresses(r);
     print_gaps(r);

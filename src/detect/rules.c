@@ -236,6 +236,7 @@ void pen_rules_free(struct pen_rules *rules)
         free(rules->filters);
         free(rules->overlays);
         free(rules->suppressions);
+        free(rules->security_filters);
         free(rules->correlations);
         free(rules->over_signals);
         free(rules->notices);
@@ -354,13 +355,7 @@ static void query_push(struct query_list *list, struct pen_query query)
     list->items[list->count++] = query;
 }
 
-/* Names of log search syntax; source and service of a known type are told without a record. */
-struct search_names {
-    const struct pen_rule_names *names;
-    const struct pen_type *type;
-};
-
-static pen_status search_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
+pen_status rules_search_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err)
 {
     const struct search_names *n = ctx;
     if (source_is_known(name, n->type)) {
@@ -377,7 +372,7 @@ static pen_status exclude(const struct pen_rules *rules, const struct pen_rule *
                           const struct pen_expr **tree)
 {
     const struct pen_query_options options = {
-        .field = search_field, .field_ctx = search, .as_rule = true};
+        .field = rules_search_field, .field_ctx = search, .as_rule = true};
     const uint32_t own = rule->impl->exclude_count;
     const uint32_t count = own + (rules->unanalysed.len > 0 ? 1U : 0U);
     if (count == 0) {
@@ -413,7 +408,7 @@ static bool build_datadog(const struct pen_rules *rules, uint32_t index,
 {
     const struct pen_rule *rule = &rules->items[index];
     const struct pen_query_options options = {
-        .field = search_field, .field_ctx = search, .as_rule = true};
+        .field = rules_search_field, .field_ctx = search, .as_rule = true};
     const uint32_t before = list->count;
     for (uint32_t i = 0; i < rule->datadog->query_count; i++) {
         struct pen_expr *tree = NULL;
@@ -422,7 +417,7 @@ static bool build_datadog(const struct pen_rules *rules, uint32_t index,
         }
         const struct pen_rule_query *query = &rule->datadog->queries[i];
         if (pen_query_parse(b->arena, query->text, &options, &tree, b->err) != PEN_OK ||
-            tables_join(b, search_field, search, query, &tree) != PEN_OK) {
+            tables_join(b, rules_search_field, search, query, &tree) != PEN_OK) {
             list->count = before;
             return false;
         }

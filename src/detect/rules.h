@@ -69,7 +69,8 @@ struct pen_rules {
     struct pen_suppression *suppressions;
     uint32_t suppression_count, suppression_cap;
     pen_slice unanalysed; /* the events that no security filter takes, as a query; empty: none */
-    uint32_t security_filter_count;
+    struct security_filter *security_filters;
+    uint32_t security_filter_count, security_filter_cap;
     struct overlay_entry *overlays;
     uint32_t overlay_count, overlay_cap;
     struct sigma_correlation *correlations;
@@ -93,6 +94,13 @@ struct pen_rules {
 void *rules_grow(void *items, uint32_t count, uint32_t *cap, size_t size);
 void rules_notice(struct pen_rules *rules, enum pen_notice_level level, pen_slice file,
                   const struct builder *b, const char *text);
+/* Names of log search syntax; source and service of a known type are told without a record. */
+struct search_names {
+    const struct pen_rule_names *names;
+    const struct pen_type *type;
+};
+/* A pen_field_fn; ctx is a search_names. */
+pen_status rules_search_field(void *ctx, pen_slice name, uint32_t *field, struct pen_err *err);
 /* ---- rule_select.c: what --min-level and --tag leave of a set ---- */
 
 /* Once all files are read: rules as overlays made them; what they leave out goes, unless there are

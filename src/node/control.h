@@ -91,15 +91,15 @@ struct control {
     uint64_t objects_pruned; /* by the listing of this run, as are the gaps of folders */
     uint64_t folder_gaps;
 
-    struct ledger open;                    /* of objects that the last commit holds a part of */
-    struct ledger committed, now, next;    /* next: what shards did after their cut */
-    uint64_t excluded[PEN_EXCLUSIONS_MAX]; /* by exclusion: as of the last commit, */
-    uint64_t excluded_base[PEN_EXCLUSIONS_MAX]; /* and by earlier runs of it */
-    uint64_t epoch;                             /* being made */
-    struct generation start;                    /* where the state began in this run */
-    uint64_t log_bytes_before;                  /* of the log: at the last snapshot, or the start */
-    bool is_snapshotting;                       /* no commit begins until all shards wrote it */
-    bool is_falling_back;                       /* this commit tells shards to begin at the base */
+    struct ledger open;                      /* of objects that the last commit holds a part of */
+    struct ledger committed, now, next;      /* next: what shards did after their cut */
+    uint64_t excluded[PEN_COUNTED_MAX];      /* by exclusion: as of the last commit, */
+    uint64_t excluded_base[PEN_COUNTED_MAX]; /* and by earlier runs of it */
+    uint64_t epoch;                          /* being made */
+    struct generation start;                 /* where the state began in this run */
+    uint64_t log_bytes_before;               /* of the log: at the last snapshot, or the start */
+    bool is_snapshotting;                    /* no commit begins until all shards wrote it */
+    bool is_falling_back;                    /* this commit tells shards to begin at the base */
     bool is_committing, is_final, is_draining;
     int64_t committed_at_ns;
     uint64_t shipped_base, shipped_now; /* by earlier runs; by this one up to its last cut */

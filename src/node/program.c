@@ -3,6 +3,7 @@
 #include "penstock/text.h"
 
 #include "exclude.h"
+#include "filters.h"
 #include "program_own.h"
 #include "suppress.h"
 
@@ -179,8 +180,9 @@ static pen_status build_rules(struct pen_program *program,
                               struct pen_program_type *entry, struct pen_err *err)
 {
     PEN_TRY(build_queries(program, options, entry, err));
-    PEN_TRY(exclude_queries(program->exclusions, program->exclusion_count, &program->arena, entry,
+    PEN_TRY(exclude_queries(program->exclusions, options->exclusion_count, &program->arena, entry,
                             err));
+    PEN_TRY(filters_queries(program, options->exclusion_count, entry, err));
     if (entry->query_count == 0 || options->build != NULL) {
         return PEN_OK;
     }
@@ -317,13 +319,20 @@ static pen_status beside_open(struct pen_program *program,
     return rules_prepare(program->beside, options, err);
 }
 
+static pen_status exclusions_link(struct pen_program *program,
+                                  const struct pen_program_options *options, struct pen_err *err)
+{
+    PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
+    program->exclusions = options->exclusions;
+    program->exclusion_count = options->exclusion_count;
+    return options->counts_left_out ? filters_link(program, err) : PEN_OK;
+}
+
 static pen_status program_fill(struct pen_program *program,
                                const struct pen_program_options *options, struct pen_err *err)
 {
     PEN_TRY(parts_load(program, options, err));
-    PEN_TRY(exclude_check(options->exclusions, options->exclusion_count, program->types, err));
-    program->exclusions = options->exclusions;
-    program->exclusion_count = options->exclusion_count;
+    PEN_TRY(exclusions_link(program, options, err));
     PEN_TRY(rules_prepare(program, options, err));
     PEN_TRY(options->beside == NULL ? PEN_OK : beside_open(program, options, err));
     for (uint32_t i = 0; i < program->type_count; i++) {

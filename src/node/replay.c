@@ -4,6 +4,7 @@
 #include "closed.h"
 #include "control.h"
 #include "exclude.h"
+#include "filters.h"
 #include "killpoint.h"
 #include "node_region.h"
 #include "spool.h"
@@ -232,6 +233,7 @@ static pen_status program_open(struct control *c, struct pen_err *err)
                                                 .group_by = o->group_by.text,
                                                 .exclusions = o->exclusions,
                                                 .exclusion_count = o->exclusion_count,
+                                                .counts_left_out = true,
                                                 .enrich = pen_replay_enrich(o),
                                                 .is_stopped = is_interrupted,
                                                 .words = is_quiet         ? PEN_COMPILE_QUIET
@@ -503,8 +505,9 @@ static void result_fill(struct control *c, bool is_good)
     }
     types_fill(c, r);
     iocs_fill(c, &r->ioc);
-    r->exclusions = c->program->exclusions;
-    r->exclusion_count = c->program->exclusion_count;
+    r->exclusions = c->options->exclusions;
+    r->exclusion_count = c->options->exclusion_count;
+    r->left_out_count = filters_list(c->program, c->excluded, &r->left_out);
     memcpy(r->excluded, c->excluded, sizeof(r->excluded));
     struct pen_err unread;
     if (checkpoint_origins(c->job.checkpoint, ORIGIN_ACCOUNT, &r->accounts, &unread) != PEN_OK ||

@@ -488,7 +488,7 @@ static pen_status shard_stages(struct shard *shard, struct pen_err *err)
                                           .plain_bytes_max = o->plain_bytes_max,
                                           .ratio_max = pen_u32(o->ratio_max)};
     PEN_TRY(pen_scan_new(&scan, &shard->scan, err));
-    shard->excluded = calloc(PEN_EXCLUSIONS_MAX, sizeof(*shard->excluded));
+    shard->excluded = calloc(PEN_COUNTED_MAX, sizeof(*shard->excluded));
     PEN_CHECK(shard->excluded != NULL);
     struct pen_ship_options ship = shard_ship_options(o);
     ship.dir = shared->documents_dir;

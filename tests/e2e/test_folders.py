@@ -181,16 +181,24 @@ def case_folders_suppressed_data():
 def case_folders_filtered():
     """Rules of either language look at what a security filter takes; documents are made of all."""
     data = logs()
-    for name, filters, signals in (
-            ("none", {}, 6), ("off", {"a.yml": "{query: 'env:nothing', is_enabled: false}\n"}, 6),
-            ("alice", {"a.yml": "query: '@userIdentity.arn:*alice'\n"}, 3),
-            ("two", {"a.yml": "query: '@userIdentity.arn:*bob'\n", "b.yml": "query: '@userIdentity.arn:*robot'\n"}, 3),
-            ("but", {"a.yml": "query: '*'\nexclusion_filters: [{name: r, query: '@userIdentity.arn:(*robot OR *bob)'}]\n"}, 3),
-            ("other", {"a.yml": "query: 'source:guardduty'\n"}, 0)):
+    robots = "exclusion_filters: [{name: r, query: '@userIdentity.arn:(*robot OR *bob)'}]\n"
+    for name, filters, signals, left_out in (
+            ("none", {}, 6, None), ("off", {"a.yml": "{query: 'env:nothing', is_enabled: false}\n"}, 6, None),
+            ("alice", {"a.yml": "query: '@userIdentity.arn:*alice'\n"}, 3, (5, {"a": 0})),
+            ("two", {"a.yml": "query: '@userIdentity.arn:*bob'\n", "b.yml": "query: '@userIdentity.arn:*robot'\n"}, 3,
+             (6, {"a": 0, "b": 0})),
+            ("but", {"a.yml": "query: '*'\n" + robots}, 3, (3, {"a": 3})),
+            ("both", {"a.yml": "name: most\nquery: '*'\n" + robots, "b.yml": "query: '@userIdentity.arn:*bob'\n"}, 4,
+             (2, {"most": 3, "b": 0})),
+            ("other", {"a.yml": "query: 'source:guardduty'\n" + robots}, 0, (9, {"a": 0}))):
         rules = rules_of(name, **{f"security_filters/{file}": text for file, text in filters.items()})
         got = replay(data, WORK / f"out-{name}", "--rules", rules)
         assert got["signals"]["opened"] == signals, (name, got["signals"])
         assert got["records"]["delivered"] == 9, got["records"]
+        counted = got.get("security_filters")
+        assert (counted and (counted["unanalysed"], counted["excluded"])) == left_out, (name, counted)
+        again = replay(data, WORK / f"out-{name}", "--rules", rules)
+        assert again.get("security_filters") == counted, (name, again)
         told = said("rules", "check", rules)
         assert ("security filter" in told) == (name not in ("none", "off")), told
     (rules / "security_filters" / "a.yml").write_text("query: '(a'\n")
