@@ -183,6 +183,26 @@ enum pen_next pen_walker_one(struct pen_walker *walker, pen_slice raw, struct pe
 /* True when the object's top level was an object without the array, or lines of such. */
 bool pen_walker_saw_array(const struct pen_walker *walker);
 
+/*
+ * Where an object ends of which nothing is certain but that it begins with a brace: where its
+ * braces close or, since no string of JSON holds a line feed, with the line whose end cuts a
+ * string.  When it had lines before that one, it goes on to the line that begins further left than
+ * its second one did: behind a closing brace, or before an opening one.
+ */
+enum pen_end {
+    PEN_END_OPEN,   /* not yet */
+    PEN_END_BEFORE, /* before this byte */
+    PEN_END_BEHIND, /* behind it */
+};
+struct pen_object_end { /* all zero: before the brace */
+    uint32_t depth, indent, column;
+    bool in_string, is_escape; /* escapes count outside strings, too */
+    bool has_lines, in_indent;
+    bool is_torn; /* a line feed stood in a string */
+};
+/* The next byte of the object; of no use after its end. */
+enum pen_end pen_object_end_step(struct pen_object_end *end, uint8_t c);
+
 /* ---- flat records: what a line of text says, as a JSON object would ---- */
 
 /* A member that flat records may have; the number stays good until the next call of

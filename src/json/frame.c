@@ -49,25 +49,20 @@ static void record_set(struct pen_walker *w, struct pen_record *record, uint32_t
                                   .patch_count = w->patch_count};
 }
 
-/* Where a bad record ends: curly braces only, because brackets may be what is wrong. */
+/* Where a bad record ends: by curly braces only, because brackets may be what is wrong, or with the
+ * line that cuts a string of it.  False: that is not here. */
 static bool bad_end(struct pen_walker *w, uint32_t start)
 {
-    uint32_t depth = 0;
-    uint32_t i = start;
-    for (; w->index[i] < w->len; i++) {
-        const uint8_t c = w->text[w->index[i]];
-        depth += c == '{';
-        if (c == '}' && --depth == 0) {
-            w->at = i + 1;
-            return true;
-        }
-        if (depth == 0 && (c == ',' || c == ']')) { /* a scalar where a record should be */
-            w->at = i;
-            return true;
-        }
+    struct pen_object_end machine = {0};
+    enum pen_end got = PEN_END_OPEN;
+    uint32_t end = w->index[start];
+    for (; end < w->len && got == PEN_END_OPEN; end++) {
+        got = pen_object_end_step(&machine, w->text[end]);
     }
-    w->at = i;
-    return false;
+    end -= got == PEN_END_BEFORE;
+    for (w->at = start + 1; w->index[w->at] < end; w->at++) {
+    }
+    return got != PEN_END_OPEN;
 }
 
 static enum pen_next oversize(struct pen_walker *w, uint32_t from, struct pen_record *record,
@@ -211,6 +206,14 @@ static uint8_t byte_here(const struct pen_walker *w)
     return w->index[w->at] < w->len ? w->text[w->index[w->at]] : 0;
 }
 
+/* Past the line feed that cut a string of what was here. */
+static void line_pass(struct pen_walker *w)
+{
+    while (PEN_UNLIKELY(byte_here(w) == '\n')) {
+        w->at++;
+    }
+}
+
 /* One member behind the array of records, or the end of the object around it. */
 static enum pen_next envelope_step(struct pen_walker *w, bool *again)
 {
@@ -273,6 +276,7 @@ static enum pen_next envelope_step(struct pen_walker *w, bool *again)
 static enum pen_next array_step(struct pen_walker *w, struct pen_record *record,
                                 struct pen_err *err, bool *again)
 {
+    line_pass(w);
     const uint8_t c = byte_here(w);
     const uint32_t from = w->index[w->at];
     *again = true;
@@ -322,7 +326,7 @@ static enum pen_next line_bad(struct pen_walker *w, struct pen_record *record, s
     for (w->at++; w->index[w->at] < w->len; w->at++) {
         const uint32_t next = w->index[w->at];
         const uint8_t c = w->text[next];
-        if (c == '{' || c == '[' ||
+        if (c == '{' || c == '[' || c == '\n' ||
             (next > end && memchr(w->text + end, '\n', next - end) != NULL)) {
             break;
         }
@@ -340,6 +344,7 @@ static enum pen_next line_bad(struct pen_walker *w, struct pen_record *record, s
 static enum pen_next top_step(struct pen_walker *w, struct pen_record *record, struct pen_err *err,
                               bool *again)
 {
+    line_pass(w);
     const uint8_t c = byte_here(w);
     const uint32_t from = w->index[w->at];
     *again = false;

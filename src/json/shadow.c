@@ -145,6 +145,15 @@ static bool is_structural(uint8_t c)
     return c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':';
 }
 
+/* The quote that closes the string, or the line feed that cuts it; len: neither is here. */
+static uint32_t string_close(const struct pen_walker *w, uint32_t i)
+{
+    for (; i < w->len && w->text[i] != '"' && w->text[i] != '\n'; i++) {
+        i += w->text[i] == '\\' && i + 1 < w->len && w->text[i + 1] != '\n';
+    }
+    return i;
+}
+
 void scalar_index(struct pen_walker *w)
 {
     uint32_t *index = w->scalar_index;
@@ -157,8 +166,9 @@ void scalar_index(struct pen_walker *w)
         is_escaped = c == '\\' && !is_escaped;
         if (is_quote) {
             index[count++] = i;
-            for (i++; i < w->len && w->text[i] != '"'; i++) {
-                i += w->text[i] == '\\';
+            i = string_close(w, i + 1);
+            if (i < w->len && w->text[i] == '\n') {
+                index[count++] = i;
             }
             in_token = false;
         } else if (is_structural(c)) {

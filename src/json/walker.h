@@ -125,6 +125,7 @@ struct pen_walker {
     int32_t skip_depth; /* of an oversize value being skipped; 0: its end was found */
     uint8_t skip_open;  /* '{' or '[': what its depth counts; 0: a scalar */
     bool skip_string, skip_escape;
+    struct pen_object_end skip_end; /* instead of them, of an object */
     struct pen_err ended;
     /* record */
     struct frame frames[PEN_JSON_DEPTH_MAX];
@@ -161,7 +162,8 @@ uint64_t shadows_memory(void); /* bytes of a walker */
 /* Skips the value at from, which is too large: what is here of it at once, the rest with the next
  * windows. */
 void window_skip(struct pen_walker *walker, uint32_t from);
-/* Structural positions as stage 1 gives them, without checking strings. */
+/* Structural positions as stage 1 gives them, without checking strings.  A line feed is one where
+ * it cuts a string, which stage 1 refuses: what begins behind it is outside of strings again. */
 void scalar_index(struct pen_walker *walker);
 /* End of the token at index[i]: one past its last byte, blanks before the next structural cut off.
  */

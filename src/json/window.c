@@ -136,9 +136,25 @@ static void skip_step(struct pen_walker *w, uint8_t c)
     }
 }
 
+/* In an object that is too large.  Returns where to go on. */
+static uint32_t skip_object(struct pen_walker *w)
+{
+    for (uint32_t i = 0; i < w->len; i++) {
+        const enum pen_end end = pen_object_end_step(&w->skip_end, w->text[i]);
+        if (end != PEN_END_OPEN) {
+            w->skip_depth = 0;
+            return end == PEN_END_BEHIND ? i + 1 : i;
+        }
+    }
+    return w->len;
+}
+
 /* In a value that is too large: looks for its end byte by byte.  Returns where to go on. */
 static uint32_t skip_oversize(struct pen_walker *w)
 {
+    if (w->skip_open == '{') {
+        return skip_object(w);
+    }
     for (uint32_t i = 0; i < w->len; i++) {
         const uint8_t c = w->text[i];
         if (w->skip_open == 0 && skip_ends(w, c)) {
@@ -239,7 +255,8 @@ void window_skip(struct pen_walker *w, uint32_t from)
     w->after_skip = w->state;
     w->state = STATE_SKIP;
     w->skip_open = w->text[from] == '{' || w->text[from] == '[' ? w->text[from] : 0;
-    w->skip_depth = w->skip_open == 0;
+    w->skip_depth = w->skip_open != '[';
+    w->skip_end = (struct pen_object_end){0};
     w->skip_string = false;
     w->skip_escape = false;
     skip_move(w, from);

@@ -94,11 +94,8 @@ WANTS = {  # what comes out, of which framings
             'subscription export firelens',
     },
     "quote": {
-        '1 event + 1 parse: a control character in a string':
-            'json',
-        '1 damaged object + 1 decode: the array of records has no end + 1 event + '
-        '1 parse: a control character in a string':
-            'array',
+        '2 event + 1 parse: a string without an end':
+            'json array',
         '2 event + 1 problem: a quote without its end':
             'columns words',
         '3 event':

@@ -145,6 +145,49 @@ static void damage_costs_the_record_it_is_in(void **state)
     check("{\"Records\":[{\"a\":1}", "0:{\"a\":1};cut");
 }
 
+static void an_open_string_costs_its_line(void **state)
+{
+    (void)state;
+    check("{\"a\":1}\n{\"a\":\"open}\n{\"a\":3}\n", "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"a\":\"open, \"b\":{\"c\":2}}\r\n{\"a\":3}\r\n", "0:bad;1:{\"a\":3};end");
+    check("{\"a\":\"open,\"b\":2}\n{\"a\":\"x\\\"}\n{\"a\":3}", "0:bad;1:bad;2:{\"a\":3};end");
+    check("{\"open:1}\n{\"a\":\"\\\n{\"a\":3}\n", "0:bad;1:bad;2:{\"a\":3};end");
+    check("{\"a\":\"open}\n", "0:bad;end");
+    check("{\"a\":\"open}", "cut");
+    check("\"open\n{\"a\":2}", "0:bad;1:{\"a\":2};end");
+    check("{\"Records\":[{\"a\":1},\n{\"a\":\"open},\n\"open,\n{\"a\":3}\n]}",
+          "0:{\"a\":1};1:bad;2:bad;3:{\"a\":3};end");
+    /* on one line nothing tells where the next record begins */
+    check("{\"a\":\"open}{\"b\":2}{\"c\":3}\n{\"a\":3}", "0:bad;1:{\"a\":3};end");
+}
+
+static void an_open_string_costs_its_record_of_several_lines(void **state)
+{
+    (void)state;
+    static const char good[] = "{\n  \"a\": 3\n}";
+    static const char *const damaged[] = {
+        "{\n  \"a\": \"open,\n  \"b\": {\n    \"c\": 1\n  }\n}",
+        "{\n\t\"a\": {\n\t\t\"open: 1\n\t},\n\t\"b\": [\n\t\t{}\n\t]\n}",
+        "{\n\n\"a\": \"open,\n\"b\": 1\n}",
+        "{ \"x\": 1,\n  \"a\": \"open",
+    };
+    static const struct {
+        const char *before, *between, *after;
+    } framings[] = {{"", "\n", "\n"}, {"[", ", ", "]"}, {"{\"Records\": [\n", ",\n", "\n]}\n"}};
+    for (size_t i = 0; i < PEN_COUNT(damaged) * PEN_COUNT(framings); i++) {
+        const char *one = damaged[i % PEN_COUNT(damaged)];
+        const size_t framing = i / PEN_COUNT(damaged);
+        char text[256];
+        if (framing == 1 && one[strlen(one) - 1] != '}') {
+            continue; /* the next record begins in the middle of a line */
+        }
+        (void)snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", framings[framing].before, good,
+                       framings[framing].between, one, framings[framing].between, good,
+                       framings[framing].after);
+        check(text, "0:{\"a\":3};1:bad;2:{\"a\":3};end");
+    }
+}
+
 static void a_bad_value_says_what_is_wrong_with_it(void **state)
 {
     (void)state;
@@ -153,6 +196,7 @@ static void a_bad_value_says_what_is_wrong_with_it(void **state)
     } cases[] = {{"{\"a\":\"\xff\"}", "invalid UTF-8 in a string"},
                  {"{\"a\":\"\\q\"}", "a wrong escape in a string"},
                  {"{\"a\":\"\x01\"}", "a control character in a string"},
+                 {"{\"a\":\"open\n}", "a string without an end"},
                  {"{\"a\":nul}", "no JSON value"},
                  {"{\"\xff\":1}", "no member name"}};
     for (size_t i = 0; i < PEN_COUNT(cases); i++) {
@@ -359,6 +403,18 @@ static void an_oversize_value_that_is_no_record_is_skipped_alone(void **state)
                    "0:{\"a\":1};1:{\"a\":2};end");
 }
 
+static void an_open_string_in_an_oversize_record_costs_no_other(void **state)
+{
+    (void)state;
+    static const char want[] = "0:{\"a\":1};1:bad;2:{\"a\":2};end";
+    check_oversize("{\"a\":1}\n{\"b\":\"@}\n{\"a\":2}\n", want);
+    check_oversize("{\"a\":1}\n{\"b\":\"open,\"c\":{\"d\":\"@\"}}\n{\"a\":2}\n", want);
+    check_oversize("{\"a\":1}\n{\n  \"b\":\"open,\n  \"c\":{\n    \"d\":\"@\"\n  }\n}\n{\"a\":2}",
+                   want);
+    check_oversize("{\"a\":1}\n{\n  \"b\":\"open,\n  \"c\":\"@\"\n{\"a\":2}", want);
+    check_oversize("[{\"a\":1},\n{\"b\":\"@},\n{\"a\":2}]", want);
+}
+
 static void nesting_of_100000_ends_that_record(void **state)
 {
     (void)state;
@@ -386,6 +442,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(framings_give_the_same_records_in_windows_of_every_size),
         cmocka_unit_test(damage_costs_the_record_it_is_in),
+        cmocka_unit_test(an_open_string_costs_its_line),
+        cmocka_unit_test(an_open_string_costs_its_record_of_several_lines),
         cmocka_unit_test(the_copy_is_pruned_and_keeps_tokens_as_written),
         cmocka_unit_test(of_equal_keys_the_last_wins),
         cmocka_unit_test(lookup_events_give_the_event_inside),
@@ -398,6 +456,7 @@ int main(void)
         cmocka_unit_test(behind_a_lone_record_stands_nothing),
         cmocka_unit_test(an_oversize_record_is_skipped_alone),
         cmocka_unit_test(an_oversize_value_that_is_no_record_is_skipped_alone),
+        cmocka_unit_test(an_open_string_in_an_oversize_record_costs_no_other),
         cmocka_unit_test(nesting_of_100000_ends_that_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
