@@ -62,6 +62,11 @@ _Static_assert(SLOT_COUNT < NRM_SCRIPT_SLOTS_MAX, "script slots");
 
 #define AWS(name) name ".amazonaws.com"
 static const struct nrm_repair repairs[] = {
+    /* Objects wherever AWS writes them; others write texts, which the index would refuse. */
+    {"requestParameters", NULL, NRM_WRAP, "value", NULL},
+    {"responseElements", NULL, NRM_WRAP, "value", NULL},
+    {"additionalEventData", NULL, NRM_WRAP, "value", NULL},
+    {"serviceEventDetails", NULL, NRM_WRAP, "value", NULL},
     {"responseElements.credentials", NULL, NRM_CREDENTIALS, NULL, NULL},
     {"requestParameters.tags", NULL, NRM_TAGS, NULL, NULL},
     {"responseElements.policy", NULL, NRM_TAGS, NULL, NULL},

@@ -7,7 +7,7 @@ import os
 import pathlib
 
 import types_made
-from kit import WORK, documents, event, main, replay, run
+from kit import WORK, dead, documents, event, main, replay, run
 from parts_opensearch import OpenSearch
 
 HEADERS = {  # lines before the first record
@@ -186,6 +186,43 @@ def case_opensearch_types():
         assert not wrong, (len(wrong), want[wrong[0]], there[wrong[0]])
         counts = {"delivered": len(want), "duplicate": plain["records"]["delivered"] - len(want)}
         assert got["records"] == {**plain["records"], **counts}, (got["records"], plain["records"])
+
+
+SCALARS = (True, "x", 7, 1.5, "2025-03-04T05:06:07Z", 10**25)
+TREES = ("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails")
+
+
+def of_all_kinds():
+    """Events whose free members are of one kind after another, in any order, and of all kinds in one list."""
+    orders = [SCALARS[number:] + SCALARS[:number] for number in range(len(SCALARS))]
+    values = [{f"of{at}": order[step] for at, order in enumerate(orders)} for step in range(len(SCALARS))]
+    mixed = [{"TagSet": {"Tag": [{"Key": str(at), "Value": value} for at, value in enumerate(order)]}, "list": list(order)}
+             for order in orders]
+    trees = [{tree: {"own": part} for tree in TREES} for part in values + mixed]
+    # no objects at all, which AWS never sends
+    return [event(number, **more) for number, more in enumerate(trees + [dict.fromkeys(TREES, "x")])]
+
+
+def case_opensearch_kinds():
+    """What a call's parameters are like is AWS's affair: scalars of any kind fit, whichever came first; a
+    scalar where an object was is a dead letter that says so."""
+    path = WORK / f"logs/{ACCOUNT}/CloudTrail/eu-west-1/2025/03/04/x.json"
+    path.parent.mkdir(parents=True)
+    with OpenSearch(WORK) as cluster:
+        sink = f"opensearch:{cluster.endpoint}"
+        states(sink, ())
+        path.write_text(json.dumps({"Records": of_all_kinds()}))
+        got = replay(WORK / "logs", WORK / "out", "--no-rules", "--sink", sink, code=None)
+        letters = [row["reason"] for rows in dead(WORK / "out").values() for row in rows]
+        assert not letters and got["records"]["delivered"] == len(of_all_kinds()), letters
+        cluster.call("POST", "/log-aws-cloudtrail-*/_refresh")
+        for value in ("true", "7", "1.5", "x"):
+            query = {"query": {"term": {"requestParameters.own.of0": value}}}
+            assert cluster.call("POST", "/log-aws-cloudtrail-*/_count", query)["count"] == 1, value
+        path.write_text(json.dumps({"Records": [event(900, requestParameters={"own": {"TagSet": "x"}})]}))
+        replay(WORK / "logs", WORK / "again", "--no-rules", "--sink", sink, code=7)
+        letters = [row["reason"] for rows in dead(WORK / "again").values() for row in rows]
+        assert len(letters) == 1 and "requestParameters.own.TagSet" in letters[0], letters
 
 
 main(globals())

@@ -7,6 +7,17 @@ static void string_is_wrapped_where_the_index_has_an_object(void **state)
     HAS(f, "\"responseElements\":{\"status\":{\"status\":\"SUCCESS\"}}");
 }
 
+static void string_in_place_of_all_parameters_is_wrapped(void **state)
+{
+    struct fixture *f = *state;
+    RUN(f, ",\"requestParameters\":\"a\",\"responseElements\":\"b\"");
+    HAS(f, "\"requestParameters\":{\"value\":\"a\"}");
+    HAS(f, "\"responseElements\":{\"value\":\"b\"}");
+    RUN(f, ",\"additionalEventData\":\"c\",\"serviceEventDetails\":\"d\"");
+    HAS(f, "\"additionalEventData\":{\"value\":\"c\"}");
+    HAS(f, "\"serviceEventDetails\":{\"value\":\"d\"}");
+}
+
 static void repair_waits_for_its_event_source(void **state)
 {
     struct fixture *f = *state;
@@ -88,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(string_is_wrapped_where_the_index_has_an_object),
+        cmocka_unit_test(string_in_place_of_all_parameters_is_wrapped),
         cmocka_unit_test(repair_waits_for_its_event_source),
         cmocka_unit_test(object_becomes_python_text),
         cmocka_unit_test(scalars_of_text_members_become_strings),
