@@ -2,6 +2,7 @@
 #include "stages.h"
 
 #include "observe.h"
+#include "suppress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct stages {
     struct stages_options options;
     struct pen_state_rule *rules;
     struct observer observer;
+    struct suppress *suppress;  /* what critical assets say of signals; or NULL */
     struct listener *listeners; /* by the rule of the part */
     uint32_t *first;            /* [rule]: its first listener; one more than rules */
     struct stage {
@@ -203,6 +205,7 @@ pen_status stages_new(const struct stages_options *options, struct stages **out,
     st = st == PEN_OK ? events_check(s, err)
                       : PEN_FAIL(err, st, PEN_NO_OFFSET, "rules over signals: out of memory");
     st = st == PEN_OK ? states_make(s, err) : st;
+    st = st == PEN_OK ? suppress_new(options->program, &s->suppress, err) : st;
     if (st != PEN_OK) {
         stages_free(s);
         return st;
@@ -220,6 +223,7 @@ void stages_free(struct stages *stages)
         pen_state_free(stages->items[i].state);
     }
     observer_fini(&stages->observer);
+    suppress_free(stages->suppress);
     free(stages->rules);
     free(stages->listeners);
     free(stages->first);
@@ -258,9 +262,10 @@ pen_status stages_signal(struct stages *stages, enum pen_signal_change change,
         return PEN_OK;
     }
     struct observed_signal of;
-    pen_status st = PEN_OK;
+    struct pen_signal rated = *signal;
+    pen_status st = s->suppress == NULL ? PEN_OK : suppress_rate(s->suppress, &rated, err);
     s->err = err;
-    observer_signal_begin(&s->observer, pen_rules_at(rules_of(s), signal->rule), signal, &of);
+    observer_signal_begin(&s->observer, pen_rules_at(rules_of(s), signal->rule), &rated, &of);
     for (uint32_t i = s->first[signal->rule]; st == PEN_OK && i < s->first[signal->rule + 1]; i++) {
         const struct listener *l = &s->listeners[i];
         st = observer_signal(&s->observer, pen_rules_at(rules_of(s), l->rule), l->rule, l->query,

@@ -110,6 +110,23 @@ def folder_of(name, files):
     return WORK / name
 
 
+def case_chains_rated():
+    """A signal that a rule over signals counted is shown with the severity that it was told with, at any stage."""
+    folder = Folder()
+    stateful.put(folder, "b.json", [made(1, 0, "CreateUser"), made(2, 9, "CreateUser", BOB)])
+    create = rule("create", [query("@evt.name:CreateUser")], [("", "low", "a > 0")], id="r-create")
+    rules = folder_of("rules", {
+        "r.json": [create, over("first", [of("r-create")], [("", "medium", "a > 0")], window=60, id="r-first"),
+                   over("second", [of("r-first")], [("", "info", "a > 0")], window=60, id="r-second")],
+        "critical_assets/a.yml": "query: '@userIdentity.arn:*alice'\nseverity: increase\n"})
+    replay(folder.root, WORK / "out", "--rules", rules)
+    db = sqlite3.connect(WORK / "out" / "signals.db")
+    shown = sorted((name, json.loads(text)["signal"]["severity"], severity) for name, severity, text in db.execute(
+        "SELECT s.rule_name, s.severity, e.event FROM signals s JOIN signal_events e ON e.signal_id = s.id WHERE s.rule_name != 'create'"))
+    assert shown == [("first", "low", "medium"), ("first", "medium", "high"),
+                     ("second", "high", "low"), ("second", "medium", "info")], shown
+
+
 def case_chains_apart():
     """Signals that a suppression holds back count for no rule, those in shadow mode for rules in shadow mode only."""
     folder = Folder()
