@@ -22,7 +22,8 @@ static const char help[] =
     "  --strict             damaged and unknown objects count as gaps;  --allow-gaps\n"
     "  --endpoint-url, --s3-path-style, --s3-region, --ca, --profile, --role-arn ... as replay\n"
     "\n"
-    "A line a record and rule, in no order, nothing is grouped or counted:\n"
+    "A line a record and rule, in no order, nothing is grouped or counted; objects of types that\n"
+    "no rule is for are not read:\n"
     "  {\"object\":\"...\",\"record\":0,\"event_id\":\"...\",\"rule\":\"...\",\"query\":\"...\"}\n"
     "record counts from 0 within the object; query is empty for Sigma rules of one condition;\n"
     "Datadog's queries have names.\n"
@@ -234,10 +235,14 @@ static int match(struct run *run)
                                     .on_output = on_output,
                                     .on_trouble = on_trouble,
                                     .ctx = run};
+    const char **types = calloc((size_t)program->type_count + 1, sizeof(char *));
+    PEN_CHECK(types != NULL);
     cli_pick_apply(&run->pick, &pass);
+    pen_program_narrow(program, &pass, types);
     struct pen_totals totals;
     const int code =
         pen_pass(&pass, &totals, &err) == PEN_OK ? finish(run, &totals) : cli_fail(&err);
+    free((void *)types);
     free(run->has_queries);
     pen_program_free(program);
     return code;

@@ -96,6 +96,19 @@ def case_rules_match_gaps():
     run("rules", "match", "--strict", data, code=7)
 
 
+def case_rules_match_types():
+    """Objects of types that no rule is for are not read: damage in one is no gap."""
+    root = rule("rules/root.yml", "root", ["s: {userIdentity.type: Root}", "condition: s"])
+    flow = rule("flow.yml", "flow", ["s: {action: REJECT}", "condition: s"], service="vpcflow")
+    key = "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2025/03/04/111122223333_vpcflowlogs_eu-west-1_fl-1_20250304T0505Z_ab.log.gz"
+    (WORK / "logs" / key).parent.mkdir(parents=True)
+    (WORK / "logs" / key).write_bytes(b"\x1f\x8b\x08nothing")
+    data = objects("logs")
+    assert text(run("rules", "match", "--strict", "--count", "--rules", root, data)) == "10\n"
+    done = run("rules", "match", "--strict", "--count", "--rules", root, "--rules", flow, data, code=7)
+    assert text(done) == "10\n" and key in words(done), done
+
+
 def case_rules_config():
     """Every mistake of every file with its place; warnings; placeholders from a config file."""
     good = rule("c/good.yml", "good", ["s: {a: b}", "condition: s"])
