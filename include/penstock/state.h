@@ -56,6 +56,9 @@ PEN_MUST_USE pen_status pen_observation_decode(pen_slice *in, struct pen_observa
 
 /* Files of runs that one merge of a state reads at once. */
 #define PEN_STATE_FILES_MAX 64U
+/* Bytes that a state takes for reading so many: a block of each, as read and as packed, and its
+ * table of texts.  An observation larger than a block takes more while it is the next one. */
+uint64_t pen_state_log_memory(void);
 
 /* ---- conditions of cases: "failed > 5 && ok > 0", "a > 0 THEN b > 0" ---- */
 

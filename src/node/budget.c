@@ -111,6 +111,8 @@ void pen_budget_plan(const struct pen_replay_options *options, const struct pen_
         row(budget->once, &budget->once_rows, "rules over signals",
             stages * options->stage_bytes_max);
     }
+    row(budget->once, &budget->once_rows, "logs of observations, read",
+        (shards + stages) * pen_state_log_memory());
     row(budget->once, &budget->once_rows, "listing, commits, databases", CONTROL_BYTES);
     row(budget->once, &budget->once_rows, "mailboxes",
         edges * options->mailbox_capacity * sizeof(void *));

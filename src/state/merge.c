@@ -39,6 +39,14 @@ static void reader_free(struct run_reader *r)
     free(r);
 }
 
+#define READ_COPIES 2U /* a buffer that grows has twice what it needs */
+
+uint64_t pen_state_log_memory(void)
+{
+    const uint64_t table = PACK_WRITTEN_MAX + PACK_TEXTS_MAX * sizeof(uint32_t);
+    return STATE_RUNS_OPEN_MAX * (table + UINT64_C(2) * READ_COPIES * STATE_BLOCK_BYTES);
+}
+
 void pen_state_merge_fini(struct merge *m)
 {
     for (size_t i = 0; i < m->count; i++) {

@@ -81,7 +81,7 @@ def case_check_values():
     run("check", "SOURCE", code=2)
     shown = run("check").stdout.decode()
     for words in ("config     none", "loaded, 0 rejected", "cloudtrail", "= a shard",
-                  "keyed state", "within the"):
+                  "keyed state", "logs of observations, read", "within the"):
         assert words in shown, shown
 
 
