@@ -30,6 +30,7 @@ struct observer { /* buffers of one thread */
         struct pen_buf bytes;
         size_t *ends;
         uint32_t count, cap;
+        bool has_equals; /* the same text may stand there twice: of numbers that are summed */
     } names[OBSERVER_NAMES_MAX];
     struct pen_buf plain, group, values, attributes, event;
 };
@@ -56,10 +57,10 @@ void observer_text_reset(struct observer_texts *t);
 /* Adds the inside of a JSON string unless it is there, or elements_max are. */
 PEN_MUST_USE pen_status observer_text_add(struct observer *ob, struct observer_texts *t,
                                           pen_slice inside);
-/* Appends to values: tuples of the texts of the first count names; the first number of the first
- * name. */
+/* Appends to values: tuples of the texts of the first count names; of the numbers among the texts
+ * of the first name the sum, or the largest.  Without a number nothing. */
 PEN_MUST_USE pen_status observer_tuples(struct observer *ob, uint32_t count);
-PEN_MUST_USE pen_status observer_number(struct observer *ob);
+PEN_MUST_USE pen_status observer_number(struct observer *ob, enum pen_aggregation kind);
 /* Appends a member to attributes, if it fits. */
 PEN_MUST_USE pen_status observer_attribute(struct observer *ob, pen_slice name,
                                            const struct observer_texts *t);

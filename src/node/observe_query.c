@@ -1,9 +1,11 @@
 /* tested by tests/e2e/test_stateful.py */
 #include "observe.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
-#define BYTES_MAX ((size_t)64 << 20) /* of the texts of one name, and of values */
+#define BYTES_MAX ((size_t)64 << 20)    /* of the texts of one name, and of values */
+#define SUM_MAX ((pen_quantity)1 << 93) /* of numbers of one event */
 /* Of an observation: some room for a number and what stands between queries. */
 #define VALUES_BYTES_MAX (PEN_OBSERVATION_KEY_MAX - PEN_OBSERVATION_BYTES_MAX - 64U)
 
@@ -79,7 +81,7 @@ static void text_take(struct observer_texts *t)
 {
     const size_t from = t->count == 0 ? 0 : t->ends[t->count - 1];
     const pen_slice text = pen_slice_sub(pen_buf_slice(&t->bytes), from, t->bytes.len);
-    for (uint32_t i = 0; i < t->count; i++) {
+    for (uint32_t i = 0; i < t->count && !t->has_equals; i++) {
         if (pen_slice_eq(element(t, i), text)) {
             t->bytes.len = from;
             return;
@@ -191,15 +193,39 @@ pen_status observer_tuples(struct observer *ob, uint32_t count)
     return PEN_OK;
 }
 
-pen_status observer_number(struct observer *ob)
+/* A quantity as a JSON number; what is beyond the bounds of a sum is the largest there is. */
+static pen_status quantity_add(struct observer *ob, pen_quantity q)
+{
+    const bool is_negative = q < 0;
+    const pen_quantity size = is_negative ? -q : q;
+    if (size >= SUM_MAX) {
+        return pen_buf_add(&ob->values,
+                           is_negative ? PEN_SLICE_LIT("-1e99") : PEN_SLICE_LIT("1e99"));
+    }
+    return pen_buf_printf(&ob->values, "%s%" PRIu64 ".%09" PRIu64, is_negative ? "-" : "",
+                          (uint64_t)(size / PEN_QUANTITY_ONE), (uint64_t)(size % PEN_QUANTITY_ONE));
+}
+
+pen_status observer_number(struct observer *ob, enum pen_aggregation kind)
 {
     const struct observer_texts *t = &ob->names[0];
+    pen_quantity sum = 0;
+    pen_quantity largest = 0;
+    uint32_t count = 0;
+    uint32_t at = 0; /* the largest, or the only one */
     for (uint32_t i = 0; i < t->count; i++) {
-        if (pen_json_is_number(element(t, i))) {
-            return pen_buf_add(&ob->values, element(t, i));
+        pen_quantity q = 0;
+        if (pen_quantity_parse(element(t, i), &q)) {
+            at = count == 0 || q > largest ? i : at;
+            largest = count++ == 0 || q > largest ? q : largest;
+            q = q > SUM_MAX ? SUM_MAX : q < -SUM_MAX ? -SUM_MAX : q;
+            sum += q;
         }
     }
-    return PEN_OK;
+    if (count <= 1 || kind == PEN_MAX) {
+        return count == 0 ? PEN_OK : pen_buf_add(&ob->values, element(t, at));
+    }
+    return quantity_add(ob, sum);
 }
 
 /* Country code, city, country, latitude and longitude, by these names, with tabs between them: the
@@ -233,15 +259,19 @@ static pen_status values_make(struct observer *ob, const struct pen_program_quer
     if (kind == PEN_PLACE) {
         return place(ob, query, record);
     }
+    if (count > 0 && (kind == PEN_SUM || kind == PEN_MAX)) {
+        ob->names[0].has_equals = true;
+        const pen_status st = name_texts(ob, record, &query->values[0], &ob->names[0]);
+        ob->names[0].has_equals = false;
+        return st == PEN_OK ? observer_number(ob, kind) : st;
+    }
     for (uint32_t i = 0; i < count; i++) {
         PEN_TRY(name_texts(ob, record, &query->values[i], &ob->names[i]));
         if (ob->names[i].count == 0) {
             return PEN_OK;
         }
     }
-    return count == 0                           ? PEN_OK
-           : kind == PEN_SUM || kind == PEN_MAX ? observer_number(ob)
-                                                : observer_tuples(ob, count);
+    return observer_tuples(ob, count);
 }
 
 /* Those of the query, and of others that share its observation. */

@@ -86,7 +86,7 @@ static pen_status values_fill(struct observer *ob, const struct pen_rule_query *
         return PEN_OK;
     }
     return query->aggregation == PEN_CARDINALITY ? observer_tuples(ob, query->value_count)
-                                                 : observer_number(ob);
+                                                 : observer_number(ob, query->aggregation);
 }
 
 static pen_status attributes_fill(struct observer *ob, const struct pen_datadog *rule,

@@ -63,7 +63,7 @@ def decimal(billionths):
 
 def encoded_values(query, found):
     if query["aggregation"] in ("sum", "max"):
-        return decimal(found[0]) if found else ""
+        return decimal({"sum": sum, "max": max}[query["aggregation"]](found)) if found else ""
     return "\n".join("\t".join(json.dumps(part)[1:-1] for part in value) for value in found)
 
 

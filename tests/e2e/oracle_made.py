@@ -87,7 +87,7 @@ def made_query(random_, names, arity, method):
     elif query["aggregation"] == "geo_data":
         query["metrics"], query["places"] = ["@network.client.geoip"], PLACES
     elif query["aggregation"] in ("sum", "max"):
-        query["metrics"] = ["@requestParameters.size"]
+        query["metrics"] = ["@requestParameters.list" if len(query["query"]) % 3 == 0 else "@requestParameters.size"]
     return query
 
 
