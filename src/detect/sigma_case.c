@@ -194,6 +194,10 @@ static pen_status count_steps(struct correlation *r, const struct pen_yaml *node
         return sigma_fail(r->b, r->map, "`condition` is missing");
     }
     PEN_TRY(read_bound(r, node, &op, &number));
+    if (r->kind == KIND_VALUE_SUM && op == PEN_CONDITION_GE && number == 0) {
+        return sigma_fail(r->b, node,
+                          "a sum of no numbers is no decision, but it is `gte: 0`: use gt");
+    }
     steps[(*count)++] = compare(0, op, number); /* of several queries: see correlation_case */
     return PEN_OK;
 }

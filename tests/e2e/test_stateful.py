@@ -411,6 +411,9 @@ def case_stateful_correlations_bad():
             "type: temporal", "rules: [denied, worked]", "timespan: 5m", f"condition: {condition}"])]))
         done = run("rules", "check", path, code=4)
         assert words in (done.stdout + done.stderr).decode(), (condition, done.stdout, done.stderr)
+    path.write_text(DENIED + "---\n" + correlation("Bad", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01", [
+        "type: value_sum", "rules: denied", "timespan: 5m", "condition: {gte: 0, field: n}"]))
+    assert b"a sum of no numbers is no decision" in run("rules", "check", path, code=4).stdout
     path.write_text(DENIED + "---\ngenerate: true\n" + correlation("Bad", "3b0c9b5e-4d0e-4f7a-9c8a-0f4f6c1f0b01", [*head, "generate: false"]))
     assert b"says otherwise inside" in run("rules", "check", path, code=4).stdout
 
