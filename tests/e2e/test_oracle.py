@@ -19,6 +19,7 @@ import oracle_compare
 import oracle_feed
 import oracle_made
 import oracle_replay
+import oracle_sigma
 
 SHARDS = (1, 2, 3, 7, 16)
 
@@ -94,8 +95,8 @@ def batches(count, size=60):
     return [numbers[i:i + size] for i in range(0, len(numbers), size)]
 
 
-def agrees(rules, wanted, out, objects, words):
-    lines = oracle_compare.differences(wanted, oracle_replay.signals(out, rules, objects))
+def agrees(rules, wanted, out, objects, words, hidden=frozenset()):
+    lines = oracle_compare.differences(wanted, oracle_replay.signals(out, rules, objects, hidden))
     assert not lines, "\n  ".join([f"{words}: {len(lines)} differences", *lines[:10]])
 
 
@@ -134,6 +135,38 @@ def case_oracle_chains():
         shutil.rmtree(kit.WORK / "rules")
     assert times > 0 or len(sys.argv) > 3, "no run was killed before its end"
     assert len(sys.argv) > 3 or all(counts[f"level {n}"] > 30 for n in (1, 2, 3)), counts
+    print(dict(counts), times, "kills")
+
+
+def case_oracle_sigma():
+    """Sigma correlations of plain rules and of one another: any shards, and killed and resumed with others."""
+    random_ = random.Random("sigma")
+    counts, times = collections.Counter(), 0
+    for numbers in batches(160, size=40):
+        sets = [oracle_sigma.made_set("replay", seed) for seed in numbers]
+        rules, events = ([item for of_set in sets for item in of_set[n]] for n in (0, 1))
+        wanted, hidden = oracle_sigma.judge(rules, events, oracle_feed.group_text, oracle_feed.signal_id)
+        by_id = {rule["id"]: rule for rule in rules}
+        for one in wanted.values():
+            rule = by_id[one["rule"]]
+            counts[rule["options"]["detectionMethod"]] += 1
+            counts["text"] += "text" in rule
+            counts["aliases"] += any(name.startswith("who") for name in rule.get("group_by", []))
+            counts["chained"] += any("type" in part for part in rule.get("parts", []))
+            counts["late"] += one["late"]
+        oracle_replay.put_rules(rules, kit.WORK / "rules")
+        for shards in (1, 3, 7):
+            objects = oracle_replay.laid_out(events, kit.WORK / "data", f"{numbers} {shards}")
+            if shards == 3:
+                times += sum(killed(random_, kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", n) for n in (3, 1, 7, 2))
+            oracle_replay.run(kit.WORK / "data", kit.WORK / "out", kit.WORK / "rules", "--shards", shards)
+            agrees(rules, wanted, kit.WORK / "out", objects, f"seeds {numbers}, {shards} shards", hidden)
+            shutil.rmtree(kit.WORK / "data")
+            shutil.rmtree(kit.WORK / "out")
+        shutil.rmtree(kit.WORK / "rules")
+    assert times > 0 or len(sys.argv) > 3, "no run was killed before its end"
+    kinds = (*oracle_sigma.COUNTED, "temporal", "temporal_ordered", "match", "text", "aliases", "chained", "late")
+    assert len(sys.argv) > 3 or all(counts[kind] >= 40 for kind in kinds), counts
     print(dict(counts), times, "kills")
 
 
