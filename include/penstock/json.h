@@ -194,10 +194,10 @@ enum pen_end {
     PEN_END_BEFORE, /* before this byte */
     PEN_END_BEHIND, /* behind it */
 };
-struct pen_object_end { /* all zero: before the brace */
+struct pen_object_end { /* all zero but the first: before the brace */
+    bool has_brackets;  /* they count as braces do, and escapes only in strings */
     uint32_t depth, indent, column;
-    bool in_string, is_escape; /* escapes count outside strings, too */
-    bool has_lines, in_indent;
+    bool in_string, is_escape, has_lines, in_indent;
     bool is_torn; /* a line feed stood in a string */
 };
 /* The next byte of the object; of no use after its end. */

@@ -55,13 +55,13 @@ enum pen_end pen_object_end_step(struct pen_object_end *e, uint8_t c)
         return line_feed_in_string(e);
     }
     indent_step(e, c);
-    if (e->is_escape || c == '\\') {
+    if (e->is_escape || (c == '\\' && (e->in_string || !e->has_brackets))) {
         e->is_escape = !e->is_escape;
     } else if (c == '"') {
         e->in_string = !e->in_string;
     } else if (!e->in_string) {
-        e->depth += c == '{';
-        if (c == '}' && --e->depth == 0) {
+        e->depth += c == '{' || (c == '[' && e->has_brackets);
+        if ((c == '}' || (c == ']' && e->has_brackets)) && --e->depth == 0) {
             return PEN_END_BEHIND;
         }
     }

@@ -4,7 +4,9 @@
  * Objects stand behind one another at the top, with anything or nothing of blanks, commas and
  * brackets between them.  With an array key the objects in the array of that name are the parts,
  * and what stands before it is the head; else the objects at the top are.  Only braces and strings
- * are looked at: whoever reads a part checks the rest.  One thread; allocates nothing.
+ * are looked at: whoever reads a part checks the rest.  A line feed in a string is damage that ends
+ * with the object's line (pen_object_end), and with that of the envelope when it is the same one.
+ * One thread; allocates nothing.
  */
 #ifndef PEN_NODE_PARTS_H
 #define PEN_NODE_PARTS_H
@@ -15,12 +17,14 @@ enum part_kind {
     PART_HEAD, /* text: the members before the array, from its opening brace to behind the bracket
                 */
     PART_ITEM, /* text: an object */
-    PART_BAD,  /* text: what should have been one, or its beginning; err why */
+    PART_BAD,  /* text: what should have been one, or its beginning; err why.  Of bytes between
+                * objects PARTS_OTHER_BYTES at most, and how many they are when that is too much */
     PART_MORE, /* as PEN_NEXT_MORE */
     PART_END,  /* as PEN_NEXT_END */
 };
+#define PARTS_OTHER_BYTES 512U
 struct part {
-    pen_slice text; /* borrows the window */
+    pen_slice text; /* borrows the window; of a bad one perhaps the parts, until the next one */
     uint64_t offset;
 };
 
@@ -32,9 +36,13 @@ struct parts {
     bool is_final;
     uint64_t base; /* offset of the window in the object */
     int state;
-    uint32_t depth; /* of what is passed over: open braces and brackets */
+    bool has_lines; /* the envelope has line feeds before its part */
+    uint32_t depth; /* of its tail: open braces and brackets */
     bool in_string, is_escape;
-    int after; /* the state behind what is passed over */
+    int after;                        /* the state behind what is passed over */
+    struct pen_object_end skip_end;   /* of an object that is too large */
+    uint8_t other[PARTS_OTHER_BYTES]; /* the first bytes of what stands between objects */
+    uint64_t other_bytes, other_offset;
 };
 
 /* For a new object; array_key is borrowed. */

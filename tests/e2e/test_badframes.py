@@ -95,7 +95,7 @@ WANTS = {  # what comes out, of which framings
     },
     "quote": {
         '2 event + 1 parse: a string without an end':
-            'json array',
+            'json array eventbridge',
         '2 event + 1 problem: a quote without its end':
             'columns words',
         '3 event':
@@ -108,8 +108,6 @@ WANTS = {  # what comes out, of which framings
             'windows',
         '2 event + 1 parse: the input ends inside a value':
             'subscription export firelens',
-        '1 damaged object + 1 decode: the input ends inside a value + 1 event':
-            'eventbridge',
     },
     "cr": {
         '2 event':
@@ -152,7 +150,7 @@ WANTS = {  # what comes out, of which framings
             'columns words tabs commas pattern syslog pairs cef',
         '1 event + 1 parse: a line has more than 4194304 bytes (record.bytes_max)':
             'several windows',
-        '2 event + 22 parse: a record that is no object':
+        '2 event + 1 parse: a record that is no object, of 100000000 bytes':
             'subscription firelens eventbridge',
         '1 event + 1 parse: a line has more than 4456448 bytes (record.bytes_max)':
             'export',

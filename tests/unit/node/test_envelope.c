@@ -121,9 +121,10 @@ static pen_status read_in(const struct pen_type *type, const char *key, const ch
     envelope_begin(set.envelope, kind, pen_slice_str(key), type, type == NULL ? NULL : &set.reader,
                    type == NULL ? &chooser : NULL);
     while (got != PEN_NEXT_END) {
-        const size_t more = input.len - fed < step ? input.len - fed : step;
+        const size_t room = step < WINDOW - have ? step : WINDOW - have;
+        const size_t more = input.len - fed < room ? input.len - fed : room;
         struct pen_record record;
-        assert_true(have + more <= WINDOW);
+        assert_true(more > 0 || fed == input.len);
         memcpy(window + have, input.ptr + fed, more);
         have += more;
         fed += more;
@@ -246,6 +247,77 @@ static void a_bad_message_is_one_dead_letter_and_the_next_is_read(void **state)
                               "5 @314 {\"a\":5}|g|5|123456789012|\n");
 }
 
+static void an_open_string_costs_no_more_than_its_line(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD("DATA_MESSAGE", "g")
+        EVENT("1", "one two") ",{\"id\":\"open}]}\n" HEAD("DATA_MESSAGE", "h") "\n" EVENT(
+            "2",
+            "three four") ",\n{\"id\":\"open},\n" EVENT("3",
+                                                        "five six") "\n]}\n{\"owner\":\"open,"
+                                                                    "\"logEvents\":[]}\n" HEAD("DAT"
+                                                                                               "A_"
+                                                                                               "MES"
+                                                                                               "SAG"
+                                                                                               "E",
+                                                                                               "i")
+                                                                        EVENT("4", "seven eight") "],\"z\":\"open}\n" HEAD(
+                                                                            "DATA_MESSAGE", "k")
+                                                                            EVENT("5",
+                                                                                  "nine ten") "]}";
+    assert_int_equal(read_all(&text_type, "", text), PEN_OK);
+    assert_string_equal(seen, "0 @125 one two|g|1|123456789012|\n"
+                              "1 @182 bad: a string without an end\n"
+                              "2 @323 three four|h|2|123456789012|\n"
+                              "3 @384 bad: a string without an end\n"
+                              "4 @398 five six|h|3|123456789012|\n"
+                              "5 @459 bad: a string without an end\n"
+                              "6 @615 seven eight|i|4|123456789012|\n"
+                              "7 @681 bad: a string without an end\n"
+                              "8 @813 nine ten|k|5|123456789012|\n");
+    static const char events[] = "{\"detail-type\":\"t\",\"resources\":[],\"detail\":{\"a\":1}}\n"
+                                 "{\"detail-type\":\"open}\n{\n  \"a\": \"open,\n  \"b\": {}\n}\n"
+                                 "{\"a\":2}\n{\"a\":\"open";
+    assert_int_equal(read_all(&json_type, "", events), PEN_E_TRUNCATED);
+    assert_string_equal(seen, "0 @0 {\"a\":1}||||\n"
+                              "1 @52 bad: a string without an end\n"
+                              "2 @74 bad: a string without an end\n"
+                              "3 @102 {\"a\":2}||||\n");
+}
+
+/* What is larger than a part may be is told once, with its length where nothing of it is an object.
+ */
+static void what_is_too_large_is_one_dead_letter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after, *want;
+    } cases[] = {
+        {"", "\n", "a record that is no object, of 30000 bytes"},
+        {"", "\r\n", "a record that is no object, of 30001 bytes"},
+        {"", "", "a record that is no object, of 30000 bytes"},
+        {"{\"a\":\"", "\"}\n", "record larger than 8192 bytes"},
+        {"{\"a\":\"", "}\n", "record larger than 8192 bytes"},
+        {"{\n  \"a\": \"open\n  \"b\": {\"c\": \"", "\"}\n}\n", "record larger than 8192 bytes"},
+    };
+    static const char event[] = "{\"detail-type\":\"t\",\"resources\":[],\"detail\":{\"a\":1}}\n";
+    static char text[40000];
+    static char want[400];
+    for (size_t i = 0; i < PEN_COUNT(cases); i++) {
+        const int at = snprintf(text, sizeof(text), "%s%s", event, event);
+        const int more = snprintf(text + at, sizeof(text) - (size_t)at, "%s", cases[i].before);
+        (void)memset(text + at + more, 'x', 30000);
+        (void)snprintf(text + at + more + 30000, sizeof(text) - 30000 - (size_t)(at + more), "%s%s",
+                       cases[i].after, event);
+        (void)snprintf(want, sizeof(want),
+                       "0 @0 {\"a\":1}||||\n1 @%d {\"a\":1}||||\n2 @%d bad: %s\n"
+                       "3 @%d {\"a\":1}||||\n",
+                       at / 2, at, cases[i].want, at + more + 30000 + (int)strlen(cases[i].after));
+        assert_int_equal(read_all(&json_type, "", text), PEN_OK);
+        assert_string_equal(seen, want);
+    }
+}
+
 static void whole_events_of_an_envelope_that_is_cut_are_read(void **state)
 {
     (void)state;
@@ -336,6 +408,8 @@ int main(void)
         cmocka_unit_test(control_messages_are_no_records),
         cmocka_unit_test(a_message_is_one_record_whatever_lines_it_has),
         cmocka_unit_test(a_bad_message_is_one_dead_letter_and_the_next_is_read),
+        cmocka_unit_test(an_open_string_costs_no_more_than_its_line),
+        cmocka_unit_test(what_is_too_large_is_one_dead_letter),
         cmocka_unit_test(whole_events_of_an_envelope_that_is_cut_are_read),
         cmocka_unit_test(pieces_of_a_message_are_joined),
         cmocka_unit_test(lines_of_an_export_are_messages_with_their_time_before_them),
