@@ -296,6 +296,9 @@ static void every_rule_of_the_pack_says_what_it_is_and_when_it_errs(void **state
     struct pen_rules *rules = load_pack();
     for (uint32_t r = 0; r < pen_rules_count(rules); r++) {
         const struct pen_rule *rule = pen_rules_at(rules, r);
+        if (rule->is_silent) { /* a part: its correlation says it all */
+            continue;
+        }
         bool is_good = rule->id.len == 36 && rule->title.len > 0 && says_all(rule) &&
                        rule->tactic_count > 0 && rule->technique_count > 0;
         for (uint32_t t = 0; t < rule->tag_count; t++) {
