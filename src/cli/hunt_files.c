@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEST_BYTES_MAX ((size_t)2 << 20)
@@ -167,6 +168,9 @@ pen_status hunt_files_write(const struct hunt_options *o, const struct hunt_rule
 {
     struct pen_buf test;
     PEN_TRY(paths_make(o, rule, r, err));
+    if (mkdir(o->dir, 0777) != 0 && errno != EEXIST) {
+        return file_fail(o->dir, errno, err);
+    }
     pen_buf_init(&test, TEST_BYTES_MAX);
     pen_status st =
         hunt_test_write(&examples[0], examples[1].event.len > 0 ? &examples[1] : NULL, &test);

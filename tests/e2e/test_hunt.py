@@ -99,7 +99,6 @@ QUERIES = (
 
 
 def hunt(data, query, form, *more, out, code=0):
-    out.mkdir(exist_ok=True)
     done = run("search", "-q", query, data, "--to-rule", form, *more, "--out", out, "--json", code=code)
     return json.loads(done.stdout) if code == 0 else done.stderr.decode()
 
