@@ -144,6 +144,13 @@ pen_status pen_state_writer_add(struct run_writer *w, const struct pen_observati
                : PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit a run");
 }
 
+pen_status pen_state_writer_copy(struct run_writer *w, int64_t release, const uint8_t *packed,
+                                 struct pen_err *err)
+{
+    PEN_TRY(pen_buf_add(&w->plain, (pen_slice){packed, pack_bytes(packed)}));
+    return added(w, release, pack_time(packed), pack_partition(packed), err);
+}
+
 /* As one more block, which counts its texts. */
 static pen_status write_table(struct run_writer *w, const struct pack_table *table,
                               struct pen_err *err)
@@ -168,101 +175,4 @@ pen_status pen_state_writer_end(struct run_writer *w, const struct pack_table *t
     const pen_slice head = {(const uint8_t *)&w->head, sizeof(w->head)};
     w->head.checksum = pen_hash64(pen_slice_sub(head, 0, offsetof(struct run_head, checksum)), 0);
     return write_at(w->fd, head, 0, err);
-}
-
-/* ---- the open run of an epoch ---- */
-
-void pen_state_open_init(struct open_run *run)
-{
-    *run = (struct open_run){.used = false};
-    pen_buf_init(&run->bytes, STATE_OPEN_RUN_MAX);
-    pack_table_init(&run->table);
-}
-
-void pen_state_open_fini(struct open_run *run)
-{
-    pen_buf_fini(&run->bytes);
-    pack_table_fini(&run->table);
-    free(run->entries);
-    run->entries = NULL;
-}
-
-static uint64_t id_prefix(pen_slice id)
-{
-    uint8_t bytes[8] = {0};
-    if (id.len > 0) {
-        memcpy(bytes, id.ptr, id.len < sizeof(bytes) ? id.len : sizeof(bytes));
-    }
-    uint64_t x;
-    memcpy(&x, bytes, sizeof(x));
-    return __builtin_bswap64(x);
-}
-
-pen_status pen_state_open_add(struct open_run *run, const struct pen_observation *o,
-                              uint32_t partition, struct pen_err *err)
-{
-    if (run->count == run->cap) {
-        const size_t cap = run->cap == 0 ? 1024 : run->cap * 2;
-        struct sort_entry *entries = reallocarray(run->entries, cap, sizeof(*entries));
-        if (entries == NULL) {
-            return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "open run of %zu observations", cap);
-        }
-        run->entries = entries;
-        run->cap = cap;
-    }
-    const size_t offset = run->bytes.len;
-    const pen_status status = pack_add(&run->bytes, &run->table, o, partition);
-    if (status != PEN_OK) {
-        return PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit the open run");
-    }
-    run->entries[run->count++] = (struct sort_entry){.release = pen_state_release_time(o),
-                                                     .time = o->time_ns,
-                                                     .id_prefix = id_prefix(o->event_id),
-                                                     .offset = offset,
-                                                     .bytes = pen_u32(run->bytes.len - offset),
-                                                     .partition = partition};
-    return PEN_OK;
-}
-
-static void decode_entry(const struct open_run *run, const struct sort_entry *e,
-                         struct pen_observation *o)
-{
-    pen_slice in = {run->bytes.ptr + e->offset, e->bytes};
-    uint32_t partition;
-    const pen_status status = pack_take(&in, &run->table, o, &partition, NULL);
-    PEN_CHECK(status == PEN_OK); /* we packed it */
-}
-
-static int by_order(const void *pa, const void *pb, void *ctx)
-{
-    const struct sort_entry *a = pa;
-    const struct sort_entry *b = pb;
-    if (a->release != b->release) {
-        return a->release < b->release ? -1 : 1;
-    }
-    if (a->time != b->time) {
-        return a->time < b->time ? -1 : 1;
-    }
-    if (a->id_prefix != b->id_prefix) {
-        return a->id_prefix < b->id_prefix ? -1 : 1;
-    }
-    struct pen_observation oa;
-    struct pen_observation ob;
-    decode_entry(ctx, a, &oa);
-    decode_entry(ctx, b, &ob);
-    return pen_state_order(&oa, &ob);
-}
-
-pen_status pen_state_open_write(struct open_run *run, struct run_writer *w, int fd,
-                                struct pen_err *err)
-{
-    qsort_r(run->entries, run->count, sizeof(*run->entries), by_order, run);
-    PEN_TRY(pen_state_writer_start(w, fd, err));
-    for (size_t i = 0; i < run->count; i++) {
-        const struct sort_entry *e = &run->entries[i];
-        const pen_slice packed = {run->bytes.ptr + e->offset, e->bytes};
-        PEN_TRY(pen_buf_add(&w->plain, packed));
-        PEN_TRY(added(w, e->release, e->time, e->partition, err));
-    }
-    return PEN_OK;
 }

@@ -21,7 +21,7 @@ struct packed {
     uint16_t partition;          /* and COLD */
     uint16_t texts[PACK_FIELDS]; /* numbers in the table, EMPTY or INLINE */
 };
-_Static_assert(sizeof(struct packed) == 64, "the layout is written to disk");
+_Static_assert(sizeof(struct packed) == PACK_HEAD_BYTES, "the layout is written to disk");
 _Static_assert(PACK_TEXTS_MAX < EMPTY, "numbers are no marks");
 
 static const enum pack_kind kind_of[PACK_FIELDS] = {
@@ -229,10 +229,9 @@ static void texts_of(const struct pen_observation *o, pen_slice texts[PACK_FIELD
     texts[PACK_ATTRIBUTES] = o->attributes;
 }
 
-pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_observation *o,
-                    uint32_t partition)
+pen_status pack_make(struct pack_table *t, const struct pen_observation *o, uint32_t partition,
+                     struct pack_made *made)
 {
-    pen_slice texts[PACK_FIELDS];
     uint32_t numbers[PACK_FIELDS];
     struct packed head = {.rule = o->rule,
                           .event_len = pen_u32(o->event.len),
@@ -248,25 +247,111 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
         return PEN_E_LIMIT;
     }
     PEN_TRY(open_for_adding(t));
-    texts_of(o, texts);
-    text_numbers(t, texts, numbers);
+    texts_of(o, made->inlined);
+    text_numbers(t, made->inlined, numbers);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
         const bool is_inline = numbers[i] == PACK_NONE;
         head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i]);
-        bytes += is_inline ? sizeof(uint16_t) + texts[i].len : 0;
+        bytes += is_inline ? sizeof(uint16_t) + made->inlined[i].len : 0;
     }
-    head.bytes = pen_u32(bytes);
-    PEN_TRY(pen_buf_reserve(out, bytes));
-    uint8_t *to = out->ptr + out->len;
-    memcpy(to, &head, sizeof(head));
-    to = put(to + sizeof(head), o->event_id);
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        to = head.texts[i] == INLINE ? put_inline(to, texts[i]) : to;
-    }
-    (void)put(to, o->event);
-    out->len += bytes;
+    head.bytes = made->bytes = pen_u32(bytes);
+    made->id = o->event_id;
+    made->event = o->event;
+    memcpy(made->head, &head, sizeof(head));
     return PEN_OK;
 }
+
+static struct packed head_at(const uint8_t *packed)
+{
+    struct packed head;
+    memcpy(&head, packed, sizeof(head));
+    return head;
+}
+
+void pack_put(uint8_t *to, const struct pack_made *made)
+{
+    const struct packed head = head_at(made->head);
+    memcpy(to, &head, sizeof(head));
+    to = put(to + sizeof(head), made->id);
+    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
+        to = head.texts[i] == INLINE ? put_inline(to, made->inlined[i]) : to;
+    }
+    (void)put(to, made->event);
+}
+
+pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_observation *o,
+                    uint32_t partition)
+{
+    struct pack_made made;
+    PEN_TRY(pack_make(t, o, partition, &made));
+    PEN_TRY(pen_buf_reserve(out, made.bytes));
+    pack_put(out->ptr + out->len, &made);
+    out->len += made.bytes;
+    return PEN_OK;
+}
+
+uint32_t pack_bytes(const uint8_t *packed)
+{
+    return head_at(packed).bytes;
+}
+
+int64_t pack_time(const uint8_t *packed)
+{
+    return head_at(packed).time;
+}
+
+uint32_t pack_partition(const uint8_t *packed)
+{
+    return head_at(packed).partition & ~COLD;
+}
+
+/* ---- the order ---- */
+
+static pen_slice field_at(const struct pack_table *t, const uint8_t *packed,
+                          const struct packed *head, enum pack_field field)
+{
+    const uint16_t number = head->texts[field];
+    const uint8_t *at = packed + sizeof(*head) + head->id_len;
+    uint16_t len = 0;
+    if (number != INLINE) {
+        return number == EMPTY ? (pen_slice){0} : text_at(t, number);
+    }
+    for (uint32_t i = 0; i < field; i++) {
+        if (head->texts[i] == INLINE) {
+            memcpy(&len, at, sizeof(len));
+            at += sizeof(len) + len;
+        }
+    }
+    memcpy(&len, at, sizeof(len));
+    return (pen_slice){at + sizeof(len), len};
+}
+
+static int order_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int pack_order(const struct pack_table *t, const uint8_t *a, const uint8_t *b)
+{
+    static const enum pack_field fields[] = {PACK_RULE, PACK_GROUP_BY, PACK_OBJECT_KEY};
+    const struct packed x = head_at(a);
+    const struct packed y = head_at(b);
+    int order = (x.time > y.time) - (x.time < y.time);
+    order = order != 0 ? order
+                       : pen_slice_cmp((pen_slice){a + sizeof(x), x.id_len},
+                                       (pen_slice){b + sizeof(y), y.id_len});
+    for (uint32_t i = 0; i < PEN_COUNT(fields) && order == 0; i++) {
+        const enum pack_field field = fields[i];
+        const bool is_same = x.texts[field] == y.texts[field] && x.texts[field] != INLINE;
+        order = field == PACK_OBJECT_KEY ? order_u64(x.query, y.query) : 0;
+        order = order != 0 || is_same
+                    ? order
+                    : pen_slice_cmp(field_at(t, a, &x, field), field_at(t, b, &y, field));
+    }
+    return order != 0 ? order : order_u64(x.record, y.record);
+}
+
+/* ---- and back ---- */
 
 /* What is left of an observation's tail. */
 static pen_slice get(pen_slice *tail, size_t len)

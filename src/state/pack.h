@@ -8,6 +8,8 @@
 
 #include "penstock/state.h"
 
+#include <stdalign.h>
+
 #define PACK_TEXTS_MAX 8192U
 #define PACK_TEXT_BYTES_MAX 512U /* longer ones are never shared */
 #define PACK_TABLE_BYTES_MAX (512U << 10)
@@ -54,6 +56,7 @@ struct pack_table {
     struct pack_place last[PACK_FIELDS]; /* what a field had last */
 };
 #define PACK_NONE UINT32_MAX
+#define PACK_HEAD_BYTES 64U
 
 /* For adding or reading; allocates nothing yet. */
 void pack_table_init(struct pack_table *t);
@@ -65,10 +68,27 @@ PEN_MUST_USE pen_status pack_table_write(const struct pack_table *t, struct pen_
 /* Replaces the table by what was written.  PEN_E_CORRUPT: lengths and bytes disagree. */
 PEN_MUST_USE pen_status pack_table_read(struct pack_table *t, uint32_t count, pen_slice in);
 
-/* Appends o, whose partition is told, to out; puts texts into the table.  PEN_E_LIMIT: a text is
- * longer than an observation may hold. */
+/* An observation on its way into a run; borrows its texts. */
+struct pack_made {
+    uint32_t bytes; /* that pack_put writes */
+    pen_slice inlined[PACK_FIELDS];
+    pen_slice id, event;
+    alignas(8) uint8_t head[PACK_HEAD_BYTES];
+};
+/* Makes it of o, whose partition is told; puts texts into the table.  PEN_E_LIMIT: a text is longer
+ * than an observation may hold. */
+PEN_MUST_USE pen_status pack_make(struct pack_table *t, const struct pen_observation *o,
+                                  uint32_t partition, struct pack_made *made);
+void pack_put(uint8_t *to, const struct pack_made *made);
+/* Both, to the end of out. */
 PEN_MUST_USE pen_status pack_add(struct pen_buf *out, struct pack_table *t,
                                  const struct pen_observation *o, uint32_t partition);
+/* Of one that pack_put wrote: all its bytes, its event's time, and its partition. */
+uint32_t pack_bytes(const uint8_t *packed);
+int64_t pack_time(const uint8_t *packed);
+uint32_t pack_partition(const uint8_t *packed);
+/* pen_state_order of two of one table that have the same release time. */
+int pack_order(const struct pack_table *t, const uint8_t *a, const uint8_t *b);
 /* Takes one off in.  o borrows in and the table.  PEN_E_TRUNCATED, PEN_E_CORRUPT: nothing taken. */
 PEN_MUST_USE pen_status pack_take(pen_slice *in, const struct pack_table *t,
                                   struct pen_observation *o, uint32_t *partition,

@@ -237,7 +237,7 @@ uint64_t pen_state_open_bytes(const struct pen_state *state)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < OPEN_RUNS; i++) {
-        bytes += state->open[i].bytes.len + state->open[i].count * sizeof(struct sort_entry);
+        bytes += state->open[i].bytes + state->open[i].count * OPEN_ENTRY_BYTES;
     }
     return bytes;
 }
@@ -268,14 +268,6 @@ static pen_status write_run(struct pen_state *s, struct open_run *run, int dir, 
     }
     (void)close(fd);
     return status == PEN_OK ? sync_fd(dir, s->dir, err) : status;
-}
-
-static void open_reset(struct open_run *run)
-{
-    run->used = false;
-    run->count = 0;
-    run->bytes.len = 0;
-    pack_table_clear(&run->table);
 }
 
 pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name,
@@ -312,7 +304,7 @@ pen_status pen_state_cut(struct pen_state *state, uint64_t epoch, char *run_name
     *run_bytes = state->writer.bytes;
     state->counters.log_bytes += state->writer.bytes;
     (void)snprintf(run_name, run_name_cap, "%s", pending->name);
-    open_reset(run);
+    pen_state_open_clear(run);
     return PEN_OK;
 }
 
@@ -332,7 +324,7 @@ pen_status pen_state_spill(struct pen_state *state, uint64_t epoch, struct pen_e
         (void)close(fd);
         return st;
     }
-    open_reset(run);
+    pen_state_open_clear(run);
     return pen_state_merge_take(&state->merge, fd, err);
 }
 

@@ -72,29 +72,40 @@ PEN_MUST_USE pen_status pen_state_writer_start(struct run_writer *w, int fd, str
 /* One observation; in the order of release. */
 PEN_MUST_USE pen_status pen_state_writer_add(struct run_writer *w, const struct pen_observation *o,
                                              uint32_t partition, struct pen_err *err);
+/* Likewise, of one that is packed with another table, which pen_state_writer_end is given. */
+PEN_MUST_USE pen_status pen_state_writer_copy(struct run_writer *w, int64_t release,
+                                              const uint8_t *packed, struct pen_err *err);
 /* Last block, table (NULL: the writer's own) and the head.  Does not sync. */
 PEN_MUST_USE pen_status pen_state_writer_end(struct run_writer *w, const struct pack_table *table,
                                              struct pen_err *err);
 
 struct sort_entry {
-    int64_t release, time;
+    int64_t release;
     uint64_t id_prefix; /* first bytes of the event id, big endian */
-    uint64_t offset;
-    uint32_t bytes;
-    uint32_t partition;
+    const uint8_t *packed;
 };
 
+#define OPEN_CHUNK_BYTES (1U << 20)
+
+/* Observations of an epoch, packed, in chunks that stay where they are and are used again. */
 struct open_run {
     bool used;
     uint64_t epoch;
-    struct pen_buf bytes; /* packed */
+    struct pen_buf *chunks;
+    uint32_t chunk, chunk_count; /* the one that is filled; how many there are */
+    uint64_t bytes;              /* of all observations */
     struct pack_table table;
     struct sort_entry *entries;
+    uint64_t *keys; /* twice cap of them: to sort by, and the other half of it */
     size_t count, cap;
 };
+/* Of an observation, beside what is packed. */
+#define OPEN_ENTRY_BYTES (sizeof(struct sort_entry) + 2 * sizeof(uint64_t))
 
 void pen_state_open_init(struct open_run *run);
 void pen_state_open_fini(struct open_run *run);
+/* Empty; of its memory a chunk of one observation that is longer than others goes. */
+void pen_state_open_clear(struct open_run *run);
 PEN_MUST_USE pen_status pen_state_open_add(struct open_run *run, const struct pen_observation *o,
                                            uint32_t partition, struct pen_err *err);
 /* Writes the sorted run to fd, all but its end: its table is the run's. */
@@ -349,7 +360,8 @@ struct column {
 };
 struct tally { /* of some events */
     uint64_t events;
-    uint64_t *per_query;
+    uint64_t *per_query; /* of a rule with one query: &only */
+    uint64_t only;
     struct column *columns;
     bool is_limited;
 };
@@ -368,12 +380,15 @@ void tally_remove(struct tally *t, const struct window_shape *shape,
 struct window_sum;
 void tally_read(const struct tally *t, const struct window_shape *shape, struct window_sum *sum);
 
-struct window {
+#define WINDOW_EVENTS_FIRST 4U
+
+struct window {                  /* points into itself: never copied */
     struct window_event *events; /* a ring, by time; as many values as columns each */
     union window_value *values;
     uint32_t head, count, cap;
     struct tally tally; /* of all its events */
     int64_t *reached;   /* of a sequence, by step: when it was last completed; INT64_MIN: never */
+    struct window_event first[WINDOW_EVENTS_FIRST]; /* events while they are few */
 };
 struct window_sum { /* what a window says at a time */
     uint64_t events;

@@ -82,7 +82,10 @@ static void distinct_remove(struct column *c, struct pen_hash128 hash)
 
 pen_status tally_init(struct tally *t, const struct window_shape *shape)
 {
-    *t = (struct tally){.per_query = calloc(shape->rule->query_count, sizeof(*t->per_query))};
+    *t = (struct tally){.events = 0};
+    t->per_query = shape->rule->query_count == 1
+                       ? &t->only
+                       : calloc(shape->rule->query_count, sizeof(*t->per_query));
     if (shape->columns > 0) {
         t->columns = calloc(shape->columns, sizeof(*t->columns));
     }
@@ -99,7 +102,9 @@ void tally_fini(struct tally *t, const struct window_shape *shape)
         free(t->columns[i].slots);
     }
     free(t->columns);
-    free(t->per_query);
+    if (t->per_query != &t->only) {
+        free(t->per_query);
+    }
     *t = (struct tally){.events = 0};
 }
 
@@ -116,7 +121,8 @@ void tally_clear(struct tally *t, const struct window_shape *shape)
 
 size_t tally_bytes(const struct tally *t, const struct window_shape *shape)
 {
-    size_t bytes = shape->rule->query_count * sizeof(*t->per_query);
+    const uint32_t queries = shape->rule->query_count;
+    size_t bytes = queries == 1 ? 0 : queries * sizeof(*t->per_query);
     for (uint32_t i = 0; i < shape->columns; i++) {
         bytes += sizeof(*t->columns) + t->columns[i].slot_count * sizeof(struct distinct_slot);
     }

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define EVENTS_FIRST 4U
-
 /* Whether a condition that is true stays true with every further event: counts that are enough. */
 static bool only_grows(const struct pen_condition *condition)
 {
@@ -135,7 +133,9 @@ pen_status pen_window_init(struct window *w, const struct window_shape *shape)
 void pen_window_fini(struct window *w, const struct window_shape *shape)
 {
     tally_fini(&w->tally, shape);
-    free(w->events);
+    if (w->events != w->first) {
+        free(w->events);
+    }
     free(w->values);
     free(w->reached);
     *w = (struct window){.head = 0};
@@ -143,9 +143,10 @@ void pen_window_fini(struct window *w, const struct window_shape *shape)
 
 size_t pen_window_bytes(const struct window *w, const struct window_shape *shape)
 {
-    const size_t each = sizeof(*w->events) + shape->columns * sizeof(*w->values);
+    const size_t events = w->events == w->first ? 0 : w->cap * sizeof(*w->events);
+    const size_t values = (size_t)w->cap * shape->columns * sizeof(*w->values);
     const size_t reached = w->reached == NULL ? 0 : PEN_SEQUENCE_STEPS_MAX * sizeof(*w->reached);
-    return w->cap * each + tally_bytes(&w->tally, shape) + reached;
+    return events + values + tally_bytes(&w->tally, shape) + reached;
 }
 
 void pen_window_clear(struct window *w, const struct window_shape *shape)
@@ -180,12 +181,14 @@ union window_value *pen_window_values_at(const struct window *w, const struct wi
 
 static pen_status grow(struct window *w, const struct window_shape *shape)
 {
-    const uint32_t cap = w->cap == 0 ? EVENTS_FIRST : w->cap * 2;
-    struct window_event *events = calloc(cap, sizeof(*events));
+    const uint32_t cap = w->cap == 0 ? WINDOW_EVENTS_FIRST : w->cap * 2;
+    struct window_event *events = w->cap == 0 ? w->first : calloc(cap, sizeof(*events));
     union window_value *values =
         shape->columns == 0 ? NULL : calloc((size_t)cap * shape->columns, sizeof(*values));
     if (events == NULL || (shape->columns > 0 && values == NULL)) {
-        free(events);
+        if (events != w->first) {
+            free(events);
+        }
         free(values);
         return PEN_E_NOMEM;
     }
@@ -196,7 +199,9 @@ static pen_status grow(struct window *w, const struct window_shape *shape)
                    shape->columns * sizeof(*values));
         }
     }
-    free(w->events);
+    if (w->events != w->first) {
+        free(w->events);
+    }
     free(w->values);
     w->events = events;
     w->values = values;
