@@ -350,8 +350,7 @@ static void identity(struct out *o)
              "\"accessKeyId\":\"ASIA%x\",\"sessionContext\":{\"sessionIssuer\":{\"type\":\"Role\","
              "\"principalId\":\"AROAEXAMPLE%n\",\"arn\":\"arn:aws:iam::%a:role/service-%n\","
              "\"accountId\":\"%a\",\"userName\":\"service-%n\"},\"webIdFederationData\":{},"
-             "\"attributes\":{\"creationDate\":\"%t\",\"mfaAuthenticated\":\"false\"},"
-             "\"ec2RoleDelivery\":\"2.0\"}}");
+             "\"attributes\":{\"creationDate\":\"%t\",\"mfaAuthenticated\":\"false\"}}}");
     } else if (kind < 93) {
         fill(o, "{\"type\":\"IAMUser\",\"principalId\":\"AIDAEXAMPLE%n\",\"arn\":"
                 "\"arn:aws:iam::%a:user/deploy-%n\",\"accountId\":\"%a\",\"accessKeyId\":"
