@@ -113,8 +113,12 @@ static void counts(struct writer *w, const struct diff_row *row)
 static void left_out(struct writer *w, uint32_t count, const char *what)
 {
     if (count > 0) {
-        (void)printf("%sand %u more %s%s (--json has them)\n", w->is_markdown ? "\n" : "", count,
-                     what, count == 1 ? "" : "s");
+        const bool has_y = strcmp(what, "identity") == 0;
+        (void)printf("%sand %u more %.*s%s (--json has them)\n", w->is_markdown ? "\n" : "", count,
+                     (int)strlen(what) - (has_y && count > 1), what,
+                     count == 1 ? ""
+                     : has_y    ? "ies"
+                                : "s");
     }
 }
 
