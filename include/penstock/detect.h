@@ -45,6 +45,8 @@ struct pen_rule_query {
                             for third_party, which counts a case whatever the grouping */
     const struct pen_rule_part *parts; /* of a rule of a stage */
     uint32_t part_count;
+    const pen_slice *rules; /* of a Sigma correlation: titles of those that it counts, for people */
+    uint32_t rule_count;
     /* Places in group_by of what signals have in common (groupSignalsBy), ascending; none: all. */
     const uint32_t *joined;
     uint32_t joined_count;

@@ -170,13 +170,17 @@ static void text_query(struct signal_reason *r, const struct pen_rule_query *que
     label(r, "query");
     screen_text(r->screen, query->name, STYLE_BOLD);
     if (query->counted_as < r->query_count) {
-        (void)printf(" (%" PRIu64 " events): ", r->totals[query->counted_as]);
+        const uint64_t events = r->totals[query->counted_as];
+        (void)printf(" (%" PRIu64 " event%s): ", events, events == 1 ? "" : "s");
     }
     (void)fputs(aggregation_name(query->aggregation), stdout);
     text_names(r, " of ", query->values, query->value_count);
-    (void)fputs(" where ", stdout);
-    screen_text(r->screen, query->text.len == 0 ? PEN_SLICE_LIT("anything") : query->text,
-                STYLE_PLAIN);
+    text_names(r, " where a rule matched: ", query->rules, query->rule_count);
+    if (query->rule_count == 0) {
+        (void)fputs(" where ", stdout);
+        screen_text(r->screen, query->text.len == 0 ? PEN_SLICE_LIT("anything") : query->text,
+                    STYLE_PLAIN);
+    }
     text_names(r, " by ", query->group_by, query->group_by_count);
     (void)putchar('\n');
 }
@@ -272,6 +276,7 @@ static pen_status text_event(void *ctx, const struct pen_signal_event_row *row)
     screen_time(s, row->event_time_ns);
     (void)fputs("  ", stdout);
     screen_cell(s, row->query, QUERY_COLUMNS, STYLE_PLAIN);
+    (void)fputs(row->query.len >= QUERY_COLUMNS ? " " : "", stdout);
     screen_cell(s, pen_slice_str(text), 10, STYLE_PLAIN);
     screen_cell(s, or_dash(row->name), NAME_COLUMNS, STYLE_BOLD);
     (void)fputs("  ", stdout);
@@ -324,6 +329,7 @@ static pen_status json_query(struct signal_reason *r, const struct pen_rule_quer
                            is_counted ? r->totals[query->counted_as] : 0));
     PEN_TRY(json_names(out, "group_by", query->group_by, query->group_by_count));
     PEN_TRY(json_names(out, "values", query->values, query->value_count));
+    PEN_TRY(json_names(out, "rules", query->rules, query->rule_count));
     return pen_buf_add_byte(out, '}');
 }
 

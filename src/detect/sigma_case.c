@@ -1,6 +1,9 @@
 /* tested by tests/e2e/test_stateful.py */
 #include "sigma_correlation.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static struct pen_condition_step compare(uint32_t query, enum pen_condition_op op, uint64_t number)
 {
     return (struct pen_condition_step){
@@ -44,6 +47,22 @@ static pen_status read_bound(struct correlation *r, const struct pen_yaml *node,
         PEN_TRY(read_member(r, kid, op, number, &bounds));
     }
     return bounds == 1 ? PEN_OK : sigma_fail(r->b, node, "`condition` wants one of gt and gte");
+}
+
+/* The bound in words, for people. */
+static void say_bound(struct correlation *r, enum pen_condition_op op, uint64_t number)
+{
+    static const char *const what[] = {[KIND_EVENT_COUNT] = "events",
+                                       [KIND_VALUE_COUNT] = "different values",
+                                       [KIND_VALUE_SUM] = "sum",
+                                       [KIND_TEMPORAL] = "rules that matched",
+                                       [KIND_ORDERED] = "rules that matched in their order"};
+    char text[96];
+    const int n = snprintf(text, sizeof(text), "%s %s %" PRIu64, what[r->kind],
+                           op == PEN_CONDITION_GT ? ">" : ">=", number);
+    PEN_CHECK(n > 0 && (size_t)n < sizeof(text));
+    r->condition = pen_arena_dup(r->b->arena, pen_slice_str(text));
+    PEN_CHECK(r->condition.ptr != NULL);
 }
 
 /* ---- temporal: how many of the rules, or which ---- */
@@ -174,6 +193,7 @@ static pen_status temporal_steps(struct correlation *r, const struct pen_yaml *n
         return text_steps(r, node, steps, count);
     }
     PEN_TRY(node == NULL ? PEN_OK : read_bound(r, node, &op, &number));
+    say_bound(r, op, number);
     number += op == PEN_CONDITION_GT;
     if (number > r->ref_count) {
         return sigma_fail(r->b, node, "`condition` wants more rules than `rules` names");
@@ -198,6 +218,7 @@ static pen_status count_steps(struct correlation *r, const struct pen_yaml *node
         return sigma_fail(r->b, node,
                           "a sum of no numbers is no decision, but it is `gte: 0`: use gt");
     }
+    say_bound(r, op, number);
     steps[(*count)++] = compare(0, op, number); /* of several queries: see correlation_case */
     return PEN_OK;
 }
@@ -208,6 +229,7 @@ pen_status correlation_condition(struct correlation *r, struct pen_condition_ste
     const struct pen_yaml *node = pen_yaml_get(r->map, "condition");
     PEN_TRY(correlation_list(r, "field", &r->fields, &r->field_count));
     const bool is_temporal = correlation_is_temporal(r);
+    r->condition = node != NULL && node->kind == PEN_YAML_SCALAR ? node->text : (pen_slice){0};
     PEN_TRY(is_temporal ? temporal_steps(r, node, steps, count)
                         : count_steps(r, node, steps, count));
     const bool wants_field = r->kind == KIND_VALUE_COUNT || r->kind == KIND_VALUE_SUM;
@@ -226,6 +248,7 @@ void correlation_case(struct correlation *r, struct pen_condition_step *steps, u
                       enum pen_severity severity)
 {
     struct pen_rule_case *rule_case = correlation_take(r, 1, sizeof(*rule_case));
+    rule_case->condition = r->condition;
     struct pen_state_case *state_case = correlation_take(r, 1, sizeof(*state_case));
     if (r->kind == KIND_EVENT_COUNT && r->out->query_count > 1) {
         steps[0].left.query = r->out->query_count; /* the events of all */

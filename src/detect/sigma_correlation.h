@@ -31,6 +31,7 @@ struct correlation {
     bool has_own_fields;     /* aliases stand for other fields in other rules */
     const pen_slice *fields; /* that are counted, several as one value */
     uint32_t field_count;
+    pen_slice condition; /* in words, for people */
     struct pen_datadog *out;
     struct pen_rule_impl *impl;
 };

@@ -183,7 +183,8 @@ static pen_status queries_begin(struct correlation *r, struct pen_rule_query *qu
             .group_by_count = r->group_count,
             .values = r->fields,
             .value_count = r->field_count,
-            .parts = correlation_take(r, r->ref_count, sizeof(struct pen_rule_part))};
+            .parts = correlation_take(r, r->ref_count, sizeof(struct pen_rule_part)),
+            .rules = correlation_take(r, r->ref_count, sizeof(pen_slice))};
         PEN_TRY(query_fields(r, i, &fields[i]));
         queries[i].group_by = fields[i];
         queries[i].counted_as = i;
@@ -199,6 +200,8 @@ static pen_status queries_fill(struct correlation *r, const pen_slice *const *fi
     struct rule_refs *refs = pen_unconst(r->impl->refs);
     for (uint32_t i = 0; i < r->ref_count; i++) {
         const uint32_t to = is_merged ? 0 : i;
+        pen_slice *titles = pen_unconst(queries[to].rules);
+        titles[queries[to].rule_count++] = r->refs[i]->title;
         if (r->refs[i]->datadog == NULL) {
             ref_add(r, &refs[to], i);
             continue;

@@ -351,6 +351,12 @@ def case_stateful_correlations():
     assert got == [("Both", 560, 561, 3, {"userIdentity.arn": BOB}), ("Count", 599, 599, 3, who), ("Few", 300, 300, 2, who),
                    ("Order", 50, 50, 2, {"who": ALICE}), ("Sum", 561, 599, 6, {})], got
     assert all(r["language"] == "sigma" for r in rows) and {r["severity"] for r in rows} == {"high", "low"}
+    told = {r["rule_name"]: run("rules", "explain", "--signal", r["id"], "--out", WORK / "out").stdout.decode() for r in rows}
+    for name, words in (("Count", ("denied (3 events): count where a rule matched: Denied by", "events >= 3")),
+                        ("Few", ("cardinality of eventName where a rule matched: Denied by", "different values > 1")),
+                        ("Order", ("worked (1 event): count where a rule matched: Worked by", "rules that matched in their order >= 2")),
+                        ("Sum", ("sum of additionalEventData.n where a rule matched: Denied, Worked\n", "sum >= 6"))):
+        assert all(one in told[name] for one in words), told[name]
     # with generate the parts report by themselves, too
     rows = run_sigma([DENIED, WORKED, count.replace("  type", "  generate: true\n  type")], events, "loud")
     assert {r["rule_name"] for r in rows} == {"Count", "Denied", "Worked"}, rows
