@@ -28,9 +28,10 @@ void parts_reset(struct parts *p, pen_slice array_key, size_t bytes_max)
     *p = (struct parts){.array_key = array_key, .bytes_max = bytes_max, .state = STATE_TOP};
 }
 
+static const uint8_t mark[] = {0xEF, 0xBB, 0xBF};
+
 void parts_window(struct parts *p, pen_slice window, bool is_final)
 {
-    static const uint8_t mark[] = {0xEF, 0xBB, 0xBF};
     p->base += p->at;
     p->window = window;
     p->is_final = is_final;
@@ -336,6 +337,9 @@ enum part_kind parts_next(struct parts *p, struct part *part, struct pen_err *er
 {
     bool is_bad = false;
     *err = (struct pen_err){0};
+    if (p->base == 0 && p->window.len < sizeof(mark) && !p->is_final) {
+        return PART_MORE; /* the object may begin with a mark */
+    }
     for (;;) {
         switch ((enum state)p->state) {
         case STATE_TOP:

@@ -179,6 +179,9 @@ static void envelopes_stand_behind_one_another_without_anything_between(void **s
     assert_string_equal(seen, "0 @126 {\"a\":1}|g1|1|123456789012|\n"
                               "1 @185 {\"a\":2}|g1|2|123456789012|\n"
                               "2 @371 {\"a\":3}|g2|3|123456789012|\n");
+    static const char marked[] = "\xef\xbb\xbf" HEAD("DATA_MESSAGE", "g") EVENT("1", "{}") "]}";
+    assert_int_equal(read_all(&json_type, "", marked), PEN_OK);
+    assert_string_equal(seen, "0 @128 {}|g|1|123456789012|\n");
 }
 
 static void each_envelope_is_of_its_own_type(void **state)
