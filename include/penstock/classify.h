@@ -72,7 +72,11 @@ struct pen_type {
     const pen_slice *times; /* dotted paths of the event time: the first that is present;
                              * "@key": what the object's key says, else when it was written */
     uint32_t time_count;
-    pen_slice time_form; /* "rfc3339", "epoch", or a pattern with %Y and the like */
+    pen_slice time_form; /* "rfc3339" ("": the same), "epoch", "syslog", or a pattern with %Y and
+                          * the like */
+    const pen_slice *more_time_forms; /* tried in order where it does not fit */
+    uint32_t more_time_form_count;
+    pen_slice time_zone; /* +hh:mm of times that have none; "": UTC */
     pen_slice id_key;    /* dotted path of the natural id, or "" */
     pen_slice id_suffix; /* dotted path of what is added to it after '_', or "" */
     enum pen_type_id id_kind;

@@ -1,4 +1,5 @@
 #include "penstock/classify.h"
+#include "penstock/json.h"
 
 #include "import_own.h"
 
@@ -28,7 +29,6 @@ struct key_note {
 };
 static const char enrichment[] = "enrichment is set for all types at once";
 static const char months[] = "indexes are named by the time of the event, in UTC";
-static const char zones[] = "times without a zone are of UTC";
 static const struct key_note notes[] = {
     {"s3_key", NULL, NULL},
     {"file_format", NULL, NULL},
@@ -60,8 +60,8 @@ static const struct key_note notes[] = {
     {"index_time", "@timestamp", months},
     {"index_tz", "+00:00", months},
     {"index_suffix", "", months},
-    {"timestamp_tz", "+00:00", zones},
-    {"timestamp_format_list", "", "one form of time is tried; the first was taken"},
+    {"timestamp_tz", NULL, NULL},
+    {"timestamp_format_list", NULL, NULL},
     {"file_timestamp_format", "", "the time of a key is found in one form only: _20250304T050607Z"},
     {"ecs_version", "1.10.0", "documents have version 1.10.0 of ECS"},
     {"ignore_container_stderr", "True", "what containers write to stderr is left out"},
@@ -164,21 +164,75 @@ static bool is_known_form(pen_slice form)
     return true;
 }
 
-static void add_time_form(struct import *im)
+/* Our word for a form of the reference; NULL: none. */
+static const char *form_word(pen_slice form)
 {
-    const pen_slice form = value(im, "timestamp_format");
-    if (form.len == 0 || is(form, "iso8601")) {
+    if (pen_slice_find(form, PEN_SLICE_LIT("epoch")) != SIZE_MAX) {
+        return "epoch";
+    }
+    return is(form, "syslog") ? "syslog" : is(form, "iso8601") ? "rfc3339" : NULL;
+}
+
+/* One form of a list, behind a comma unless it is the first that is written. */
+static void form_add(struct import *im, const char *key, pen_slice form, bool *is_first)
+{
+    const char *word = form_word(form);
+    if (word == NULL && !is_known_form(form)) {
+        note(im, entry_of(im, key),
+             "known are %Y %y %m %d %H %I %M %S %f %b %a %p %z, epoch, iso8601 and syslog");
         return;
     }
-    if (pen_slice_find(form, PEN_SLICE_LIT("epoch")) != SIZE_MAX) {
-        pair(im, "time_form", PEN_SLICE_LIT("epoch"));
-    } else if (is(form, "syslog")) {
-        pair(im, "time_form", PEN_SLICE_LIT("%b %d %H:%M:%S"));
-    } else if (is_known_form(form)) {
+    raw(im, *is_first ? "time_form: [" : ", ");
+    im->status = im->status == PEN_OK
+                     ? imp_scalar(im->yaml, word == NULL ? form : pen_slice_str(word))
+                     : im->status;
+    *is_first = false;
+}
+
+static void add_time_forms(struct import *im, pen_slice list)
+{
+    static const char key[] = "timestamp_format_list";
+    struct pen_tokens tokens;
+    struct pen_token token;
+    uint8_t form[256];
+    bool is_first = true;
+    pen_tokens_init(&tokens, list);
+    while (pen_tokens_next(&tokens, &token)) {
+        if (token.kind == PEN_STRING && token.text.len <= sizeof(form)) {
+            form_add(im, key, (pen_slice){form, pen_json_unescape(token.text, form)}, &is_first);
+        } else if (!token.is_open && !token.is_close) {
+            note(im, entry_of(im, key), "a list of texts in JSON is wanted");
+        }
+    }
+    raw(im, is_first ? "" : "]\n");
+}
+
+static void add_time_form(struct import *im)
+{
+    const pen_slice list = value(im, "timestamp_format_list");
+    const pen_slice form = value(im, "timestamp_format");
+    const char *word = form_word(form);
+    if (list.len > 0) {
+        add_time_forms(im, list);
+    } else if (form.len > 0 && word != NULL) {
+        pair(im, "time_form", is(form, "iso8601") ? (pen_slice){0} : pen_slice_str(word));
+    } else if (form.len > 0 && is_known_form(form)) {
         pair(im, "time_form", form);
-    } else {
+    } else if (form.len > 0) {
         note(im, entry_of(im, "timestamp_format"),
-             "known are %Y %y %m %d %H %I %M %S %f %b %a %p %z");
+             "known are %Y %y %m %d %H %I %M %S %f %b %a %p %z, epoch, iso8601 and syslog");
+    }
+}
+
+/* +hh:mm, as the type wants it. */
+static void add_time_zone(struct import *im)
+{
+    const pen_slice zone = value(im, "timestamp_tz");
+    const bool is_zone = zone.len == 6 && zone.ptr[3] == ':' && strchr("+-", zone.ptr[0]) != NULL;
+    if (zone.len > 0 && !is_zone) {
+        note(im, entry_of(im, "timestamp_tz"), "+hh:mm or -hh:mm is wanted");
+    } else if (zone.len > 0 && !is(zone, "+00:00")) {
+        pair(im, "time_zone", zone);
     }
 }
 
@@ -196,6 +250,7 @@ static void add_time(struct import *im)
     }
     raw(im, is_first ? "" : "]\n");
     add_time_form(im);
+    add_time_zone(im);
 }
 
 /* Who acts is not said: the user, else the address that the fields tell of. */

@@ -139,7 +139,8 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
         "forwarded",  "map",          "fixed",           "text",
         "attributes", "columns",      "separator",       "prefix",
         "copy",       "envelopes",    "message_columns", "ignore_container_stderr",
-        "sources",    "ignore",       "template",        "header_mark"};
+        "sources",    "ignore",       "template",        "header_mark",
+        "time_zone"};
     for (const struct pen_yaml *kid = root->child; kid != NULL; kid = kid->next) {
         bool is_known = false;
         for (size_t i = 0; i < PEN_COUNT(known); i++) {
@@ -151,7 +152,7 @@ static pen_status check_keys(struct loader *l, const struct pen_yaml *root)
                 "no key of a log type; known: name key ignore format pattern first_line "
                 "header_lines header_mark columns message_columns envelopes "
                 "ignore_container_stderr separator "
-                "array time time_form id "
+                "array time time_form time_zone id "
                 "id_suffix index rotation template prefix copy script logsources sources identity "
                 "forwarded "
                 "map "
@@ -273,7 +274,15 @@ static pen_status read_framing(struct loader *l, const struct pen_yaml *root, st
 static pen_status read_time_and_id(struct loader *l, const struct pen_yaml *root,
                                    struct pen_type *type)
 {
-    type->time_form = pen_yaml_text(root, "time_form");
+    const pen_slice *forms = NULL;
+    uint32_t count = 0;
+    PEN_TRY(texts(l, pen_yaml_get(root, "time_form"), &forms, &count));
+    if (count > 0) {
+        type->time_form = forms[0];
+        type->more_time_forms = forms + 1;
+        type->more_time_form_count = count - 1;
+    }
+    type->time_zone = pen_yaml_text(root, "time_zone");
     type->id_key = pen_yaml_text(root, "id");
     type->id_suffix = pen_yaml_text(root, "id_suffix");
     if (pen_slice_eq(type->id_key, PEN_SLICE_LIT("md5"))) {

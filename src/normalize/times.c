@@ -1,6 +1,7 @@
 #include "penstock/normalize.h"
 
 #include "internal.h"
+#include "time_text.h"
 
 /* Event times in the forms that log types write, and as documents show them. */
 
@@ -60,24 +61,35 @@ static bool has_time_form(pen_slice text)
     return text.len == 10 || (text.len >= 19 && text.ptr[16] == ':');
 }
 
-static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+static bool take_extended(struct pen_normalizer *n, pen_slice text, int64_t *time_ns)
 {
-    if (value->kind != PEN_STRING) {
-        return false;
-    }
-    if (nrm_shown_take(&n->shown, value->text, time_ns, n->time_text, &n->time_length)) {
+    if (nrm_shown_take(&n->shown, text, time_ns, n->time_text, &n->time_length)) {
         return true;
     }
-    if (!pen_parse_time(value->text, time_ns)) {
+    if (!pen_parse_time(text, time_ns)) {
         return false;
     }
-    if (has_time_form(value->text)) {
-        write_time(n, value->text);
-        nrm_shown_keep(&n->shown, value->text, *time_ns);
+    if (has_time_form(text)) {
+        write_time(n, text);
+        nrm_shown_keep(&n->shown, text, *time_ns);
     } else {
         n->time_length = pen_format_time(*time_ns, n->time_text);
     }
     return true;
+}
+
+static bool take_rfc3339(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+{
+    const pen_slice zone = n->schema->type->time_zone;
+    struct time_text iso;
+    if (value->kind != PEN_STRING) {
+        return false;
+    }
+    if (PEN_LIKELY(zone.len == 0) && take_extended(n, value->text, time_ns)) {
+        return true;
+    }
+    return time_text_iso(value->text, zone, &iso) &&
+           take_extended(n, (pen_slice){iso.bytes, iso.len}, time_ns);
 }
 
 static void show(struct pen_normalizer *n, int64_t time_ns, int32_t offset_minutes)
@@ -117,15 +129,11 @@ static bool ten_digits(pen_slice text, int64_t *out)
     return true;
 }
 
-static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+static bool take_number(struct pen_normalizer *n, pen_slice text, int64_t *time_ns)
 {
-    const pen_slice text = value->text;
     size_t at = 0;
     int64_t whole = 0;
     int64_t fraction = 0;
-    if (value->kind != PEN_NUMBER && value->kind != PEN_STRING) {
-        return false;
-    }
     if (ten_digits(text, &whole)) {
         const bool is_time = whole < EPOCH_END_S;
         *time_ns = is_time ? whole * PEN_NS_PER_S : 0;
@@ -157,6 +165,17 @@ static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, 
     }
     show(n, *time_ns, 0);
     return true;
+}
+
+static bool take_epoch(struct pen_normalizer *n, const struct pen_value *value, int64_t *time_ns)
+{
+    struct time_text plain;
+    if (value->kind != PEN_NUMBER && value->kind != PEN_STRING) {
+        return false;
+    }
+    return take_number(n, value->text, time_ns) ||
+           (time_text_plain(value->text, &plain) &&
+            take_number(n, (pen_slice){plain.bytes, plain.len}, time_ns));
 }
 
 /* ---- patterns ---- */
@@ -346,11 +365,15 @@ static bool guess_year(struct when *when, int64_t written_ns)
     return false;
 }
 
-static bool take_pattern(struct pen_normalizer *n, pen_slice text, int64_t written_ns,
-                         int64_t *time_ns)
+static bool take_pattern(struct pen_normalizer *n, pen_slice form, pen_slice text,
+                         int64_t written_ns, int64_t *time_ns)
 {
     struct when when = {.month = 1, .day = 1};
-    if (!by_pattern(n->schema->type->time_form, pen_slice_trim(text), &when) ||
+    pen_slice usual = n->schema->type->time_zone;
+    if (usual.len > 0 && !zone(&usual, &when.offset_minutes)) {
+        return false;
+    }
+    if (!by_pattern(form, pen_slice_trim(text), &when) ||
         (!when.has_year && !guess_year(&when, written_ns)) ||
         !is_day(when.year, when.month, when.day) || when.hour > 23 || when.minute > 59 ||
         when.second > 60) {
@@ -410,16 +433,20 @@ int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_inf
 
 /* ---- the form of a type ---- */
 
-static bool is_form(const struct pen_type *type, const char *name)
+static bool is_form(pen_slice form, const char *name)
 {
-    return pen_slice_eq(type->time_form, pen_slice_str(name));
+    return pen_slice_eq(form, pen_slice_str(name));
 }
 
-pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err)
+static bool is_rfc3339(pen_slice form)
+{
+    return form.len == 0 || is_form(form, "rfc3339");
+}
+
+static pen_status form_check(const struct pen_type *type, pen_slice form, struct pen_err *err)
 {
     static const char directives[] = "YymdHIMSfbapz";
-    const pen_slice form = type->time_form;
-    if (form.len == 0 || is_form(type, "rfc3339") || is_form(type, "epoch")) {
+    if (is_rfc3339(form) || is_form(form, "epoch") || is_form(form, "syslog")) {
         return PEN_OK;
     }
     for (size_t i = 0; i < form.len; i++) {
@@ -434,6 +461,42 @@ pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err)
     return PEN_OK;
 }
 
+pen_status nrm_time_form_check(const struct pen_type *type, struct pen_err *err)
+{
+    pen_slice rest = type->time_zone;
+    int32_t minutes = 0;
+    if (rest.len > 0 && (rest.len != 6 || !zone(&rest, &minutes) || rest.len > 0)) {
+        return PEN_FAIL(err, PEN_E_CONFIG, PEN_NO_OFFSET,
+                        "type %.*s: time_zone %.*s: +hh:mm or -hh:mm is wanted",
+                        PEN_SLICE_FMT(type->name), PEN_SLICE_FMT(type->time_zone));
+    }
+    pen_status st = form_check(type, type->time_form, err);
+    for (uint32_t i = 0; i < type->more_time_form_count; i++) {
+        st = st == PEN_OK ? form_check(type, type->more_time_forms[i], err) : st;
+    }
+    return st;
+}
+
+static bool take_form(struct pen_normalizer *n, pen_slice form, const struct pen_value *value,
+                      int64_t written_ns, int64_t *time_ns)
+{
+    if (is_rfc3339(form)) {
+        return take_rfc3339(n, value, time_ns);
+    }
+    if (is_form(form, "epoch")) {
+        return take_epoch(n, value, time_ns);
+    }
+    if (value->kind != PEN_STRING) {
+        return false;
+    }
+    if (is_form(form, "syslog")) {
+        return take_pattern(n, PEN_SLICE_LIT("%b %d %H:%M:%S"), value->text, written_ns, time_ns) ||
+               take_pattern(n, PEN_SLICE_LIT("%b %d %H:%M:%S.%f"), value->text, written_ns,
+                            time_ns);
+    }
+    return take_pattern(n, form, value->text, written_ns, time_ns);
+}
+
 bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int64_t written_ns,
                    int64_t *time_ns)
 {
@@ -441,12 +504,14 @@ bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int6
     if (value == NULL) {
         return false;
     }
-    if (type->time_form.len == 0 || is_form(type, "rfc3339")) {
-        return take_rfc3339(n, value, time_ns);
+    if (take_form(n, type->time_form, value, written_ns, time_ns)) {
+        return true;
     }
-    if (is_form(type, "epoch")) {
-        return take_epoch(n, value, time_ns);
+    for (uint32_t i = 0; i < type->more_time_form_count; i++) {
+        if (take_form(n, type->more_time_forms[i], value, written_ns, time_ns)) {
+            return true;
+        }
     }
-    return (value->kind == PEN_STRING && take_pattern(n, value->text, written_ns, time_ns)) ||
+    return !is_rfc3339(type->time_form) && !is_form(type->time_form, "epoch") &&
            take_rfc3339(n, value, time_ns);
 }

@@ -53,7 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const int64_t written_ns =
         pen_days_from_civil(1900 + data[1], 1 + data[1] % 12, 1 + data[1] % 28) * PEN_NS_PER_DAY;
     pen_slice rest = {data + 2, size - 2};
-    struct pen_type type = {.name = PEN_SLICE_LIT("t")};
+    static const pen_slice more[] = {{(const uint8_t *)"epoch", 5}, {(const uint8_t *)"", 0}};
+    struct pen_type type = {.name = PEN_SLICE_LIT("t"), .more_time_forms = more};
+    type.more_time_form_count = (data[1] & 4) != 0 ? PEN_COUNT(more) : 0;
+    type.time_zone = (data[1] & 2) != 0 ? PEN_SLICE_LIT("-03:30") : (pen_slice){0};
     if (which == PEN_COUNT(forms)) {
         (void)pen_slice_split(&rest, '\n', &type.time_form);
     } else {

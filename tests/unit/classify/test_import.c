@@ -99,10 +99,34 @@ static void framings_times_and_values_of_values_are_carried_over(void **state)
           "index: '^a/'\nrotation: 'weekly'\n"
           "---\nname: 'c'\nkey: 'c'\nformat: 'windows-event'\nid: 'md5'\nindex: 'log-x'\n"
           "map:\n  'n': ['o']\n",
-          "line 19: [b] timestamp_format: known are %Y %y %m %d %H %I %M %S %f %b %a %p %z\n"
+          "line 19: [b] timestamp_format: known are %Y %y %m %d %H %I %M %S %f %b %a %p %z, epoch, "
+          "iso8601 and syslog\n"
           "line 25: [c] renamed_newfields: fields get their new names, the old ones stay beside "
           "them\n"
           "line 27: [c] index_rotation: indexes are named by the month: this is no rotation\n");
+}
+
+static void forms_and_zones_of_times_are_carried_over(void **state)
+{
+    (void)state;
+    gives("[a]\ns3_key=a\nfile_format=json\nindex_name=a\ntimestamp_key=t\n"
+          "timestamp_format_list=[\"%d/%m/%Y\", \"%j\", \"iso8601\", \"\\\"epoch\\\"\", 7]\n"
+          "timestamp_tz = +09:00\n"
+          "[b]\ns3_key=b\nfile_format=json\nindex_name=b\ntimestamp_key=t\n"
+          "timestamp_format=syslog\ntimestamp_tz = Asia/Tokyo\n"
+          "[c]\ns3_key=c\nfile_format=json\nindex_name=c\ntimestamp_key=t\n"
+          "timestamp_format=\"epoch\"\ntimestamp_tz = +00:00\n"
+          "[d]\ns3_key=d\nfile_format=json\nindex_name=d\ntimestamp_key=t\n"
+          "timestamp_format=iso8601\n",
+          "name: 'a'\nkey: 'a'\ntime: ['t']\ntime_form: ['%d/%m/%Y', 'rfc3339', 'epoch']\n"
+          "time_zone: '+09:00'\nid: 'md5'\nindex: 'a'\n"
+          "---\nname: 'b'\nkey: 'b'\ntime: ['t']\ntime_form: 'syslog'\nid: 'md5'\nindex: 'b'\n"
+          "---\nname: 'c'\nkey: 'c'\ntime: ['t']\ntime_form: 'epoch'\nid: 'md5'\nindex: 'c'\n"
+          "---\nname: 'd'\nkey: 'd'\ntime: ['t']\nid: 'md5'\nindex: 'd'\n",
+          "line 6: [a] timestamp_format_list: known are %Y %y %m %d %H %I %M %S %f %b %a %p %z, "
+          "epoch, iso8601 and syslog\n"
+          "line 6: [a] timestamp_format_list: a list of texts in JSON is wanted\n"
+          "line 14: [b] timestamp_tz: +hh:mm or -hh:mm is wanted\n");
 }
 
 static void what_no_type_can_be_made_of_is_told(void **state)
@@ -145,7 +169,9 @@ static void what_was_made_loads_as_types(void **state)
     struct pen_err err;
     struct made m = made("[a]\ns3_key = ^a/\nfile_format = text\nlog_pattern = (?P<t>\\d+)\n"
                          "index_name = log-a\n[b]\ns3_key = ^b/\nfile_format = json\n"
-                         "index_name = log-b\nstatic_ecs = event.kind\nevent.kind = a \"b\" 'c'\n");
+                         "index_name = log-b\ntimestamp_key = t\ntimestamp_tz = -03:30\n"
+                         "timestamp_format_list = [\"%Y %m\", \"epoch\"]\nstatic_ecs = "
+                         "event.kind\nevent.kind = a \"b\" 'c'\n");
     assert_non_null(mkdtemp(dir));
     (void)snprintf(path, sizeof(path), "%s/made.yaml", dir);
     FILE *file = fopen(path, "w");
@@ -157,6 +183,11 @@ static void what_was_made_loads_as_types(void **state)
     const struct pen_type *b = pen_types_find(types, PEN_SLICE_LIT("b"));
     assert_true(a != NULL && b != NULL && !a->is_builtin);
     assert_int_equal(a->format, PEN_FORMAT_TEXT);
+    assert_true(a->time_form.len == 0 && a->time_zone.len == 0 && a->more_time_form_count == 0);
+    assert_true(pen_slice_eq(b->time_form, PEN_SLICE_LIT("%Y %m")));
+    assert_int_equal(b->more_time_form_count, 1);
+    assert_true(pen_slice_eq(b->more_time_forms[0], PEN_SLICE_LIT("epoch")));
+    assert_true(pen_slice_eq(b->time_zone, PEN_SLICE_LIT("-03:30")));
     assert_true(pen_slice_eq(b->statics[0].json, PEN_SLICE_LIT("\"a \\\"b\\\" 'c'\"")));
     pen_types_free(types);
     made_free(&m);
@@ -167,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_section_becomes_a_type),
         cmocka_unit_test(framings_times_and_values_of_values_are_carried_over),
+        cmocka_unit_test(forms_and_zones_of_times_are_carried_over),
         cmocka_unit_test(what_no_type_can_be_made_of_is_told),
         cmocka_unit_test(a_wrong_file_is_told_with_its_line),
         cmocka_unit_test(what_was_made_loads_as_types)};

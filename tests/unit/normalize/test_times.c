@@ -10,10 +10,9 @@
     }
 
 /* Shown as documents have it; "" when it is no time of this form. */
-static const char *shown(const char *form, uint8_t kind, const char *text, const char *written,
-                         char out[64])
+static const char *shown_by(const struct pen_type *type, uint8_t kind, const char *text,
+                            const char *written, char out[64])
 {
-    const struct pen_type type = {.name = S("t"), .time_form = pen_slice_str(form)};
     struct pen_schema *schema = calloc(1, sizeof(*schema));
     struct pen_normalizer *n = calloc(1, sizeof(*n));
     const struct pen_value value = {.kind = kind, .text = pen_slice_str(text)};
@@ -21,7 +20,7 @@ static const char *shown(const char *form, uint8_t kind, const char *text, const
     int64_t ns = 0;
     assert_non_null(schema);
     assert_non_null(n);
-    schema->type = &type;
+    schema->type = type;
     n->schema = schema;
     assert_true(pen_parse_time(pen_slice_str(written), &written_ns));
     out[0] = '\0';
@@ -33,6 +32,13 @@ static const char *shown(const char *form, uint8_t kind, const char *text, const
     free(n);
     free(schema);
     return out;
+}
+
+static const char *shown(const char *form, uint8_t kind, const char *text, const char *written,
+                         char out[64])
+{
+    const struct pen_type type = {.name = S("t"), .time_form = pen_slice_str(form)};
+    return shown_by(&type, kind, text, written, out);
 }
 
 struct row {
@@ -66,7 +72,26 @@ static void epochs_are_told_by_their_size(void **state)
         {"epoch", PEN_STRING, "", ""},
         {"epoch", PEN_STRING, "-5", ""},
         {"epoch", PEN_STRING, "12x", ""},
-        {"epoch", PEN_NUMBER, "1e9", ""},
+        {"epoch", PEN_NUMBER, "1e9", "2001-09-09T01:46:40+00:00 2001-09-09T01:46:40Z"},
+        {"epoch", PEN_STRING, "1.735689660123E+12",
+         "2025-01-01T00:01:00.123000+00:00 2025-01-01T00:01:00.123Z"},
+        {"epoch", PEN_NUMBER, "1735689660500E-3",
+         "2025-01-01T00:01:00.500000+00:00 2025-01-01T00:01:00.5Z"},
+        {"epoch", PEN_NUMBER, "1.7356896605e9",
+         "2025-01-01T00:01:00.500000+00:00 2025-01-01T00:01:00.5Z"},
+        {"epoch", PEN_NUMBER, "1e99", ""},
+        {"epoch", PEN_NUMBER, "1e-3", ""},
+        {"epoch", PEN_STRING, "1e", ""},
+        {"epoch", PEN_STRING, "1e9x", ""},
+        {"epoch", PEN_STRING, ".e9", ""},
+        /* where seconds end and milliseconds and microseconds begin */
+        {"epoch", PEN_NUMBER, "1000000000001",
+         "2001-09-09T01:46:40.001000+00:00 2001-09-09T01:46:40.001Z"},
+        {"epoch", PEN_NUMBER, "1000000000000", ""},
+        {"epoch", PEN_NUMBER, "1000000000000001",
+         "2001-09-09T01:46:40.000001+00:00 2001-09-09T01:46:40.000001Z"},
+        {"epoch", PEN_NUMBER, "1735689660123.5",
+         "2025-01-01T00:01:00.123500+00:00 2025-01-01T00:01:00.1235Z"},
         {"epoch", PEN_NUMBER, "99999999999999999999", ""},
         {"epoch", PEN_BOOL, "true", ""},
     };
@@ -94,8 +119,106 @@ static void patterns_have_the_usual_parts(void **state)
         {"%Y-%m-%d", PEN_STRING, "2022-02", ""},
         {"%H:%M", PEN_STRING, "24:00", ""},
         {"%Y", PEN_NUMBER, "2022", ""},
+        {"%y%m%d %H:%M", PEN_STRING, "220228 1:02",
+         "2022-02-28T01:02:00+00:00 2022-02-28T01:02:00Z"},
+        {"%Y-%m-%dT%H:%M:%S.%f%z", PEN_STRING, "2022-02-28T10:11:12.5+01:00",
+         "2022-02-28T10:11:12.500000+01:00 2022-02-28T09:11:12.5Z"},
     };
     check(rows, PEN_COUNT(rows));
+}
+
+/* What fromisoformat of Python 3.11 takes. */
+static void dates_and_times_of_iso_8601_are_read(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"rfc3339", PEN_STRING, "20250304", "2025-03-04T00:00:00+00:00 2025-03-04T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "2025-W10-2", "2025-03-04T00:00:00+00:00 2025-03-04T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "2025W102", "2025-03-04T00:00:00+00:00 2025-03-04T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "2025-W10", "2025-03-03T00:00:00+00:00 2025-03-03T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "2020-W53-7", "2021-01-03T00:00:00+00:00 2021-01-03T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "1960W011T00", "1960-01-04T00:00:00+00:00 1960-01-04T00:00:00Z"},
+        {"rfc3339", PEN_STRING, "20250304T050607Z",
+         "2025-03-04T05:06:07+00:00 2025-03-04T05:06:07Z"},
+        {"rfc3339", PEN_STRING, "20250304T0506+0130",
+         "2025-03-04T05:06:00+01:30 2025-03-04T03:36:00Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04T05", "2025-03-04T05:00:00+00:00 2025-03-04T05:00:00Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04x05:06:07",
+         "2025-03-04T05:06:07+00:00 2025-03-04T05:06:07Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04T050607.5+0100",
+         "2025-03-04T05:06:07.500000+01:00 2025-03-04T04:06:07.5Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04 05:06:07 +01:00",
+         "2025-03-04T05:06:07+01:00 2025-03-04T04:06:07Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04T05:06:07.Z",
+         "2025-03-04T05:06:07+00:00 2025-03-04T05:06:07Z"},
+        {"rfc3339", PEN_STRING, "2025-03-04T05:06:07,1234567890123Z",
+         "2025-03-04T05:06:07.123456+00:00 2025-03-04T05:06:07.123456789Z"},
+        {"rfc3339", PEN_STRING, " 20250304T05:06:07.1234567890123-02 ",
+         "2025-03-04T05:06:07.123456-02:00 2025-03-04T07:06:07.123456789Z"},
+        {"rfc3339", PEN_STRING, "2025-0304", ""},
+        {"rfc3339", PEN_STRING, "202503041", ""},
+        {"rfc3339", PEN_STRING, "20250230", ""},
+        {"rfc3339", PEN_STRING, "2025-W53", ""},
+        {"rfc3339", PEN_STRING, "2025-W10-8", ""},
+        {"rfc3339", PEN_STRING, "2025-W00", ""},
+        {"rfc3339", PEN_STRING, "2025-03-04T", ""},
+        {"rfc3339", PEN_STRING, "2025-03-04T05:0607", ""},
+        {"rfc3339", PEN_STRING, "20250304T24", ""},
+        {"rfc3339", PEN_STRING, "20250304T0560", ""},
+        {"rfc3339", PEN_STRING, "20250304T05Zx", ""},
+        {"rfc3339", PEN_STRING, "20250304T05+1", ""},
+        {"rfc3339", PEN_STRING, "20250304T05+24:00", ""},
+        {"rfc3339", PEN_STRING, "2025", ""},
+    };
+    check(rows, PEN_COUNT(rows));
+}
+
+static void times_of_syslog_may_have_a_fraction(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"syslog", PEN_STRING, "Feb  3 01:02:03", "2025-02-03T01:02:03+00:00 2025-02-03T01:02:03Z"},
+        {"syslog", PEN_STRING, "Feb 13 01:02:03.25",
+         "2025-02-13T01:02:03.250000+00:00 2025-02-13T01:02:03.25Z"},
+        {"syslog", PEN_STRING, "Dec 31 23:59:59.123456",
+         "2024-12-31T23:59:59.123456+00:00 2024-12-31T23:59:59.123456Z"},
+        {"syslog", PEN_STRING, "2025-02-03T01:02:03Z",
+         "2025-02-03T01:02:03+00:00 2025-02-03T01:02:03Z"},
+        {"syslog", PEN_STRING, "Feb 3", ""},
+        {"syslog", PEN_NUMBER, "3", ""},
+    };
+    check(rows, PEN_COUNT(rows));
+}
+
+/* The first of several that fits; of times without a zone that of the type. */
+static void a_type_may_have_several_forms_and_a_zone(void **state)
+{
+    (void)state;
+    static const pen_slice more[] = {S("epoch"), S("rfc3339"), S("%Y/%m/%d %z")};
+    const struct pen_type type = {.name = S("t"),
+                                  .time_form = S("%d.%m.%Y %H:%M"),
+                                  .more_time_forms = more,
+                                  .more_time_form_count = PEN_COUNT(more),
+                                  .time_zone = S("+09:00")};
+    static const struct row rows[] = {
+        {"", PEN_STRING, "04.03.2025 05:06", "2025-03-04T05:06:00+09:00 2025-03-03T20:06:00Z"},
+        {"", PEN_NUMBER, "1735689660", "2025-01-01T00:01:00+00:00 2025-01-01T00:01:00Z"},
+        {"", PEN_STRING, "2025-03-04T05:06:07", "2025-03-04T05:06:07+09:00 2025-03-03T20:06:07Z"},
+        {"", PEN_STRING, "2025-03-04", "2025-03-04T00:00:00+09:00 2025-03-03T15:00:00Z"},
+        {"", PEN_STRING, "2025-03-04T05:06:07Z", "2025-03-04T05:06:07+00:00 2025-03-04T05:06:07Z"},
+        {"", PEN_STRING, "2025-03-04T05:06:07.5-01",
+         "2025-03-04T05:06:07.500000-01:00 2025-03-04T06:06:07.5Z"},
+        {"", PEN_STRING, "2025/03/04 +0100", "2025-03-04T00:00:00+01:00 2025-03-03T23:00:00Z"},
+        {"", PEN_STRING, "4 March", ""},
+    };
+    struct pen_err err = {0};
+    char out[64];
+    assert_int_equal(nrm_time_form_check(&type, &err), PEN_OK);
+    for (size_t i = 0; i < PEN_COUNT(rows); i++) {
+        assert_string_equal(
+            shown_by(&type, rows[i].kind, rows[i].text, "2025-03-01T00:00:00Z", out),
+            rows[i].wanted);
+    }
 }
 
 static void a_year_that_is_not_written_is_the_last_that_fits(void **state)
@@ -132,6 +255,17 @@ static void a_form_with_an_unknown_part_is_refused(void **state)
     assert_int_equal(nrm_time_form_check(&type, &err), PEN_E_CONFIG);
     type.time_form = (pen_slice)S("%d/%b/%Y:%H:%M:%S %z");
     assert_int_equal(nrm_time_form_check(&type, &err), PEN_OK);
+    const pen_slice more = S("%j");
+    type.more_time_forms = &more;
+    type.more_time_form_count = 1;
+    assert_int_equal(nrm_time_form_check(&type, &err), PEN_E_CONFIG);
+    static const char *const zones[] = {"+9:00", "+0900", "+24:00", "Asia/Tokyo", "+09:00 "};
+    type.more_time_form_count = 0;
+    for (size_t i = 0; i < PEN_COUNT(zones); i++) {
+        type.time_zone = pen_slice_str(zones[i]);
+        assert_int_equal(nrm_time_form_check(&type, &err), PEN_E_CONFIG);
+        assert_non_null(strstr(err.text, "+hh:mm or -hh:mm is wanted"));
+    }
 }
 
 static void offsets_are_those_of_the_text(void **state)
@@ -232,6 +366,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_are_told_by_their_size),
         cmocka_unit_test(patterns_have_the_usual_parts),
+        cmocka_unit_test(dates_and_times_of_iso_8601_are_read),
+        cmocka_unit_test(times_of_syslog_may_have_a_fraction),
+        cmocka_unit_test(a_type_may_have_several_forms_and_a_zone),
         cmocka_unit_test(a_year_that_is_not_written_is_the_last_that_fits),
         cmocka_unit_test(a_form_with_an_unknown_part_is_refused),
         cmocka_unit_test(offsets_are_those_of_the_text),
