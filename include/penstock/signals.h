@@ -99,6 +99,7 @@ struct pen_signal_event_row { /* a stored event of a signal; borrowed like pen_s
     pen_slice reason;                 /* why event is NULL, as pen_signals_event_tell had it */
     pen_slice name, actor, source_ip; /* as the event tells, or NULL */
     int64_t event_time_ns, record;
+    uint32_t others; /* bits of queries, by their number, that it counts for beside `query` */
 };
 typedef pen_status pen_signal_event_fn(void *ctx, const struct pen_signal_event_row *row);
 /* In the order (event time, event id). */

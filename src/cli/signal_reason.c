@@ -59,8 +59,8 @@ static pen_status count_event(void *ctx, const struct pen_signal_event_row *row)
     struct signal_reason *r = ctx;
     const uint32_t query = query_at(r, row->query);
     r->kept++;
-    if (query < r->query_count) {
-        r->seen[query]++;
+    for (uint32_t q = 0; q < r->query_count; q++) {
+        r->seen[q] += q == query || ((row->others >> q) & 1U) != 0;
     }
     return PEN_OK;
 }
@@ -80,16 +80,17 @@ static pen_status count_events(struct signal_reason *r, struct pen_signals *sign
                                struct pen_err *err)
 {
     PEN_TRY(pen_signals_events(signals, id, count_event, r, err));
+    r->is_numbered |= r->kept == r->matched &&
+                      memcmp(r->seen, r->totals, r->query_count * sizeof(r->totals[0])) == 0;
     memset(r->seen, 0, sizeof(r->seen));
     PEN_TRY(pen_signals_events(signals, id, count_behind, r, err));
     r->row = 0;
     return PEN_OK;
 }
 
-/* Of the next event among those of its query, from 1; 0: not known. */
-static uint64_t event_number(struct signal_reason *r, uint32_t query)
+/* Of an event among those of the query, from 1; 0: not known. */
+static uint64_t event_number(struct signal_reason *r, uint64_t row, uint32_t query)
 {
-    const uint64_t row = r->row++;
     if (query >= r->query_count || !r->is_numbered) {
         return 0;
     }
@@ -259,6 +260,41 @@ static void text_opening(struct signal_reason *r, const struct pen_signal_event_
     (void)fputs(is_opening ? "* " : "  ", stdout);
 }
 
+/* The name of the query by its number in the state. */
+static pen_slice query_name(const struct signal_reason *r, uint32_t query)
+{
+    const struct pen_datadog *datadog = r->rule == NULL ? NULL : r->rule->datadog;
+    for (uint32_t i = 0; datadog != NULL && i < datadog->query_count; i++) {
+        if (datadog->queries[i].counted_as == query) {
+            return datadog->queries[i].name;
+        }
+    }
+    return PEN_SLICE_LIT("?");
+}
+
+/* The next further query that the event counts for, from *query on. */
+static bool other_next(const struct signal_reason *r, const struct pen_signal_event_row *row,
+                       uint32_t own, uint32_t *query)
+{
+    while (*query < r->query_count && (*query == own || ((row->others >> *query) & 1U) == 0)) {
+        ++*query;
+    }
+    return *query < r->query_count;
+}
+
+static void text_others(struct signal_reason *r, const struct pen_signal_event_row *row,
+                        uint32_t own)
+{
+    for (uint32_t q = 0; other_next(r, row, own, &q); q++) {
+        const uint64_t number = event_number(r, r->row - 1, q);
+        (void)fputs("  and ", stdout);
+        screen_text(r->screen, query_name(r, q), STYLE_PLAIN);
+        if (number > 0) {
+            (void)printf(" %" PRIu64 "/%" PRIu64, number, r->totals[q]);
+        }
+    }
+}
+
 static pen_status text_event(void *ctx, const struct pen_signal_event_row *row)
 {
     struct signal_reason *r = ctx;
@@ -267,11 +303,12 @@ static pen_status text_event(void *ctx, const struct pen_signal_event_row *row)
     if (is_behind_gap(r, r->row) && r->row == r->events_first) {
         (void)puts("  ...");
     }
-    const uint64_t number = event_number(r, query);
+    const uint64_t number = event_number(r, r->row, query);
     char text[48] = "-";
     if (number > 0) {
         (void)snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, number, r->totals[query]);
     }
+    r->row++;
     text_opening(r, row);
     screen_time(s, row->event_time_ns);
     (void)fputs("  ", stdout);
@@ -286,6 +323,7 @@ static pen_status text_event(void *ctx, const struct pen_signal_event_row *row)
     (void)fputs("  ", stdout);
     screen_text(s, row->object, STYLE_FAINT);
     (void)printf(":%" PRId64, row->record);
+    text_others(r, row, query);
     if (row->event.ptr == NULL && row->reason.ptr != NULL) {
         (void)fputs("  (", stdout);
         screen_text(s, row->reason, STYLE_FAINT);
@@ -413,6 +451,20 @@ static pen_status json_number(struct pen_buf *out, uint64_t number)
                       : pen_buf_printf(out, ",\"number\":null");
 }
 
+static pen_status json_others(struct signal_reason *r, const struct pen_signal_event_row *row,
+                              uint32_t own)
+{
+    pen_status st = pen_buf_printf(&r->line, ",\"other_queries\":[");
+    const char *before = "{\"query\":";
+    for (uint32_t q = 0; st == PEN_OK && other_next(r, row, own, &q); q++) {
+        st = json_text(&r->line, before, query_name(r, q));
+        st = st == PEN_OK ? json_number(&r->line, event_number(r, r->row, q)) : st;
+        st = st == PEN_OK ? pen_buf_add_byte(&r->line, '}') : st;
+        before = ",{\"query\":";
+    }
+    return st == PEN_OK ? pen_buf_add_byte(&r->line, ']') : st;
+}
+
 static pen_status json_event(void *ctx, const struct pen_signal_event_row *row)
 {
     struct signal_reason *r = ctx;
@@ -423,7 +475,10 @@ static pen_status json_event(void *ctx, const struct pen_signal_event_row *row)
     PEN_TRY(json_text(out, is_first ? "{\"event_id\":" : ",{\"event_id\":", row->event_id));
     PEN_TRY(json_text(out, ",\"event_time\":", time_text));
     PEN_TRY(json_text(out, ",\"query\":", row->query));
-    PEN_TRY(json_number(out, event_number(r, query_at(r, row->query))));
+    const uint32_t query = query_at(r, row->query);
+    PEN_TRY(json_number(out, event_number(r, r->row, query)));
+    PEN_TRY(json_others(r, row, query));
+    r->row++;
     PEN_TRY(pen_buf_printf(out, ",\"opens\":%s", opens(r, row) ? "true" : "false"));
     PEN_TRY(json_place(out, row));
     return pen_buf_add_byte(out, '}');

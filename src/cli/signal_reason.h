@@ -19,15 +19,16 @@ struct signal_reason {
     uint64_t behind[PEN_STATE_QUERIES_MAX]; /* rows to come, of those behind the gap */
     uint32_t query_count;
     uint64_t matched, kept, row;
-    bool is_numbered; /* an event counts for one query alone */
+    bool is_numbered; /* for which queries an event counts is known of all that matter */
     int64_t first_seen_ns;
     bool is_opened;
 };
 /*
  * signal_reason_show - prints all of it.
  *
- * Each event gets its number among those of its query.  Where some were not kept, only the last
- * ones have theirs, counted from the end; an event that counts for several queries has none.
+ * Each event gets its number among those of each query that it counts for.  Where some were not
+ * kept, only the last ones have theirs, counted from the end, and none where events count for
+ * several queries.
  */
 PEN_MUST_USE pen_status signal_reason_show(struct signal_reason *reason,
                                            struct pen_signals *signals, const char *id,

@@ -53,7 +53,8 @@ static const char *const statement_text[SQL_COUNT] = {
         " closed=excluded.closed, late=excluded.late, cold=excluded.cold, shadow=excluded.shadow,"
         " suppressed_by=excluded.suppressed_by, run=excluded.run",
     [SQL_EVENT] = "INSERT OR REPLACE INTO signal_events(signal_id, event_id, event_time_ns,"
-                  " index_name, object, record, query, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+                  " index_name, object, record, query, event, other_queries)"
+                  " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [SQL_EVENTS_CLEAR] = "DELETE FROM signal_events WHERE signal_id = ?1",
     [SQL_QUEUE] = "INSERT INTO signal_sink(id, seq, acked, hash) VALUES(?1, ?2, 0, 0)"
                   " ON CONFLICT(id) DO UPDATE SET seq = excluded.seq",
@@ -75,7 +76,7 @@ static const char schema[] =
     " suppressed_by TEXT, run INTEGER);"
     "CREATE TABLE IF NOT EXISTS signal_events(signal_id TEXT, event_id TEXT,"
     " event_time_ns INTEGER, index_name TEXT, object TEXT, record INTEGER, query TEXT, event TEXT,"
-    " PRIMARY KEY(signal_id, event_id));"
+    " other_queries INTEGER, PRIMARY KEY(signal_id, event_id));"
     "CREATE TABLE IF NOT EXISTS signal_history(signal_id TEXT, time_ns INTEGER, user TEXT,"
     " \"from\" TEXT, \"to\" TEXT, note TEXT);"
     "CREATE TABLE IF NOT EXISTS jobs(job_id TEXT, command_line TEXT, version TEXT,"
@@ -168,11 +169,26 @@ static pen_status bind_list(struct signals_db *db, int at, const pen_slice *item
     return PEN_OK;
 }
 
+/* A file of before events told all of their queries gets the column. */
+static pen_status column_add(struct signals_db *db, struct pen_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const bool is_there = sqlite3_prepare_v2(db->db, "SELECT other_queries FROM signal_events", -1,
+                                             &statement, NULL) == SQLITE_OK;
+    (void)sqlite3_finalize(statement);
+    return is_there || sqlite3_exec(db->db,
+                                    "ALTER TABLE signal_events ADD COLUMN other_queries INTEGER",
+                                    NULL, NULL, NULL) == SQLITE_OK
+               ? PEN_OK
+               : db_fail(db, err, "cannot be written");
+}
+
 static pen_status db_prepare(struct signals_db *db, struct pen_err *err)
 {
     if (sqlite3_exec(db->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
         return db_fail(db, err, "cannot be opened");
     }
+    PEN_TRY(column_add(db, err));
     for (uint32_t i = 0; i < SQL_COUNT; i++) {
         if (sqlite3_prepare_v2(db->db, statement_text[i], -1, &db->statements[i], NULL) !=
             SQLITE_OK) {
@@ -354,6 +370,7 @@ static pen_status put_events(struct signals_db *db, const struct pen_signal *sig
         bind_slice(db, SQL_EVENT, 5, o->object);
         bind_i64(db, SQL_EVENT, 6, (int64_t)o->record);
         bind_slice(db, SQL_EVENT, 7, pen_buf_slice(&db->text));
+        bind_i64(db, SQL_EVENT, 9, o->others);
         if (o->event.len > 0) {
             bind_slice(db, SQL_EVENT, 8, o->event);
         }

@@ -78,6 +78,16 @@ static const char told_sql[] =
     "CREATE TEMP TABLE IF NOT EXISTS told(signal_id TEXT, event_id TEXT, event TEXT, reason TEXT,"
     " PRIMARY KEY(signal_id, event_id))";
 
+/* Files of before events told all of their queries have no such column. */
+static bool has_others(const struct pen_signals *signals)
+{
+    sqlite3_stmt *statement = NULL;
+    const int code = sqlite3_prepare_v2(signals->db, "SELECT other_queries FROM signal_events", -1,
+                                        &statement, NULL);
+    (void)sqlite3_finalize(statement);
+    return code == SQLITE_OK;
+}
+
 static pen_status told_open(struct pen_signals *signals, struct pen_err *err)
 {
     if (signals->has_told) {
@@ -115,52 +125,55 @@ pen_status pen_signals_event_tell(struct pen_signals *signals, const char *id, p
 
 /* Name, actor and address stand where the log type has them: the first of the paths that is there.
  */
-static const char events_sql[] =
-    "SELECT event_id, event_time_ns, index_name, object, record, query, e,"
-    " coalesce(json_extract(e, '$.eventName'), json_extract(e, '$.event.action'),"
-    " json_extract(e, '$.verb'), json_extract(e, '$.Operation'),"
-    " json_extract(e, '$.operation'), json_extract(e, '$.action'),"
-    " json_extract(e, '$.query_name'), json_extract(e, '$.http_path'),"
-    " json_extract(e, '$.cs_uri_stem'), json_extract(e, '$.type'),"
-    " json_extract(e, '$.Title'), json_extract(e, '$.message')),"
-    " coalesce(json_extract(e, '$.userIdentity.sessionContext.sessionIssuer.arn'),"
-    " json_extract(e, '$.userIdentity.arn'), json_extract(e, '$.userIdentity.principalId'),"
-    " json_extract(e, '$.userIdentity.invokedBy'), json_extract(e, '$.user.username'),"
-    " json_extract(e, '$.username'), json_extract(e, '$.user'),"
-    " json_extract(e, '$.Requester'), json_extract(e, '$.srcids.instance'),"
-    " json_extract(e, '$.interface_id')),"
-    " coalesce(json_extract(e, '$.sourceIPAddress'), json_extract(e, '$.sourceIPs[0]'),"
-    " json_extract(e, '$.srcaddr'), json_extract(e, '$.client_ip'),"
-    " json_extract(e, '$.c_ip'), json_extract(e, '$.httpRequest.clientIp'),"
-    " json_extract(e, '$.RemoteIP'), json_extract(e, '$.source_address'),"
-    " json_extract(e, '$.host')), reason"
-    " FROM (SELECT s.*, t.reason AS reason, iif(json_valid(coalesce(s.event, t.event)),"
-    " json(coalesce(s.event, t.event)), NULL) AS e FROM signal_events s"
-    " LEFT JOIN told t USING(signal_id, event_id) WHERE s.signal_id = :id)"
-    " ORDER BY event_time_ns, event_id";
+#define EVENTS_SQL(others)                                                                   \
+    "SELECT event_id, event_time_ns, index_name, object, record, query, e,"                  \
+    " coalesce(json_extract(e, '$.eventName'), json_extract(e, '$.event.action'),"           \
+    " json_extract(e, '$.verb'), json_extract(e, '$.Operation'),"                            \
+    " json_extract(e, '$.operation'), json_extract(e, '$.action'),"                          \
+    " json_extract(e, '$.query_name'), json_extract(e, '$.http_path'),"                      \
+    " json_extract(e, '$.cs_uri_stem'), json_extract(e, '$.type'),"                          \
+    " json_extract(e, '$.Title'), json_extract(e, '$.message')),"                            \
+    " coalesce(json_extract(e, '$.userIdentity.sessionContext.sessionIssuer.arn'),"          \
+    " json_extract(e, '$.userIdentity.arn'), json_extract(e, '$.userIdentity.principalId')," \
+    " json_extract(e, '$.userIdentity.invokedBy'), json_extract(e, '$.user.username'),"      \
+    " json_extract(e, '$.username'), json_extract(e, '$.user'),"                             \
+    " json_extract(e, '$.Requester'), json_extract(e, '$.srcids.instance'),"                 \
+    " json_extract(e, '$.interface_id')),"                                                   \
+    " coalesce(json_extract(e, '$.sourceIPAddress'), json_extract(e, '$.sourceIPs[0]'),"     \
+    " json_extract(e, '$.srcaddr'), json_extract(e, '$.client_ip'),"                         \
+    " json_extract(e, '$.c_ip'), json_extract(e, '$.httpRequest.clientIp'),"                 \
+    " json_extract(e, '$.RemoteIP'), json_extract(e, '$.source_address'),"                   \
+    " json_extract(e, '$.host')), reason, " others                                           \
+    " FROM (SELECT s.*, t.reason AS reason, iif(json_valid(coalesce(s.event, t.event)),"     \
+    " json(coalesce(s.event, t.event)), NULL) AS e FROM signal_events s"                     \
+    " LEFT JOIN told t USING(signal_id, event_id) WHERE s.signal_id = :id)"                  \
+    " ORDER BY event_time_ns, event_id"
 
 pen_status pen_signals_events(struct pen_signals *signals, const char *id, pen_signal_event_fn *fn,
                               void *ctx, struct pen_err *err)
 {
     sqlite3_stmt *statement = NULL;
     PEN_TRY(told_open(signals, err));
-    PEN_TRY(signals_prepare(signals, events_sql, &statement, err));
+    PEN_TRY(signals_prepare(signals,
+                            has_others(signals) ? EVENTS_SQL("other_queries") : EVENTS_SQL("0"),
+                            &statement, err));
     signals_bind_text(statement, ":id", id);
     pen_status st = PEN_OK;
     int code = SQLITE_ROW;
     while (st == PEN_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const struct pen_signal_event_row row = {.event_id = signals_column(statement, 0),
-                                                 .event_time_ns =
-                                                     sqlite3_column_int64(statement, 1),
-                                                 .index_name = signals_column(statement, 2),
-                                                 .object = signals_column(statement, 3),
-                                                 .record = sqlite3_column_int64(statement, 4),
-                                                 .query = signals_column(statement, 5),
-                                                 .event = signals_column(statement, 6),
-                                                 .name = signals_column(statement, 7),
-                                                 .actor = signals_column(statement, 8),
-                                                 .source_ip = signals_column(statement, 9),
-                                                 .reason = signals_column(statement, 10)};
+        const struct pen_signal_event_row row = {
+            .event_id = signals_column(statement, 0),
+            .event_time_ns = sqlite3_column_int64(statement, 1),
+            .index_name = signals_column(statement, 2),
+            .object = signals_column(statement, 3),
+            .record = sqlite3_column_int64(statement, 4),
+            .query = signals_column(statement, 5),
+            .event = signals_column(statement, 6),
+            .name = signals_column(statement, 7),
+            .actor = signals_column(statement, 8),
+            .source_ip = signals_column(statement, 9),
+            .reason = signals_column(statement, 10),
+            .others = (uint32_t)sqlite3_column_int64(statement, 11)};
         st = fn(ctx, &row);
     }
     if (st == PEN_OK && code != SQLITE_DONE) {

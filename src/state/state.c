@@ -436,6 +436,7 @@ static pen_status gathered_feed(struct pen_state *s)
     const pen_status st = pen_observation_decode(&in, &event.o, NULL);
     PEN_CHECK(st == PEN_OK); /* we encoded it */
     event.o.rule = g->rule;
+    event.o.others = g->queries & ~(1U << event.o.query); /* as samples tell them */
     event.o.is_cold = is_cold;
     for (uint32_t q = 0; q < PEN_STATE_QUERIES_MAX; q++) {
         if (((g->queries >> q) & 1U) != 0) {

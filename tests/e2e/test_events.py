@@ -224,6 +224,31 @@ def case_events_explain():
     assert "penstock rules explain --signal" in shown, shown
 
 
+def case_events_explain_both():
+    """An event that counts for several queries has its number among those of each; not so in a file of before."""
+    (WORK / "rule.json").write_text(json.dumps([{**RULE, "queries": [
+        {**RULE["queries"][0], "name": "all", "query": "source:cloudtrail @eventName:*"}, RULE["queries"][0]],
+        "cases": [{"name": "many", "status": "high", "condition": "all > 4 && puts > 2", "notifications": []}]}]))
+    out = WORK / "out"
+    replay(put(WORK / "data", objects()), out, "--rules", WORK / "rule.json")
+    told = json.loads(explain(out, "--json")[0])["events"]
+    puts = 0
+    for number, one in enumerate(told):
+        is_put = made(number)["eventName"] == "Put"
+        puts += is_put
+        assert (one["query"], one["number"]) == ("all", number + 1), one
+        assert one["other_queries"] == [{"query": "puts", "number": puts}] * is_put, one
+    assert len(told) == PUTS and puts == 8, told
+    line = [line for line in explain(out)[0].splitlines() if ".json.gz:" in line][-1]
+    assert f"12/{PUTS}" in line and line.endswith("and puts 8/8") == (made(PUTS - 1)["eventName"] == "Put"), line
+    with sqlite3.connect(out / "signals.db") as db:
+        db.execute("ALTER TABLE signal_events DROP COLUMN other_queries")
+    told = json.loads(explain(out, "--json")[0])["events"]
+    assert {one["number"] for one in told} == {None} and not any(one["other_queries"] for one in told), told
+    replay(WORK / "data", out, "--rules", WORK / "rule.json", "--fresh")
+    assert json.loads(explain(out, "--json")[0])["events"][-1]["number"] == PUTS
+
+
 def case_events_explain_gap():
     """Where events were not kept, the last are numbered from the end."""
     folder = put(WORK / "data", objects())
