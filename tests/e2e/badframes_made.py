@@ -1,7 +1,8 @@
 """badframes_made.py - framings of log types, each with good lines and with what is wrong with one of them.
 
 FRAMES: name -> what a type of it is in YAML, the lines before the first record, a good record by number, and what
-stands where a record should be: with too few and too many fields, and with a quote that is not closed."""
+stands where a record should be: with too few and too many fields, and with a quote that is not closed. Records stand
+on lines, unless `glue` is between them."""
 import json
 from datetime import datetime, timedelta, timezone
 
@@ -40,6 +41,7 @@ PATTERN = "format: text\npattern: '(?<when>\\S+) (?<who>\\S+) \"(?<text>[^\"]*)\
 COLUMNS = "format: columns\n"
 FRAMES = {
     "json": {"type": "", "good": record, "few": "{}", "many": record(9) + " 7", "quote": '{"when":"open}'},
+    "joined": {"type": "", "good": record, "few": "{}", "many": record(9) + " 7", "quote": '{"when":"open}', "glue": ""},
     "array": {"type": "array: Records\n", "around": ('{"Records":[', "]}"), "good": record, "between": ",",
               "few": "{}", "many": '{"when":"' + when(9) + '","more":[1,2]}', "quote": '{"when":"open}'},
     "columns": {"type": COLUMNS, "head": "when who n\n", "good": lambda n: f"{when(n)} u{n} {n}", "few": when(9),
@@ -67,6 +69,8 @@ FRAMES = {
                 "few": "<Event></Event>", "many": windows(9) + windows(9), "quote": "<Event a='open></Event>"},
     "subscription": {"type": "", "good": lambda n: subscription(record(n)), "few": subscription("{}"),
                      "many": subscription(record(9) + " 7"), "quote": subscription('{"when":"open}')},
+    "concatenated": {"type": "", "good": lambda n: subscription(record(n)), "few": subscription("{}"),
+                     "many": subscription(record(9) + " 7"), "quote": subscription(record(9))[:-5], "glue": ""},
     "export": {"type": "", "good": lambda n: f"{when(n)[:-1]}.000Z {record(n)}", "few": f"{when(9)[:-1]}.000Z",
                "many": f"{when(9)[:-1]}.000Z {record(9)} 7", "quote": f'{when(9)[:-1]}.000Z {{"when":"open}}'},
     "firelens": {"type": "envelopes: firelens\n", "good": container, "few": container(9, "{}"),
@@ -81,4 +85,4 @@ def body(frame, wrong=None, has_head=True):
     one = FRAMES[frame]
     before, after = one.get("around", ("", ""))
     parts = [one["good"](1), *([] if wrong is None else [wrong]), one["good"](2)]
-    return (one.get("head", "") if has_head else "") + before + (one.get("between", "") + "\n").join(parts) + after + "\n"
+    return (one.get("head", "") if has_head else "") + before + (one.get("between", "") + one.get("glue", "\n")).join(parts) + after + "\n"

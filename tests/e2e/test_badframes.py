@@ -65,7 +65,7 @@ ALL = " ".join(FRAMES)
 WANTS = {  # what comes out, of which framings
     "few": {
         '2 event + 1 parse: record has no time in when':
-            'json array firelens',
+            'json joined array firelens',
         '2 event + 1 problem: fewer columns than its type has':
             'columns words tabs commas',
         '2 event + 1 problem: the line does not fit the pattern of its type':
@@ -77,13 +77,13 @@ WANTS = {  # what comes out, of which framings
         '2 event + 1 parse: record has no time in Event.System.TimeCreated.SystemTime':
             'windows',
         '3 event':
-            'subscription eventbridge',
+            'subscription concatenated eventbridge',
         '2 event':
             'export',
     },
     "many": {
         '3 event + 1 parse: a record that is no object':
-            'json eventbridge',
+            'json joined eventbridge',
         '3 event':
             'array columns words tabs commas pattern several syslog pairs',
         '2 event + 1 problem: the extension of CEF begins with no key':
@@ -91,7 +91,7 @@ WANTS = {  # what comes out, of which framings
         '2 event + 1 problem: more than one event in a record':
             'windows',
         '2 event + 1 parse: more than one value':
-            'subscription export firelens',
+            'subscription concatenated export firelens',
     },
     "quote": {
         '2 event + 1 parse: a string without an end':
@@ -108,6 +108,12 @@ WANTS = {  # what comes out, of which framings
             'windows',
         '2 event + 1 parse: the input ends inside a value':
             'subscription export firelens',
+        # Without a line feed nothing tells where the next record begins: it goes with the damaged one.
+        '1 event + 1 parse: no comma between values':
+            'joined',
+        '1 damaged object + 1 decode: the input ends inside an envelope + 1 event + '
+        '1 parse: a record that is no object + 1 parse: no comma between values':
+            'concatenated',
     },
     "cr": {
         '2 event':
@@ -115,7 +121,7 @@ WANTS = {  # what comes out, of which framings
     },
     "nul": {
         '2 event + 1 parse: a control character in a string':
-            'json array subscription export firelens eventbridge',
+            'json joined array subscription concatenated export firelens eventbridge',
         '3 event':
             'columns words tabs commas several syslog pairs cef windows',
         '2 event + 1 problem: the line does not fit the pattern of its type':
@@ -127,7 +133,7 @@ WANTS = {  # what comes out, of which framings
     },
     "utf16": {
         '1 damaged object + 1 decode: this is no JSON: most bytes are control characters, here 0x00':
-            'json array subscription export firelens eventbridge',
+            'json joined array subscription concatenated export firelens eventbridge',
         '1 damaged object + 1 decode: the text is UTF-16: it must be UTF-8':
             'columns words tabs commas pattern several syslog pairs cef windows',
     },
@@ -137,7 +143,8 @@ WANTS = {  # what comes out, of which framings
     },
     "headless": {
         '2 event':
-            'json array words commas pattern several syslog pairs cef windows subscription export firelens eventbridge',
+            'json joined array words commas pattern several syslog pairs cef windows subscription concatenated export '
+            'firelens eventbridge',
         '1 damaged object + 1 decode: the first line names no column that its type has: it is not the line of names':
             'columns',
         '':
@@ -145,13 +152,13 @@ WANTS = {  # what comes out, of which framings
     },
     "long": {
         '2 event + 1 parse: record larger than 4194304 bytes':
-            'json array',
+            'json joined array',
         '2 event + 1 parse: a line has more than 4194304 bytes (record.bytes_max)':
             'columns words tabs commas pattern syslog pairs cef',
         '1 event + 1 parse: a line has more than 4194304 bytes (record.bytes_max)':
             'several windows',
         '2 event + 1 parse: a record that is no object, of 100000000 bytes':
-            'subscription firelens eventbridge',
+            'subscription concatenated firelens eventbridge',
         '1 event + 1 parse: a line has more than 4456448 bytes (record.bytes_max)':
             'export',
     },
