@@ -54,12 +54,16 @@ struct pen_columns {
     size_t key_bytes;         /* of all of them, and a quote behind each value */
 };
 
+/* With so many values of planned paths a record gets no more but the first of a path that has none:
+ * what stands behind a list without end is still seen. */
+#define PEN_RECORD_VALUES_MAX 61440U
+
 struct pen_record {
     pen_slice raw;    /* borrows the window: valid until the next pen_walker_window */
     uint64_t offset;  /* of raw in the plain bytes of the object */
     uint64_t ordinal; /* records counted from 0 within the object, bad ones included */
     struct pen_value *values;
-    uint32_t value_count;
+    uint32_t value_count; /* from PEN_RECORD_VALUES_MAX on there may have been more */
     uint32_t field_count;
     const struct pen_value_head {
         uint32_t stamp, first, last;

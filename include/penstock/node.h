@@ -552,6 +552,7 @@ struct pen_totals {
     uint64_t ioc_records, ioc_matches; /* with a threat indicator in them, and how many */
     uint64_t ioc_cut;                  /* records with more of them than their documents tell */
     uint64_t groups_cut; /* matches that had more groups, or more values, than observations may */
+    uint64_t values_cut; /* records with more values of fields than rules and documents see */
     int64_t time_first_ns, time_last_ns;
 };
 #define PEN_GAP_DAMAGED "damaged" /* causes that are told with is_strict alone */

@@ -199,6 +199,18 @@ static void print_addresses_json(const struct pen_replay_result *r)
     }
 }
 
+/* What bound the run, and what it took. */
+static void print_costs_json(const struct pen_replay_result *r)
+{
+    const char *bound = bound_by(r);
+    const char *quote = bound == NULL ? "" : "\"";
+    (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f,"
+                 "\"shards_busy\":%.3f,\"shards_wait_storage\":%.3f,\"shards_wait_sink\":%.3f},"
+                 "\"rss_bytes_max\":%" PRIu64 "}\n",
+                 quote, bound == NULL ? "null" : bound, quote, r->wall_s, r->cpu_s, r->busy_s,
+                 r->storage_s, r->sink_s, r->rss_bytes_max);
+}
+
 void replay_summary_json(const struct pen_replay_result *r, struct backtest_report *backtest)
 {
     const struct pen_totals *t = &r->totals;
@@ -226,9 +238,10 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
     print_types(r);
     (void)printf("},\"event_time\":{\"first\":\"%s\",\"last\":\"%s\"},\"accounts\":%u,"
                  "\"regions\":%u,\"rules\":{\"loaded\":%u,\"rejected\":%u,\"regex_limits\":%" PRIu64
-                 "},\"matches\":%" PRIu64 ",\"signals\":{\"opened\":%" PRIu64 ",\"by_severity\":{",
+                 ",\"values_cut\":%" PRIu64 "},\"matches\":%" PRIu64
+                 ",\"signals\":{\"opened\":%" PRIu64 ",\"by_severity\":{",
                  first, last, r->accounts, r->regions, r->rules_loaded, r->rules_rejected,
-                 r->regex_limits, t->matches, r->signals_opened);
+                 r->regex_limits, t->values_cut, t->matches, r->signals_opened);
     for (int i = 0; i <= PEN_CRITICAL; i++) {
         (void)printf("%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
                      pen_severity_name((enum pen_severity)i), r->signals_by_severity[i]);
@@ -263,13 +276,7 @@ void replay_summary_json(const struct pen_replay_result *r, struct backtest_repo
     if (backtest != NULL) {
         backtest_report_json(backtest);
     }
-    const char *bound = bound_by(r);
-    const char *quote = bound == NULL ? "" : "\"";
-    (void)printf("\"bound_by\":%s%s%s,\"seconds\":{\"wall\":%.3f,\"cpu\":%.3f,"
-                 "\"shards_busy\":%.3f,\"shards_wait_storage\":%.3f,\"shards_wait_sink\":%.3f},"
-                 "\"rss_bytes_max\":%" PRIu64 "}\n",
-                 quote, bound == NULL ? "null" : bound, quote, r->wall_s, r->cpu_s, r->busy_s,
-                 r->storage_s, r->sink_s, r->rss_bytes_max);
+    print_costs_json(r);
 }
 
 /* ---- the table ---- */
@@ -317,6 +324,7 @@ static void print_detection(const struct pen_replay_result *r)
     (void)printf("%-10s %u rule%s", "detection", r->rules_loaded, plural(r->rules_loaded));
     more(", ", r->rules_rejected, "rejected");
     more(", ", r->regex_limits, "expressions given up");
+    more(", ", t->values_cut, "records with more values than are looked at");
     (void)printf(", %" PRIu64 " match%s\n%-10s", t->matches, t->matches == 1 ? "" : "es",
                  "signals");
     for (int i = PEN_CRITICAL; i >= 0; i--) {

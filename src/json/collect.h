@@ -6,11 +6,12 @@
 
 static inline void value_add(struct pen_walker *w, uint32_t field, const struct pen_value *value)
 {
-    if (PEN_UNLIKELY(w->value_count == VALUES_MAX)) {
-        return; /* a record of absurd width: what comes later of its fields is not seen by rules */
+    struct value_head *head = &w->heads[field];
+    if (PEN_UNLIKELY(w->value_count >= PEN_RECORD_VALUES_MAX) &&
+        (head->stamp == w->stamp || w->value_count == VALUES_MAX)) {
+        return;
     }
     const uint32_t at = w->value_count++;
-    struct value_head *head = &w->heads[field];
     struct pen_value *to = &w->values[at];
     /* Member by member: *value is in registers, and a copy as a whole would first store it in
      * small parts and then wait to load it in large ones. */

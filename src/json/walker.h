@@ -8,7 +8,7 @@
 #define SHAPE_PLANS_MAX 4U
 #define SHAPES_MAX 16384U
 #define SHAPE_KEY_MAX 256U
-#define VALUES_MAX 65536U
+#define VALUES_MAX 65536U /* with the first ones of paths behind PEN_RECORD_VALUES_MAX */
 #define PATCHES_MAX 4096U
 #define SHADOWS_MAX 65536U
 

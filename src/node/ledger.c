@@ -16,32 +16,16 @@ struct total_row {
     {                                              \
 #        field, offsetof(struct pen_totals, field) \
     }
-static const struct total_row total_rows[] = {ROW(objects_listed),
-                                              ROW(objects_pruned),
-                                              ROW(objects_read),
-                                              ROW(objects_empty),
-                                              ROW(objects_damaged),
-                                              ROW(objects_unknown),
-                                              ROW(objects_unreadable),
-                                              ROW(objects_digest),
-                                              ROW(objects_by_content),
-                                              ROW(bytes_read),
-                                              ROW(bytes_plain),
-                                              ROW(bytes_shipped),
-                                              ROW(records_in),
-                                              ROW(records_delivered),
-                                              ROW(records_duplicate),
-                                              ROW(records_excluded),
-                                              ROW(records_filtered),
-                                              ROW(records_dead),
-                                              ROW(records_held),
-                                              ROW(records_refused),
-                                              ROW(matches),
-                                              ROW(observations),
-                                              ROW(ioc_records),
-                                              ROW(ioc_matches),
-                                              ROW(groups_cut),
-                                              ROW(ioc_cut)};
+static const struct total_row total_rows[] = {
+    ROW(objects_listed),     ROW(objects_pruned),    ROW(objects_read),
+    ROW(objects_empty),      ROW(objects_damaged),   ROW(objects_unknown),
+    ROW(objects_unreadable), ROW(objects_digest),    ROW(objects_by_content),
+    ROW(bytes_read),         ROW(bytes_plain),       ROW(bytes_shipped),
+    ROW(records_in),         ROW(records_delivered), ROW(records_duplicate),
+    ROW(records_excluded),   ROW(records_filtered),  ROW(records_dead),
+    ROW(records_held),       ROW(records_refused),   ROW(matches),
+    ROW(observations),       ROW(ioc_records),       ROW(ioc_matches),
+    ROW(groups_cut),         ROW(values_cut),        ROW(ioc_cut)};
 
 static uint64_t *total_at(struct pen_totals *totals, const struct total_row *row)
 {

@@ -120,6 +120,7 @@ static void totals_add(struct pen_totals *to, const struct pen_totals *from)
     to->records_dead += from->records_dead;
     to->matches += from->matches;
     to->groups_cut += from->groups_cut;
+    to->values_cut += from->values_cut;
 }
 
 static void take_note(struct pass *p, struct crew_member *member, struct pass_note *note)

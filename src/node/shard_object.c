@@ -309,6 +309,7 @@ static bool record_deliver(struct shard *shard)
         shard->object_totals.ioc_records += item->doc.indicators > 0;
         shard->object_totals.ioc_matches += item->doc.indicators;
         shard->object_totals.ioc_cut += item->doc.has_more_indicators;
+        shard->object_totals.values_cut += item->record.value_count >= PEN_RECORD_VALUES_MAX;
         record_time(&shard->object_totals, t);
     }
     shard->object_totals.records_in++;

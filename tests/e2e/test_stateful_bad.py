@@ -54,6 +54,9 @@ def case_stateful_lists():
         summary, rows = run(f"lists{limit}", [bad(10, values)], "--set", f"observation.groups_max={limit}")
         assert len(rows) == limit and {group for group, _, _ in rows} <= set(values), (limit, len(rows))
         assert summary["state"]["groups_cut"] == 1, summary["state"]
+    wide = bad(10, values)
+    summary, rows = run("lists_first", [{"requestParameters": wide.pop("requestParameters"), **wide}])
+    assert rows and summary["records"]["dead"] == 0 and summary["rules"]["values_cut"] == 1, summary
     summary, rows = run("lists_fit", [bad(10, values[:100])])
     assert len(rows) == 100 and summary["state"]["groups_cut"] == 0, (len(rows), summary["state"])
 

@@ -437,9 +437,42 @@ static void nesting_of_100000_ends_that_record(void **state)
     teardown(&f);
 }
 
+/* A list without end hides nothing that stands behind it. */
+static void fields_behind_many_values_are_seen(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct pen_buf text;
+    struct pen_record record;
+    struct pen_err err;
+    uint32_t count = 0;
+    setup(&f, WINDOW_MAX);
+    pen_buf_init(&text, WINDOW_MAX);
+    for (uint32_t i = 0; i < 70000; i++) {
+        assert_int_equal(pen_buf_printf(&text, "%s1", i == 0 ? "{\"o\":[" : ","), PEN_OK);
+    }
+    assert_int_equal(pen_buf_printf(&text, "],\"name\":\"behind\"}"), PEN_OK);
+    const size_t len = text.len;
+    assert_int_equal(pen_buf_reserve(&text, PEN_JSON_PADDING), PEN_OK);
+    assert_int_equal(pen_walker_one(f.walker, (pen_slice){text.ptr, len}, &record, &err),
+                     PEN_NEXT_RECORD);
+    assert_int_equal(record.value_count, PEN_RECORD_VALUES_MAX + 1);
+    const struct pen_value *value = pen_record_first(&record, f.all);
+    for (; value != NULL; value = pen_value_next(&record, value)) {
+        count++;
+    }
+    assert_int_equal(count, PEN_RECORD_VALUES_MAX);
+    value = pen_record_first(&record, f.name);
+    assert_non_null(value);
+    assert_true(pen_slice_eq(value->text, PEN_SLICE_LIT("behind")));
+    pen_buf_fini(&text);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_behind_many_values_are_seen),
         cmocka_unit_test(framings_give_the_same_records_in_windows_of_every_size),
         cmocka_unit_test(damage_costs_the_record_it_is_in),
         cmocka_unit_test(an_open_string_costs_its_line),
