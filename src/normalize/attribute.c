@@ -196,6 +196,7 @@ static const struct nrm_function functions[] = {
 static const struct {
     const char *name, *ecs;
 } common[] = {
+    {"tag:env", "labels.environment"}, /* of a table of assets */
     {"network.client.ip", "source.ip"},
     {"network.client.port", "source.port"},
     {"network.client.geoip.country.name", "source.geo.country_name"},

@@ -122,6 +122,15 @@ def case_enrich_assets():
                                         "exclude: [{name: builds, query: '@labels.source_environment:test'}]\n")
     summary = replay(data, WORK / "less", "--config", WORK / "penstock.yaml")
     assert summary["records"]["excluded"] == 1, summary["records"]
+    rule = {"id": "env", "name": "env", "message": "m", "type": "log_detection", "isEnabled": True, "tags": [],
+            "queries": [{"query": "env:prod", "groupByFields": ["env"], "aggregation": "count"}],
+            "cases": [{"status": "low", "condition": "a > 0", "notifications": []}],
+            "options": {"detectionMethod": "threshold", "evaluationWindow": 0, "keepAlive": 0, "maxSignalDuration": 0}}
+    for name, query, count in (("is", "env:prod", 5), ("not", "-env:prod", 0), ("none", "env:dev", 0)):
+        (WORK / "rule.json").write_text(json.dumps({**rule, "queries": [{**rule["queries"][0], "query": query}]}))
+        for more in ((), ("--signals-only",)):
+            summary = replay(data, WORK / f"env-{name}-{len(more)}", "--set", f"enrich.assets={table}", "--rules", WORK / "rule.json", *more)
+            assert (summary["matches"], summary["signals"]["opened"]) == (count, count), (query, summary["matches"], summary["signals"])
     table.write_text("account,alias\n1234,x\n")
     done = run("replay", data, "--out", WORK / "bad", "--set", f"enrich.assets={table}", code=2)
     assert b"assets.csv:2: an account is 12 digits" in done.stderr and not (WORK / "bad").exists(), done.stderr
