@@ -79,7 +79,8 @@ struct pen_record {
     const struct pen_columns *layout;
     const struct pen_column *columns; /* layout->count */
     size_t column_bytes;              /* of all texts, at most */
-    const char *problem;              /* why nothing but raw is known of it; NULL: no problem */
+    const char *problem; /* why nothing but raw is known of it, or no time, as the inside of a JSON
+                          * string; NULL: no problem */
 };
 
 /* First value of a field, or NULL; follow with pen_value_next.  In the order of the record. */

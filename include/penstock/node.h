@@ -222,8 +222,9 @@ struct pen_enricher_counters;
 /* What databases of addresses could not tell, as in penstock/enrich.h. */
 void pen_scan_damaged(const struct pen_scan *scan, struct pen_enricher_counters *out);
 /* Starts on an object; bucket (empty: none, else for @log_s3bucket) and key are borrowed until the
- * next begin.  Classifies by key. */
-void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key);
+ * next begin.  Classifies by key.  modified_ns: when it was written last, of a key that tells no
+ * day; INT64_MIN: not known, the start of the job stands in. */
+void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key, int64_t modified_ns);
 /* Next stored bytes, borrowed until pen_scan_next asks for input again. */
 void pen_scan_feed(struct pen_scan *scan, pen_slice data, bool is_last);
 enum pen_scan_next pen_scan_next(struct pen_scan *scan, struct pen_scan_item *item,
@@ -242,7 +243,8 @@ bool pen_scan_is_by_content(const struct pen_scan *scan);
 uint64_t pen_scan_plain_bytes(const struct pen_scan *scan); /* of the current object */
 /* The matcher of a type (bench), or NULL. */
 struct pen_matcher *pen_scan_matcher(struct pen_scan *scan, const struct pen_type *type);
-/* Walks and normalizes one stand-alone record of a type (rule tests, explain). raw is padded. */
+/* Walks and normalizes one stand-alone record of a type (rule tests, explain). raw is padded.  One
+ * without a time, which rules are never asked of, is PEN_E_CORRUPT here. */
 PEN_MUST_USE pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type,
                                      pen_slice raw, struct pen_scan_item *item,
                                      struct pen_err *err);
@@ -302,7 +304,7 @@ enum pen_pass_stage {
     PEN_PASS_FOLDER, /* a folder that cannot be listed */
     PEN_PASS_READ,   /* an object that cannot be read, or changed meanwhile */
     PEN_PASS_DECODE, /* an object that is damaged from err->offset on */
-    PEN_PASS_RECORD, /* a record that is no JSON, too large, or has no time */
+    PEN_PASS_RECORD, /* a record that is no JSON, or too large */
     PEN_PASS_TYPE,   /* no log type fits */
 };
 struct pen_pass_trouble {
@@ -546,7 +548,8 @@ struct pen_totals {
     uint64_t bytes_read, bytes_plain, bytes_shipped;
     uint64_t records_in, records_delivered, records_duplicate, records_excluded, records_filtered,
         records_dead, records_held;
-    uint64_t records_refused; /* of records_dead: those that the sink refused */
+    uint64_t records_refused;  /* of records_dead: those that the sink refused */
+    uint64_t records_unparsed; /* of records_delivered when they were read: PEN_DOC_UNPARSED */
     uint64_t matches;
     uint64_t observations; /* of the matches: rules that count may make several of one, or none */
     uint64_t ioc_records, ioc_matches; /* with a threat indicator in them, and how many */
@@ -593,7 +596,7 @@ struct pen_replay_result {
     uint64_t skipped; /* entries of folders that are no files, by this run's listing */
     struct pen_type_totals {
         char name[PEN_TYPE_NAME_MAX + 1];
-        uint64_t objects, records, dead;
+        uint64_t objects, records, dead, unparsed;
     } by_type[PEN_TYPES_MAX];
     uint32_t type_count;
     /* Records by exclusion, of all runs of the job; an object that a retry read again counts twice.

@@ -62,7 +62,8 @@ struct pen_object_info {       /* what does not come from the record */
     pen_slice bucket, key;     /* @log_s3bucket, @log_s3key */
     pen_slice account, region; /* from the key, for records that say nothing */
     int64_t ingested_ns;
-    int64_t written_ns; /* about when the object was written: the year of times without one */
+    int64_t written_ns; /* about when the object was written: the year of times without one, and
+                         * the time of records without one */
     enum pen_message message;
     const struct pen_told *told; /* of the record at hand; NULL: it is in no envelope */
 };
@@ -71,7 +72,10 @@ enum pen_doc_kind {
     PEN_DOC_EVENT,
     PEN_DOC_INSIGHT,
     PEN_DOC_DIGEST,
-    PEN_DOC_UNPARSED,
+    PEN_DOC_UNPARSED, /* event.kind pipeline_error, error.message why: the text of the record could
+                       * not be read, or it has no time where its type wants one.  What is known is
+                       * in the document.  Rules and exclusions are not asked: those that count need
+                       * a time that is the record's own */
     PEN_DOC_LEFT_OUT
 };
 
@@ -80,7 +84,9 @@ struct pen_doc { /* slices borrow the normalizer or the record until its next ca
     pen_slice id;       /* _id */
     pen_slice index;    /* _index: the name of the type and its rotation */
     pen_slice event_id; /* id of detection: natural id, else empty (caller: object, record) */
-    int64_t time_ns;    /* event time; INT64_MIN when the record has none that parses */
+    int64_t time_ns;    /* event time; of PEN_DOC_UNPARSED that of the object (a stamp in its key,
+                         * else its day, else when it was written) unless the record or its envelope
+                         * has one; INT64_MIN: the type has none */
     pen_slice account, region, identity, source_ip;
     uint32_t indicators;      /* of threats, that lists know of values in it */
     bool has_more_indicators; /* than a document tells: 16 */
@@ -98,8 +104,8 @@ void pen_normalizer_enrich(struct pen_normalizer *normalizer, struct pen_enriche
  * pen_normalize - fills *doc, adds derived values that rules asked for to the record.
  *
  * walker   the one that made *record
- * Returns  PEN_OK | PEN_E_CORRUPT (no time: dead-letter the record) | PEN_E_LIMIT (document too
- * large) Cost     no allocation in steady state
+ * Returns  PEN_OK | PEN_E_LIMIT (document too large: dead-letter the record)
+ * Cost     no allocation in steady state
  */
 PEN_MUST_USE pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *walker,
                                       struct pen_record *record,

@@ -55,7 +55,7 @@ pen_status limit_object_run(struct pen_scan *scan, const struct limit_object *ob
 {
     struct pen_scan_item item;
     pen_status status = PEN_OK;
-    pen_scan_begin(scan, (pen_slice){0}, object->key);
+    pen_scan_begin(scan, (pen_slice){0}, object->key, INT64_MIN);
     pen_scan_feed(scan, object->stored, true);
     enum pen_scan_next event = pen_scan_next(scan, &item, err);
     while (event == PEN_SCAN_RECORD && status == PEN_OK) {

@@ -36,7 +36,7 @@ static pen_status object_scan(struct pen_scan *scan, pen_slice key, pen_slice te
                               struct made *made, struct pen_err *err)
 {
     struct pen_scan_item item;
-    pen_scan_begin(scan, (pen_slice){0}, key);
+    pen_scan_begin(scan, (pen_slice){0}, key, INT64_MIN);
     pen_scan_feed(scan, text, true);
     enum pen_scan_next event = pen_scan_next(scan, &item, err);
     while (event == PEN_SCAN_RECORD) {

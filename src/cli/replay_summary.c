@@ -142,8 +142,8 @@ static void print_types(const struct pen_replay_result *r)
         const struct pen_type_totals *t = &r->by_type[i];
         if (t->objects + t->records > 0) {
             (void)printf("%s\"%s\":{\"objects\":%" PRIu64 ",\"records\":%" PRIu64
-                         ",\"dead\":%" PRIu64 "}",
-                         first ? "" : ",", t->name, t->objects, t->records, t->dead);
+                         ",\"dead\":%" PRIu64 ",\"unparsed\":%" PRIu64 "}",
+                         first ? "" : ",", t->name, t->objects, t->records, t->dead, t->unparsed);
             first = false;
         }
     }
@@ -306,6 +306,8 @@ static void print_counts(const struct pen_totals *t, uint64_t ignored, uint64_t 
     more(" + ", t->records_excluded, "excluded");
     more(" + ", t->records_held, "held");
     (void)printf("\n");
+    more("unparsed   ", t->records_unparsed,
+         "of the documents (event.kind: pipeline_error, error.message says why)\n");
 }
 
 static void print_detection(const struct pen_replay_result *r)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define READ_BYTES ((size_t)256 << 10)
 #define BAD_SHOWN_MAX 20U
@@ -20,6 +21,14 @@ struct report {
     uint64_t lines, by_column; /* records of text; those that are known by their columns */
     struct pen_err damage;
 };
+
+/* When a file was written last; INT64_MIN of what is no file. */
+static int64_t modified(FILE *file)
+{
+    struct stat st;
+    const bool is_file = fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode);
+    return is_file ? (int64_t)st.st_mtim.tv_sec * PEN_NS_PER_S + st.st_mtim.tv_nsec : INT64_MIN;
+}
 
 static void copy(char *out, size_t cap, pen_slice text)
 {
@@ -64,6 +73,23 @@ static pen_status first_add(struct report *r, const struct pen_scan_item *item)
     return pen_buf_add(&r->first, doc->source);
 }
 
+static pen_status record_add(struct report *r, const struct pen_scan_item *item, bool is_json)
+{
+    struct pen_err err = {0};
+    switch (item->doc.kind) {
+    case PEN_DOC_LEFT_OUT:
+        return PEN_OK;
+    case PEN_DOC_UNPARSED: /* a document too, but what a type is tested for is its reason */
+        (void)PEN_FAIL(&err, PEN_E_CORRUPT, item->record.offset, "%s", item->record.problem);
+        return bad_add(r, &item->record, &err, is_json);
+    case PEN_DOC_EVENT:
+    case PEN_DOC_INSIGHT:
+    case PEN_DOC_DIGEST:
+        return first_add(r, item);
+    }
+    pen_panic(PEN_HERE, "kind of document");
+}
+
 /* Feeds the file to the scan until its end. */
 static pen_status file_scan(struct pen_scan *scan, FILE *file, bool is_json, struct report *r)
 {
@@ -74,7 +100,7 @@ static pen_status file_scan(struct pen_scan *scan, FILE *file, bool is_json, str
     for (bool is_ended = false; st == PEN_OK && !is_ended;) {
         switch (pen_scan_next(scan, &item, &err)) {
         case PEN_SCAN_RECORD:
-            st = item.doc.kind == PEN_DOC_LEFT_OUT ? PEN_OK : first_add(r, &item);
+            st = record_add(r, &item, is_json);
             break;
         case PEN_SCAN_BAD:
             st = bad_add(r, &item.record, &err, is_json);
@@ -231,7 +257,7 @@ static int scan_and_print(const struct types_test *test, const struct pen_progra
         .ingested_ns = pen_clock_wall_ns()};
     pen_status st = pen_scan_new(&options, &scan, &err);
     if (st == PEN_OK) {
-        pen_scan_begin(scan, (pen_slice){0}, pen_slice_str(test->key));
+        pen_scan_begin(scan, (pen_slice){0}, pen_slice_str(test->key), modified(file));
         st = file_scan(scan, file, test->json, r);
         st = st == PEN_OK && ferror(file) != 0 ? PEN_E_IO : st;
         if (st != PEN_OK) {

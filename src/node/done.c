@@ -29,8 +29,10 @@ static void outcome_count(struct pen_totals *totals, enum object_outcome outcome
 void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
                const struct pen_totals *whole)
 {
-    struct pen_type_totals row = {
-        .objects = objects, .records = whole->records_in, .dead = whole->records_dead};
+    struct pen_type_totals row = {.objects = objects,
+                                  .records = whole->records_in,
+                                  .dead = whole->records_dead,
+                                  .unparsed = whole->records_unparsed};
     PEN_CHECK(type < c->program->type_count);
     const pen_slice name = c->program->by_type[type].type->name;
     PEN_CHECK(name.len < sizeof(row.name));
@@ -119,8 +121,8 @@ void object_done(struct control *c, struct message *message)
     totals_merge(&ledger->totals, &message->totals);
     if (!object->is_again) {
         outcome_count(&ledger->totals, message->outcome);
-        done_type(c, ledger, message->type, 1, &message->totals);
     }
+    done_type(c, ledger, message->type, !object->is_again, &message->totals);
     struct pen_key_info info;
     pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
     if (object_gap(message) != NULL && !object->is_again) {

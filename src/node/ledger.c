@@ -17,15 +17,13 @@ struct total_row {
 #        field, offsetof(struct pen_totals, field) \
     }
 static const struct total_row total_rows[] = {
-    ROW(objects_listed),     ROW(objects_pruned),    ROW(objects_read),
-    ROW(objects_empty),      ROW(objects_damaged),   ROW(objects_unknown),
-    ROW(objects_unreadable), ROW(objects_digest),    ROW(objects_by_content),
-    ROW(bytes_read),         ROW(bytes_plain),       ROW(bytes_shipped),
-    ROW(records_in),         ROW(records_delivered), ROW(records_duplicate),
-    ROW(records_excluded),   ROW(records_filtered),  ROW(records_dead),
-    ROW(records_held),       ROW(records_refused),   ROW(matches),
-    ROW(observations),       ROW(ioc_records),       ROW(ioc_matches),
-    ROW(groups_cut),         ROW(values_cut),        ROW(ioc_cut)};
+    ROW(objects_listed),     ROW(objects_pruned),    ROW(objects_read),       ROW(objects_empty),
+    ROW(objects_damaged),    ROW(objects_unknown),   ROW(objects_unreadable), ROW(objects_digest),
+    ROW(objects_by_content), ROW(bytes_read),        ROW(bytes_plain),        ROW(bytes_shipped),
+    ROW(records_in),         ROW(records_delivered), ROW(records_duplicate),  ROW(records_excluded),
+    ROW(records_filtered),   ROW(records_dead),      ROW(records_held),       ROW(records_refused),
+    ROW(records_unparsed),   ROW(matches),           ROW(observations),       ROW(ioc_records),
+    ROW(ioc_matches),        ROW(groups_cut),        ROW(values_cut),         ROW(ioc_cut)};
 
 static uint64_t *total_at(struct pen_totals *totals, const struct total_row *row)
 {
@@ -147,6 +145,7 @@ void ledger_type(struct ledger *ledger, const struct pen_type_totals *type)
     ledger->by_type[at].objects += type->objects;
     ledger->by_type[at].records += type->records;
     ledger->by_type[at].dead += type->dead;
+    ledger->by_type[at].unparsed += type->unparsed;
 }
 
 static void gap_add(struct ledger *ledger, const struct pen_gap *gap)
@@ -247,6 +246,7 @@ void ledger_subtract(struct ledger *to, const struct ledger *from)
             type->objects = less(type->objects, what->objects);
             type->records = less(type->records, what->records);
             type->dead = less(type->dead, what->dead);
+            type->unparsed = less(type->unparsed, what->unparsed);
         }
     }
     for (uint32_t i = 0; i < from->gap_count; i++) {
@@ -272,8 +272,9 @@ static pen_status types_write(const struct ledger *ledger, struct pen_buf *out)
 {
     for (uint32_t i = 0; i < ledger->type_count; i++) {
         const struct pen_type_totals *type = &ledger->by_type[i];
-        PEN_TRY(pen_buf_printf(out, "type %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", type->name,
-                               type->objects, type->records, type->dead));
+        PEN_TRY(pen_buf_printf(out, "type %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                               type->name, type->objects, type->records, type->dead,
+                               type->unparsed));
     }
     return PEN_OK;
 }
@@ -316,6 +317,9 @@ static bool type_read(struct ledger *ledger, pen_slice words)
         !pen_parse_u64(word_take(&words), &type.objects) ||
         !pen_parse_u64(word_take(&words), &type.records) ||
         !pen_parse_u64(word_take(&words), &type.dead)) {
+        return false;
+    }
+    if (words.len > 0 && !pen_parse_u64(word_take(&words), &type.unparsed)) { /* once not there */
         return false;
     }
     memcpy(type.name, name.ptr, name.len);

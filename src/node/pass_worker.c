@@ -114,7 +114,8 @@ static void match_others(struct worker *w)
     const struct pen_type *type = pen_scan_type(w->scan);
     struct pen_matcher *matcher = pen_scan_matcher(w->scan, type);
     const bool is_search = w->options->program->rules == NULL;
-    if (is_search && matcher != NULL && w->item.doc.kind == PEN_DOC_INSIGHT) {
+    const enum pen_doc_kind kind = w->item.doc.kind;
+    if (is_search && matcher != NULL && (kind == PEN_DOC_INSIGHT || kind == PEN_DOC_UNPARSED)) {
         w->item.tag_count = pen_matcher_run(matcher, &w->item.record, &w->item.tags);
     }
 }
@@ -320,7 +321,8 @@ static bool step(struct worker *w)
         w->task = task;
         w->totals = (struct pen_totals){0};
         w->is_damaged = false;
-        pen_scan_begin(w->scan, (pen_slice){0}, pen_slice_str(task->object->key));
+        pen_scan_begin(w->scan, (pen_slice){0}, pen_slice_str(task->object->key),
+                       task->object->mtime_ns);
     }
     for (uint32_t i = 0; i < STEP_RECORDS; i++) {
         if (!scan_turn(w)) {

@@ -384,6 +384,7 @@ static void types_fill(const struct control *c, struct pen_replay_result *r)
         if (done != NULL && open != NULL) {
             row->records += open->records;
             row->dead += open->dead;
+            row->unparsed += open->unparsed;
         }
         r->type_count++;
     }

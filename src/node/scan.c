@@ -210,7 +210,16 @@ static bool scan_is_unknown(const struct pen_scan *scan)
     return pen_slice_eq(scan->type->name, PEN_SLICE_LIT("unknown"));
 }
 
-void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
+/* About when the object was written: as its key says, else its storage. */
+static int64_t scan_written(const struct pen_scan *scan, int64_t modified_ns)
+{
+    if (scan->key_info.day_ns != INT64_MIN) {
+        return scan->key_info.day_ns;
+    }
+    return modified_ns != INT64_MIN ? modified_ns : scan->options.ingested_ns;
+}
+
+void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key, int64_t modified_ns)
 {
     pen_classify_key(scan->classifier, key, &scan->key_info);
     scan->type = scan->key_info.type;
@@ -226,9 +235,7 @@ void pen_scan_begin(struct pen_scan *scan, pen_slice bucket, pen_slice key)
                                             .account = scan->key_info.account,
                                             .region = scan->key_info.region,
                                             .ingested_ns = scan->options.ingested_ns,
-                                            .written_ns = scan->key_info.day_ns != INT64_MIN
-                                                              ? scan->key_info.day_ns
-                                                              : scan->options.ingested_ns,
+                                            .written_ns = scan_written(scan, modified_ns),
                                             .message = scan->options.message};
     pen_decoder_reset(scan->decoder);
     reader_reset(&scan->types[scan->type->id].reader);
@@ -645,5 +652,10 @@ pen_status pen_scan_one(struct pen_scan *scan, const struct pen_type *type, pen_
         return err->status == PEN_OK ? PEN_FAIL(err, PEN_E_CORRUPT, 0, "no JSON object")
                                      : err->status;
     }
-    return scan_record(scan, entry, item, err) == PEN_SCAN_RECORD ? PEN_OK : err->status;
+    if (scan_record(scan, entry, item, err) != PEN_SCAN_RECORD) {
+        return err->status;
+    }
+    return item->doc.kind != PEN_DOC_UNPARSED
+               ? PEN_OK
+               : PEN_FAIL(err, PEN_E_CORRUPT, 0, "%s", item->record.problem);
 }

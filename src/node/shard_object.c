@@ -251,10 +251,11 @@ static bool record_ship(struct shard *shard)
         shard->again_totals.records_delivered++;
         shard->again_totals.records_filtered--;
         shard->again_totals.matches += item->tag_count;
+        shard->again_totals.records_unparsed += item->doc.kind == PEN_DOC_UNPARSED;
         shard->again_totals.ioc_records += item->doc.indicators > 0;
         shard->again_totals.ioc_matches += item->doc.indicators;
         shard->again_totals.ioc_cut += item->doc.has_more_indicators;
-        record_time(&shard->again_totals, item->doc.time_ns);
+        record_time(&shard->again_totals, &item->doc);
     }
     return true;
 }
@@ -305,12 +306,13 @@ static bool record_deliver(struct shard *shard)
         origins_add(&shard->origins, ORIGIN_ACCOUNT, item->doc.account);
         origins_add(&shard->origins, ORIGIN_REGION, item->doc.region);
         shard->object_totals.records_delivered++;
+        shard->object_totals.records_unparsed += item->doc.kind == PEN_DOC_UNPARSED;
         shard->object_totals.matches += item->tag_count;
         shard->object_totals.ioc_records += item->doc.indicators > 0;
         shard->object_totals.ioc_matches += item->doc.indicators;
         shard->object_totals.ioc_cut += item->doc.has_more_indicators;
         shard->object_totals.values_cut += item->record.value_count >= PEN_RECORD_VALUES_MAX;
-        record_time(&shard->object_totals, t);
+        record_time(&shard->object_totals, &item->doc);
     }
     shard->object_totals.records_in++;
     shard->next_record = item->record.ordinal + 1;
@@ -383,7 +385,7 @@ static void object_begin(struct shard *shard, struct pen_object *object)
     const pen_slice bucket =
         is_remote ? pen_slice_str(shard->shared->buckets[object->bucket - 1].endpoint.bucket)
                   : (pen_slice){0};
-    pen_scan_begin(shard->scan, bucket, pen_slice_str(object->key));
+    pen_scan_begin(shard->scan, bucket, pen_slice_str(object->key), object->mtime_ns);
 }
 
 static void object_finish(struct shard *shard)

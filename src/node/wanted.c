@@ -56,8 +56,12 @@ pen_status types_wanted_check(const struct pen_types *types, const struct pen_re
     return PEN_OK;
 }
 
-void record_time(struct pen_totals *totals, int64_t time_ns)
+void record_time(struct pen_totals *totals, const struct pen_doc *doc)
 {
+    const int64_t time_ns = doc->time_ns;
+    if (doc->kind == PEN_DOC_UNPARSED || time_ns == INT64_MIN) {
+        return;
+    }
     if (totals->time_first_ns == 0 || time_ns < totals->time_first_ns) {
         totals->time_first_ns = time_ns;
     }

@@ -14,7 +14,7 @@ PEN_MUST_USE pen_status types_wanted_check(const struct pen_types *types,
                                            const struct pen_replay_options *options,
                                            struct pen_err *err);
 
-/* Widens the range of event times by that of a record. */
-void record_time(struct pen_totals *totals, int64_t time_ns);
+/* Widens the range of event times by that of a record, unless it has none of its own. */
+void record_time(struct pen_totals *totals, const struct pen_doc *doc);
 
 #endif

@@ -262,6 +262,7 @@ struct pen_schema {
     uint32_t slot_kind, slot_reason; /* event.kind, error.message */
     uint32_t time_fields[NRM_TIMES_MAX];
     uint32_t time_count;
+    const char *no_time; /* the problem of records without a time, as the inside of a JSON string */
     bool has_key_time;   /* records without a time have that of the object's key */
     pen_slice told_time; /* the time of the type that envelopes tell, which goes before its own */
     uint32_t id_field, suffix_field;
@@ -424,6 +425,16 @@ int64_t nrm_time_of_object(struct pen_normalizer *n, const struct pen_object_inf
 
 /* Shows a time, in UTC, in time_text. */
 void nrm_time_show(struct pen_normalizer *n, int64_t time_ns);
+/* Whether the envelope has the time that the type names. */
+bool nrm_time_is_told(const struct pen_normalizer *n);
+/*
+ * The time of a record, shown in n->time_text: that of the type, the script or the envelope.  A
+ * record without one that its type asks for has a problem from here on, and like those that have
+ * one already the time of its object stands in.  Of types that ask for none INT64_MIN, and the
+ * start of the job is shown.
+ */
+void nrm_time_find(struct pen_normalizer *n, struct pen_record *record,
+                   const struct pen_object_info *object, int64_t *time_ns);
 
 /* schema.c: a path in the record, and what is derived under the same name, to a field. */
 PEN_MUST_USE pen_status nrm_name_reach(struct pen_schema *schema, pen_slice name, uint32_t field,

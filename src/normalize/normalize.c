@@ -228,64 +228,11 @@ static pen_status plain_text(struct pen_normalizer *n, uint32_t which, pen_slice
     return PEN_OK;
 }
 
-/* ---- time, id, index ---- */
-
-static bool take_told_time(struct pen_normalizer *n, struct pen_doc *doc)
-{
-    if (n->told == NULL || n->told->time_ns == INT64_MIN) {
-        return false;
-    }
-    doc->time_ns = n->told->time_ns;
-    nrm_time_show(n, doc->time_ns);
-    return true;
-}
-
-/* Whether the envelope has the time that the type names. */
-static bool is_told_time(const struct pen_normalizer *n)
-{
-    return n->told != NULL && n->schema->told_time.len > 0 &&
-           pen_slice_eq(n->schema->told_time, n->told->time_name);
-}
+/* ---- id, index ---- */
 
 static bool names_type(const struct pen_normalizer *n)
 {
     return n->schema->script != NULL && n->schema->script->names_type;
-}
-
-static pen_status find_time(struct pen_normalizer *n, const struct pen_record *record,
-                            const struct pen_object_info *object, struct pen_doc *doc,
-                            struct pen_err *err)
-{
-    const struct pen_schema *schema = n->schema;
-    struct pen_value room;
-    doc->time_ns = INT64_MIN;
-    if (is_told_time(n) && take_told_time(n, doc)) {
-        return PEN_OK;
-    }
-    for (uint32_t i = 0; i < schema->time_count; i++) {
-        if (nrm_time_take(n, nrm_value_of(record, schema->time_fields[i], &room),
-                          object->written_ns, &doc->time_ns)) {
-            return PEN_OK;
-        }
-    }
-    if (schema->script != NULL && schema->script->time != NULL &&
-        nrm_time_take(n, schema->script->time(schema, record), object->written_ns, &doc->time_ns)) {
-        return PEN_OK;
-    }
-    if (schema->has_key_time) {
-        doc->time_ns = nrm_time_of_object(n, object);
-        return PEN_OK;
-    }
-    doc->time_ns = INT64_MIN;
-    if (take_told_time(n, doc)) {
-        return PEN_OK;
-    }
-    if (schema->type->time_count > 0 && record->problem == NULL) {
-        return PEN_FAIL(err, PEN_E_CORRUPT, record->offset, "record has no time in %.*s",
-                        PEN_SLICE_FMT(schema->type->times[0]));
-    }
-    n->time_length = pen_format_time(object->ingested_ns, n->time_text);
-    return PEN_OK;
 }
 
 /* A finding that is told again is another document. */
@@ -321,13 +268,27 @@ static pen_status md5_id(struct pen_normalizer *n, pen_slice raw, pen_slice more
     return PEN_OK;
 }
 
+/* Of a record that could not be parsed: by its place too, and never that of the document which it
+ * is once its type is mended. */
+static pen_status problem_id(struct pen_normalizer *n, const struct pen_record *record,
+                             const struct pen_object_info *object, struct pen_doc *doc)
+{
+    const pen_slice more =
+        n->told == NULL || n->told->id.len == 0 ? PEN_SLICE_LIT("None") : n->told->id;
+    n->id_buf.len = 0;
+    PEN_TRY(pen_buf_add(&n->id_buf, object->key));
+    PEN_TRY(pen_buf_add(&n->id_buf, more));
+    return md5_id(n, record->raw, pen_buf_slice(&n->id_buf), doc);
+}
+
 /* Of a record without an id of its own: a hash of it, and of what tells it apart. */
 static pen_status hash_id(struct pen_normalizer *n, const struct pen_record *record,
                           const struct pen_object_info *object, struct pen_doc *doc)
 {
     const pen_slice more = n->told == NULL ? (pen_slice){0} : n->told->id;
     if (n->schema->type->id_kind == PEN_ID_MD5) {
-        return md5_id(n, record->raw, more, doc);
+        return record->problem != NULL ? problem_id(n, record, object, doc)
+                                       : md5_id(n, record->raw, more, doc);
     }
     /* The key takes part by its hash: equal records of two objects are two documents. */
     const uint64_t seed = pen_hash64(object->key, more.len == 0 ? 0 : pen_hash64(more, 0));
@@ -341,7 +302,8 @@ static pen_status find_id(struct pen_normalizer *n, const struct pen_record *rec
 {
     const struct pen_value *value = pen_record_first(record, n->schema->id_field);
     n->own_id = (pen_slice){0};
-    if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text)) {
+    if (value != NULL && value->kind == PEN_STRING && !nrm_is_empty(value->text) &&
+        record->problem == NULL) {
         PEN_TRY(plain_text(n, NRM_PLAIN_ID, value->text, value->is_escaped, &doc->id));
         PEN_TRY(id_suffix(n, record, doc));
         doc->event_id = doc->id;
@@ -579,7 +541,7 @@ static bool has_diverted(const struct pen_normalizer *n, const struct pen_record
 /* What the envelope tells. */
 static pen_status add_told(struct pen_normalizer *n, struct pen_buf *out)
 {
-    if (is_told_time(n)) {
+    if (nrm_time_is_told(n)) {
         PEN_TRY(pen_buf_printf(out, ",\"%.*s\":%.*s", PEN_SLICE_FMT(n->told->time_name),
                                PEN_SLICE_FMT(n->told->time)));
     }
@@ -759,7 +721,7 @@ pen_status pen_normalize(struct pen_normalizer *normalizer, struct pen_walker *w
     struct pen_normalizer *n = normalizer;
     *doc = (struct pen_doc){.kind = PEN_DOC_EVENT, .time_ns = INT64_MIN};
     n->told = object->told;
-    PEN_TRY(find_time(n, record, object, doc, err));
+    nrm_time_find(n, record, object, &doc->time_ns);
     pen_status status = prepare_object(n, object);
     if (status == PEN_OK) {
         status = find_id(n, record, object, doc);

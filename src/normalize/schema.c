@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#define NO_TIME_BYTES_MAX ((size_t)64 << 10)
 #define ARENA_MAX ((size_t)16 << 20)
 
 static const char *const basic_slots[] = {"event.module",   "event.ingested",   "ecs.version",
@@ -235,7 +236,7 @@ static pen_status build_basics(struct pen_schema *schema, struct pen_err *err)
         PEN_TRY(
             nrm_slot_add(schema, PEN_SLICE_LIT("cloud.instance.id"), &schema->slot_instance, err));
     }
-    if (schema->type->format != PEN_FORMAT_JSON) {
+    if (schema->type->format != PEN_FORMAT_JSON || schema->type->time_count > 0) {
         PEN_TRY(nrm_slot_add(schema, pen_slice_str(problem_slots[0]), &schema->slot_kind, err));
         return nrm_slot_add(schema, pen_slice_str(problem_slots[1]), &schema->slot_reason, err);
     }
@@ -380,6 +381,22 @@ static pen_status build_own_times(struct pen_schema *schema, struct pen_err *err
     return PEN_OK;
 }
 
+static pen_status build_no_time(struct pen_schema *schema)
+{
+    struct pen_buf text;
+    pen_buf_init(&text, NO_TIME_BYTES_MAX);
+    pen_status st = pen_buf_add(&text, PEN_SLICE_LIT("record has no time in "));
+    st = st == PEN_OK ? pen_json_escape(&text, schema->type->times[0]) : st;
+    st = st == PEN_OK ? pen_buf_add_byte(&text, '\0') : st;
+    char *copy = st == PEN_OK ? pen_arena_alloc(&schema->arena, text.len, 1) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    pen_buf_fini(&text);
+    schema->no_time = copy;
+    return st != PEN_OK ? st : copy == NULL ? PEN_E_NOMEM : PEN_OK;
+}
+
 static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
 {
     const struct pen_type *type = schema->type;
@@ -389,6 +406,7 @@ static pen_status build_times(struct pen_schema *schema, struct pen_err *err)
     }
     PEN_TRY(build_own_times(schema, err));
     if (type->time_count > 0) {
+        PEN_TRY(build_no_time(schema));
         return nrm_time_form_check(type, err);
     }
     for (size_t i = 0; i < PEN_COUNT(common_time_keys); i++) {

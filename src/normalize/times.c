@@ -515,3 +515,61 @@ bool nrm_time_take(struct pen_normalizer *n, const struct pen_value *value, int6
     return !is_rfc3339(type->time_form) && !is_form(type->time_form, "epoch") &&
            take_rfc3339(n, value, time_ns);
 }
+
+/* ---- of a record ---- */
+
+static bool take_told_time(struct pen_normalizer *n, int64_t *time_ns)
+{
+    if (n->told == NULL || n->told->time_ns == INT64_MIN) {
+        return false;
+    }
+    *time_ns = n->told->time_ns;
+    show(n, *time_ns, 0);
+    return true;
+}
+
+bool nrm_time_is_told(const struct pen_normalizer *n)
+{
+    return n->told != NULL && n->schema->told_time.len > 0 &&
+           pen_slice_eq(n->schema->told_time, n->told->time_name);
+}
+
+/* What the type or its script names, in the record or in the envelope. */
+static bool own_time(struct pen_normalizer *n, const struct pen_record *record,
+                     const struct pen_object_info *object, int64_t *time_ns)
+{
+    const struct pen_schema *schema = n->schema;
+    struct pen_value room;
+    if (nrm_time_is_told(n) && take_told_time(n, time_ns)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < schema->time_count; i++) {
+        if (nrm_time_take(n, nrm_value_of(record, schema->time_fields[i], &room),
+                          object->written_ns, time_ns)) {
+            return true;
+        }
+    }
+    return schema->script != NULL && schema->script->time != NULL &&
+           nrm_time_take(n, schema->script->time(schema, record), object->written_ns, time_ns);
+}
+
+void nrm_time_find(struct pen_normalizer *n, struct pen_record *record,
+                   const struct pen_object_info *object, int64_t *time_ns)
+{
+    const struct pen_schema *schema = n->schema;
+    if (own_time(n, record, object, time_ns)) {
+        return;
+    }
+    if (schema->has_key_time) {
+        *time_ns = nrm_time_of_object(n, object);
+    } else if (!take_told_time(n, time_ns)) {
+        const bool needs_time = schema->type->time_count > 0;
+        if (record->problem == NULL && !needs_time) {
+            *time_ns = INT64_MIN;
+            n->time_length = pen_format_time(object->ingested_ns, n->time_text);
+            return;
+        }
+        record->problem = record->problem != NULL ? record->problem : schema->no_time;
+        *time_ns = nrm_time_of_object(n, object);
+    }
+}

@@ -64,7 +64,7 @@ MADE = {
 ALL = " ".join(FRAMES)
 WANTS = {  # what comes out, of which framings
     "few": {
-        '2 event + 1 parse: record has no time in when':
+        '2 event + 1 problem: record has no time in when':
             'json joined array firelens',
         '2 event + 1 problem: fewer columns than its type has':
             'columns words tabs commas',
@@ -74,7 +74,7 @@ WANTS = {  # what comes out, of which framings
             'pairs',
         '2 event + 1 problem: the header of CEF is cut off: seven fields with | behind each are wanted':
             'cef',
-        '2 event + 1 parse: record has no time in Event.System.TimeCreated.SystemTime':
+        '2 event + 1 problem: record has no time in Event.System.TimeCreated.SystemTime':
             'windows',
         '3 event':
             'subscription concatenated eventbridge',

@@ -63,7 +63,8 @@ def case_later():
             assert state(out) == state(whole), end
             again = replay(root, out, "--to", end)
             assert again["records"] == got["records"] and state(out) == state(whole), end
-        assert got["records"]["filtered"] > 0 and got["records"]["dead"] == 2 and got["matches"] > 0, got
+        assert got["records"]["filtered"] > 0 and got["matches"] > 0, got
+        assert got["records"]["dead"] == 0 and got["by_type"]["cloudtrail"]["unparsed"] == 2, got
         # an earlier end, or something else besides, is another job, and changes nothing
         assert b"its to differ" in run("replay", root, "--out", out, "--to", ends[0], *FIXED, code=2).stderr
         assert b"its accounts differ" in run("replay", root, "--out", out, "--to", "2025-03-07", "--accounts",

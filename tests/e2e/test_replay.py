@@ -205,15 +205,18 @@ def case_damage():
     os.mkfifo(day / "h fifo")
     summary = replay(WORK / "d", WORK / "out")
     adds_up(summary)
-    ids = sorted(json.loads(d)["_id"][:8] for d in documents(WORK / "out"))
+    docs = [json.loads(d) for d in documents(WORK / "out")]
+    ids = sorted(d["_id"][:8] for d in docs if d["_source"]["event"]["kind"] == "event")
     assert ids == ["00000001", "00000002", "00000003", "00000004", "00000005", "00000006"], ids
+    assert [d["_source"]["a"] for d in docs if d["_id"][:8] not in ids] == [1], docs
     o = summary["objects"]
     assert (o["empty"], o["unknown"]) == (1, 1), o
     assert o["damaged"] == 2, o
     dead = subprocess.run(["zstd", "-dcq", WORK / "out/dead-letters.ndjson.zst"], capture_output=True, check=True)
     rows = [json.loads(line) for line in dead.stdout.splitlines()]
     stages = sorted(row["stage"] for row in rows)
-    assert stages.count("crc") == 1 and stages.count("parse") == 2 and stages.count("classify") == 1, rows
+    assert summary["by_type"]["cloudtrail"]["unparsed"] == 1, summary
+    assert stages.count("crc") == 1 and stages.count("parse") == 1 and stages.count("classify") == 1, rows
     again = replay(WORK / "d", WORK / "out")
     assert again["records"] == summary["records"], (again["records"], summary["records"])
 

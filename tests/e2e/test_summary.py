@@ -122,6 +122,47 @@ def case_message():
     assert b"never" in run("check", "--config", WORK / "c.yaml", "--json").stdout
 
 
+def case_unparsed():
+    """Records without a time are documents with the time of their object, marked, counted and found; no rule sees them."""
+    rule = ("title: t\nid: 11111111-1111-4111-8111-111111111111\nlogsource: {product: aws, service: cloudtrail}\n"
+            "detection: {s: {eventName: StopLogging}, condition: s}\n")
+    (WORK / "rule.yml").write_text(rule)
+    root, own, out = WORK / "logs", WORK / "types", WORK / "out"
+    own.mkdir()
+    (own / "till.yaml").write_text("name: till\nkey: till/\nindex: log-till\ntime: when\ntime_form: '%b %d %H:%M:%S'\n")
+    (WORK / "c.yaml").write_text(f"types_dir: {own}\n")
+    trail = root / "AWSLogs/123456789012/CloudTrail/eu-west-1/2025/03/04/x.json"
+    lost = event(2, eventName="StopLogging")
+    del lost["eventTime"]
+    till = root / "till/x.json"
+    for path, text in ((trail, json.dumps({"Records": [event(1, eventName="StopLogging"), lost]})),
+                       (till, '{"when":"Dec 31 23:00:00"}\n{"when":"later"}\n')):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        os.utime(path, (1735786800, 1735786800))  # 2025-01-02T03:00:00Z
+    config = ("--config", WORK / "c.yaml")
+    got = replay(root, out, "--rules", WORK / "rule.yml", *config)
+    assert {name: row["unparsed"] for name, row in got["by_type"].items()} == {"cloudtrail": 1, "till": 1}, got["by_type"]
+    assert got["records"]["delivered"] == 4 and got["matches"] == 1 and not got["gaps"], got
+    assert got["event_time"] == {"first": "2024-12-31T23:00:00Z", "last": "2025-03-04T05:06:07Z"}, got["event_time"]
+    docs = {doc["_source"]["@timestamp"]: doc for doc in documents(out)}
+    wants = {"2025-03-04T00:00:00+00:00": ("log-aws-cloudtrail-2025-03", "eventTime"),
+             "2025-01-02T03:00:00+00:00": ("log-till-2025-01", "when")}
+    for when, (index, name) in wants.items():
+        source = docs[when]["_source"]
+        assert docs[when]["_index"] == index and source["event"]["kind"] == "pipeline_error", docs[when]
+        assert source["error"]["message"] == f"record has no time in {name}" and source["@message"], source
+    assert set(docs) == {*wants, "2024-12-31T23:00:00+00:00", "2025-03-04T05:06:07+00:00"}, set(docs)
+    found = run("search", "@event.kind:pipeline_error", root, "--types-dir", own).stdout.splitlines()
+    assert len(found) == 2 and len(run("search", "StopLogging", root, "--types-dir", own).stdout.splitlines()) == 2, found
+    part = replay(root, WORK / "part", "--no-rules", "--on", "2025-01-02", *config)
+    assert part["records"]["delivered"] == 1 and part["by_type"]["till"]["unparsed"] == 1, part
+    table = run("replay", root, "--out", WORK / "table", "--no-rules", "--no-progress", *config).stdout
+    assert b"2 of the documents (event.kind: pipeline_error" in table, table
+    tested = run("types", "test", till, "--key", "till/x.json", "--types-dir", own, code=1).stdout
+    assert b"1 good, 1 bad" in tested and b"record has no time in when" in tested, tested
+
+
 def case_full_output():
     """What cannot be printed is a failure, told once and with its reason, whatever the command."""
     data, out = Folder().root, WORK / "out"

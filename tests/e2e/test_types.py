@@ -193,7 +193,7 @@ def case_types_lookup():
     (root / "numeric.txt.gz").write_bytes(gzip.compress(lookup([5, 6], is_numeric=True, indent=4)))
     (root / "sorted.out").write_bytes(lookup([7], sort_keys=True))
     got = replay(root, WORK / "out", "--no-rules")
-    assert got["by_type"] == {"cloudtrail": {"objects": 4, "records": 7, "dead": 0}}, got
+    assert got["by_type"] == {"cloudtrail": {"objects": 4, "records": 7, "dead": 0, "unparsed": 0}}, got
     assert (got["objects"]["unknown"], got["records"]["delivered"]) == (0, 7), got
     assert numbers(WORK / "out") == [1, 2, 3, 4, 5, 6, 7]
     forced = replay(root, WORK / "forced", "--no-rules", "--as", "cloudtrail")
@@ -247,7 +247,7 @@ def case_types_empty():
     for shards in (1, 2):
         got = replay(root, WORK / f"out{shards}", "--no-rules", "--shards", shards, "--strict")
         assert (got["objects"]["digest"], got["objects"]["unknown"], got["objects"]["damaged"]) == (3, 0, 0), got
-        assert got["by_type"]["cloudtrail"] == {"objects": 4, "records": 0, "dead": 0}, got
+        assert got["by_type"]["cloudtrail"] == {"objects": 4, "records": 0, "dead": 0, "unparsed": 0}, got
         assert got["records"]["in"] == 0 and not dead(WORK / f"out{shards}"), dead(WORK / f"out{shards}")
 
 

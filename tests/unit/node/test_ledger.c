@@ -101,6 +101,29 @@ static void what_an_object_added_can_be_subtracted(void **state)
     ledger_fini(&one);
 }
 
+static void unparsed_records_of_a_type_are_kept_and_an_older_text_has_none(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    struct ledger again;
+    struct pen_buf text;
+    struct pen_err err = {0};
+    ledger_init(&ledger);
+    ledger_init(&again);
+    pen_buf_init(&text, LEDGER_TEXT_MAX);
+    ledger_type(&ledger, &(struct pen_type_totals){.name = "alb", .records = 9, .unparsed = 5});
+    assert_int_equal(ledger_write(&ledger, &text), PEN_OK);
+    assert_int_equal(ledger_read(&again, pen_slice_str((const char *)text.ptr), &err), PEN_OK);
+    assert_int_equal(ledger_type_of(&again, PEN_SLICE_LIT("alb"))->unparsed, 5);
+    assert_int_equal(ledger_read(&again, PEN_SLICE_LIT("type alb 1 2 3\n"), &err), PEN_OK);
+    assert_int_equal(ledger_type_of(&again, PEN_SLICE_LIT("alb"))->unparsed, 5);
+    assert_int_equal(ledger_type_of(&again, PEN_SLICE_LIT("alb"))->records, 11);
+    assert_int_not_equal(ledger_read(&again, PEN_SLICE_LIT("type alb 1 2 3 x\n"), &err), PEN_OK);
+    pen_buf_fini(&text);
+    ledger_fini(&ledger);
+    ledger_fini(&again);
+}
+
 static void a_range_of_times_grows_and_an_empty_one_adds_nothing(void **state)
 {
     (void)state;
@@ -141,6 +164,7 @@ int main(void)
         cmocka_unit_test(counters_come_back_from_text),
         cmocka_unit_test(types_beyond_the_limit_share_a_row),
         cmocka_unit_test(what_an_object_added_can_be_subtracted),
+        cmocka_unit_test(unparsed_records_of_a_type_are_kept_and_an_older_text_has_none),
         cmocka_unit_test(a_range_of_times_grows_and_an_empty_one_adds_nothing),
         cmocka_unit_test(what_a_cluster_had_already_is_subtracted_with_what_it_took),
     };

@@ -37,11 +37,50 @@ static void timestamp_keeps_offset_and_fraction(void **state)
     fixture_free(f);
 }
 
-static void record_without_time_is_corrupt_and_without_id_is_hashed(void **state)
+/* Its id is not the one that it has once it has a time, and its time is that of the object. */
+static void record_without_time_goes_on_as_pipeline_error(void **state)
 {
     (void)state;
     struct fixture *f = fixture_new(&trail_type);
-    assert_int_equal(fixture_run(f, PEN_SLICE_LIT("{\"eventID\":\"e\"}")), PEN_E_CORRUPT);
+    f->object.written_ns = INT64_C(1741046400) * PEN_NS_PER_S;
+    const char *const events[] = {
+        "{\"eventID\":\"e\",\"eventName\":\"Do\",\"errorMessage\":\"no\"}",
+        "{\"eventID\":\"e\",\"eventName\":\"Do\",\"eventTime\":\"soon\"}"};
+    for (size_t i = 0; i < PEN_COUNT(events); i++) {
+        assert_int_equal(fixture_run(f, pen_slice_str(events[i])), PEN_OK);
+        assert_int_equal(f->doc.kind, PEN_DOC_UNPARSED);
+        assert_true(f->doc.time_ns == f->object.written_ns);
+        HAS(f, "\"@timestamp\":\"2025-03-04T00:00:00+00:00\"");
+        HAS(f, "\"kind\":\"pipeline_error\"");
+        HAS(f, "\"error\":{\"message\":\"record has no time in eventTime\"}");
+        HAS(f, "\"@message\":\"{\\\"eventID\\\": \\\"e\\\", ");
+        HAS(f, "\"eventName\":\"Do\"");
+        HAS(f, "\"action\":\"Do\"");
+        slice_is(f->doc.index, "log-aws-cloudtrail-2025-03");
+        assert_int_equal(f->doc.id.len, 32);
+        assert_int_equal(f->doc.event_id.len, 0);
+    }
+    assert_int_equal(fixture_run(f, PEN_SLICE_LIT("{\"eventTime\":\"2023-07-10T11:42:36Z\"}")),
+                     PEN_OK);
+    assert_int_equal(f->doc.kind, PEN_DOC_EVENT);
+    fixture_free(f);
+}
+
+static void stamp_of_the_key_is_the_time_of_a_record_without_one(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(&trail_type);
+    f->object.key = PEN_SLICE_LIT("x/CloudTrail/a_20240229T101112Z_b.json");
+    assert_int_equal(fixture_run(f, PEN_SLICE_LIT("{\"a\":1}")), PEN_OK);
+    HAS(f, "\"@timestamp\":\"2024-02-29T10:11:12+00:00\"");
+    slice_is(f->doc.index, "log-aws-cloudtrail-2024-02");
+    fixture_free(f);
+}
+
+static void record_without_id_is_hashed(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(&trail_type);
     assert_int_equal(fixture_run(f, PEN_SLICE_LIT("{\"eventTime\":\"2023-07-10T11:42:36Z\"}")),
                      PEN_OK);
     assert_int_equal(f->doc.id.len, 32);
@@ -287,7 +326,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(document_has_the_basic_members),
         cmocka_unit_test(timestamp_keeps_offset_and_fraction),
-        cmocka_unit_test(record_without_time_is_corrupt_and_without_id_is_hashed),
+        cmocka_unit_test(record_without_time_goes_on_as_pipeline_error),
+        cmocka_unit_test(stamp_of_the_key_is_the_time_of_a_record_without_one),
+        cmocka_unit_test(record_without_id_is_hashed),
         cmocka_unit_test(raw_members_of_our_names_are_merged),
         cmocka_unit_test(json_without_time_takes_the_time_of_ingestion),
         cmocka_unit_test(documents_are_those_of_the_reference),
