@@ -37,12 +37,31 @@ static pen_slice number_of(pen_slice text)
     return pen_slice_sub(text, 0, n);
 }
 
-/* "198.51.100.7 port 22 ..." */
+/* Without what encloses or ends a word: "(198.51.100.7)", "198.51.100.7:". */
+static pen_slice bare(pen_slice word)
+{
+    static const char ends[] = ")],.;";
+    if (word.len > 0 && (word.ptr[0] == '(' || word.ptr[0] == '[')) {
+        word = pen_slice_sub(word, 1, word.len);
+    }
+    const size_t last = word.len - 1;
+    if (word.len > 1 && memchr(ends, word.ptr[last], sizeof(ends) - 1) != NULL) {
+        return pen_slice_sub(word, 0, last);
+    }
+    const bool is_mark = word.len > 1 && word.ptr[last] == ':' && word.ptr[last - 1] != ':';
+    return is_mark ? pen_slice_sub(word, 0, last) : word;
+}
+
+/* "198.51.100.7 port 22 ..."; an address of version 4 that is written as one of 6 as what it is. */
 static void address_read(pen_slice text, struct login *login)
 {
-    const pen_slice ip = first_word(text);
+    const pen_slice mapped = PEN_SLICE_LIT("::ffff:");
+    pen_slice ip = bare(first_word(text));
     uint8_t addr[16];
     uint8_t bits;
+    if (pen_slice_starts(ip, mapped) && memchr(ip.ptr, '.', ip.len) != NULL) {
+        ip = pen_slice_sub(ip, mapped.len, ip.len);
+    }
     if (pen_ip_parse(ip, addr, &bits)) {
         login->ip = ip;
         login->port = number_of(behind(text, " port "));
@@ -56,6 +75,23 @@ static void address_find(pen_slice text, struct login *login)
     pen_slice word;
     while (login->ip.len == 0 && pen_slice_split(&rest, ' ', &word)) {
         address_read((pen_slice){word.ptr, (size_t)(text.ptr + text.len - word.ptr)}, login);
+    }
+}
+
+/* The first address that stands where sshd names its peer: behind a word that says so, or in
+ * brackets behind its name.  Others are those that it listens on or forwards to. */
+static void peer_find(pen_slice text, struct login *login)
+{
+    static const char *const words[] = {"from", "FROM", "with", "for", "Address", NULL};
+    pen_slice rest = text;
+    pen_slice word;
+    bool is_next = false;
+    while (login->ip.len == 0 && pen_slice_split(&rest, ' ', &word)) {
+        if (is_next || pen_slice_starts(word, PEN_SLICE_LIT("(")) ||
+            pen_slice_starts(word, PEN_SLICE_LIT("["))) {
+            address_read((pen_slice){word.ptr, (size_t)(text.ptr + text.len - word.ptr)}, login);
+        }
+        is_next = script_is_one(word, words);
     }
 }
 
@@ -76,6 +112,38 @@ static void login_read(pen_slice text, struct login *login)
     }
     login->user = first_word(text);
     address_read(behind(text, " from "), login);
+    if (login->ip.len == 0) { /* "kim 198.51.100.7 port 22 [preauth]" */
+        address_read(behind(text, " "), login);
+    }
+}
+
+/* "User kim from 198.51.100.7 not allowed because not listed in AllowUsers" */
+static bool refusal_read(pen_slice text, struct login *login)
+{
+    const pen_slice mark = PEN_SLICE_LIT("User ");
+    const size_t end = pen_slice_find(text, PEN_SLICE_LIT(" not allowed because "));
+    if (end == SIZE_MAX || !pen_slice_starts(text, mark)) {
+        return false;
+    }
+    const pen_slice who = pen_slice_sub(text, mark.len, end);
+    const size_t from = pen_slice_find(who, PEN_SLICE_LIT(" from "));
+    login->action = PEN_SLICE_LIT("not allowed");
+    login->user = pen_slice_sub(who, 0, from == SIZE_MAX ? who.len : from);
+    peer_find(pen_slice_sub(who, login->user.len, who.len), login);
+    return true;
+}
+
+/* "pam_unix(sshd:auth): authentication failure; ... rhost=198.51.100.7  user=kim" */
+static bool pam_read(pen_slice text, struct login *login)
+{
+    const pen_slice members = behind(text, ": authentication failure; ");
+    if (members.len == 0) {
+        return false;
+    }
+    login->action = PEN_SLICE_LIT("authentication failure");
+    login->user = script_part(behind(members, " user="), ' ', 0);
+    address_read(script_part(behind(members, " rhost="), ' ', 0), login);
+    return true;
 }
 
 static bool session_read(pen_slice text, struct login *login)
@@ -90,6 +158,19 @@ static bool session_read(pen_slice text, struct login *login)
         login->user = script_part(first_word(behind(opened, " by ")), '(', 0);
     }
     return login->action.len > 0;
+}
+
+/* "198.51.100.7 port 22", or behind "authenticating user kim" or "user kim" */
+static void end_read(pen_slice text, struct login *login)
+{
+    static const char *const names[] = {"authenticating user ", "user "};
+    address_find(text, login);
+    for (size_t i = 0; i < PEN_COUNT(names) && login->user.len == 0; i++) {
+        const pen_slice name = pen_slice_str(names[i]);
+        if (pen_slice_starts(text, name)) {
+            login->user = first_word(pen_slice_sub(text, name.len, text.len));
+        }
+    }
 }
 
 static bool sshd_read(pen_slice text, struct login *login)
@@ -108,17 +189,18 @@ static bool sshd_read(pen_slice text, struct login *login)
     for (size_t i = 0; i < PEN_COUNT(ends); i++) {
         const pen_slice mark = pen_slice_str(ends[i]);
         if (pen_slice_starts(text, mark)) {
-            const size_t words = i < 2 ? 5 : 3; /* without " from", or " by" */
-            login->action = pen_slice_sub(mark, 0, mark.len - words - (i < 2));
-            address_find(pen_slice_sub(text, mark.len, text.len), login);
+            const size_t words = i < 2 ? sizeof(" from ") - 1 : sizeof(" by ") - 1;
+            const pen_slice who = pen_slice_sub(text, mark.len, text.len);
+            login->action = pen_slice_sub(mark, 0, mark.len - words);
+            end_read(who, login);
             return true;
         }
     }
-    if (session_read(text, login)) {
+    if (session_read(text, login) || refusal_read(text, login) || pam_read(text, login)) {
         return true;
     }
-    address_find(text, login);
-    return login->ip.len > 0 && login->port.len > 0;
+    peer_find(text, login);
+    return login->ip.len > 0;
 }
 
 static bool sudo_read(pen_slice text, struct login *login)
@@ -142,7 +224,8 @@ static pen_slice outcome_of(pen_slice action)
     if (has(action, "Accepted") || has(action, "opened")) {
         return PEN_SLICE_LIT("success");
     }
-    if (has(action, "Failed") || has(action, "nvalid")) {
+    if (has(action, "Failed") || has(action, "nvalid") || has(action, "failure") ||
+        has(action, "not allowed")) {
         return PEN_SLICE_LIT("failure");
     }
     return (pen_slice){0}; /* an end tells nothing */

@@ -139,11 +139,48 @@ def case_expected_sshd():
                 tally.miss("(record)", (row["message"],))
                 continue
             tally.compare(fits[0], {SSHD[key]: value for key, value in row.items() if key in SSHD}, row["message"])
-    tally.check(142, {
-        "source.ip": (7, "six as the reference, whose patterns do not read the address of PAM, of TCP wrappers and "
-                         "behind the name of an invalid user; that of AllowUsers it reads and we do not yet"),
-        "user.name": (5, "as the reference, which names the user of PAM, of AllowUsers and of an attempt under "
-                         "way (authenticating user) only in the message")})
+    tally.check(154, {})
+
+
+PEERS = {  # what sshd says, who it is about: user.name, source.ip, source.port, event.action, event.outcome
+    "User kim lee from 192.0.2.1 not allowed because not listed in AllowUsers":
+        ("kim lee", "192.0.2.1", None, "not allowed", "failure"),
+    "User kim from host.example not allowed because account is locked": ("kim", None, None, "not allowed", "failure"),
+    "User kim from 2001:db8::7 not allowed because none of user's groups are listed in AllowGroups":
+        ("kim", "2001:db8::7", None, "not allowed", "failure"),
+    "User kim not allowed because shell /bin/none does not exist": ("kim", None, None, "not allowed", "failure"),
+    "ROOT LOGIN REFUSED FROM 192.0.2.1 port 51234": (None, "192.0.2.1", 51234, None, None),
+    "refused connect from ::ffff:192.0.2.1 (::ffff:192.0.2.1)": (None, "192.0.2.1", None, None, None),
+    "refused connect from host.example (192.0.2.1)": (None, "192.0.2.1", None, None, None),
+    "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=kim":
+        ("kim", "192.0.2.1", None, "authentication failure", "failure"),
+    "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=host.example":
+        (None, None, None, "authentication failure", "failure"),
+    "Disconnected from invalid user kim 192.0.2.1 port 51234 [preauth]":
+        ("kim", "192.0.2.1", 51234, "invalid user", "failure"),
+    "Connection reset by authenticating user kim 192.0.2.1 port 51234 [preauth]":
+        ("kim", "192.0.2.1", 51234, "Connection reset", None),
+    "Disconnected from user kim 192.0.2.1 port 51234": ("kim", "192.0.2.1", 51234, "Disconnected", None),
+    "Received disconnect from 192.0.2.1: 11: Bye Bye [preauth]":
+        (None, "192.0.2.1", None, "Received disconnect", None),
+    "reverse mapping checking getaddrinfo for host.example [192.0.2.1] failed - POSSIBLE BREAK-IN ATTEMPT!":
+        (None, "192.0.2.1", None, None, None),
+    "Address 192.0.2.1 maps to host.example, but this does not map back to the address": (None, "192.0.2.1", None, None, None),
+    "Did not receive identification string from 192.0.2.1": (None, "192.0.2.1", None, None, None),
+    "Connection from 192.0.2.1 port 51234 on 10.0.0.9 port 22": (None, "192.0.2.1", 51234, None, None),
+    "Server listening on 0.0.0.0 port 22.": (None, None, None, None, None),
+    "error: connect_to 10.0.0.9 port 80: failed.": (None, None, None, None, None),
+}
+
+
+def case_expected_peers():
+    """Whose attempt it was, in every form that names an address; addresses of our own side are not taken for it."""
+    lines = "".join(f"Mar  4 05:06:{number:02} web sshd[9]: {text}\n" for number, text in enumerate(PEERS))
+    got = sources("linux-secure", {"peers.log": lines.encode()})["peers.log"]
+    found = {source["syslog_message"]: tuple(member(source, name) for name in (
+        "user.name", "source.ip", "source.port", "event.action", "event.outcome")) for source in got}
+    wrong = {text: (found.get(text), want) for text, want in PEERS.items() if found.get(text) != want}
+    assert len(found) == len(PEERS) and not wrong, wrong
 
 
 # ---- CrowdSec: who was refused by MySQL and MariaDB ----
