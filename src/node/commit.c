@@ -142,7 +142,7 @@ static pen_status commit_values(struct control *c, struct pen_err *err)
         c->shipped_now += cut->totals.bytes_shipped;
         if (cut->object != NULL) { /* what the open object gave so far */
             totals_merge(&sum.totals, &cut->open_totals);
-            done_type(c, &sum, cut->type, 0, &cut->open_totals);
+            done_type(c, &sum, cut->type, 0, &cut->open_totals, cut->others);
         }
     }
     struct pen_buf text;
@@ -278,7 +278,7 @@ void commit_end(struct control *c)
         const struct message *cut = c->slots[i].cut;
         if (cut->object != NULL) {
             totals_merge(&c->open.totals, &cut->open_totals);
-            done_type(c, &c->open, cut->type, 0, &cut->open_totals);
+            done_type(c, &c->open, cut->type, 0, &cut->open_totals, cut->others);
         }
     }
     c->objects_open -= c->now.finished_count;

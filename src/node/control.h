@@ -178,9 +178,10 @@ void refusals_count(struct pen_totals *totals, uint64_t refused);
  * that the sink refused; then counters is made and has what it added to the totals, as ledger_write
  * gives it. */
 bool done_is_refused(struct control *c, struct ended_object *one, struct pen_buf *counters);
-/* Adds objects of a type (an index of the program's) and the records of whole to a ledger. */
+/* Adds objects of a type (an index of the program's) and the records of whole to a ledger: those of
+ * other types, which may be NULL, under their own. */
 void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
-               const struct pen_totals *whole);
+               const struct pen_totals *whole, const struct other_types *others);
 /* commit.c: asks all shards for a cut; makes it durable when all are ready. */
 void commit_begin(struct control *c);
 void commit_end(struct control *c);

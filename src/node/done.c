@@ -26,18 +26,33 @@ static void outcome_count(struct pen_totals *totals, enum object_outcome outcome
     totals->objects_unreadable += outcome == OBJECT_UNREADABLE;
 }
 
+static void type_row(const struct control *c, struct ledger *ledger, uint32_t type,
+                     struct pen_type_totals *row)
+{
+    PEN_CHECK(type < c->program->type_count);
+    const pen_slice name = c->program->by_type[type].type->name;
+    PEN_CHECK(name.len < sizeof(row->name));
+    memcpy(row->name, name.ptr, name.len);
+    ledger_type(ledger, row);
+}
+
 void done_type(const struct control *c, struct ledger *ledger, uint32_t type, uint64_t objects,
-               const struct pen_totals *whole)
+               const struct pen_totals *whole, const struct other_types *others)
 {
     struct pen_type_totals row = {.objects = objects,
                                   .records = whole->records_in,
                                   .dead = whole->records_dead,
                                   .unparsed = whole->records_unparsed};
-    PEN_CHECK(type < c->program->type_count);
-    const pen_slice name = c->program->by_type[type].type->name;
-    PEN_CHECK(name.len < sizeof(row.name));
-    memcpy(row.name, name.ptr, name.len);
-    ledger_type(ledger, &row);
+    for (uint32_t i = 0; others != NULL && i < others->count; i++) {
+        const struct other_type *other = &others->rows[i];
+        struct pen_type_totals one = {
+            .records = other->records, .dead = other->dead, .unparsed = other->unparsed};
+        type_row(c, ledger, other->type, &one);
+        row.records -= other->records;
+        row.dead -= other->dead;
+        row.unparsed -= other->unparsed;
+    }
+    type_row(c, ledger, type, &row);
 }
 
 /* Why an object as a whole is less than it should be, or NULL. */
@@ -73,7 +88,7 @@ static void counters_of(const struct control *c, const struct ended_object *one,
     pen_buf_init(text, LEDGER_TEXT_MAX);
     added.totals = one->whole;
     outcome_count(&added.totals, (enum object_outcome)one->outcome);
-    done_type(c, &added, one->type, 1, &one->whole);
+    done_type(c, &added, one->type, 1, &one->whole, one->others);
     if (one->gap != NULL) {
         ledger_gap(&added, one->gap, pen_slice_str(one->account), 1);
     }
@@ -122,7 +137,7 @@ void object_done(struct control *c, struct message *message)
     if (!object->is_again) {
         outcome_count(&ledger->totals, message->outcome);
     }
-    done_type(c, ledger, message->type, !object->is_again, &message->totals);
+    done_type(c, ledger, message->type, !object->is_again, &message->totals, message->others);
     struct pen_key_info info;
     pen_classify_key(c->planner.classifier, pen_slice_str(object->key), &info);
     if (object_gap(message) != NULL && !object->is_again) {
@@ -131,6 +146,7 @@ void object_done(struct control *c, struct message *message)
     if (c->sink != NULL || is_refused(message->outcome, &whole)) {
         struct ended_object ended = {.unit = &c->planner.units[object->unit],
                                      .whole = whole,
+                                     .others = message->others,
                                      .type = message->type,
                                      .outcome = (int)message->outcome,
                                      .gap = object_gap(message)};

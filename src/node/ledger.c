@@ -52,6 +52,7 @@ static void lists_clear(struct ledger *ledger)
     for (uint32_t i = 0; i < ledger->ended_count; i++) {
         free(ledger->ended[i].path);
         free(ledger->ended[i].key);
+        free(ledger->ended[i].others);
     }
     ledger->ended_count = 0;
 }
@@ -112,7 +113,34 @@ void ledger_ended(struct ledger *ledger, const struct pen_object *object,
     one->name_hash = object->name_hash;
     one->path = strdup(object->path);
     one->key = strdup(object->key);
+    one->others = ended->others == NULL ? NULL : other_types_copy(ended->others);
     PEN_CHECK(one->path != NULL && one->key != NULL);
+}
+
+struct other_type *other_type_of(struct other_types *others, uint32_t type)
+{
+    uint32_t at = 0;
+    while (at < others->count && others->rows[at].type != type) {
+        at++;
+    }
+    if (at == OTHER_TYPES_MAX) {
+        return NULL;
+    }
+    if (at == others->count) {
+        others->rows[others->count++] = (struct other_type){.type = type};
+    }
+    return &others->rows[at];
+}
+
+struct other_types *other_types_copy(const struct other_types *others)
+{
+    if (others->count == 0) {
+        return NULL;
+    }
+    struct other_types *copy = malloc(sizeof(*copy));
+    PEN_CHECK(copy != NULL);
+    *copy = *others;
+    return copy;
 }
 
 static uint32_t type_at(const struct ledger *ledger, pen_slice name)

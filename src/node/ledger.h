@@ -6,6 +6,21 @@
 
 #include "planner.h"
 
+/* Records of one object that are not of its own type, by theirs: envelopes of several types may
+ * share an object.  Records of more types than fit count under that of the object. */
+#define OTHER_TYPES_MAX 16U
+struct other_types {
+    uint32_t count;
+    struct other_type {
+        uint32_t type;
+        uint64_t records, dead, unparsed;
+    } rows[OTHER_TYPES_MAX];
+};
+/* The row of a type, made when it is new; NULL: there is no room. */
+struct other_type *other_type_of(struct other_types *others, uint32_t type);
+/* A copy that the caller frees; NULL when there is nothing in it. */
+struct other_types *other_types_copy(const struct other_types *others);
+
 struct finished_object {
     uint32_t unit;
     uint64_t name_hash;
@@ -15,7 +30,8 @@ struct ended_object {        /* one that was read to its end, and may have to be
     const struct unit *unit; /* lives as long as the planner */
     uint64_t name_hash;
     char *path, *key;
-    struct pen_totals whole; /* what it added, with what earlier runs committed of it */
+    struct pen_totals whole;    /* what it added, with what earlier runs committed of it */
+    struct other_types *others; /* likewise, of this run alone; NULL: none */
     uint32_t type;
     int outcome;     /* enum object_outcome */
     const char *gap; /* static; NULL: none */

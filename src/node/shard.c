@@ -142,6 +142,7 @@ static void cut_begin(struct shard *shard, uint64_t epoch)
         cut->open_totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
         cut->object = shard->object;
         cut->type = pen_scan_object_type(shard->scan)->id;
+        cut->others = shard->object->is_again ? NULL : other_types_copy(&shard->others);
         cut->open_records = shard->next_record;
     }
     send_control(shard, cut);

@@ -280,12 +280,30 @@ static bool record_excluded(struct shard *shard)
     return is_dropped;
 }
 
+/* Counts a record as read; in an object of several types also under its own. */
+static void record_count(struct shard *shard, bool is_dead, bool is_unparsed)
+{
+    const uint32_t type = pen_scan_type(shard->scan)->id;
+    shard->object_totals.records_in++;
+    shard->object_totals.records_dead += is_dead;
+    shard->object_totals.records_unparsed += is_unparsed;
+    if (PEN_UNLIKELY(type != pen_scan_object_type(shard->scan)->id)) {
+        struct other_type *row = other_type_of(&shard->others, type);
+        if (row != NULL) {
+            row->records++;
+            row->dead += is_dead;
+            row->unparsed += is_unparsed;
+        }
+    }
+}
+
 /* Ships and observes item.  False when the shard cannot go on (it said so). */
 static bool record_deliver(struct shard *shard)
 {
     const struct pen_scan_item *item = &shard->item;
     const struct pen_replay_options *o = shard->shared->options;
     const int64_t t = item->doc.time_ns;
+    bool is_unparsed = false;
     if (!record_wanted(o, pen_scan_key(shard->scan), pen_scan_type(shard->scan), &item->doc)) {
         shard->object_totals.records_filtered++;
     } else if (record_excluded(shard)) {
@@ -306,7 +324,7 @@ static bool record_deliver(struct shard *shard)
         origins_add(&shard->origins, ORIGIN_ACCOUNT, item->doc.account);
         origins_add(&shard->origins, ORIGIN_REGION, item->doc.region);
         shard->object_totals.records_delivered++;
-        shard->object_totals.records_unparsed += item->doc.kind == PEN_DOC_UNPARSED;
+        is_unparsed = item->doc.kind == PEN_DOC_UNPARSED;
         shard->object_totals.matches += item->tag_count;
         shard->object_totals.ioc_records += item->doc.indicators > 0;
         shard->object_totals.ioc_matches += item->doc.indicators;
@@ -314,7 +332,7 @@ static bool record_deliver(struct shard *shard)
         shard->object_totals.values_cut += item->record.value_count >= PEN_RECORD_VALUES_MAX;
         record_time(&shard->object_totals, &item->doc);
     }
-    shard->object_totals.records_in++;
+    record_count(shard, false, is_unparsed);
     shard->next_record = item->record.ordinal + 1;
     return true;
 }
@@ -322,8 +340,7 @@ static bool record_deliver(struct shard *shard)
 static void record_bad(struct shard *shard, const struct pen_err *err)
 {
     dead_letter(shard, &shard->item.record, "parse", err);
-    shard->object_totals.records_in++;
-    shard->object_totals.records_dead++;
+    record_count(shard, true, false);
     shard->next_record = shard->item.record.ordinal + 1;
 }
 
@@ -361,6 +378,7 @@ static void object_end(struct shard *shard, enum object_outcome outcome, const s
     message->whole = shard->object_totals;
     message->totals = shard->object->is_again ? shard->again_totals : shard->object_totals;
     message->type = pen_scan_object_type(shard->scan)->id;
+    message->others = shard->object->is_again ? NULL : other_types_copy(&shard->others);
     message->epoch = shard->epoch;
     if (err != NULL) {
         message->err = *err;
@@ -376,6 +394,7 @@ static void object_begin(struct shard *shard, struct pen_object *object)
     shard->object = object;
     shard->object_totals = (struct pen_totals){0};
     shard->again_totals = (struct pen_totals){0};
+    shard->others.count = 0;
     shard->next_record = object->skip_records;
     shard->scanned = 0;
     shard->is_damaged = false;
@@ -473,7 +492,7 @@ static bool scan_record(struct shard *shard)
         return true;
     }
     if (PEN_UNLIKELY(shard->item.doc.kind == PEN_DOC_LEFT_OUT)) {
-        shard->object_totals.records_in++;
+        record_count(shard, false, false);
         shard->object_totals.records_excluded++;
         shard->next_record = shard->item.record.ordinal + 1;
         return true;

@@ -2,6 +2,7 @@
 #ifndef PEN_NODE_SHARD_OWN_H
 #define PEN_NODE_SHARD_OWN_H
 
+#include "ledger.h"
 #include "observe.h"
 #include "origins.h"
 #include "shard.h"
@@ -45,6 +46,7 @@ struct shard {
     struct pen_object *object;       /* being scanned */
     struct pen_totals object_totals; /* of the object, and what of it is new */
     struct pen_totals again_totals;  /* the new part of an object that is read again */
+    struct other_types others;       /* of object_totals: records that are not of its type */
     uint64_t *excluded;              /* records of this run, by exclusion */
     uint64_t next_record;  /* ordinal after the last record of object that is accounted for */
     uint64_t scanned;      /* ordinal after the last record of object, skipped or not */

@@ -22,6 +22,7 @@ void message_free(struct message *message)
         free(message->files);
         free(message->origins);
         free(message->excluded);
+        free(message->others);
         free(message->bytes);
         free(message);
     }

@@ -75,6 +75,7 @@ struct message {
     struct pen_totals whole;       /* DONE: totals as if the object was never read before */
     struct pen_totals open_totals; /* CUT: what the open object gave so far, with object set */
     uint64_t open_records;         /* CUT: its records that the cut holds */
+    struct other_types *others;    /* DONE, CUT: of totals or open_totals; NULL: none */
     struct shard_times times;      /* CUT, READY: of this run so far, */
     uint64_t regex_limits;         /* and so is this, */
     struct pen_enricher_counters damaged; /* and this, */

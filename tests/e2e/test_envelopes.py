@@ -373,6 +373,9 @@ def case_several_groups_in_one_object_are_each_of_their_type():
                 "cloudtrail": "log-aws-cloudtrail", "eks-audit": "log-aws-eks"}, "indices")
         expect((summary["records"]["in"], summary["records"]["dead"], summary["objects"]["unknown"],
                 summary["objects"]["by_content"]), (7, 1, 0, 1), name)
+        expect({kind: (row["objects"], row["records"], row["dead"]) for kind, row in summary["by_type"].items()},
+               {"rds-mysql-audit": (1, 3, 1), "vpcflowlogs": (0, 2, 0), "cloudtrail": (0, 1, 0), "eks-audit": (0, 1, 0)},
+               name)
         expect([letter["reason"] for letter in dead(WORK / name)["loose.gz"]], [
             "3 log events of 2 envelopes are not read: no log type fits their log groups, the first `/app/shop`"], name)
     got = [json.loads(line)["_penstock"]["type"]

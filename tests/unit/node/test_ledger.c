@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void counters_come_back_from_text(void **state)
 {
@@ -124,6 +125,22 @@ static void unparsed_records_of_a_type_are_kept_and_an_older_text_has_none(void 
     ledger_fini(&again);
 }
 
+static void other_types_of_an_object_have_a_row_each_up_to_their_limit(void **state)
+{
+    (void)state;
+    struct other_types others = {0};
+    assert_null(other_types_copy(&others));
+    for (uint32_t i = 0; i < OTHER_TYPES_MAX; i++) {
+        other_type_of(&others, 100 + i)->records = i;
+    }
+    assert_null(other_type_of(&others, 7));
+    assert_int_equal(other_type_of(&others, 103)->records, 3);
+    struct other_types *copy = other_types_copy(&others);
+    assert_int_equal(copy->count, OTHER_TYPES_MAX);
+    assert_int_equal(other_type_of(copy, 105)->records, 5);
+    free(copy);
+}
+
 static void a_range_of_times_grows_and_an_empty_one_adds_nothing(void **state)
 {
     (void)state;
@@ -165,6 +182,7 @@ int main(void)
         cmocka_unit_test(types_beyond_the_limit_share_a_row),
         cmocka_unit_test(what_an_object_added_can_be_subtracted),
         cmocka_unit_test(unparsed_records_of_a_type_are_kept_and_an_older_text_has_none),
+        cmocka_unit_test(other_types_of_an_object_have_a_row_each_up_to_their_limit),
         cmocka_unit_test(a_range_of_times_grows_and_an_empty_one_adds_nothing),
         cmocka_unit_test(what_a_cluster_had_already_is_subtracted_with_what_it_took),
     };
