@@ -73,9 +73,10 @@ enum pen_doc_kind {
     PEN_DOC_INSIGHT,
     PEN_DOC_DIGEST,
     PEN_DOC_UNPARSED, /* event.kind pipeline_error, error.message why: the text of the record could
-                       * not be read, or it has no time where its type wants one.  What is known is
-                       * in the document.  Rules and exclusions are not asked: those that count need
-                       * a time that is the record's own */
+                       * not be read, or it has no time where its type wants one.  What the map
+                       * finds is in the document, and its text, not its members.  Rules and
+                       * exclusions are not asked: those that count need a time that is the record's
+                       * own */
     PEN_DOC_LEFT_OUT
 };
 

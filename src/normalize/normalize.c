@@ -530,7 +530,8 @@ static const struct pen_value *last_value(const struct pen_record *record, uint3
 static bool has_diverted(const struct pen_normalizer *n, const struct pen_record *record)
 {
     /* Columns of such names make values one by one. */
-    for (uint32_t i = 0; record->layout == NULL && i < n->schema->divert_count; i++) {
+    const bool may_have = record->layout == NULL && record->problem == NULL;
+    for (uint32_t i = 0; may_have && i < n->schema->divert_count; i++) {
         if (pen_record_first(record, n->schema->diverts[i].field) != NULL) {
             return true;
         }
@@ -670,7 +671,8 @@ static pen_status find_message(struct pen_normalizer *n, const struct pen_record
     return PEN_OK;
 }
 
-/* The record's own members, under the type's prefix when it has one. */
+/* The record's own members, under the type's prefix when it has one.  Of one with a problem they
+ * may be those of anything, which mappings of its type do not fit: its text has them. */
 static pen_status write_copy(struct pen_normalizer *n, const struct pen_record *record,
                              struct pen_buf *out)
 {
@@ -680,7 +682,7 @@ static pen_status write_copy(struct pen_normalizer *n, const struct pen_record *
         PEN_TRY(pen_buf_printf(out, "\"%.*s\":{", PEN_SLICE_FMT(prefix)));
     }
     const size_t inside = out->len;
-    if (!n->schema->type->has_no_copy) {
+    if (!n->schema->type->has_no_copy && record->problem == NULL) {
         PEN_TRY(record->patch_count == 0 ? pen_record_members(out, record)
                                          : nrm_copy_patched(n, record, out));
     }

@@ -208,7 +208,7 @@ def case_damage():
     docs = [json.loads(d) for d in documents(WORK / "out")]
     ids = sorted(d["_id"][:8] for d in docs if d["_source"]["event"]["kind"] == "event")
     assert ids == ["00000001", "00000002", "00000003", "00000004", "00000005", "00000006"], ids
-    assert [d["_source"]["a"] for d in docs if d["_id"][:8] not in ids] == [1], docs
+    assert [d["_source"]["@message"] for d in docs if d["_id"][:8] not in ids] == ['{"a": 1}'], docs
     o = summary["objects"]
     assert (o["empty"], o["unknown"]) == (1, 1), o
     assert o["damaged"] == 2, o
