@@ -156,9 +156,12 @@ struct pen_pass_options;
  *
  * Objects whose keys tell no type are still read.  With as_type nothing is changed.
  * names    the caller's, room for program->type_count + 1; borrowed by the pass
+ *
+ * PEN_E_USAGE: the pass names a type that there is not, and is as it was: the user is told.
  */
-void pen_program_narrow(struct pen_program *program, struct pen_pass_options *pass,
-                        const char **names);
+PEN_MUST_USE pen_status pen_program_narrow(struct pen_program *program,
+                                           struct pen_pass_options *pass, const char **names,
+                                           struct pen_err *err);
 /* The rule of a tag that a matcher reported, and which of its queries. */
 const struct pen_rule *pen_program_rule(const struct pen_program *program, uint32_t tag,
                                         uint32_t *rule_index, uint32_t *query);

@@ -323,7 +323,7 @@ static pen_status pass_run(struct run *run, struct pen_err *err)
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "out of memory for the log types");
     }
     cli_pick_apply(&run->pick, &pass);
-    pen_program_narrow(run->program, &pass, run->types);
+    PEN_TRY(pen_program_narrow(run->program, &pass, run->types, err));
     pass.from_ns = run->begin_ns;
     PEN_TRY(pen_pass(&pass, &run->diff.totals, err));
     if (run->failure.status != PEN_OK) {

@@ -238,10 +238,10 @@ static int match(struct run *run)
     const char **types = calloc((size_t)program->type_count + 1, sizeof(char *));
     PEN_CHECK(types != NULL);
     cli_pick_apply(&run->pick, &pass);
-    pen_program_narrow(program, &pass, types);
     struct pen_totals totals;
-    const int code =
-        pen_pass(&pass, &totals, &err) == PEN_OK ? finish(run, &totals) : cli_fail(&err);
+    pen_status st = pen_program_narrow(program, &pass, types, &err);
+    st = st == PEN_OK ? pen_pass(&pass, &totals, &err) : st;
+    const int code = st == PEN_OK ? finish(run, &totals) : cli_fail(&err);
     free((void *)types);
     free(run->has_queries);
     pen_program_free(program);

@@ -293,7 +293,7 @@ static pen_status types_narrow(struct control *c, struct pen_err *err)
                                       .type_count = o->type_count,
                                       .not_types = o->not_types,
                                       .not_type_count = o->not_type_count};
-    pen_program_narrow(c->program, &wanted, c->types_needed);
+    PEN_TRY(pen_program_narrow(c->program, &wanted, c->types_needed, err));
     c->own.types = wanted.types;
     c->own.type_count = wanted.type_count;
     return PEN_OK;

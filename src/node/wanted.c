@@ -43,17 +43,21 @@ static pen_status type_check(const struct pen_types *types, const char *option, 
                     PEN_SLICE_FMT(nearest));
 }
 
+static pen_status types_check(const struct pen_types *types, const char *option,
+                              const char *const *names, size_t count, struct pen_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        PEN_TRY(type_check(types, option, names[i], err));
+    }
+    return PEN_OK;
+}
+
 pen_status types_wanted_check(const struct pen_types *types, const struct pen_replay_options *o,
                               struct pen_err *err)
 {
     PEN_TRY(o->as_type == NULL ? PEN_OK : type_check(types, "--as", o->as_type, err));
-    for (uint32_t i = 0; i < o->type_count; i++) {
-        PEN_TRY(type_check(types, "--types", o->types[i], err));
-    }
-    for (uint32_t i = 0; i < o->not_type_count; i++) {
-        PEN_TRY(type_check(types, "--not-types", o->not_types[i], err));
-    }
-    return PEN_OK;
+    PEN_TRY(types_check(types, "--types", o->types, o->type_count, err));
+    return types_check(types, "--not-types", o->not_types, o->not_type_count, err);
 }
 
 void record_time(struct pen_totals *totals, const struct pen_doc *doc)
@@ -78,13 +82,15 @@ static bool has_rules(const struct pen_program *program, uint32_t type)
            (program->beside != NULL && program->beside->by_type[type].query_count > 0);
 }
 
-void pen_program_narrow(struct pen_program *program, struct pen_pass_options *pass,
-                        const char **names)
+pen_status pen_program_narrow(struct pen_program *program, struct pen_pass_options *pass,
+                              const char **names, struct pen_err *err)
 {
     uint32_t count = 0;
     if (pass->as_type != NULL) {
-        return;
+        return PEN_OK;
     }
+    PEN_TRY(types_check(program->types, "--types", pass->types, pass->type_count, err));
+    PEN_TRY(types_check(program->types, "--not-types", pass->not_types, pass->not_type_count, err));
     for (uint32_t i = 0; i < program->type_count; i++) {
         const pen_slice name = program->by_type[i].type->name;
         if (has_rules(program, i) &&
@@ -100,4 +106,5 @@ void pen_program_narrow(struct pen_program *program, struct pen_pass_options *pa
     }
     pass->types = names;
     pass->type_count = count;
+    return PEN_OK;
 }

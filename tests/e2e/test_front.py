@@ -182,13 +182,15 @@ def case_wrong_names():
              ("--not-types", "zzzzzzzzzz"): "penstock types list tells them"}
     for option, said in wrong.items():
         for command in (["replay", data, "--out", WORK / "out"], ["search", "*", data], ["coverage", data],
-                        ["rules", "match", data], ["replay", data, "--plan"]):
+                        ["rules", "match", data], ["replay", data, "--plan"],
+                        ["replay", data, "--signals-only", "--out", WORK / "signals"],
+                        ["rules", "diff", "--base", "builtin", "--head", "builtin", data]):
             done = run(*command, *option, code=None)
             if said is None:
                 assert done.returncode in (0, 1), (command, option, done.stderr)
             else:
                 assert done.returncode == 2 and said in done.stderr.decode(), (command, option, done.stderr)
-        subprocess.run(["rm", "-rf", WORK / "out"], check=True)
+        subprocess.run(["rm", "-rf", WORK / "out", WORK / "signals"], check=True)
     # the same rules named twice are read once
     rules = WORK / "rules"
     rules.mkdir()
