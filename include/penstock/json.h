@@ -193,6 +193,9 @@ bool pen_walker_saw_array(const struct pen_walker *walker);
  * braces close or, since no string of JSON holds a line feed, with the line whose end cuts a
  * string.  When it had lines before that one, it goes on to the line that begins further left than
  * its second one did: behind a closing brace, or before an opening one.
+ *
+ * A line feed that somebody wrote into a string as it is cuts nothing: what comes first behind it
+ * is then no brace or bracket, and no quote that is indented (pen_object_is_cut).
  */
 enum pen_end {
     PEN_END_OPEN,   /* not yet */
@@ -203,8 +206,11 @@ struct pen_object_end { /* all zero but the first: before the brace */
     bool has_brackets;  /* they count as braces do, and escapes only in strings */
     uint32_t depth, indent, column;
     bool in_string, is_escape, has_lines, in_indent;
-    bool is_torn; /* a line feed stood in a string */
+    bool is_torn;             /* a line feed stood in a string */
+    bool is_doubt, is_spaced; /* nothing but blanks came since then, and one at least */
 };
+/* Whether a line feed in a string cuts it, by what stands behind it. */
+bool pen_object_is_cut(pen_slice behind);
 /* The next byte of the object; of no use after its end. */
 enum pen_end pen_object_end_step(struct pen_object_end *end, uint8_t c);
 

@@ -60,6 +60,9 @@ static bool bad_end(struct pen_walker *w, uint32_t start)
         got = pen_object_end_step(&machine, w->text[end]);
     }
     end -= got == PEN_END_BEFORE;
+    while (got == PEN_END_BEFORE && w->text[end - 1] <= ' ') {
+        end--; /* to the line feed that cut the string */
+    }
     for (w->at = start + 1; w->index[w->at] < end; w->at++) {
     }
     return got != PEN_END_OPEN;

@@ -1,13 +1,19 @@
 /* tested by tests/unit/json/test_walk.c */
 #include "penstock/json.h"
 
-static enum pen_end line_feed_in_string(struct pen_object_end *e)
+static bool is_blank(uint8_t c)
 {
-    e->in_string = false;
-    e->is_torn = true;
-    e->in_indent = true;
-    e->column = 0;
-    return e->has_lines ? PEN_END_OPEN : PEN_END_BEFORE;
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool pen_object_is_cut(pen_slice behind)
+{
+    size_t i = 0;
+    while (i < behind.len && is_blank(behind.ptr[i])) {
+        i++;
+    }
+    const uint8_t c = i == behind.len ? '{' : behind.ptr[i];
+    return c == '{' || c == '}' || c == '[' || c == ']' || (c == '"' && i > 0);
 }
 
 /* Blanks before the first thing that stands on a line of its own within the object. */
@@ -46,14 +52,9 @@ static enum pen_end torn_step(struct pen_object_end *e, uint8_t c)
     return c == '}' ? PEN_END_BEHIND : c == '{' ? PEN_END_BEFORE : PEN_END_OPEN;
 }
 
-enum pen_end pen_object_end_step(struct pen_object_end *e, uint8_t c)
+/* Before a line feed stood in a string, or when it cut none. */
+static enum pen_end whole_step(struct pen_object_end *e, uint8_t c)
 {
-    if (e->is_torn) {
-        return torn_step(e, c);
-    }
-    if (e->in_string && c == '\n') {
-        return line_feed_in_string(e);
-    }
     indent_step(e, c);
     if (e->is_escape || (c == '\\' && (e->in_string || !e->has_brackets))) {
         e->is_escape = !e->is_escape;
@@ -66,4 +67,37 @@ enum pen_end pen_object_end_step(struct pen_object_end *e, uint8_t c)
         }
     }
     return PEN_END_OPEN;
+}
+
+/* Behind a line feed in a string: what comes first there tells whether it cut the string. */
+static enum pen_end doubt_step(struct pen_object_end *e, uint8_t c)
+{
+    const uint8_t behind[] = {' ', c};
+    e->column = c == '\n' ? 0 : e->column + (c == ' ' || c == '\t');
+    e->is_spaced |= is_blank(c);
+    if (is_blank(c)) {
+        return PEN_END_OPEN;
+    }
+    e->is_doubt = false;
+    e->is_torn = pen_object_is_cut((pen_slice){behind + !e->is_spaced, 1U + e->is_spaced});
+    if (!e->is_torn) {
+        return whole_step(e, c); /* the string goes on */
+    }
+    e->in_string = false;
+    e->in_indent = true;
+    return e->has_lines ? torn_step(e, c) : PEN_END_BEFORE;
+}
+
+enum pen_end pen_object_end_step(struct pen_object_end *e, uint8_t c)
+{
+    if (e->is_torn) {
+        return e->is_doubt ? doubt_step(e, c) : torn_step(e, c);
+    }
+    if (e->in_string && c == '\n') {
+        e->is_torn = e->is_doubt = true;
+        e->is_escape = e->is_spaced = false;
+        e->column = 0;
+        return PEN_END_OPEN;
+    }
+    return whole_step(e, c);
 }

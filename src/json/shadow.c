@@ -145,10 +145,15 @@ static bool is_structural(uint8_t c)
     return c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':';
 }
 
+static bool is_cut_at(const struct pen_walker *w, uint32_t i)
+{
+    return w->text[i] == '\n' && pen_object_is_cut((pen_slice){w->text + i + 1, w->len - i - 1});
+}
+
 /* The quote that closes the string, or the line feed that cuts it; len: neither is here. */
 static uint32_t string_close(const struct pen_walker *w, uint32_t i)
 {
-    for (; i < w->len && w->text[i] != '"' && w->text[i] != '\n'; i++) {
+    for (; i < w->len && w->text[i] != '"' && !is_cut_at(w, i); i++) {
         i += w->text[i] == '\\' && i + 1 < w->len && w->text[i + 1] != '\n';
     }
     return i;

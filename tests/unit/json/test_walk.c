@@ -155,8 +155,14 @@ static void an_open_string_costs_its_line(void **state)
     check("{\"a\":\"open}\n", "0:bad;end");
     check("{\"a\":\"open}", "cut");
     check("\"open\n{\"a\":2}", "0:bad;1:{\"a\":2};end");
-    check("{\"Records\":[{\"a\":1},\n{\"a\":\"open},\n\"open,\n{\"a\":3}\n]}",
+    check("{\"Records\":[{\"a\":1},\n{\"a\":\"open},\n{\"open,\n{\"a\":3}\n]}",
           "0:{\"a\":1};1:bad;2:bad;3:{\"a\":3};end");
+    /* what somebody wrote into a string as it is cuts nothing */
+    check("{\"Records\":[{\"a\":1},{\"a\":\"x\n\"},{\"a\":3}]}",
+          "0:{\"a\":1};1:bad;2:{\"a\":3};end");
+    check("{\"a\":\"two\nlines\"}\n{\"a\":3}\n", "0:bad;1:{\"a\":3};end");
+    check("{\"a\":\"a trace\n\tat here\n\n\tat there\",\"b\":{}}\n{\"a\":3}",
+          "0:bad;1:{\"a\":3};end");
     /* on one line nothing tells where the next record begins */
     check("{\"a\":\"open}{\"b\":2}{\"c\":3}\n{\"a\":3}", "0:bad;1:{\"a\":3};end");
 }
