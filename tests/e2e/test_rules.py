@@ -72,7 +72,8 @@ def case_rules_match():
     # What the pack finds in a stream; a record without an id of its own is named by object and number.
     login = {"eventTime": "2025-03-04T05:06:07Z", "eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com"}
     found = rows("rules", "match", "-", input=json.dumps(login).encode())
-    assert [(f["object"], f["record"], f["query"]) for f in found] == [("-", 0, "")], found
+    assert [(f["object"], f["record"], f["query"]) for f in found] == [("-", 0, ""), ("-", 0, found[0]["rule"])], found
+    assert found[1]["rule"] != found[0]["rule"], found  # a correlation of the pack asks for what the rule finds
     assert found[0]["event_id"].endswith(":0"), found
     assert rows("rules", "match", "-", "--on", "2025-03-05", input=json.dumps(login).encode()) == []
     none = run("rules", "match", "-", "--tag", "attack.t0", input=json.dumps(login).encode(), code=4)
