@@ -6,10 +6,23 @@
 
 enum field { PROC, MESSAGE };
 static const char *const fields[] = {"proc", "syslog_message", NULL};
-enum slot { ACTION, OUTCOME, CATEGORY, MODULE, USER, IP, PORT, RELATED_USER, RELATED_IP };
-static const char *const slots[] = {
-    "event.action", "event.outcome", "event.category", "event.module", "user.name",
-    "source.ip",    "source.port",   "related.user",   "related.ip",   NULL};
+enum slot {
+    ACTION,
+    OUTCOME,
+    CATEGORY,
+    MODULE,
+    USER,
+    IP,
+    PORT,
+    RELATED_USER,
+    RELATED_IP,
+    INSTANCE,
+    HOSTS
+};
+static const char *const slots[] = {"event.action",      "event.outcome", "event.category",
+                                    "event.module",      "user.name",     "source.ip",
+                                    "source.port",       "related.user",  "related.ip",
+                                    "cloud.instance.id", "related.hosts", NULL};
 
 struct login {
     pen_slice action, user, ip, port;
@@ -238,6 +251,7 @@ static void run(struct pen_normalizer *n, const struct pen_record *record, struc
     const bool is_sshd = has(proc, "sshd");
     struct login login = {0};
     (void)doc;
+    script_instance_set(n, INSTANCE, HOSTS);
     if (is_sshd) {
         script_set(n, MODULE, PEN_SLICE_LIT("secure"));
     }

@@ -579,7 +579,9 @@ enum pen_next pen_text_next(struct pen_text *t, struct pen_record *record, struc
 enum pen_next pen_text_one(struct pen_text *t, pen_slice message, struct pen_record *record,
                            struct pen_err *err)
 {
-    while (message.len > 0 && strchr(" \r\n", message.ptr[message.len - 1]) != NULL &&
+    /* blanks that a pattern sees at the end of a message are part of it, and of its id */
+    const char *ends = t->pattern != NULL ? "\r\n" : " \r\n";
+    while (message.len > 0 && strchr(ends, message.ptr[message.len - 1]) != NULL &&
            message.ptr[message.len - 1] != 0) {
         message.len--;
     }

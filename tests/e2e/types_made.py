@@ -1,4 +1,5 @@
 """types_made.py - made records of log types and what their documents must have."""
+import hashlib
 import json
 
 ACCOUNT = "AWSLogs/123456789012"
@@ -633,6 +634,13 @@ MADE["apache_sent"] = {
     "body": sent("/ec2/apache/ssl_access", "web_i-0123456789abcdef0", f'192.0.2.1 - - {ASKED} "GET / HTTP/1.1" 200 5'),
     "wants": [{"url.scheme": "https", "url.path": "/", "cloud.instance.id": "i-0123456789abcdef0",
                "related.hosts": ["i-0123456789abcdef0"], "@log_stream": "web_i-0123456789abcdef0"}],
+}
+PREAUTH = "Mar  4 05:06:07 web1 sshd[12]: Unable to negotiate with 198.51.100.7 port 45626: no match [preauth] "
+MADE["linux_sent"] = {
+    "type": "linux-secure", "key": f"{ACCOUNT}/EC2/Linux/Secure/eu-west-1/x",
+    "body": sent("/ec2/linux/secure", "i-0123456789abcdef0", PREAUTH + "\r\n"),
+    "wants": [{"cloud.instance.id": "i-0123456789abcdef0", "related.hosts": ["web1", "i-0123456789abcdef0"],
+               "source.ip": "198.51.100.7", "@id": hashlib.md5((PREAUTH + "0").encode()).hexdigest()}],
 }
 MADE["windows_sent"] = {
     "type": "windows-event", "key": f"{ACCOUNT}/EC2/Windows/Event/eu-west-1/x",
