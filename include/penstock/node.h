@@ -607,7 +607,8 @@ struct pen_replay_result {
     const struct pen_exclusion *exclusions;
     uint32_t exclusion_count;
     uint64_t excluded[PEN_EXCLUSIONS_MAX];
-    /* Likewise what security filters left out, the last one what none took; the caller frees. */
+    /* Likewise what security filters left out, the last one what none took; the caller frees, after
+     * an error too. */
     struct pen_left_out *left_out;
     uint32_t left_out_count; /* 0: there is no filter */
     struct pen_ioc_state {   /* of enrich.ioc at the end */

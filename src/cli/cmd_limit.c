@@ -271,6 +271,7 @@ static pen_status replay(const struct bench_args *args, const struct bench_rules
     options.shards = shards;
     const pen_status status = pen_replay(&options, &result, err);
     *seconds = result.work_s;
+    free(result.left_out);
     if (!bench_tree_remove(out) && status == PEN_OK) {
         return PEN_FAIL(err, PEN_E_IO, PEN_NO_OFFSET, "%s cannot be removed", out);
     }

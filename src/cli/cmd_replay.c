@@ -87,13 +87,16 @@ int replay_run(struct replay_args *args)
     if (st == PEN_OK) {
         st = pen_replay(&args->options, &result, &err);
     }
-    if (st != PEN_OK) {
-        return cli_fail(&err);
+    int code = 0;
+    if (st == PEN_OK) {
+        summary(args, &result);
+        code = exit_code(args, &result);
+    } else {
+        code = cli_fail(&err);
     }
-    summary(args, &result);
     free(result.costs);
     free(result.left_out);
-    return exit_code(args, &result);
+    return code;
 }
 
 int cmd_replay(int argc, char **argv)
