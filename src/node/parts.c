@@ -193,8 +193,9 @@ static enum part_kind open_object(struct parts *p, struct part *part, struct pen
     }
     part_set(p, part, from, p->at);
     p->state = is_found || (p->is_final && is_torn) ? after_object(p) : (int)STATE_SKIP;
-    if (is_torn && part->text.len <= p->bytes_max) {
-        return bad(part, PEN_E_CORRUPT, "a string without an end", err);
+    if (part->text.len <= p->bytes_max) {
+        const char *reason = is_torn ? "a string without an end" : "a line feed in a string";
+        return bad(part, PEN_E_CORRUPT, reason, err);
     }
     (void)PEN_FAIL(err, PEN_E_LIMIT, part->offset, "record larger than %zu bytes", p->bytes_max);
     return PART_BAD;

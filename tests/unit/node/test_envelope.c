@@ -286,6 +286,12 @@ static void an_open_string_costs_no_more_than_its_line(void **state)
                               "1 @52 bad: a string without an end\n"
                               "2 @74 bad: a string without an end\n"
                               "3 @102 {\"a\":2}||||\n");
+    static const char within[] = "{\"detail-type\":\"t\",\"resources\":[],\"detail\":{\"a\":1}}\n"
+                                 "{\"a\":\"x\ny\"}\n{\"a\":2}\n";
+    assert_int_equal(read_all(&json_type, "", within), PEN_OK);
+    assert_string_equal(seen, "0 @0 {\"a\":1}||||\n"
+                              "1 @52 bad: a line feed in a string\n"
+                              "2 @64 {\"a\":2}||||\n");
 }
 
 /* What is larger than a part may be is told once, with its length where nothing of it is an object.
