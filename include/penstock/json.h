@@ -209,8 +209,9 @@ struct pen_object_end { /* all zero but the first: before the brace */
     bool is_torn;             /* a line feed stood in a string */
     bool is_doubt, is_spaced; /* nothing but blanks came since then, and one at least */
 };
-/* Whether a line feed in a string cuts it, by what stands behind it. */
-bool pen_object_is_cut(pen_slice behind);
+/* Whether a line feed in a string cuts it, by the first byte behind it that is no blank, and
+ * whether blanks stand before that. */
+bool pen_object_is_cut(uint8_t first, bool is_spaced);
 /* The next byte of the object; of no use after its end. */
 enum pen_end pen_object_end_step(struct pen_object_end *end, uint8_t c);
 

@@ -6,14 +6,10 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-bool pen_object_is_cut(pen_slice behind)
+bool pen_object_is_cut(uint8_t first, bool is_spaced)
 {
-    size_t i = 0;
-    while (i < behind.len && is_blank(behind.ptr[i])) {
-        i++;
-    }
-    const uint8_t c = i == behind.len ? '{' : behind.ptr[i];
-    return c == '{' || c == '}' || c == '[' || c == ']' || (c == '"' && i > 0);
+    return first == '{' || first == '}' || first == '[' || first == ']' ||
+           (first == '"' && is_spaced);
 }
 
 /* Blanks before the first thing that stands on a line of its own within the object. */
@@ -72,14 +68,13 @@ static enum pen_end whole_step(struct pen_object_end *e, uint8_t c)
 /* Behind a line feed in a string: what comes first there tells whether it cut the string. */
 static enum pen_end doubt_step(struct pen_object_end *e, uint8_t c)
 {
-    const uint8_t behind[] = {' ', c};
     e->column = c == '\n' ? 0 : e->column + (c == ' ' || c == '\t');
     e->is_spaced |= is_blank(c);
     if (is_blank(c)) {
         return PEN_END_OPEN;
     }
     e->is_doubt = false;
-    e->is_torn = pen_object_is_cut((pen_slice){behind + !e->is_spaced, 1U + e->is_spaced});
+    e->is_torn = pen_object_is_cut(c, e->is_spaced);
     if (!e->is_torn) {
         return whole_step(e, c); /* the string goes on */
     }

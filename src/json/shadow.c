@@ -145,16 +145,30 @@ static bool is_structural(uint8_t c)
     return c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':';
 }
 
-static bool is_cut_at(const struct pen_walker *w, uint32_t i)
+/* The byte behind the blanks from i on; len: there is none. */
+static uint32_t blanks_end(const struct pen_walker *w, uint32_t i)
 {
-    return w->text[i] == '\n' && pen_object_is_cut((pen_slice){w->text + i + 1, w->len - i - 1});
+    while (i < w->len &&
+           (w->text[i] == ' ' || w->text[i] == '\t' || w->text[i] == '\r' || w->text[i] == '\n')) {
+        i++;
+    }
+    return i;
 }
 
-/* The quote that closes the string, or the line feed that cuts it; len: neither is here. */
+/* The quote that closes the string, or the line feed that cuts it; len: neither is here.  The first
+ * line feed of several that only blanks are between speaks for all: each is looked at once. */
 static uint32_t string_close(const struct pen_walker *w, uint32_t i)
 {
-    for (; i < w->len && w->text[i] != '"' && !is_cut_at(w, i); i++) {
-        i += w->text[i] == '\\' && i + 1 < w->len && w->text[i + 1] != '\n';
+    while (i < w->len && w->text[i] != '"') {
+        if (w->text[i] == '\n') {
+            const uint32_t next = blanks_end(w, i + 1);
+            if (next == w->len || pen_object_is_cut(w->text[next], next > i + 1)) {
+                return i;
+            }
+            i = next;
+        } else {
+            i += 1U + (w->text[i] == '\\' && i + 1 < w->len && w->text[i + 1] != '\n');
+        }
     }
     return i;
 }

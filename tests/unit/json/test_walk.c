@@ -167,6 +167,29 @@ static void an_open_string_costs_its_line(void **state)
     check("{\"a\":\"open}{\"b\":2}{\"c\":3}\n{\"a\":3}", "0:bad;1:{\"a\":3};end");
 }
 
+/* Each is looked at once: half a million that were looked at from each on would take an hour. */
+static void line_feeds_of_a_string_are_read_once(void **state)
+{
+    (void)state;
+    enum { FEEDS = 1U << 19 };
+    struct fixture f;
+    struct pen_record record;
+    struct pen_err err = {0};
+    uint8_t *window = calloc(1, FEEDS + 64 + PEN_JSON_PADDING);
+    assert_non_null(window);
+    setup(&f, FEEDS + 64);
+    memset(window, '\n', FEEDS + 16);
+    memcpy(window, "{\"a\":\"", 6);
+    memcpy(window + 6 + FEEDS, "end\"}", 5);
+    memcpy(window + 11 + FEEDS, "\n{\"a\":3}", 8);
+    pen_walker_window(f.walker, (pen_slice){window, FEEDS + 19}, true);
+    assert_int_equal(pen_walker_next(f.walker, &record, &err), PEN_NEXT_BAD);
+    assert_int_equal(pen_walker_next(f.walker, &record, &err), PEN_NEXT_RECORD);
+    assert_int_equal(record.offset, FEEDS + 12);
+    teardown(&f);
+    free(window);
+}
+
 static void an_open_string_costs_its_record_of_several_lines(void **state)
 {
     (void)state;
@@ -482,6 +505,7 @@ int main(void)
         cmocka_unit_test(framings_give_the_same_records_in_windows_of_every_size),
         cmocka_unit_test(damage_costs_the_record_it_is_in),
         cmocka_unit_test(an_open_string_costs_its_line),
+        cmocka_unit_test(line_feeds_of_a_string_are_read_once),
         cmocka_unit_test(an_open_string_costs_its_record_of_several_lines),
         cmocka_unit_test(the_copy_is_pruned_and_keeps_tokens_as_written),
         cmocka_unit_test(of_equal_keys_the_last_wins),
