@@ -11,6 +11,7 @@ pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
 {
     *g = (struct groups){.options = o};
     pen_buf_init(&g->scratch, (size_t)16 * PEN_OBSERVATION_KEY_MAX);
+    pen_buf_init(&g->joined, (size_t)16 * PEN_OBSERVATION_KEY_MAX);
     g->shapes = calloc((size_t)o->rule_count + 1, sizeof(*g->shapes));
     g->lists = calloc((size_t)o->rule_count + 1, sizeof(struct group_list *));
     g->listed = calloc((size_t)o->rule_count + 1, sizeof(*g->listed));
@@ -27,13 +28,16 @@ pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o)
     return PEN_OK;
 }
 
-static void group_free(struct groups *g, struct group *group)
+void pen_group_free(struct groups *g, struct group *group)
 {
-    for (uint32_t i = 0; i < group->sample_cap; i++) {
-        free(group->samples[i].ptr);
+    if (group->alone_len == 0) {
+        struct kept *kept = pen_group_kept(group);
+        for (uint32_t i = 0; i < kept->sample_cap; i++) {
+            free(kept->samples[i].ptr);
+        }
+        free(kept->samples);
+        pen_kept_fini(group, &g->shapes[group->rule]);
     }
-    free(group->samples);
-    pen_kept_fini(group, &g->shapes[group->rule]);
     free(group);
 }
 
@@ -42,7 +46,7 @@ void pen_groups_fini(struct groups *g)
     for (uint32_t t = 0; t < GROUP_TABLES; t++) {
         for (size_t i = 0; i < g->tables[t].slot_count; i++) {
             if (g->tables[t].slots[i] != NULL) {
-                group_free(g, g->tables[t].slots[i]);
+                pen_group_free(g, g->tables[t].slots[i]);
             }
         }
         free(g->tables[t].slots);
@@ -54,6 +58,7 @@ void pen_groups_fini(struct groups *g)
     free(g->listed);
     free(g->shapes);
     pen_buf_fini(&g->scratch);
+    pen_buf_fini(&g->joined);
 }
 
 /* ---- tables by hash of rule and group ---- */
@@ -68,9 +73,8 @@ static struct group **slot_of(const struct group_table *t, uint64_t hash, uint32
 {
     size_t at = (size_t)hash & (t->slot_count - 1);
     while (t->slots[at] != NULL) {
-        const struct group *group = t->slots[at];
-        if (group->hash == hash && group->rule == rule &&
-            pen_slice_eq((pen_slice){group->key, group->key_len}, key)) {
+        struct group *group = t->slots[at];
+        if (group->hash == hash && group->rule == rule && pen_slice_eq(pen_group_key(group), key)) {
             break;
         }
         at = (at + 1) & (t->slot_count - 1);
@@ -91,7 +95,7 @@ static pen_status table_grow(struct groups *g, struct group_table *t)
     for (size_t i = 0; i < old.slot_count; i++) {
         struct group *group = old.slots[i];
         if (group != NULL) {
-            *slot_of(t, group->hash, group->rule, (pen_slice){group->key, group->key_len}) = group;
+            *slot_of(t, group->hash, group->rule, pen_group_key(group)) = group;
         }
     }
     g->bytes += (count - old.slot_count) * sizeof(struct group *);
@@ -155,7 +159,7 @@ static void group_remove(struct groups *g, struct group *group)
     table_remove(table_of(g, group->hash), group);
     g->bytes -= group->bytes;
     g->count--;
-    group_free(g, group);
+    pen_group_free(g, group);
 }
 
 static pen_status lists_open(struct groups *g, uint32_t rule)
@@ -225,125 +229,188 @@ void pen_groups_evict(struct groups *g)
     g->evicted++;
 }
 
-static pen_status group_new(struct groups *g, const struct state_event *event, struct group **out)
+/* A group without what it keeps; alone: its only event, empty for a whole one. */
+static pen_status group_make(struct groups *g, const struct group *head, pen_slice key,
+                             pen_slice alone, struct group **out)
 {
-    const struct pen_observation *o = &event->o;
-    struct group_table *table = table_of(g, event->hash);
-    struct group *group = calloc(1, sizeof(*group) + o->group.len);
+    const size_t fixed = alone.len > 0 ? sizeof(struct group) : sizeof(struct whole_group);
+    struct group *group = malloc(fixed + key.len + alone.len);
     if (group == NULL) {
         return PEN_E_NOMEM;
     }
-    *group = (struct group){.hash = event->hash,
-                            .rule = o->rule,
-                            .partition = event->partition,
-                            .last_release = pen_state_release_time(o),
-                            .cold_ns = INT64_MIN,
-                            .key_len = pen_u32(o->group.len)};
-    if (o->group.len > 0) {
-        memcpy(group->key, o->group.ptr, o->group.len);
+    memcpy(group, head, sizeof(*group));
+    group->key_len = pen_u32(key.len);
+    group->alone_len = pen_u32(alone.len);
+    uint8_t *tail = pen_group_tail(group);
+    pen_copy_short(tail, alone.ptr, alone.len);
+    pen_copy_short(tail + alone.len, key.ptr, key.len);
+    group->bytes = fixed + key.len + alone.len;
+    *out = group;
+    if (alone.len > 0) {
+        return PEN_OK;
     }
-    pen_status st = pen_kept_init(group, &g->shapes[o->rule]);
-    if (st == PEN_OK && table->count + 1 > table->slot_count / 4 * 3) {
-        st = table_grow(g, table);
-    }
+    *pen_group_kept(group) = (struct kept){.samples = NULL};
+    const pen_status st = pen_kept_init(group, &g->shapes[group->rule]);
     if (st != PEN_OK) {
-        group_free(g, group);
-        return st;
+        pen_group_free(g, group);
+    }
+    return st;
+}
+
+/* Into its table and list; the one that was idle for longest goes when its rule has no room. */
+static pen_status group_add(struct groups *g, struct group *group)
+{
+    struct group_table *table = table_of(g, group->hash);
+    if (table->count + 1 > table->slot_count / 4 * 3) {
+        PEN_TRY(table_grow(g, table));
     }
     struct group_list *list = list_of(g, group);
-    if (list->count >= pen_kept_groups(g, o->rule)) {
+    if (list->count >= pen_kept_groups(g, group->rule)) {
+        const bool is_anomaly = g->options->rules[group->rule].method == PEN_METHOD_ANOMALY;
         group_remove(g, list->oldest);
-        const bool is_anomaly = g->options->rules[o->rule].method == PEN_METHOD_ANOMALY;
         g->anomaly_evicted += is_anomaly;
         g->evicted += !is_anomaly;
     }
-    *slot_of(table, event->hash, o->rule, o->group) = group;
+    *slot_of(table, group->hash, group->rule, pen_group_key(group)) = group;
     table->count++;
     link_newest(g, group);
     g->count++;
-    *out = group;
+    g->bytes += group->bytes;
     return PEN_OK;
 }
 
+static pen_status group_new(struct groups *g, const struct state_event *event, pen_slice alone,
+                            struct group **out)
+{
+    const struct group head = {.hash = event->hash,
+                               .rule = event->o.rule,
+                               .partition = event->partition,
+                               .last_release = pen_state_release_time(&event->o),
+                               .cold_ns = INT64_MIN};
+    PEN_TRY(group_make(g, &head, event->o.group, alone, out));
+    const pen_status st = group_add(g, *out);
+    if (st != PEN_OK) {
+        pen_group_free(g, *out);
+    }
+    return st;
+}
+
+pen_status pen_group_whole_of(struct groups *g, struct group *alone, struct group **out)
+{
+    const pen_slice encoded = {pen_group_tail(alone), alone->alone_len};
+    const struct group head = {.hash = alone->hash,
+                               .rule = alone->rule,
+                               .partition = alone->partition,
+                               .last_release = alone->last_release,
+                               .cold_ns = alone->cold_ns};
+    PEN_TRY(group_make(g, &head, pen_group_key(alone), (pen_slice){0}, out));
+    const pen_status st = pen_kept_first(g, *out, encoded);
+    if (st != PEN_OK) {
+        pen_group_free(g, *out);
+    }
+    return st;
+}
+
+/* A second event comes: the group becomes a whole one, in its place. */
+static pen_status group_open(struct groups *g, struct group **slot)
+{
+    struct group *alone = *slot;
+    struct group *whole = NULL;
+    PEN_TRY(pen_group_whole_of(g, alone, &whole));
+    unlink_group(g, alone);
+    link_newest(g, whole);
+    g->bytes += whole->bytes - alone->bytes;
+    *slot = whole;
+    free(alone);
+    return PEN_OK;
+}
+
+/* *out: NULL when there is none. */
 static pen_status group_get(struct groups *g, const struct state_event *event, struct group **out)
 {
     const struct pen_observation *o = &event->o;
     const struct group_table *table = table_of(g, event->hash);
     const int64_t release = pen_state_release_time(o);
+    *out = NULL;
     PEN_TRY(lists_open(g, o->rule));
     sweep(g, o->rule, event->partition, release); /* no release time of what comes is before it */
-    struct group *group =
-        table->slot_count == 0 ? NULL : *slot_of(table, event->hash, o->rule, o->group);
-    if (group == NULL) {
-        return group_new(g, event, out);
+    if (table->slot_count == 0) {
+        return PEN_OK;
     }
-    group->last_release = release;
-    unlink_group(g, group);
-    link_newest(g, group);
-    *out = group;
+    struct group **slot = slot_of(table, event->hash, o->rule, o->group);
+    if (*slot == NULL) {
+        return PEN_OK;
+    }
+    PEN_TRY((*slot)->alone_len > 0 ? group_open(g, slot) : PEN_OK);
+    (*slot)->last_release = release;
+    unlink_group(g, *slot);
+    link_newest(g, *slot);
+    *out = *slot;
     return PEN_OK;
 }
 
 /* ---- samples of a window ---- */
 
-static pen_status samples_grow(struct group *group, uint32_t max)
+static pen_status samples_grow(struct kept *kept, uint32_t max)
 {
-    const uint32_t old = group->sample_cap;
+    const uint32_t old = kept->sample_cap;
     const uint32_t cap = old * 2 + 1 < max ? old * 2 + 1 : max;
     struct text *bigger = calloc(cap, sizeof(*bigger));
     if (bigger == NULL) {
         return PEN_E_NOMEM;
     }
     for (uint32_t i = 0; i < old; i++) {
-        bigger[i] = group->samples[(group->sample_at + i) % old];
+        bigger[i] = kept->samples[(kept->sample_at + i) % old];
     }
-    free(group->samples);
-    group->samples = bigger;
-    group->sample_cap = cap;
-    group->sample_at = 0;
+    free(kept->samples);
+    kept->samples = bigger;
+    kept->sample_cap = cap;
+    kept->sample_at = 0;
     return PEN_OK;
 }
 
 /* Of the newest sample; INT64_MIN when there is none. */
-static int64_t newest_time(const struct group *group)
+static int64_t newest_time(const struct kept *kept)
 {
-    const uint32_t count = group->sample_count;
-    if (count == 0 || group->sample_cap == 0) {
+    const uint32_t count = kept->sample_count;
+    if (count == 0 || kept->sample_cap == 0) {
         return INT64_MIN;
     }
-    return pen_state_sample_time(
-        &group->samples[(group->sample_at + count - 1) % group->sample_cap]);
+    return pen_state_sample_time(&kept->samples[(kept->sample_at + count - 1) % kept->sample_cap]);
 }
 
 pen_status pen_group_sample(const struct groups *g, struct group *group, pen_slice encoded)
 {
     const uint32_t max = pen_kept_samples(g, group->rule);
+    struct kept *kept = pen_group_kept(group);
     if (max == 0) {
         return PEN_OK;
     }
-    if (group->sample_count == group->sample_cap && group->sample_cap < max) {
-        PEN_TRY(samples_grow(group, max));
+    if (kept->sample_count == kept->sample_cap && kept->sample_cap < max) {
+        PEN_TRY(samples_grow(kept, max));
     }
-    const int64_t before = newest_time(group);
-    uint32_t at = (group->sample_at + group->sample_count) % group->sample_cap;
-    if (group->sample_count == group->sample_cap) {
-        at = group->sample_at;
-        group->sample_at = (at + 1) % group->sample_cap;
+    const int64_t before = newest_time(kept);
+    uint32_t at = (kept->sample_at + kept->sample_count) % kept->sample_cap;
+    if (kept->sample_count == kept->sample_cap) {
+        at = kept->sample_at;
+        kept->sample_at = (at + 1) % kept->sample_cap;
     } else {
-        group->sample_count++;
+        kept->sample_count++;
     }
     size_t unused = 0;
-    PEN_TRY(pen_state_text_set(&group->samples[at], encoded, &unused));
-    group->has_late_sample |= pen_state_sample_time(&group->samples[at]) < before;
+    PEN_TRY(pen_state_text_set(&kept->samples[at], encoded, &unused));
+    kept->has_late_sample |= pen_state_sample_time(&kept->samples[at]) < before;
     return PEN_OK;
 }
 
-static size_t group_bytes(const struct groups *g, const struct group *group)
+static size_t group_bytes(const struct groups *g, struct group *group)
 {
-    size_t bytes = sizeof(*group) + group->key_len + group->sample_cap * sizeof(*group->samples) +
+    const struct kept *kept = pen_group_kept(group);
+    size_t bytes = sizeof(struct whole_group) + group->key_len +
+                   kept->sample_cap * sizeof(*kept->samples) +
                    pen_kept_bytes(group, &g->shapes[group->rule]);
-    for (uint32_t i = 0; i < group->sample_cap; i++) {
-        bytes += group->samples[i].cap;
+    for (uint32_t i = 0; i < kept->sample_cap; i++) {
+        bytes += kept->samples[i].cap;
     }
     return bytes;
 }
@@ -370,12 +437,29 @@ pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_slice text, i
     PEN_TRY(lists_open(g, rule));
     return !is_owned || (table->slot_count > 0 && *slot_of(table, event.hash, rule, text) != NULL)
                ? PEN_E_CORRUPT
-               : group_new(g, &event, out);
+               : group_new(g, &event, (pen_slice){0}, out);
 }
 
 void pen_groups_restored(struct groups *g, struct group *group)
 {
     account(g, group);
+}
+
+/* The first event of a group. */
+static pen_status feed_first(struct groups *g, const struct state_event *event,
+                             struct signals *signals, struct group **group)
+{
+    bool is_alone = false;
+    pen_slice alone = {0};
+    PEN_TRY(pen_kept_alone(g, event, signals, &is_alone, &alone));
+    PEN_TRY(group_new(g, event, alone, group));
+    if (is_alone) {
+        (*group)->cold_ns = event->o.is_cold ? event->o.time_ns : INT64_MIN;
+        return PEN_OK;
+    }
+    const pen_status st = pen_kept_feed(g, *group, event, signals);
+    account(g, *group);
+    return st;
 }
 
 pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
@@ -387,9 +471,13 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
         return pen_kept_none(g, event, signals);
     }
     PEN_TRY(group_get(g, event, &group));
-    PEN_CHECK(group != NULL);
-    const pen_status st = pen_kept_feed(g, group, event, signals);
-    account(g, group);
+    pen_status st;
+    if (group == NULL) {
+        st = feed_first(g, event, signals, &group);
+    } else {
+        st = pen_kept_feed(g, group, event, signals);
+        account(g, group);
+    }
     g->current = group;
     return st;
 }

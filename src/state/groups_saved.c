@@ -37,10 +37,10 @@ static void save_event(const struct window *window, const struct window_shape *s
                  shape->columns * sizeof(union window_value));
 }
 
-static void save_events(const struct group *group, const struct window_shape *shape,
+static void save_events(struct group *group, const struct window_shape *shape,
                         struct snapshot_writer *w)
 {
-    const struct window *window = &group->window;
+    const struct window *window = &pen_group_kept(group)->window;
     for (uint32_t i = 0; i < window->count;) {
         snapshot_begin(w, SNAPSHOT_GROUP_EVENTS, group->rule, group->partition);
         const uint32_t left = window->count - i;
@@ -52,9 +52,9 @@ static void save_events(const struct group *group, const struct window_shape *sh
     }
 }
 
-static void save_travel(const struct group *group, struct snapshot_writer *w)
+static void save_travel(struct group *group, struct snapshot_writer *w)
 {
-    const struct travel *t = &group->travel;
+    const struct travel *t = &pen_group_kept(group)->travel;
     const struct saved_travel saved = {.begun = t->begun,
                                        .last = t->last,
                                        .lat_udeg = t->lat_udeg,
@@ -71,9 +71,9 @@ struct saved_history { /* buckets follow */
     int64_t begun, first, number, count;
 };
 
-static void save_history(const struct group *group, struct snapshot_writer *w)
+static void save_history(struct group *group, struct snapshot_writer *w)
 {
-    const struct anomaly_history *h = group->history;
+    const struct anomaly_history *h = pen_group_kept(group)->history;
     const struct saved_history saved = {
         .begun = h->begun, .first = h->first, .number = h->number, .count = h->count};
     snapshot_begin(w, SNAPSHOT_GROUP_HISTORY, group->rule, group->partition);
@@ -82,7 +82,7 @@ static void save_history(const struct group *group, struct snapshot_writer *w)
     snapshot_end(w);
 }
 
-static void save_cold(const struct group *group, struct snapshot_writer *w)
+static void save_cold(struct group *group, struct snapshot_writer *w)
 {
     if (group->cold_ns != INT64_MIN) {
         snapshot_begin(w, SNAPSHOT_GROUP_COLD, group->rule, group->partition);
@@ -91,18 +91,19 @@ static void save_cold(const struct group *group, struct snapshot_writer *w)
     }
 }
 
-static void save_group(const struct groups *g, const struct group *group, struct snapshot_writer *w)
+static void save_group(const struct groups *g, struct group *group, struct snapshot_writer *w)
 {
+    struct kept *kept = pen_group_kept(group);
     const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
     const struct saved_group saved = {.last_release = group->last_release,
-                                      .is_limited = has_window && group->window.tally.is_limited};
+                                      .is_limited = has_window && kept->window.tally.is_limited};
     snapshot_begin(w, SNAPSHOT_GROUP, group->rule, group->partition);
     snapshot_add(w, &saved, sizeof(saved));
-    snapshot_add_text(w, (pen_slice){group->key, group->key_len});
+    snapshot_add_text(w, pen_group_key(group));
     snapshot_end(w);
     save_cold(group, w);
     if (has_window) {
-        if (group->history != NULL) {
+        if (kept->history != NULL) {
             save_history(group, w);
         }
         save_events(group, &g->shapes[group->rule], w);
@@ -111,20 +112,35 @@ static void save_group(const struct groups *g, const struct group *group, struct
     }
     const struct record_head head = {
         .kind = SNAPSHOT_GROUP_SAMPLE, .rule = group->rule, .partition = group->partition};
-    for (uint32_t i = 0; i < group->sample_count; i++) {
-        const uint32_t at = (group->sample_at + i) % group->sample_cap;
-        snapshot_put(w, &head, pen_state_text(&group->samples[at]));
+    for (uint32_t i = 0; i < kept->sample_count; i++) {
+        const uint32_t at = (kept->sample_at + i) % kept->sample_cap;
+        snapshot_put(w, &head, pen_state_text(&kept->samples[at]));
+    }
+}
+
+/* One with an event alone is saved as what it would be with a second one. */
+static void save_any(struct groups *g, struct group *group, struct snapshot_writer *w)
+{
+    struct group *whole = NULL;
+    if (group->alone_len == 0) {
+        save_group(g, group, w);
+        return;
+    }
+    w->status = pen_group_whole_of(g, group, &whole);
+    if (w->status == PEN_OK) {
+        save_group(g, whole, w);
+        pen_group_free(g, whole);
     }
 }
 
 /* Each list from its oldest, so that its order is there again. */
-void pen_groups_save(const struct groups *g, struct snapshot_writer *w)
+void pen_groups_save(struct groups *g, struct snapshot_writer *w)
 {
     const uint32_t lists = PEN_PARTITIONS / g->options->shards + 1;
     for (uint64_t i = 0; i < (uint64_t)lists * g->listed_count; i++) {
-        const struct group *group = g->lists[g->listed[i / lists]][i % lists].oldest;
+        struct group *group = g->lists[g->listed[i / lists]][i % lists].oldest;
         for (; group != NULL && w->status == PEN_OK; group = group->newer) {
-            save_group(g, group, w);
+            save_any(g, group, w);
         }
     }
 }
@@ -157,7 +173,7 @@ static pen_status load_group(struct groups *g, struct snapshot_record *r)
     }
     PEN_TRY(pen_groups_restore(g, r->rule, key, last_release, &g->loading));
     if (shape->rule->method != PEN_METHOD_TRAVEL) {
-        g->loading->window.tally.is_limited = is_limited;
+        pen_group_kept(g->loading)->window.tally.is_limited = is_limited;
     }
     pen_groups_restored(g, g->loading);
     return g->loading->partition == r->partition ? PEN_OK : PEN_E_CORRUPT;
@@ -193,7 +209,7 @@ bool pen_group_get_event(const struct window_shape *shape, struct snapshot_recor
 static pen_status load_events(struct groups *g, struct group *group, struct snapshot_record *r)
 {
     const struct window_shape *shape = &g->shapes[group->rule];
-    struct window *window = &group->window;
+    struct window *window = &pen_group_kept(group)->window;
     const struct window_limits limits = {.events_max = UINT32_MAX,
                                          .values_max = g->options->values_max};
     struct window_event event;
@@ -236,7 +252,7 @@ bool pen_group_get_history(struct snapshot_record *r, struct group_told *out)
 
 static pen_status load_travel(struct group *group, struct snapshot_record *r)
 {
-    struct travel *t = &group->travel;
+    struct travel *t = &pen_group_kept(group)->travel;
     struct saved_travel saved;
     if (!snapshot_get(r, &saved, sizeof(saved)) || t->has_last || saved.has_last != 1 ||
         saved.known_count > TRAVEL_KNOWN_MAX ||
@@ -275,7 +291,7 @@ static pen_status load_history(struct groups *g, struct group *group, struct sna
 {
     const struct pen_state_rule *rule = g->shapes[group->rule].rule;
     const int64_t most = INT64_MAX / rule->anomaly.bucket_ns;
-    struct anomaly_history *h = group->history;
+    struct anomaly_history *h = pen_group_kept(group)->history;
     struct saved_history saved;
     if (!snapshot_get(r, &saved, sizeof(saved)) || h->has_begun || saved.count < 0 ||
         saved.first < -most || saved.first > saved.number || saved.number > most ||
@@ -313,7 +329,8 @@ pen_status pen_groups_load(struct groups *g, struct snapshot_record *r)
     const bool has_window = g->shapes[group->rule].rule->method != PEN_METHOD_TRAVEL;
     if (r->kind == SNAPSHOT_GROUP_EVENTS && has_window) {
         st = load_events(g, group, r);
-    } else if (r->kind == SNAPSHOT_GROUP_HISTORY && has_window && group->history != NULL) {
+    } else if (r->kind == SNAPSHOT_GROUP_HISTORY && has_window &&
+               pen_group_kept(group)->history != NULL) {
         st = load_history(g, group, r);
     } else if (r->kind == SNAPSHOT_GROUP_TRAVEL && !has_window) {
         st = load_travel(group, r);

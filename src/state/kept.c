@@ -32,37 +32,40 @@ void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rul
 
 pen_status pen_kept_init(struct group *group, const struct window_shape *shape)
 {
+    struct kept *kept = pen_group_kept(group);
     if (is_travel(shape)) {
-        travel_init(&group->travel);
+        travel_init(&kept->travel);
         return PEN_OK;
     }
     if (is_anomaly(shape)) {
-        group->history = calloc(1, sizeof(*group->history));
-        PEN_TRY(group->history == NULL ? PEN_E_NOMEM : PEN_OK);
+        kept->history = calloc(1, sizeof(*kept->history));
+        PEN_TRY(kept->history == NULL ? PEN_E_NOMEM : PEN_OK);
     }
-    return pen_window_init(&group->window, shape);
+    return pen_window_init(&kept->window, shape);
 }
 
 void pen_kept_fini(struct group *group, const struct window_shape *shape)
 {
+    struct kept *kept = pen_group_kept(group);
     if (is_travel(shape)) {
-        travel_fini(&group->travel);
+        travel_fini(&kept->travel);
     } else {
-        if (group->history != NULL) {
-            free(group->history->past);
+        if (kept->history != NULL) {
+            free(kept->history->past);
         }
-        free(group->history);
-        pen_window_fini(&group->window, shape);
+        free(kept->history);
+        pen_window_fini(&kept->window, shape);
     }
 }
 
-size_t pen_kept_bytes(const struct group *group, const struct window_shape *shape)
+size_t pen_kept_bytes(struct group *group, const struct window_shape *shape)
 {
+    struct kept *kept = pen_group_kept(group);
     if (is_travel(shape)) {
-        return travel_bytes(&group->travel);
+        return travel_bytes(&kept->travel);
     }
-    const struct anomaly_history *h = group->history;
-    return pen_window_bytes(&group->window, shape) +
+    const struct anomaly_history *h = kept->history;
+    return pen_window_bytes(&kept->window, shape) +
            (h == NULL ? 0 : sizeof(*h) + h->cap * sizeof(*h->past));
 }
 
@@ -73,14 +76,15 @@ uint32_t pen_kept_samples(const struct groups *g, uint32_t rule)
     return is_travel(&g->shapes[rule]) ? 1 : g->options->samples_first;
 }
 
-/* Whether a signal that the group opens may show the event.  Every event makes a window larger by
- * one at most: while more are missing than samples are kept, those that follow push it out. */
-static bool may_be_shown(const struct groups *g, const struct group *group)
+/* Whether a signal that a group opens may show the event that is the last of so many in its window.
+ * Every event makes a window larger by one at most: while more are missing than samples are kept,
+ * those that follow push it out. */
+static bool may_be_shown(const struct groups *g, uint32_t rule, uint64_t events)
 {
-    const struct window_shape *shape = &g->shapes[group->rule];
-    const uint64_t kept = pen_kept_samples(g, group->rule);
-    return kept > 0 && !shape->is_single &&
-           (shape->events_least == 0 || shape->events_least <= group->window.tally.events + kept);
+    const struct window_shape *shape = &g->shapes[rule];
+    const uint64_t most = pen_kept_samples(g, rule);
+    return most > 0 && !shape->is_single &&
+           (shape->events_least == 0 || shape->events_least <= events + most);
 }
 
 /* Of what came before a case was true an observation is kept, but not its event: windows are many.
@@ -88,54 +92,57 @@ static bool may_be_shown(const struct groups *g, const struct group *group)
 static pen_status sample_keep(struct groups *g, struct group *group,
                               const struct state_event *event)
 {
-    struct pen_observation o = event->o;
-    o.event = o.rule_id = o.group = (pen_slice){0};
-    if (!may_be_shown(g, group)) {
+    const bool has_window = !is_travel(&g->shapes[group->rule]);
+    const uint64_t events = has_window ? pen_group_kept(group)->window.tally.events : 0;
+    if (!may_be_shown(g, group->rule, events)) {
         return PEN_OK;
     }
+    struct pen_observation o = event->o;
+    o.event = o.rule_id = o.group = (pen_slice){0};
     g->scratch.len = 0;
-    PEN_TRY(is_travel(&g->shapes[group->rule]) ? pen_observation_encode(&g->scratch, &o)
-                                               : pen_state_sample_encode(&g->scratch, &o));
+    PEN_TRY(!has_window ? pen_observation_encode(&g->scratch, &o)
+                        : pen_state_sample_encode(&g->scratch, &o));
     return pen_group_sample(g, group, pen_buf_slice(&g->scratch));
 }
 
 /* Late ones stand behind later ones: all are looked at. */
 static void late_samples_trim(struct group *group, int64_t from)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < group->sample_count; i++) {
-        struct text *one = &group->samples[(group->sample_at + i) % group->sample_cap];
-        struct text *to = &group->samples[(group->sample_at + kept) % group->sample_cap];
+    struct kept *kept = pen_group_kept(group);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < kept->sample_count; i++) {
+        struct text *one = &kept->samples[(kept->sample_at + i) % kept->sample_cap];
+        struct text *to = &kept->samples[(kept->sample_at + left) % kept->sample_cap];
         if (pen_state_sample_time(one) > from) {
             const struct text other = *to; /* its memory is used again */
             *to = *one;
             *one = other;
-            kept++;
+            left++;
         }
     }
-    group->sample_count = kept;
-    group->has_late_sample &= kept > 0;
+    kept->sample_count = left;
+    kept->has_late_sample &= left > 0;
 }
 
 /* Those that left the window go. */
 static void samples_trim(struct group *group, int64_t from)
 {
-    if (PEN_UNLIKELY(group->has_late_sample)) {
+    struct kept *kept = pen_group_kept(group);
+    if (PEN_UNLIKELY(kept->has_late_sample)) {
         late_samples_trim(group, from);
         return;
     }
-    while (group->sample_count > 0 &&
-           pen_state_sample_time(&group->samples[group->sample_at]) <= from) {
-        group->sample_at = (group->sample_at + 1) % group->sample_cap;
-        group->sample_count--;
+    while (kept->sample_count > 0 &&
+           pen_state_sample_time(&kept->samples[kept->sample_at]) <= from) {
+        kept->sample_at = (kept->sample_at + 1) % kept->sample_cap;
+        kept->sample_count--;
     }
 }
 
 /* ---- windows ---- */
 
 static pen_status tell(const struct window_shape *shape, const struct state_event *event,
-                       const struct window_sum *sum, const struct group *group,
-                       struct signals *signals)
+                       const struct window_sum *sum, struct group *group, struct signals *signals)
 {
     const uint32_t index = pen_window_case(shape, sum);
     if (index == UINT32_MAX) {
@@ -150,14 +157,102 @@ static pen_status tell(const struct window_shape *shape, const struct state_even
         .per_query = sum->per_query,
         .query_count = shape->rule->query_count};
     if (group != NULL) {
-        hit.before = group->samples;
-        hit.before_at = group->sample_at;
-        hit.before_count = group->sample_count;
-        hit.before_cap = group->sample_cap;
+        hit.before = pen_group_kept(group)->samples;
+        hit.before_at = pen_group_kept(group)->sample_at;
+        hit.before_count = pen_group_kept(group)->sample_count;
+        hit.before_cap = pen_group_kept(group)->sample_cap;
         hit.window_from = event->o.time_ns - shape->rule->window_ns;
         hit.is_cold = group->cold_ns > hit.window_from;
     }
     return pen_state_signals_hit(signals, event, &hit);
+}
+
+/* ---- a group of one event ---- */
+
+/* The values of an event, as those of one observation that counts for all its queries. */
+static pen_status values_join(struct pen_buf *out, const struct state_event *event)
+{
+    for (uint32_t left = event->queries; left != 0; left &= left - 1) {
+        PEN_TRY(left == event->queries ? PEN_OK : pen_buf_add_byte(out, PEN_OBSERVATION_NEXT));
+        PEN_TRY(pen_buf_add(out, event->values[__builtin_ctz(left)]));
+    }
+    return PEN_OK;
+}
+
+/* What one event says: false when that depends on more than how many values it has. */
+static bool sum_of_one(const struct window_shape *shape, const struct state_event *event,
+                       struct window_sum *sum)
+{
+    const struct pen_state_rule *rule = shape->rule;
+    const uint32_t all = (1U << rule->query_count) - 1;
+    if (shape->then != NULL || rule->step_count == 1) {
+        return false;
+    }
+    for (uint32_t q = 0; q < rule->query_count; q++) {
+        const pen_slice values = event->values[q];
+        const bool is_counted = rule->queries[q] == PEN_COUNT_EVENTS;
+        const bool has_one = ((event->queries >> q) & 1U) != 0 && (is_counted || values.len > 0);
+        if (!is_counted && (rule->queries[q] != PEN_CARDINALITY ||
+                            (has_one && memchr(values.ptr, '\n', values.len) != NULL))) {
+            return false;
+        }
+        sum->values[q] = has_one ? PEN_QUANTITY_ONE : 0;
+    }
+    sum->values[rule->query_count] = PEN_QUANTITY_ONE;
+    /* of a sequence one event completes one step */
+    sum->is_in_order = rule->step_count == 0 && (!rule->is_ordered || event->queries == all);
+    return true;
+}
+
+static bool is_silent_alone(const struct window_shape *shape, const struct state_event *event)
+{
+    struct window_sum sum;
+    return shape->rule->method != PEN_METHOD_TRAVEL && shape->rule->method != PEN_METHOD_ANOMALY &&
+           !shape->is_single &&
+           (shape->events_least > 1 ||
+            (sum_of_one(shape, event, &sum) && pen_window_case(shape, &sum) == UINT32_MAX));
+}
+
+pen_status pen_kept_alone(struct groups *g, const struct state_event *event,
+                          struct signals *signals, bool *is_alone, pen_slice *encoded)
+{
+    const uint32_t rule = event->o.rule;
+    struct pen_observation o = event->o;
+    *is_alone = is_silent_alone(&g->shapes[rule], event);
+    *encoded = (pen_slice){0};
+    if (!*is_alone) {
+        return PEN_OK;
+    }
+    if (!may_be_shown(g, rule, 1)) {
+        o = (struct pen_observation){.time_ns = o.time_ns, .query = o.query};
+    }
+    o.event = o.rule_id = o.group = o.values = (pen_slice){0};
+    o.others = event->queries & ~(1U << o.query);
+    if (g->shapes[rule].columns > 0) {
+        g->joined.len = 0;
+        PEN_TRY(values_join(&g->joined, event));
+        o.values = pen_buf_slice(&g->joined);
+    }
+    g->scratch.len = 0;
+    PEN_TRY(pen_observation_encode(&g->scratch, &o));
+    *encoded = pen_buf_slice(&g->scratch);
+    return pen_state_signals_miss(signals, event);
+}
+
+pen_status pen_kept_first(struct groups *g, struct group *group, pen_slice encoded)
+{
+    const struct window_limits limits = {.events_max = g->options->window_events_max,
+                                         .values_max = g->options->values_max};
+    struct state_event event = {.partition = group->partition, .hash = group->hash};
+    pen_slice in = encoded;
+    const pen_status st = pen_observation_decode(&in, &event.o, NULL);
+    PEN_CHECK(st == PEN_OK); /* we encoded it */
+    event.o.rule = group->rule;
+    event.queries = 1U << event.o.query | event.o.others;
+    pen_state_values_split(&event.o, event.values);
+    PEN_TRY(pen_window_add(&pen_group_kept(group)->window, &g->shapes[group->rule], &event, &limits,
+                           &g->window));
+    return sample_keep(g, group, &event);
 }
 
 /* A rule that looks at each event alone keeps nothing. */
@@ -179,6 +274,7 @@ pen_status pen_kept_none(struct groups *g, const struct state_event *event, stru
 static pen_status feed_window(struct groups *g, struct group *group,
                               const struct state_event *event, struct signals *signals)
 {
+    struct kept *kept = pen_group_kept(group);
     const struct window_shape *shape = &g->shapes[group->rule];
     const struct window_limits limits = {.events_max = g->options->window_events_max,
                                          .values_max = g->options->values_max};
@@ -187,8 +283,8 @@ static pen_status feed_window(struct groups *g, struct group *group,
     if (event->o.is_cold && t > group->cold_ns) {
         group->cold_ns = t;
     }
-    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
-    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
+    PEN_TRY(pen_window_add(&kept->window, shape, event, &limits, &g->window));
+    PEN_TRY(pen_window_sum(&kept->window, shape, t, &sum));
     samples_trim(group, t - shape->rule->window_ns);
     PEN_TRY(tell(shape, event, &sum, group, signals));
     return sample_keep(g, group, event);
@@ -208,8 +304,9 @@ static int64_t value_of(const struct window_sum *sum)
 static pen_status bucket_take(struct groups *g, struct group *group,
                               const struct state_event *event, bool *is_late)
 {
+    struct kept *kept = pen_group_kept(group);
     const struct window_shape *shape = &g->shapes[group->rule];
-    struct anomaly_history *h = group->history;
+    struct anomaly_history *h = kept->history;
     const int64_t number = anomaly_number(&shape->rule->anomaly, event->o.time_ns);
     struct window_sum sum;
     if (!h->has_begun) {
@@ -221,14 +318,15 @@ static pen_status bucket_take(struct groups *g, struct group *group,
     if (number <= h->number) {
         return PEN_OK;
     }
-    PEN_TRY(pen_window_sum(&group->window, shape, INT64_MAX, &sum));
-    pen_window_clear(&group->window, shape);
+    PEN_TRY(pen_window_sum(&kept->window, shape, INT64_MAX, &sum));
+    pen_window_clear(&kept->window, shape);
     return anomaly_begin(h, shape->rule, number, value_of(&sum), &g->scratch);
 }
 
 static pen_status feed_anomaly(struct groups *g, struct group *group,
                                const struct state_event *event, struct signals *signals)
 {
+    struct kept *kept = pen_group_kept(group);
     const struct window_shape *shape = &g->shapes[group->rule];
     const struct window_limits limits = {.events_max = g->options->window_events_max,
                                          .values_max = g->options->values_max};
@@ -240,11 +338,11 @@ static pen_status feed_anomaly(struct groups *g, struct group *group,
         g->anomaly_late++;
         return PEN_OK;
     }
-    PEN_TRY(pen_window_add(&group->window, shape, event, &limits, &g->window));
-    PEN_TRY(pen_window_sum(&group->window, shape, t, &sum));
-    const int64_t from = group->history->number * shape->rule->anomaly.bucket_ns - 1;
+    PEN_TRY(pen_window_add(&kept->window, shape, event, &limits, &g->window));
+    PEN_TRY(pen_window_sum(&kept->window, shape, t, &sum));
+    const int64_t from = kept->history->number * shape->rule->anomaly.bucket_ns - 1;
     samples_trim(group, from);
-    const uint32_t index = anomaly_case(group->history, shape->rule, t, value_of(&sum));
+    const uint32_t index = anomaly_case(kept->history, shape->rule, t, value_of(&sum));
     const struct state_hit hit = {.case_index = index,
                                   .severity =
                                       index == UINT32_MAX ? 0 : shape->rule->cases[index].severity,
@@ -252,10 +350,10 @@ static pen_status feed_anomaly(struct groups *g, struct group *group,
                                   .events = sum.events,
                                   .per_query = sum.per_query,
                                   .query_count = 1,
-                                  .before = group->samples,
-                                  .before_at = group->sample_at,
-                                  .before_count = group->sample_count,
-                                  .before_cap = group->sample_cap,
+                                  .before = kept->samples,
+                                  .before_at = kept->sample_at,
+                                  .before_count = kept->sample_count,
+                                  .before_cap = kept->sample_cap,
                                   .window_from = from};
     PEN_TRY(index == UINT32_MAX ? pen_state_signals_miss(signals, event)
                                 : pen_state_signals_hit(signals, event, &hit));
@@ -265,17 +363,18 @@ static pen_status feed_anomaly(struct groups *g, struct group *group,
 /* ---- ways ---- */
 
 /* Tells of the event what it and the sighting before it say of the way. */
-static pen_status travel_tell(struct groups *g, const struct group *group,
+static pen_status travel_tell(struct groups *g, struct group *group,
                               const struct state_event *event, const struct travel_place *place,
                               const struct travel_verdict *verdict, struct signals *signals)
 {
+    struct kept *kept = pen_group_kept(group);
     const struct pen_state_rule *rule = g->shapes[group->rule].rule;
     const uint64_t events = verdict->is_behind ? 2 : 1; /* a late one stands alone */
     struct state_event told = *event;
     struct pen_observation last;
     struct travel_place first;
-    PEN_CHECK(group->sample_count == 1);
-    pen_slice in = pen_state_text(&group->samples[0]);
+    PEN_CHECK(kept->sample_count == 1);
+    pen_slice in = pen_state_text(&kept->samples[0]);
     const pen_status st = pen_observation_decode(&in, &last, NULL);
     PEN_CHECK(st == PEN_OK && travel_place_parse(last.values, &first));
     g->scratch.len = 0;
@@ -287,7 +386,7 @@ static pen_status travel_tell(struct groups *g, const struct group *group,
                                   .events = events,
                                   .per_query = &events,
                                   .query_count = 1,
-                                  .before = group->samples,
+                                  .before = kept->samples,
                                   .before_count = verdict->is_behind ? 1 : 0,
                                   .before_cap = 1,
                                   .window_from = INT64_MIN};
@@ -305,8 +404,8 @@ static pen_status feed_travel(struct groups *g, struct group *group,
     if (!travel_place_parse(event->values[0], &place)) {
         return PEN_OK; /* detection sends none */
     }
-    PEN_TRY(travel_see(&group->travel, &g->shapes[group->rule].rule->travel, &limits,
-                       event->o.time_ns, &place, &verdict));
+    PEN_TRY(travel_see(&pen_group_kept(group)->travel, &g->shapes[group->rule].rule->travel,
+                       &limits, event->o.time_ns, &place, &verdict));
     PEN_TRY(verdict.is_hit ? travel_tell(g, group, event, &place, &verdict, signals)
                            : pen_state_signals_miss(signals, event));
     return verdict.is_latest ? sample_keep(g, group, event) : PEN_OK;

@@ -129,7 +129,7 @@ void snapshot_add_shape(struct snapshot_writer *w, const struct pen_state_rule *
 
 void pen_state_signals_save(const struct signals *s, uint64_t hash_key, struct snapshot_writer *w);
 PEN_MUST_USE pen_status pen_state_signals_load(struct signals *s, struct snapshot_record *r);
-void pen_groups_save(const struct groups *g, struct snapshot_writer *w);
+void pen_groups_save(struct groups *g, struct snapshot_writer *w);
 PEN_MUST_USE pen_status pen_groups_load(struct groups *g, struct snapshot_record *r);
 void pen_new_values_save(const struct new_values *v, struct snapshot_writer *w);
 /* The next entry of a record of values; false at its end. */

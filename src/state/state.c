@@ -453,7 +453,8 @@ static uint32_t queries_of(const struct pen_observation *o)
 }
 
 /* The values of each query that the observation counts for. */
-static void values_split(const struct pen_observation *o, pen_slice values[PEN_STATE_QUERIES_MAX])
+void pen_state_values_split(const struct pen_observation *o,
+                            pen_slice values[PEN_STATE_QUERIES_MAX])
 {
     pen_slice rest = o->values;
     for (uint32_t left = queries_of(o); left != 0; left &= left - 1) {
@@ -468,7 +469,7 @@ static void values_split(const struct pen_observation *o, pen_slice values[PEN_S
 static pen_status gather_values(struct gathering *g, const struct pen_observation *o)
 {
     pen_slice values[PEN_STATE_QUERIES_MAX];
-    values_split(o, values);
+    pen_state_values_split(o, values);
     for (uint32_t left = queries_of(o) & ~g->queries; left != 0; left &= left - 1) {
         const uint32_t q = (uint32_t)__builtin_ctz(left);
         g->values_at[q] = g->values.len;
@@ -505,7 +506,7 @@ static pen_status feed_whole(struct pen_state *s, const struct pen_observation *
 {
     struct state_event event = {
         .o = *o, .queries = queries_of(o), .partition = s->merge.heap[0]->partition};
-    values_split(o, event.values);
+    pen_state_values_split(o, event.values);
     return event_feed(s, &event);
 }
 

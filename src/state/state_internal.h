@@ -259,6 +259,9 @@ struct state_event {
     uint64_t hash;    /* of rule and group: pen_state_group_hash */
     pen_slice values[PEN_STATE_QUERIES_MAX];
 };
+/* The values of each query that the observation counts for; borrows o. */
+void pen_state_values_split(const struct pen_observation *o,
+                            pen_slice values[PEN_STATE_QUERIES_MAX]);
 /* A case is true at an event. */
 struct state_hit {
     uint32_t case_index, severity;
@@ -459,6 +462,9 @@ bool pen_sequence_is_complete(const struct window *w, const struct window_shape 
 
 #define GROUP_TABLES 256U /* sub-tables, so that none ever grows by much */
 
+/* Found by its rule and text.  Behind it stands what it keeps, or, while one event is all there is
+ * of it and no case is true of that alone, this event: most groups never see a second one.  Then
+ * its text. */
 struct group {
     uint64_t hash;
     uint32_t rule, partition;
@@ -466,6 +472,10 @@ struct group {
     int64_t last_release;
     int64_t cold_ns; /* the last event that is a cold signal; INT64_MIN: there was none */
     size_t bytes;
+    uint32_t key_len;
+    uint32_t alone_len; /* bytes of its only event, an encoded observation; 0: it is a whole one */
+};
+struct kept {
     union { /* by the rule's method */
         struct {
             struct window window;            /* of ANOMALY: the last bucket */
@@ -476,9 +486,25 @@ struct group {
     struct text *samples; /* the last ones, without their events; a ring */
     uint32_t sample_at, sample_count, sample_cap;
     bool has_late_sample; /* some sample is of a time before the one ahead of it */
-    uint32_t key_len;
-    uint8_t key[];
 };
+struct whole_group {
+    struct group group;
+    struct kept kept;
+};
+static inline struct kept *pen_group_kept(struct group *group)
+{
+    PEN_DCHECK(group->alone_len == 0);
+    return &((struct whole_group *)group)->kept;
+}
+static inline uint8_t *pen_group_tail(struct group *group)
+{
+    return (uint8_t *)group +
+           (group->alone_len > 0 ? sizeof(struct group) : sizeof(struct whole_group));
+}
+static inline pen_slice pen_group_key(struct group *group)
+{
+    return (pen_slice){pen_group_tail(group) + group->alone_len, group->key_len};
+}
 struct group_list {
     struct group *oldest, *newest;
     int64_t oldest_release; /* of the oldest, so that it is not looked at while it lives */
@@ -503,6 +529,7 @@ struct groups {
     struct group *current; /* that got the last event */
     struct group *loading; /* the one that a snapshot gave last */
     struct pen_buf scratch;
+    struct pen_buf joined; /* values of an event, of all its queries */
 };
 PEN_MUST_USE pen_status pen_groups_init(struct groups *g, const struct pen_state_options *o);
 void pen_groups_fini(struct groups *g);
@@ -519,6 +546,11 @@ PEN_MUST_USE pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_
                                            int64_t last_release, struct group **out);
 PEN_MUST_USE pen_status pen_group_sample(const struct groups *g, struct group *group,
                                          pen_slice encoded);
+/* A whole group that keeps the only event of another one, and is in no table or list.  For
+ * pen_group_free. */
+PEN_MUST_USE pen_status pen_group_whole_of(struct groups *g, struct group *alone,
+                                           struct group **out);
+void pen_group_free(struct groups *g, struct group *group);
 void pen_groups_restored(struct groups *g, struct group *group);
 
 /* ---- kept.c: what groups keep, by method ---- */
@@ -528,12 +560,18 @@ uint32_t pen_kept_groups(const struct groups *g, uint32_t rule);
 void pen_kept_shape(struct window_shape *shape, const struct pen_state_rule *rule);
 PEN_MUST_USE pen_status pen_kept_init(struct group *group, const struct window_shape *shape);
 void pen_kept_fini(struct group *group, const struct window_shape *shape);
-size_t pen_kept_bytes(const struct group *group, const struct window_shape *shape);
+size_t pen_kept_bytes(struct group *group, const struct window_shape *shape);
 /* Observations that a group of the rule keeps at most for a signal that it may open. */
 uint32_t pen_kept_samples(const struct groups *g, uint32_t rule);
 /* Judges one event of the group, and tells signals; of a rule that keeps nothing without one. */
 PEN_MUST_USE pen_status pen_kept_feed(struct groups *g, struct group *group,
                                       const struct state_event *event, struct signals *signals);
+/* Whether all that its first event says of a group is that it was there.  Then *encoded is the
+ * event, until g->scratch is used again, and signals have heard of it. */
+PEN_MUST_USE pen_status pen_kept_alone(struct groups *g, const struct state_event *event,
+                                       struct signals *signals, bool *is_alone, pen_slice *encoded);
+/* Takes such an event into a group that keeps nothing yet. */
+PEN_MUST_USE pen_status pen_kept_first(struct groups *g, struct group *group, pen_slice encoded);
 PEN_MUST_USE pen_status pen_kept_none(struct groups *g, const struct state_event *event,
                                       struct signals *signals);
 

@@ -190,23 +190,33 @@ static void what_a_signal_shows_does_not_depend_on_what_is_not_kept(void **unuse
     assert_true(openings > 10000);
 }
 
+/* The group of the state; there is one at most. */
+static struct group *group_of(const struct pen_state *state)
+{
+    for (uint32_t t = 0; t < GROUP_TABLES; t++) {
+        const struct group_table *table = &state->groups.tables[t];
+        for (size_t i = 0; i < table->slot_count; i++) {
+            if (table->slots[i] != NULL) {
+                return table->slots[i];
+            }
+        }
+    }
+    return NULL;
+}
+
 static uint32_t kept_of(const struct pen_state_rule *rule, uint32_t events)
 {
     static struct seen seen[EVENTS];
     static struct shown shown;
     struct pen_state *state = state_of(rule);
-    uint32_t kept = UINT32_MAX;
     for (uint32_t i = 0; i < events; i++) {
         seen[i] = (struct seen){.minute = 0, .release = i / 100};
     }
     shown.count = 0;
     feed(state, seen, events, &shown);
-    for (uint32_t t = 0; t < GROUP_TABLES; t++) {
-        const struct group_table *table = &state->groups.tables[t];
-        for (size_t i = 0; i < table->slot_count; i++) {
-            kept = table->slots[i] != NULL ? table->slots[i]->sample_count : kept;
-        }
-    }
+    struct group *group = group_of(state);
+    assert_non_null(group);
+    const uint32_t kept = group->alone_len > 0 ? 0 : pen_group_kept(group)->sample_count;
     pen_state_free(state);
     return kept;
 }
@@ -239,9 +249,78 @@ static void a_window_that_is_far_from_true_keeps_no_event(void **unused)
     }
 }
 
+/* A rule of a query that counts values, and its state after some events, each with such values. */
+static void feed_values(struct pen_state *state, const char *values, int64_t minute,
+                        struct shown *shown)
+{
+    const struct pen_observation o = {.rule_id = PEN_SLICE_LIT("kept"),
+                                      .time_ns = BEGIN + minute * MINUTE,
+                                      .promise_ns = INT64_MIN,
+                                      .event_id = PEN_SLICE_LIT("id"),
+                                      .group = PEN_SLICE_LIT("{}"),
+                                      .record = (uint64_t)minute,
+                                      .actor = PEN_SLICE_LIT("somebody"),
+                                      .values = pen_slice_str(values)};
+    bool more = true;
+    assert_int_equal(pen_state_append(state, 1, &o, NULL), PEN_OK);
+    assert_int_equal(pen_state_spill(state, 1, NULL), PEN_OK);
+    while (more) {
+        assert_int_equal(pen_state_release(state, BEGIN + (minute + 1) * MINUTE, 64, on_signal,
+                                           shown, &more, NULL),
+                         PEN_OK);
+    }
+}
+
+/* The state of a rule that wants more than one value in its window. */
+static struct pen_state *state_of_values(void)
+{
+    static const enum pen_aggregation distinct[] = {PEN_CARDINALITY};
+    static struct pen_condition_step more;
+    static struct pen_state_case one;
+    static struct pen_state_rule rule;
+    more = step(PEN_CONDITION_GT, 1, 1);
+    one = (struct pen_state_case){.condition = {.steps = &more, .count = 1}};
+    rule = rule_of(&one);
+    rule.queries = distinct;
+    return state_of(&rule);
+}
+
+static void the_first_event_of_a_group_waits_alone(void **unused)
+{
+    struct shown shown = {.count = 0};
+    struct pen_state *state = state_of_values();
+    (void)unused;
+    feed_values(state, "\"a\"", 1, &shown);
+    assert_true(group_of(state)->alone_len > 0);
+    const uint64_t bytes = state->groups.bytes;
+    feed_values(state, "\"a\"", 2, &shown);
+    assert_int_equal(group_of(state)->alone_len, 0);
+    assert_int_equal(pen_group_kept(group_of(state))->window.count, 2);
+    assert_true(state->groups.bytes > bytes);
+    assert_int_equal(shown.count, 0);
+    feed_values(state, "\"b\"", 3, &shown);
+    assert_int_equal(shown.count, 4);
+    assert_memory_equal(shown.events, ((const uint32_t[]){1, 2, 3, END}), 4 * sizeof(uint32_t));
+    assert_int_equal(state->groups.count, 1);
+    pen_state_free(state);
+}
+
+static void an_event_with_several_values_does_not_wait(void **unused)
+{
+    struct shown shown = {.count = 0};
+    struct pen_state *state = state_of_values();
+    (void)unused;
+    feed_values(state, "\"a\"\n\"b\"", 1, &shown);
+    assert_int_equal(group_of(state)->alone_len, 0);
+    assert_int_equal(shown.count, 2);
+    pen_state_free(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_with_several_values_does_not_wait),
+        cmocka_unit_test(the_first_event_of_a_group_waits_alone),
         cmocka_unit_test(a_window_that_is_far_from_true_keeps_no_event),
         cmocka_unit_test(what_a_signal_shows_does_not_depend_on_what_is_not_kept),
     };
