@@ -93,30 +93,39 @@ static pen_status escape_one(struct pen_buf *out, uint8_t c)
     }
 }
 
-static bool is_plain(uint8_t c)
+/* Bits of those of 16 bytes that are no plain ones: below the blank, or as signed bytes beyond
+ * ASCII, a quote, a backslash. */
+static uint32_t odd_bytes(const uint8_t *from)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)from);
+    const __m128i marks =
+        _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('"')), _mm_cmpeq_epi8(c, _mm_set1_epi8('\\')));
+    const __m128i low = _mm_cmplt_epi8(c, _mm_set1_epi8(' '));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(marks, low));
 }
 
-/* Sixteen bytes at a time: below the blank, or as signed bytes beyond ASCII, a quote, a backslash.
- */
+/* Sixteen bytes at a time, the last ones of a longer text with some before them once more. */
 static size_t plain_len(pen_slice text)
 {
     size_t len = 0;
     for (; len + 16 <= text.len; len += 16) {
-        const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(text.ptr + len));
-        const __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('"')),
-                                           _mm_cmpeq_epi8(c, _mm_set1_epi8('\\')));
-        const __m128i low = _mm_cmplt_epi8(c, _mm_set1_epi8(' '));
-        const uint32_t other = (uint32_t)_mm_movemask_epi8(_mm_or_si128(marks, low));
-        if (other != 0) {
-            return len + (size_t)__builtin_ctz(other);
+        const uint32_t odd = odd_bytes(text.ptr + len);
+        if (odd != 0) {
+            return len + (size_t)__builtin_ctz(odd);
         }
     }
-    while (len < text.len && is_plain(text.ptr[len])) {
-        len++;
+    if (len == text.len) {
+        return len;
     }
-    return len;
+    uint8_t few[16] = "                ";
+    uint32_t odd = 0;
+    if (text.len > 16) {
+        odd = odd_bytes(text.ptr + text.len - 16) >> (16 - (text.len - len));
+    } else {
+        pen_copy_short(few, text.ptr, text.len);
+        odd = odd_bytes(few);
+    }
+    return odd == 0 ? text.len : len + (size_t)__builtin_ctz(odd);
 }
 
 /* Writes what comes next of the text, plain bytes or one character, and steps over it. */
@@ -126,7 +135,7 @@ static pen_status escape_next(struct pen_buf *out, pen_slice *text)
     if (plain > 0) {
         const pen_slice piece = pen_slice_sub(*text, 0, plain);
         *text = pen_slice_sub(*text, plain, text->len);
-        return pen_buf_add(out, piece);
+        return pen_buf_put(out, piece);
     }
     const uint8_t c = text->ptr[0];
     if (c < 0x80) {

@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <stdlib.h>
+
 static void unescape_joins_pairs_and_replaces_lone_surrogates(void **state)
 {
     (void)state;
@@ -25,24 +27,33 @@ static void escape_and_unescape_give_the_text_back(void **state)
     pen_buf_fini(&buf);
 }
 
-/* Every byte at every place of a text that is longer than what is looked at in one go. */
+static void check_escape(struct pen_buf *buf, pen_slice text, bool is_escaped)
+{
+    uint8_t out[64];
+    buf->len = 0;
+    assert_int_equal(pen_json_escape(buf, text), PEN_OK);
+    assert_int_equal(buf->len > text.len, is_escaped);
+    const size_t n = pen_json_unescape(pen_buf_slice(buf), out);
+    assert_true(pen_slice_eq((pen_slice){out, n}, text));
+}
+
+/* Every byte at every place of texts that are shorter and longer than what is looked at in one go.
+ */
 static void escape_finds_each_byte_at_each_place(void **state)
 {
     (void)state;
     struct pen_buf buf;
-    uint8_t text[40];
-    uint8_t out[64];
     pen_buf_init(&buf, 4096);
     for (unsigned c = 0; c < 0x80; c++) {
-        for (size_t at = 0; at < sizeof(text); at++) {
-            memset(text, 'x', sizeof(text));
-            text[at] = (uint8_t)c;
-            buf.len = 0;
-            assert_int_equal(pen_json_escape(&buf, (pen_slice){text, sizeof(text)}), PEN_OK);
-            const bool is_escaped = c < 0x20 || c == '"' || c == '\\';
-            assert_int_equal(buf.len > sizeof(text), is_escaped);
-            const size_t n = pen_json_unescape(pen_buf_slice(&buf), out);
-            assert_true(pen_slice_eq((pen_slice){out, n}, (pen_slice){text, sizeof(text)}));
+        for (size_t len = 1; len <= 40; len++) {
+            uint8_t *text = malloc(len); /* nothing behind it may be looked at */
+            assert_non_null(text);
+            for (size_t at = 0; at < len; at++) {
+                memset(text, 'x', len);
+                text[at] = (uint8_t)c;
+                check_escape(&buf, (pen_slice){text, len}, c < 0x20 || c == '"' || c == '\\');
+            }
+            free(text);
         }
     }
     pen_buf_fini(&buf);
