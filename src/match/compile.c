@@ -179,9 +179,10 @@ static pen_status mark_fields(struct builder *b)
 {
     struct pen_engine *engine = b->engine;
     engine->field_flags = PEN_NEW_N(&engine->arena, uint8_t, (size_t)engine->field_count + 1);
+    engine->eq_lens = PEN_NEW_N(&engine->arena, uint64_t, (size_t)engine->field_count + 1);
     engine->field_tags = pen_arena_alloc_n(&engine->arena, (size_t)engine->field_count + 1,
                                            sizeof(*engine->field_tags), 1);
-    if (engine->field_flags == NULL || engine->field_tags == NULL) {
+    if (engine->field_flags == NULL || engine->field_tags == NULL || engine->eq_lens == NULL) {
         return no_memory(b->err);
     }
     for (uint32_t i = 0; i < engine->pred_count; i++) {
@@ -217,16 +218,29 @@ static pen_status build_eq(struct builder *b)
         if (engine->preds[i].cls != CLASS_EQ && !is_prefix) {
             continue;
         }
+        const bool has_folded = (engine->field_flags[pred->field] & FIELD_EQ_FOLDED) != 0;
         struct eq_key *key = &keys[count++];
-        *key = (struct eq_key){
-            pred->field | (is_prefix ? EQ_PREFIX : 0), i, pred->is_cased, pred->scalars_only, {0}};
+        *key = (struct eq_key){.field = pred->field | (is_prefix ? EQ_PREFIX : 0),
+                               .pred = i,
+                               .is_cased = pred->is_cased,
+                               .is_found_cased = pred->is_cased && (is_prefix || !has_folded),
+                               .scalars_only = pred->scalars_only};
         const pen_slice text = pred->piece_count == 0 ? (pen_slice){0} : pred->pieces[0].text;
+        key->text = pen_arena_dup(&engine->arena, text);
+        key->found_by = key->text;
+        if (key->is_found_cased) {
+            continue;
+        }
         b->set.len = 0;
-        if ((pred->is_cased ? pen_buf_add(&b->set, text) : pen_match_fold(&b->set, text)) !=
-            PEN_OK) {
+        if (pen_match_fold(&b->set, text) != PEN_OK) {
             return no_memory(b->err);
         }
-        key->text = pen_arena_dup(&engine->arena, pen_buf_slice(&b->set));
+        key->found_by = pen_arena_dup(&engine->arena, pen_buf_slice(&b->set));
+        key->text = key->is_cased ? key->text : key->found_by;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        engine->eq_lens[keys[i].field & ~EQ_PREFIX] |=
+            (keys[i].field & EQ_PREFIX) != 0 ? 0 : UINT64_C(1) << keys[i].found_by.len % 64;
     }
     if (keys == NULL) {
         return no_memory(b->err);

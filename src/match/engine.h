@@ -37,10 +37,20 @@ struct engine_query {
     uint32_t tag;
 };
 
+/* A value is looked up once in a field where some key takes any case: all keys of the field are
+ * found by their folded text, and those that ask for a case compare the value as it is. */
 struct eq_key {
     uint32_t field, pred; /* field: and EQ_PREFIX, when it is how a value begins */
     bool is_cased, scalars_only;
-    pen_slice text; /* folded unless is_cased */
+    bool is_found_cased; /* by its text as it is */
+    pen_slice text;      /* folded unless is_cased */
+    pen_slice found_by;  /* text, or text folded */
+};
+struct eq_want {
+    uint32_t field; /* as that of a key */
+    bool is_found_cased;
+    pen_slice text;     /* the value */
+    pen_slice found_by; /* the same, folded unless is_found_cased */
 };
 struct eq_slot {
     uint64_t hash;
@@ -51,8 +61,9 @@ struct eq_table {
     uint64_t mask;
     const struct eq_key *keys;
     uint32_t count;
+    bool hashes_all; /* of texts; else their ends, which tell keys apart enough */
     size_t text_max; /* bytes of the longest key */
-    uint64_t *marks; /* bits: one of each key, by field and what its text begins and ends with */
+    uint64_t *marks; /* bits: one of each key, by its hash */
     uint64_t mark_mask;
 };
 
@@ -98,6 +109,7 @@ struct pen_engine {
     uint32_t *always;     /* queries that nothing selects */
     uint32_t always_count;
     uint8_t *field_flags;                    /* by field */
+    uint64_t *eq_lens;                       /* by field: bits of the lengths of its keys, by 64 */
     uint8_t (*field_tags)[SCAN_DIGITS_MAX];  /* digits, by field */
     uint8_t (*prefix_lens)[PREFIX_LENS_MAX]; /* bytes, by field; 0: no more */
     uint32_t field_count;
@@ -113,15 +125,16 @@ struct pen_engine {
 };
 
 /* eqtable.c */
-uint64_t pen_match_eq_hash(uint32_t field, bool is_cased, pen_slice text);
 PEN_MUST_USE pen_status pen_match_eq_build(struct pen_arena *arena, const struct eq_key *keys,
                                            uint32_t count, struct eq_table *table,
                                            struct pen_err *err);
-/* False: no key is of this field and text.  Looks at few bytes; most values end here. */
-bool pen_match_eq_may_have(const struct eq_table *table, const struct eq_key *want);
+/* False: no key is of this field and text.  Looks at few bytes; most values end here.  *hash is for
+ * pen_match_eq_next. */
+bool pen_match_eq_may_have(const struct eq_table *table, const struct eq_want *want,
+                           uint64_t *hash);
 /* Next key of this field and text from *at on (start with the hash); NULL: no more. */
 const struct eq_key *pen_match_eq_next(const struct eq_table *table, uint64_t hash, uint64_t *at,
-                                       const struct eq_key *want);
+                                       const struct eq_want *want);
 
 /* prefix.c: gives patterns that are beginnings CLASS_PREFIX, in fields that no other pattern wants
  * scanned and that have few lengths of them. */

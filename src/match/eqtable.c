@@ -2,17 +2,16 @@
 
 #include "engine.h"
 
+#include <limits.h>
+
 /* tested by tests/unit/match/test_compile.c */
 
 #define MARKS_PER_SLOT 8U /* bits: at most one of 32 is set */
+#define MARK_SHIFT 20U    /* bits of a hash below those that a mark is of */
+#define CHAIN_MAX 32U     /* keys behind one another: more, and whole texts are hashed */
 #define MIX_FIELD UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_FIRST UINT64_C(0xc2b2ae3d27d4eb4f)
 #define MIX_LAST UINT64_C(0x165667b19e3779f9)
-
-uint64_t pen_match_eq_hash(uint32_t field, bool is_cased, pen_slice text)
-{
-    return pen_hash64(text, (uint64_t)field << 1 | (is_cased ? 1 : 0));
-}
 
 /* The first and the last 8 bytes, which may overlap; of a shorter text all of it. */
 static void text_ends(pen_slice text, uint64_t *first, uint64_t *last)
@@ -34,21 +33,54 @@ static void text_ends(pen_slice text, uint64_t *first, uint64_t *last)
     *last = halves[1];
 }
 
-/* The bit of a key: odd multipliers, of which the upper half of the product is mixed best. */
-static uint64_t mark_of(const struct eq_table *table, const struct eq_key *key)
+/* Odd multipliers, of which the upper half of the product is mixed best. */
+static uint64_t hash_of(const struct eq_table *table, uint32_t field, bool is_found_cased,
+                        pen_slice found_by)
 {
+    const uint64_t what = (uint64_t)field << 1 | is_found_cased;
+    if (PEN_UNLIKELY(table->hashes_all)) {
+        return pen_hash64(found_by, what);
+    }
     uint64_t first;
     uint64_t last;
-    text_ends(key->text, &first, &last);
-    const uint64_t what = ((uint64_t)key->field << 1 | key->is_cased) * MIX_FIELD + key->text.len;
-    const uint64_t mixed = (first * MIX_FIRST ^ last) * MIX_LAST ^ what * MIX_FIRST;
-    return (mixed ^ mixed >> 32) * MIX_FIELD >> 32 & table->mark_mask;
+    text_ends(found_by, &first, &last);
+    const uint64_t more = (what * MIX_FIELD + found_by.len) * MIX_FIRST;
+    const uint64_t mixed = (first * MIX_FIRST ^ last) * MIX_LAST ^ more;
+    const uint64_t product = (mixed ^ mixed >> 32) * MIX_FIELD;
+    return product ^ product >> 32;
 }
 
-bool pen_match_eq_may_have(const struct eq_table *table, const struct eq_key *want)
+static uint64_t mark_of(const struct eq_table *table, uint64_t hash)
 {
-    const uint64_t mark = mark_of(table, want);
+    return hash >> MARK_SHIFT & table->mark_mask;
+}
+
+bool pen_match_eq_may_have(const struct eq_table *table, const struct eq_want *want, uint64_t *hash)
+{
+    *hash = hash_of(table, want->field, want->is_found_cased, want->found_by);
+    const uint64_t mark = mark_of(table, *hash);
     return (table->marks[mark / 64] >> mark % 64 & 1) != 0;
+}
+
+/* Puts all keys in; false when one has too many before it. */
+static bool fill(struct eq_table *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct eq_key *key = &table->keys[i];
+        const uint64_t hash = hash_of(table, key->field, key->is_found_cased, key->found_by);
+        uint32_t before = 0;
+        uint64_t at = hash & table->mask;
+        for (; table->slots[at].key != 0; before++) {
+            at = (at + 1) & table->mask;
+        }
+        if (before > CHAIN_MAX && !table->hashes_all) {
+            return false;
+        }
+        table->slots[at] = (struct eq_slot){hash, i + 1};
+        const uint64_t mark = mark_of(table, hash);
+        table->marks[mark / 64] |= UINT64_C(1) << mark % 64;
+    }
+    return true;
 }
 
 pen_status pen_match_eq_build(struct pen_arena *arena, const struct eq_key *keys, uint32_t count,
@@ -66,21 +98,19 @@ pen_status pen_match_eq_build(struct pen_arena *arena, const struct eq_key *keys
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "match: no memory for %u keys", count);
     }
     for (uint32_t i = 0; i < count; i++) {
-        const uint64_t hash = pen_match_eq_hash(keys[i].field, keys[i].is_cased, keys[i].text);
-        uint64_t at = hash & table->mask;
-        while (table->slots[at].key != 0) {
-            at = (at + 1) & table->mask;
-        }
-        table->slots[at] = (struct eq_slot){hash, i + 1};
-        const uint64_t mark = mark_of(table, &keys[i]);
-        table->marks[mark / 64] |= UINT64_C(1) << mark % 64;
         table->text_max = keys[i].text.len > table->text_max ? keys[i].text.len : table->text_max;
+    }
+    if (!fill(table)) {
+        memset(table->slots, 0, size * sizeof(*table->slots));
+        memset(table->marks, 0, size * MARKS_PER_SLOT / CHAR_BIT);
+        table->hashes_all = true;
+        (void)fill(table);
     }
     return PEN_OK;
 }
 
 const struct eq_key *pen_match_eq_next(const struct eq_table *table, uint64_t hash, uint64_t *at,
-                                       const struct eq_key *want)
+                                       const struct eq_want *want)
 {
     for (;;) {
         const struct eq_slot *slot = &table->slots[*at & table->mask];
@@ -88,9 +118,12 @@ const struct eq_key *pen_match_eq_next(const struct eq_table *table, uint64_t ha
             return NULL;
         }
         ++*at;
+        if (slot->hash != hash) {
+            continue;
+        }
         const struct eq_key *key = &table->keys[slot->key - 1];
-        if (slot->hash == hash && key->field == want->field && key->is_cased == want->is_cased &&
-            pen_slice_eq(key->text, want->text)) {
+        if (key->field == want->field && key->is_found_cased == want->is_found_cased &&
+            pen_slice_eq(key->text, key->is_cased ? want->text : want->found_by)) {
             return key;
         }
     }

@@ -123,13 +123,13 @@ static bool fold_value(struct pen_matcher *m, pen_slice text, pen_slice *folded)
     return true;
 }
 
-static void look_up(struct pen_matcher *m, const struct eq_key *want, bool from_object)
+static void look_up(struct pen_matcher *m, const struct eq_want *want, bool from_object)
 {
     const struct eq_table *table = &m->engine->eq;
-    if (!pen_match_eq_may_have(table, want)) {
+    uint64_t hash;
+    if (!pen_match_eq_may_have(table, want, &hash)) {
         return;
     }
-    const uint64_t hash = pen_match_eq_hash(want->field, want->is_cased, want->text);
     uint64_t at = hash;
     const struct eq_key *key = NULL;
     while ((key = pen_match_eq_next(table, hash, &at, want)) != NULL) {
@@ -143,14 +143,17 @@ static void look_up(struct pen_matcher *m, const struct eq_key *want, bool from_
 #define FOLD_SHRINK_MAX 3
 
 /* How a value begins. */
-static void look_up_prefixes(struct pen_matcher *m, const struct eq_key *whole, bool from_object)
+static void look_up_prefixes(struct pen_matcher *m, uint32_t field, bool is_cased, pen_slice text,
+                             bool from_object)
 {
-    const uint8_t *lens = m->engine->prefix_lens[whole->field];
+    const uint8_t *lens = m->engine->prefix_lens[field];
     for (uint32_t i = 0; i < PREFIX_LENS_MAX && lens[i] > 0; i++) {
-        if (lens[i] <= whole->text.len) {
-            const struct eq_key want = {.field = whole->field | EQ_PREFIX,
-                                        .is_cased = whole->is_cased,
-                                        .text = pen_slice_sub(whole->text, 0, lens[i])};
+        if (lens[i] <= text.len) {
+            const pen_slice prefix = pen_slice_sub(text, 0, lens[i]);
+            const struct eq_want want = {.field = field | EQ_PREFIX,
+                                         .is_found_cased = is_cased,
+                                         .text = prefix,
+                                         .found_by = prefix};
             look_up(m, &want, from_object);
         }
     }
@@ -160,20 +163,24 @@ static void look_up_value(struct pen_matcher *m, uint32_t field, pen_slice text,
 {
     const uint32_t flags = m->engine->field_flags[field];
     const size_t text_max = m->engine->eq.text_max;
-    struct eq_key want = {.field = field, .is_cased = true, .text = text};
-    if ((flags & FIELD_EQ_CASED) != 0 && text.len <= text_max) {
+    struct eq_want want = {.field = field, .is_found_cased = true, .text = text, .found_by = text};
+    const uint32_t eq = flags & (FIELD_EQ_CASED | FIELD_EQ_FOLDED);
+    const bool has_len = (m->engine->eq_lens[field] >> text.len % 64 & 1) != 0;
+    if (eq == FIELD_EQ_CASED && has_len && text.len <= text_max) {
         look_up(m, &want, from_object);
     }
     if ((flags & FIELD_PREFIX_CASED) != 0) {
-        look_up_prefixes(m, &want, from_object);
+        look_up_prefixes(m, field, true, text, from_object);
     }
-    const bool may_be_equal =
-        (flags & FIELD_EQ_FOLDED) != 0 && text.len <= text_max * FOLD_SHRINK_MAX;
+    /* of what is beyond ASCII the length may change */
+    const bool may_be_equal = (flags & FIELD_EQ_FOLDED) != 0 &&
+                              text.len <= text_max * FOLD_SHRINK_MAX &&
+                              (has_len || !pen_match_is_ascii(text));
     if (!may_be_equal && (flags & FIELD_PREFIX_FOLDED) == 0) {
         return;
     }
-    want.is_cased = false;
-    if (!fold_value(m, text, &want.text)) {
+    want.is_found_cased = false;
+    if (!fold_value(m, text, &want.found_by)) {
         m->is_short = true;
         return;
     }
@@ -181,7 +188,7 @@ static void look_up_value(struct pen_matcher *m, uint32_t field, pen_slice text,
         look_up(m, &want, from_object);
     }
     if ((flags & FIELD_PREFIX_FOLDED) != 0) {
-        look_up_prefixes(m, &want, from_object);
+        look_up_prefixes(m, field, false, want.found_by, from_object);
     }
 }
 

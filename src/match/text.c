@@ -134,6 +134,12 @@ bool pen_match_is_ascii(pen_slice text)
         memcpy(&word, text.ptr + i, 8);
         seen |= word;
     }
+    if (i < text.len && text.len >= 8) {
+        uint64_t last; /* some bytes once more */
+        memcpy(&last, text.ptr + text.len - 8, 8);
+        seen |= last;
+        i = text.len;
+    }
     for (; i < text.len; i++) {
         seen |= text.ptr[i];
     }

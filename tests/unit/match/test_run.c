@@ -255,8 +255,52 @@ static void engine_agrees_with_slow_evaluator(void **state)
     free(w);
 }
 
+#define ALIKE 500U
+
+/* Keys that begin and end alike, and are as long: more than are told apart by that. */
+static void keys_that_differ_in_the_middle_are_told_apart(void **state)
+{
+    static char texts[ALIKE][32];
+    static struct pen_piece pieces[ALIKE];
+    static struct pen_pred preds[ALIKE];
+    static struct pen_expr leaves[ALIKE];
+    static struct pen_query queries[ALIKE];
+    static struct hand hand;
+    struct pen_engine *engine = NULL;
+    struct pen_matcher *matcher = NULL;
+    (void)state;
+    for (uint32_t i = 0; i < ALIKE; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "Beginning-%06u-Ending", i);
+        pieces[i] = (struct pen_piece){PEN_PIECE_TEXT, pen_slice_str(texts[i])};
+        preds[i] = (struct pen_pred){
+            .op = PEN_OP_PATTERN, .is_cased = i % 2 == 0, .pieces = &pieces[i], .piece_count = 1};
+        leaves[i] = expr_of(&preds[i]);
+        queries[i] = (struct pen_query){&leaves[i], i, PEN_SLICE_LIT("q")};
+    }
+    assert_int_equal(pen_engine_compile(queries, ALIKE, NULL, &engine, NULL), PEN_OK);
+    assert_int_equal(pen_engine_stats_get(engine).eq_keys, ALIKE);
+    assert_int_equal(pen_matcher_new(engine, &matcher, NULL), PEN_OK);
+    for (uint32_t i = 0; i < ALIKE; i++) {
+        const uint32_t *tags = NULL;
+        hand_reset(&hand);
+        hand_str(&hand, 0, texts[i]);
+        assert_int_equal(pen_matcher_run(matcher, &hand.record, &tags), 1);
+        assert_int_equal(tags[0], i);
+        hand_reset(&hand);
+        texts[i][0] = 'b'; /* those that ask for a case do not take it */
+        hand_str(&hand, 0, texts[i]);
+        assert_int_equal(pen_matcher_run(matcher, &hand.record, &tags), i % 2);
+        texts[i][0] = 'B';
+    }
+    pen_matcher_free(matcher);
+    pen_engine_free(engine);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(engine_agrees_with_slow_evaluator)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(engine_agrees_with_slow_evaluator),
+        cmocka_unit_test(keys_that_differ_in_the_middle_are_told_apart),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
