@@ -249,6 +249,10 @@ PEN_MUST_USE pen_status pen_state_adopt(struct pen_state *state, pen_slice run_n
 /* Copies the observation into the open run of epoch (the current one or the next). */
 PEN_MUST_USE pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
                                          const struct pen_observation *o, struct pen_err *err);
+/* The same for a caller that worked the partition out. */
+PEN_MUST_USE pen_status pen_state_append_at(struct pen_state *state, uint64_t epoch,
+                                            const struct pen_observation *o, uint32_t partition,
+                                            struct pen_err *err);
 /* Memory of observations that wait for their cut. */
 uint64_t pen_state_open_bytes(const struct pen_state *state);
 /*

@@ -88,10 +88,11 @@ static pen_status observation_send(void *ctx, const struct pen_observation *o)
     if (shard->costs != NULL) {
         costs_observation(shard->costs, o);
     }
-    const uint32_t owner =
-        pen_observation_partition(o->rule_id, o->group, shard->shared->hash_key) % shard->shards;
+    const uint32_t partition =
+        pen_observation_partition(o->rule_id, o->group, shard->shared->hash_key);
+    const uint32_t owner = partition % shard->shards;
     if (owner == shard->index) {
-        return pen_state_append(shard->state, shard->epoch, o, &shard->observe_err);
+        return pen_state_append_at(shard->state, shard->epoch, o, partition, &shard->observe_err);
     }
     struct batch *batch = &shard->batches[owner];
     PEN_TRY(pen_observation_encode(&batch->bytes, o));

@@ -29,14 +29,11 @@ struct wire {
 };
 _Static_assert(sizeof(struct wire) == 64, "the layout is written to disk");
 
-pen_slice pen_state_bounded(pen_slice s)
+pen_slice pen_state_cut_text(pen_slice s)
 {
-    size_t len = s.len;
-    if (len > PEN_OBSERVATION_BYTES_MAX) {
-        len = PEN_OBSERVATION_BYTES_MAX;
-        while (len > 0 && (s.ptr[len] & 0xc0U) == 0x80U) {
-            len--; /* never through a code point */
-        }
+    size_t len = PEN_OBSERVATION_BYTES_MAX;
+    while (len > 0 && (s.ptr[len] & 0xc0U) == 0x80U) {
+        len--; /* never through a code point */
     }
     return pen_slice_sub(s, 0, len);
 }
@@ -95,14 +92,10 @@ pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observat
     memcpy(to, &wire, sizeof(wire));
     to += sizeof(wire);
     for (uint32_t i = 0; i < TEXT_COUNT; i++) {
-        if (texts[i].len > 0) {
-            memcpy(to, texts[i].ptr, texts[i].len);
-            to += texts[i].len;
-        }
+        pen_copy_short(to, texts[i].ptr, texts[i].len);
+        to += texts[i].len;
     }
-    if (o->event.len > 0) {
-        memcpy(to, o->event.ptr, o->event.len);
-    }
+    pen_copy_short(to, o->event.ptr, o->event.len);
     out->len += bytes;
     return PEN_OK;
 }

@@ -214,12 +214,19 @@ static bool is_past(const struct pen_state *s, const struct pen_observation *o, 
 }
 
 pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
-                            const struct pen_observation *observation, struct pen_err *err)
+                            const struct pen_observation *o, struct pen_err *err)
+{
+    const uint32_t partition =
+        pen_observation_partition(o->rule_id, o->group, state->options.hash_key);
+    return pen_state_append_at(state, epoch, o, partition, err);
+}
+
+pen_status pen_state_append_at(struct pen_state *state, uint64_t epoch,
+                               const struct pen_observation *observation, uint32_t partition,
+                               struct pen_err *err)
 {
     struct pen_observation o = *observation;
     PEN_DCHECK(o.rule < state->options.rule_count);
-    const uint32_t partition =
-        pen_observation_partition(o.rule_id, o.group, state->options.hash_key);
     PEN_DCHECK(partition % state->options.shards == state->options.shard);
     if (state->options.is_log_cut && pen_state_release_time(&o) < state->options.log_from_ns) {
         o.promise_ns = state->options.log_from_ns; /* the log of its time is gone: it is late */
@@ -388,9 +395,12 @@ static pen_status is_duplicate(struct pen_state *s, const struct pen_observation
         return PEN_OK;
     }
     s->last_key.len = 0;
-    PEN_TRY(pen_buf_add(&s->last_key, (pen_slice){(const uint8_t *)&head, sizeof(head)}));
-    PEN_TRY(pen_buf_add(&s->last_key, o->event_id));
-    return pen_buf_add(&s->last_key, o->group);
+    PEN_TRY(pen_buf_reserve(&s->last_key, group_at + o->group.len));
+    memcpy(s->last_key.ptr, &head, sizeof(head));
+    pen_copy_short(s->last_key.ptr + id_at, o->event_id.ptr, o->event_id.len);
+    pen_copy_short(s->last_key.ptr + group_at, o->group.ptr, o->group.len);
+    s->last_key.len = group_at + o->group.len;
+    return PEN_OK;
 }
 
 /* ---- memory ---- */

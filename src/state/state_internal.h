@@ -30,7 +30,11 @@ int pen_state_order(const struct pen_observation *a, const struct pen_observatio
 PEN_MUST_USE pen_status pen_state_sample_encode(struct pen_buf *out,
                                                 const struct pen_observation *o);
 /* What an observation holds of a text that only tells where it comes from. */
-pen_slice pen_state_bounded(pen_slice s);
+pen_slice pen_state_cut_text(pen_slice longer);
+static inline pen_slice pen_state_bounded(pen_slice s)
+{
+    return PEN_LIKELY(s.len <= PEN_OBSERVATION_BYTES_MAX) ? s : pen_state_cut_text(s);
+}
 
 /* A time and a duration; stays at the end of what there is. */
 static inline int64_t pen_state_add(int64_t a, int64_t b)
