@@ -5,6 +5,7 @@
 #include "state_internal.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define AHEAD 8U /* observations that are asked for before they are copied */
 #define DIGIT_BITS 11U
@@ -60,11 +61,26 @@ static pen_status chunk_new(struct open_run *run)
     return PEN_OK;
 }
 
+/* As one huge page where the system has any: a page of 4 KiB holds some 20 observations, and its
+ * fault costs as much as all else that is done with one of them. */
+static pen_status chunk_alloc(struct pen_buf *chunk)
+{
+    if (chunk->cap > 0) {
+        return PEN_OK;
+    }
+    chunk->ptr = aligned_alloc(OPEN_CHUNK_BYTES, OPEN_CHUNK_BYTES);
+    if (chunk->ptr == NULL) {
+        return PEN_E_NOMEM;
+    }
+    (void)madvise(chunk->ptr, OPEN_CHUNK_BYTES, MADV_HUGEPAGE);
+    chunk->cap = OPEN_CHUNK_BYTES;
+    return PEN_OK;
+}
+
 /* Room for so many bytes at the end of a chunk.  What is packed is never moved: entries point
  * there, and a large buffer that grows would touch twice the memory. */
 static pen_status chunk_room(struct open_run *run, uint32_t bytes, uint8_t **out)
 {
-    const size_t needed = bytes > OPEN_CHUNK_BYTES ? bytes : OPEN_CHUNK_BYTES;
     if (run->bytes + bytes > STATE_OPEN_RUN_MAX) {
         return PEN_E_LIMIT;
     }
@@ -74,7 +90,7 @@ static pen_status chunk_room(struct open_run *run, uint32_t bytes, uint8_t **out
     }
     PEN_TRY(run->chunk == run->chunk_count ? chunk_new(run) : PEN_OK);
     struct pen_buf *chunk = &run->chunks[run->chunk];
-    PEN_TRY(chunk->len == 0 ? pen_buf_reserve(chunk, needed) : PEN_OK);
+    PEN_TRY(bytes > OPEN_CHUNK_BYTES ? pen_buf_reserve(chunk, bytes) : chunk_alloc(chunk));
     *out = chunk->ptr + chunk->len;
     chunk->len += bytes;
     run->bytes += bytes;

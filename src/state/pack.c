@@ -7,6 +7,7 @@
 
 #define SLOTS ((size_t)PACK_TEXTS_MAX * 2)
 #define COLD 0x8000U
+#define JUDGED 1024U   /* look-ups of a kind, whether they find anything */
 #define EMPTY 0xfffeU  /* no text */
 #define INLINE 0xffffU /* the text is in the tail, behind its length in 2 bytes */
 
@@ -60,9 +61,9 @@ void pack_table_clear(struct pack_table *t)
 {
     t->bytes.len = 0;
     t->count = 0;
-    memset(t->kind_count, 0, sizeof(t->kind_count));
-    memset(t->kind_bytes, 0, sizeof(t->kind_bytes));
+    memset(t->kinds, 0, sizeof(t->kinds));
     memset(t->last, 0, sizeof(t->last));
+    memset(t->rules, 0, sizeof(t->rules));
     if (t->slots != NULL) {
         memset(t->slots, 0, SLOTS * sizeof(*t->slots));
     }
@@ -89,13 +90,13 @@ static bool text_new(struct pack_table *t, struct pack_place *slot, enum pack_ki
                      pen_slice text)
 {
     const uint32_t from = pen_u32(t->bytes.len);
-    if (t->kind_count[kind] == shares[kind].texts ||
-        text.len > shares[kind].bytes - t->kind_bytes[kind] ||
+    struct pack_share *share = &t->kinds[kind];
+    if (share->texts == shares[kind].texts || text.len > shares[kind].bytes - share->bytes ||
         pen_buf_add(&t->bytes, text) != PEN_OK) {
         return false;
     }
-    t->kind_count[kind]++;
-    t->kind_bytes[kind] += pen_u32(text.len);
+    share->texts++;
+    share->bytes += pen_u32(text.len);
     t->ends[t->count] = pen_u32(t->bytes.len);
     t->count++;
     *slot =
@@ -108,19 +109,42 @@ static bool is_at(const struct pack_table *t, const struct pack_place *place, pe
     return place->len == text.len && memcmp(t->bytes.ptr + place->from, text.ptr, text.len) == 0;
 }
 
+/* A kind that is full and of which most texts are not in the table is a look-up in cold memory for
+ * nothing. */
+static void judge(struct pack_share *share, bool is_found)
+{
+    share->found += is_found;
+    if (++share->asked == JUDGED) {
+        share->is_left = share->found < JUDGED / 2;
+        share->asked = share->found = 0;
+    }
+}
+
+/* What the field had last; of rules many are in turn. */
+static struct pack_place *last_of(struct pack_table *t, enum pack_field field, uint32_t rule)
+{
+    return field == PACK_RULE ? &t->rules[rule % PACK_RULES] : &t->last[field];
+}
+
 /* Its number, or PACK_NONE: it goes into the tail.  slot: where its hash leads. */
 static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_slice text,
-                            uint32_t slot)
+                            uint32_t slot, struct pack_place *last)
 {
+    struct pack_share *share = &t->kinds[kind_of[field]];
     uint32_t at = slot;
     while (t->slots[at].number != 0 && !is_at(t, &t->slots[at], text)) {
         at = (at + 1) & (SLOTS - 1);
     }
     struct pack_place *found = &t->slots[at];
-    if (found->number == 0 && !text_new(t, found, kind_of[field], text)) {
+    const bool is_found = found->number != 0;
+    const bool is_new = !is_found && text_new(t, found, kind_of[field], text);
+    if (!is_new) {
+        judge(share, is_found);
+    }
+    if (!is_found && !is_new) {
         return PACK_NONE;
     }
-    t->last[field] = *found;
+    *last = *found;
     return found->number - 1U;
 }
 
@@ -129,16 +153,17 @@ static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_sli
  * two observations and take the table out of the cache, so what several look-ups wait for is asked
  * for together: first all slots, then all texts that they lead to.
  */
-static void text_numbers(struct pack_table *t, const pen_slice texts[PACK_FIELDS],
+static void text_numbers(struct pack_table *t, uint32_t rule, const pen_slice texts[PACK_FIELDS],
                          uint32_t numbers[PACK_FIELDS])
 {
     uint32_t slots[PACK_FIELDS];
     uint32_t open = 0; /* bits of those to be looked up */
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const struct pack_place *last = &t->last[i];
+        const struct pack_place *last = last_of(t, i, rule);
         const bool is_last = last->number != 0 && is_at(t, last, texts[i]);
         numbers[i] = texts[i].len == 0 ? EMPTY : is_last ? last->number - 1U : PACK_NONE;
-        if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX) {
+        if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX &&
+            !t->kinds[kind_of[i]].is_left) {
             slots[i] = (uint32_t)pen_hash64(texts[i], 0) & (SLOTS - 1);
             __builtin_prefetch(&t->slots[slots[i]]);
             open |= 1U << i;
@@ -153,7 +178,7 @@ static void text_numbers(struct pack_table *t, const pen_slice texts[PACK_FIELDS
     }
     for (uint32_t left = open; left != 0; left &= left - 1) {
         const uint32_t i = (uint32_t)__builtin_ctz(left);
-        numbers[i] = text_number(t, i, texts[i], slots[i]);
+        numbers[i] = text_number(t, i, texts[i], slots[i], last_of(t, i, rule));
     }
 }
 
@@ -248,7 +273,7 @@ pen_status pack_make(struct pack_table *t, const struct pen_observation *o, uint
     }
     PEN_TRY(open_for_adding(t));
     texts_of(o, made->inlined);
-    text_numbers(t, made->inlined, numbers);
+    text_numbers(t, o->rule, made->inlined, numbers);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
         const bool is_inline = numbers[i] == PACK_NONE;
         head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i]);

@@ -13,6 +13,7 @@
 #define PACK_TEXTS_MAX 8192U
 #define PACK_TEXT_BYTES_MAX 512U /* longer ones are never shared */
 #define PACK_TABLE_BYTES_MAX (512U << 10)
+#define PACK_RULES 256U
 /* Of a table as pack_table_write makes it. */
 #define PACK_WRITTEN_MAX (PACK_TEXTS_MAX * sizeof(uint16_t) + PACK_TABLE_BYTES_MAX)
 
@@ -52,8 +53,13 @@ struct pack_table {
     uint32_t *ends; /* of texts, in bytes */
     uint32_t count;
     struct pack_place *slots; /* by hash; only where texts are added */
-    uint32_t kind_count[PACK_KINDS], kind_bytes[PACK_KINDS];
+    struct pack_share {
+        uint32_t texts, bytes;
+        uint32_t asked, found; /* look-ups since it was full, or since they were last judged */
+        bool is_left;          /* its texts are looked up no more: most of them are others */
+    } kinds[PACK_KINDS];
     struct pack_place last[PACK_FIELDS]; /* what a field had last */
+    struct pack_place rules[PACK_RULES]; /* the id of a rule, by the last bits of its number */
 };
 #define PACK_NONE UINT32_MAX
 #define PACK_HEAD_BYTES 64U

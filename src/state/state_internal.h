@@ -89,7 +89,7 @@ struct sort_entry {
     const uint8_t *packed;
 };
 
-#define OPEN_CHUNK_BYTES (1U << 20)
+#define OPEN_CHUNK_BYTES (2U << 20) /* a huge page of x86-64 */
 
 /* Observations of an epoch, packed, in chunks that stay where they are and are used again. */
 struct open_run {
