@@ -204,13 +204,26 @@ static bool sum_of_one(const struct window_shape *shape, const struct state_even
     return true;
 }
 
+static bool has_list(const struct window_shape *shape, const struct state_event *event)
+{
+    for (uint32_t i = 0; i < shape->columns; i++) {
+        const pen_slice values = event->values[shape->query_of[i]];
+        if (values.len > 0 && memchr(values.ptr, '\n', values.len) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_silent_alone(const struct window_shape *shape, const struct state_event *event)
 {
+    const enum pen_method method = shape->rule->method;
     struct window_sum sum;
-    return shape->rule->method != PEN_METHOD_TRAVEL && shape->rule->method != PEN_METHOD_ANOMALY &&
-           !shape->is_single &&
-           (shape->events_least > 1 ||
-            (sum_of_one(shape, event, &sum) && pen_window_case(shape, &sum) == UINT32_MAX));
+    if (method == PEN_METHOD_TRAVEL || method == PEN_METHOD_ANOMALY || shape->is_single) {
+        return false;
+    }
+    return shape->events_least > 1 || (shape->is_silent_alone && !has_list(shape, event)) ||
+           (sum_of_one(shape, event, &sum) && pen_window_case(shape, &sum) == UINT32_MAX);
 }
 
 pen_status pen_kept_alone(struct groups *g, const struct state_event *event,

@@ -3,10 +3,12 @@
 
 #include "state_internal.h"
 
+#include <nmmintrin.h>
 #include <stdlib.h>
 
 #define SLOTS ((size_t)PACK_TEXTS_MAX * 2)
 #define COLD 0x8000U
+#define PROBES_MAX 16U /* slots that a text may stand behind its own */
 #define JUDGED 1024U   /* look-ups of a kind, whether they find anything */
 #define EMPTY 0xfffeU  /* no text */
 #define INLINE 0xffffU /* the text is in the tail, behind its length in 2 bytes */
@@ -109,6 +111,28 @@ static bool is_at(const struct pack_table *t, const struct pack_place *place, pe
     return place->len == text.len && memcmp(t->bytes.ptr + place->from, text.ptr, text.len) == 0;
 }
 
+/* Eight bytes at a time by the CRC-32C instruction, the last ones of a longer text with some before
+ * them once more.  Texts that somebody made so that they meet cost PROBES_MAX looks. */
+static uint32_t slot_of(pen_slice text)
+{
+    uint64_t hash = text.len;
+    uint64_t word = 0;
+    size_t at = 0;
+    for (; at + sizeof(word) <= text.len; at += sizeof(word)) {
+        memcpy(&word, text.ptr + at, sizeof(word));
+        hash = _mm_crc32_u64(hash, word);
+    }
+    if (at < text.len && text.len >= sizeof(word)) {
+        memcpy(&word, text.ptr + text.len - sizeof(word), sizeof(word));
+        hash = _mm_crc32_u64(hash, word);
+    } else if (at < text.len) {
+        word = 0;
+        pen_copy_short((uint8_t *)&word, text.ptr, text.len);
+        hash = _mm_crc32_u64(hash, word);
+    }
+    return (uint32_t)(hash ^ hash >> 16) & (SLOTS - 1);
+}
+
 /* A kind that is full and of which most texts are not in the table is a look-up in cold memory for
  * nothing. */
 static void judge(struct pack_share *share, bool is_found)
@@ -132,7 +156,11 @@ static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_sli
 {
     struct pack_share *share = &t->kinds[kind_of[field]];
     uint32_t at = slot;
-    while (t->slots[at].number != 0 && !is_at(t, &t->slots[at], text)) {
+    uint32_t probes = 1;
+    for (; t->slots[at].number != 0 && !is_at(t, &t->slots[at], text); probes++) {
+        if (probes == PROBES_MAX) {
+            return PACK_NONE;
+        }
         at = (at + 1) & (SLOTS - 1);
     }
     struct pack_place *found = &t->slots[at];
@@ -164,7 +192,7 @@ static void text_numbers(struct pack_table *t, uint32_t rule, const pen_slice te
         numbers[i] = texts[i].len == 0 ? EMPTY : is_last ? last->number - 1U : PACK_NONE;
         if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX &&
             !t->kinds[kind_of[i]].is_left) {
-            slots[i] = (uint32_t)pen_hash64(texts[i], 0) & (SLOTS - 1);
+            slots[i] = slot_of(texts[i]);
             __builtin_prefetch(&t->slots[slots[i]]);
             open |= 1U << i;
         }

@@ -30,7 +30,7 @@ int pen_state_order(const struct pen_observation *a, const struct pen_observatio
 PEN_MUST_USE pen_status pen_state_sample_encode(struct pen_buf *out,
                                                 const struct pen_observation *o);
 /* What an observation holds of a text that only tells where it comes from. */
-pen_slice pen_state_cut_text(pen_slice longer);
+pen_slice pen_state_cut_text(pen_slice s);
 static inline pen_slice pen_state_bounded(pen_slice s)
 {
     return PEN_LIKELY(s.len <= PEN_OBSERVATION_BYTES_MAX) ? s : pen_state_cut_text(s);
@@ -341,6 +341,7 @@ struct window_shape { /* of a rule */
     uint64_t events_least; /* no case is true of a window with fewer events; 0: nothing is known */
     uint16_t step_queries[PEN_SEQUENCE_STEPS_MAX]; /* bits of those that a step's condition names */
     const struct pen_condition *then;              /* of the case that has a THEN, or NULL */
+    bool is_silent_alone; /* no case is true of one event that has one value of each query at most */
 };
 struct window_event {
     int64_t time;

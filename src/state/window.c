@@ -19,17 +19,22 @@ static bool only_grows(const struct pen_condition *condition)
     return condition->then_count == 0;
 }
 
+static bool never_falls(const struct pen_state_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->case_count; i++) {
+        if (!only_grows(&rule->cases[i].condition)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Whether every event makes a case true, whatever query it matches and whatever came before: then
  * none waits. */
 static bool is_single(const struct window_shape *shape)
 {
-    if (shape->rule->method != PEN_METHOD_THRESHOLD) {
+    if (shape->rule->method != PEN_METHOD_THRESHOLD || !never_falls(shape->rule)) {
         return false;
-    }
-    for (uint32_t i = 0; i < shape->rule->case_count; i++) {
-        if (!only_grows(&shape->rule->cases[i].condition)) {
-            return false;
-        }
     }
     for (uint32_t q = 0; q < shape->rule->query_count; q++) {
         struct window_sum sum = {.events = 1, .is_in_order = !shape->rule->is_ordered};
@@ -40,6 +45,25 @@ static bool is_single(const struct window_shape *shape)
         }
     }
     return true;
+}
+
+/* An event that matches all queries is the most that one can say, when more never makes a case
+ * false. */
+static bool is_silent_alone(const struct window_shape *shape)
+{
+    const struct pen_state_rule *rule = shape->rule;
+    struct window_sum sum = {.is_in_order = true};
+    if (rule->method != PEN_METHOD_THRESHOLD || !never_falls(rule)) {
+        return false;
+    }
+    for (uint32_t q = 0; q < rule->query_count; q++) {
+        if (rule->queries[q] != PEN_COUNT_EVENTS && rule->queries[q] != PEN_CARDINALITY) {
+            return false;
+        }
+        sum.values[q] = PEN_QUANTITY_ONE;
+    }
+    sum.values[rule->query_count] = PEN_QUANTITY_ONE;
+    return pen_window_case(shape, &sum) == UINT32_MAX;
 }
 
 /* How many events a comparison needs at least: 0 when it does not ask for more of a count. */
@@ -121,6 +145,7 @@ void pen_window_shape(struct window_shape *shape, const struct pen_state_rule *r
     pen_sequence_shape(shape);
     shape->is_single = is_single(shape);
     shape->events_least = events_least(shape);
+    shape->is_silent_alone = is_silent_alone(shape);
 }
 
 pen_status pen_window_init(struct window *w, const struct window_shape *shape)
