@@ -63,6 +63,7 @@ struct pen_program_type {
                                         * no rule has any */
     struct pen_program_query *counted; /* ascending by tag */
     uint32_t counted_count;
+    uint32_t *counted_at; /* by rule: the first of counted that is not of a rule before it */
 };
 struct pen_program_list {
     const uint32_t *items;

@@ -174,6 +174,24 @@ static void share_all(const struct pen_program *program, struct pen_program_type
     }
 }
 
+static pen_status index_rules(struct pen_program *program, struct pen_program_type *entry,
+                              struct pen_err *err)
+{
+    const uint32_t count = pen_rules_count(program->rules);
+    uint32_t at = 0;
+    entry->counted_at = PEN_NEW_N(&program->arena, uint32_t, (size_t)count + 1);
+    if (entry->counted_at == NULL) {
+        return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "program: out of memory");
+    }
+    for (uint32_t rule = 0; rule < count && entry->counted_count > 0; rule++) {
+        while (at < entry->counted_count && entry->counted[at].tag / PEN_RULE_QUERIES_MAX < rule) {
+            at++;
+        }
+        entry->counted_at[rule] = at;
+    }
+    return PEN_OK;
+}
+
 pen_status program_counted(struct pen_program *program, struct pen_program_type *entry,
                            struct pen_err *err)
 {
@@ -197,10 +215,9 @@ pen_status program_counted(struct pen_program *program, struct pen_program_type 
             st = attributes_make(&m, entry->type, rule->attributes, rule->attribute_count, out);
         }
     }
-    if (st == PEN_OK) {
-        share_all(program, entry);
-    }
-    return st;
+    PEN_TRY(st);
+    share_all(program, entry);
+    return index_rules(program, entry, err);
 }
 
 static bool is_travel(const struct pen_rule *rule)
@@ -229,16 +246,12 @@ pen_status pen_program_places_words(const struct pen_program *program, struct pe
 const struct pen_program_query *pen_program_counted(const struct pen_program_type *entry,
                                                     uint32_t tag)
 {
-    uint32_t low = 0;
-    uint32_t high = entry->counted_count;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (entry->counted[middle].tag < tag) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (entry->counted_count == 0) {
+        return NULL;
     }
-    return low < entry->counted_count && entry->counted[low].tag == tag ? &entry->counted[low]
-                                                                        : NULL;
+    uint32_t at = entry->counted_at[tag / PEN_RULE_QUERIES_MAX];
+    while (at < entry->counted_count && entry->counted[at].tag < tag) {
+        at++;
+    }
+    return at < entry->counted_count && entry->counted[at].tag == tag ? &entry->counted[at] : NULL;
 }

@@ -136,7 +136,11 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
     const struct pen_program *program = shard->shared->program;
     const struct pen_rule *rule = pen_program_rule(program, tag, &rule_index, &query);
     const struct pen_program_type *type = &program->by_type[pen_scan_type(shard->scan)->id];
+    const struct pen_program_query *counted = pen_program_counted(type, tag);
     char id[PEN_EVENT_ID_MAX];
+    if (counted != NULL && counted->is_shared) {
+        return PEN_OK; /* the query before it tells of the event */
+    }
     const pen_slice key = pen_slice_str(shard->object->key);
     struct pen_observation o = {.rule = rule_index,
                                 .rule_id = rule->id,
@@ -158,12 +162,10 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
         PEN_TRY(match_group(shard, item, rule_index, &o.group));
         PEN_TRY(rule->attribute_count == 0
                     ? PEN_OK
-                    : observe_attributes(&shard->observer, pen_program_counted(type, tag),
-                                         &item->record, &o));
+                    : observe_attributes(&shard->observer, counted, &item->record, &o));
         return observation_send(shard, &o);
     }
-    PEN_TRY(observe_query(&shard->observer, pen_program_counted(type, tag), &item->record, &o,
-                          observation_send, shard));
+    PEN_TRY(observe_query(&shard->observer, counted, &item->record, &o, observation_send, shard));
     shard->object_totals.groups_cut += shard->observer.is_cut;
     return PEN_OK;
 }

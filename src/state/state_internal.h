@@ -341,7 +341,8 @@ struct window_shape { /* of a rule */
     uint64_t events_least; /* no case is true of a window with fewer events; 0: nothing is known */
     uint16_t step_queries[PEN_SEQUENCE_STEPS_MAX]; /* bits of those that a step's condition names */
     const struct pen_condition *then;              /* of the case that has a THEN, or NULL */
-    bool is_silent_alone; /* no case is true of one event that has one value of each query at most */
+    bool
+        is_silent_alone; /* no case is true of one event that has one value of each query at most */
 };
 struct window_event {
     int64_t time;
