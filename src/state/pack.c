@@ -8,6 +8,14 @@
 
 #define SLOTS ((size_t)PACK_TEXTS_MAX * 2)
 #define COLD 0x8000U
+/*
+ * Most groups and attributes name the actor or the source address, which the observation tells
+ * anyway: such a text is what stands before it, a text of the table, that other text, and the end
+ * of JSON that follows.  Bits of a number:
+ */
+#define TOLD 0x8000U    /* by the actor */
+#define TOLD_IP 0x4000U /* by the source address instead */
+#define TOLD_NUMBER 0x3fffU
 #define PROBES_MAX 16U /* slots that a text may stand behind its own */
 #define JUDGED 1024U   /* look-ups of a kind, whether they find anything */
 #define EMPTY 0xfffeU  /* no text */
@@ -22,10 +30,11 @@ struct packed {
     uint32_t event_len;
     uint16_t id_len, query, others;
     uint16_t partition;          /* and COLD */
-    uint16_t texts[PACK_FIELDS]; /* numbers in the table, EMPTY or INLINE */
+    uint16_t texts[PACK_FIELDS]; /* numbers in the table, EMPTY, INLINE, or a number that is TOLD */
 };
 _Static_assert(sizeof(struct packed) == PACK_HEAD_BYTES, "the layout is written to disk");
-_Static_assert(PACK_TEXTS_MAX < EMPTY, "numbers are no marks");
+_Static_assert(PACK_TEXTS_MAX <= TOLD_NUMBER, "numbers are no marks");
+_Static_assert((TOLD | TOLD_IP | PACK_TEXTS_MAX) < EMPTY, "nor with their bits");
 
 static const enum pack_kind kind_of[PACK_FIELDS] = {
     [PACK_RULE] = PACK_FEW,     [PACK_GROUP_BY] = PACK_GROUP,
@@ -48,11 +57,13 @@ void pack_table_init(struct pack_table *t)
 {
     *t = (struct pack_table){.count = 0};
     pen_buf_init(&t->bytes, PACK_TABLE_BYTES_MAX);
+    pen_buf_init(&t->told, (size_t)2 * PEN_OBSERVATION_KEY_MAX);
 }
 
 void pack_table_fini(struct pack_table *t)
 {
     pen_buf_fini(&t->bytes);
+    pen_buf_fini(&t->told);
     free(t->ends);
     free(t->slots);
     t->ends = NULL;
@@ -151,10 +162,10 @@ static struct pack_place *last_of(struct pack_table *t, enum pack_field field, u
 }
 
 /* Its number, or PACK_NONE: it goes into the tail.  slot: where its hash leads. */
-static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_slice text,
+static uint32_t text_number(struct pack_table *t, enum pack_kind kind, pen_slice text,
                             uint32_t slot, struct pack_place *last)
 {
-    struct pack_share *share = &t->kinds[kind_of[field]];
+    struct pack_share *share = &t->kinds[kind];
     uint32_t at = slot;
     uint32_t probes = 1;
     for (; t->slots[at].number != 0 && !is_at(t, &t->slots[at], text); probes++) {
@@ -165,7 +176,7 @@ static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_sli
     }
     struct pack_place *found = &t->slots[at];
     const bool is_found = found->number != 0;
-    const bool is_new = !is_found && text_new(t, found, kind_of[field], text);
+    const bool is_new = !is_found && text_new(t, found, kind, text);
     if (!is_new) {
         judge(share, is_found);
     }
@@ -176,14 +187,22 @@ static uint32_t text_number(struct pack_table *t, enum pack_field field, pen_sli
     return found->number - 1U;
 }
 
+/* What is looked up for the texts of an observation. */
+struct looked {
+    pen_slice texts[PACK_FIELDS];
+    enum pack_kind kinds[PACK_FIELDS];
+    uint16_t told[PACK_FIELDS]; /* TOLD and TOLD_IP: it is what stands before another text */
+};
+
 /*
  * The numbers of all texts: PACK_NONE for those of the tail, EMPTY for none.  Records come between
  * two observations and take the table out of the cache, so what several look-ups wait for is asked
  * for together: first all slots, then all texts that they lead to.
  */
-static void text_numbers(struct pack_table *t, uint32_t rule, const pen_slice texts[PACK_FIELDS],
+static void text_numbers(struct pack_table *t, uint32_t rule, const struct looked *looked,
                          uint32_t numbers[PACK_FIELDS])
 {
+    const pen_slice *texts = looked->texts;
     uint32_t slots[PACK_FIELDS];
     uint32_t open = 0; /* bits of those to be looked up */
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
@@ -191,7 +210,7 @@ static void text_numbers(struct pack_table *t, uint32_t rule, const pen_slice te
         const bool is_last = last->number != 0 && is_at(t, last, texts[i]);
         numbers[i] = texts[i].len == 0 ? EMPTY : is_last ? last->number - 1U : PACK_NONE;
         if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX &&
-            !t->kinds[kind_of[i]].is_left) {
+            !t->kinds[looked->kinds[i]].is_left) {
             slots[i] = slot_of(texts[i]);
             __builtin_prefetch(&t->slots[slots[i]]);
             open |= 1U << i;
@@ -206,7 +225,7 @@ static void text_numbers(struct pack_table *t, uint32_t rule, const pen_slice te
     }
     for (uint32_t left = open; left != 0; left &= left - 1) {
         const uint32_t i = (uint32_t)__builtin_ctz(left);
-        numbers[i] = text_number(t, i, texts[i], slots[i], last_of(t, i, rule));
+        numbers[i] = text_number(t, looked->kinds[i], texts[i], slots[i], last_of(t, i, rule));
     }
 }
 
@@ -282,10 +301,60 @@ static void texts_of(const struct pen_observation *o, pen_slice texts[PACK_FIELD
     texts[PACK_ATTRIBUTES] = o->attributes;
 }
 
+/* What stands behind the other text. */
+static pen_slice told_end(enum pack_field field)
+{
+    return field == PACK_GROUP_BY ? PEN_SLICE_LIT("\"}") : PEN_SLICE_LIT("\"]}");
+}
+
+static bool is_told(uint16_t mark)
+{
+    return (mark & TOLD) != 0 && mark < EMPTY;
+}
+
+/* Whether text ends with other and what follows it; their last bytes tell most that do not. */
+static bool is_told_by(pen_slice text, pen_slice end, pen_slice other)
+{
+    if (other.len == 0 || text.len <= other.len + end.len) {
+        return false;
+    }
+    const uint8_t *behind = text.ptr + text.len - end.len;
+    return behind[-1] == other.ptr[other.len - 1] && behind[0] == end.ptr[0] &&
+           memcmp(behind, end.ptr, end.len) == 0 &&
+           memcmp(behind - other.len, other.ptr, other.len) == 0;
+}
+
+static void tell(const pen_slice texts[PACK_FIELDS], enum pack_field field, struct looked *looked)
+{
+    const pen_slice text = texts[field];
+    const pen_slice end = told_end(field);
+    const bool has_ip = is_told_by(text, end, texts[PACK_IP]);
+    if (!has_ip && !is_told_by(text, end, texts[PACK_ACTOR])) {
+        return;
+    }
+    const size_t other = texts[has_ip ? PACK_IP : PACK_ACTOR].len;
+    const pen_slice before = pen_slice_sub(text, 0, text.len - other - end.len);
+    if (before.len <= PACK_TEXT_BYTES_MAX) {
+        looked->told[field] = has_ip ? TOLD | TOLD_IP : TOLD;
+        looked->texts[field] = before;
+        looked->kinds[field] = PACK_FEW;
+    }
+}
+
+static void look(const pen_slice texts[PACK_FIELDS], struct looked *looked)
+{
+    memcpy(looked->texts, texts, sizeof(looked->texts));
+    memcpy(looked->kinds, kind_of, sizeof(looked->kinds));
+    memset(looked->told, 0, sizeof(looked->told));
+    tell(texts, PACK_GROUP_BY, looked);
+    tell(texts, PACK_ATTRIBUTES, looked);
+}
+
 pen_status pack_make(struct pack_table *t, const struct pen_observation *o, uint32_t partition,
                      struct pack_made *made)
 {
     uint32_t numbers[PACK_FIELDS];
+    struct looked looked;
     struct packed head = {.rule = o->rule,
                           .event_len = pen_u32(o->event.len),
                           .id_len = (uint16_t)o->event_id.len,
@@ -301,10 +370,11 @@ pen_status pack_make(struct pack_table *t, const struct pen_observation *o, uint
     }
     PEN_TRY(open_for_adding(t));
     texts_of(o, made->inlined);
-    text_numbers(t, o->rule, made->inlined, numbers);
+    look(made->inlined, &looked);
+    text_numbers(t, o->rule, &looked, numbers);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
         const bool is_inline = numbers[i] == PACK_NONE;
-        head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i]);
+        head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i] | looked.told[i]);
         bytes += is_inline ? sizeof(uint16_t) + made->inlined[i].len : 0;
     }
     head.bytes = made->bytes = pen_u32(bytes);
@@ -379,6 +449,49 @@ static pen_slice field_at(const struct pack_table *t, const uint8_t *packed,
     return (pen_slice){at + sizeof(len), len};
 }
 
+/* What a text is put together of. */
+#define PIECES 3U
+static void pieces_at(const struct pack_table *t, const uint8_t *packed, const struct packed *head,
+                      enum pack_field field, pen_slice pieces[PIECES])
+{
+    const uint16_t mark = head->texts[field];
+    pieces[1] = pieces[2] = (pen_slice){0};
+    if (!is_told(mark)) {
+        pieces[0] = field_at(t, packed, head, field);
+        return;
+    }
+    pieces[0] = text_at(t, mark & TOLD_NUMBER);
+    pieces[1] = field_at(t, packed, head, (mark & TOLD_IP) != 0 ? PACK_IP : PACK_ACTOR);
+    pieces[2] = told_end(field);
+}
+
+/* Cuts so many bytes off the first piece that has any. */
+static void pieces_cut(pen_slice **piece, const pen_slice *end, size_t len)
+{
+    **piece = pen_slice_sub(**piece, len, (*piece)->len);
+    while (*piece < end && (*piece)->len == 0) {
+        ++*piece;
+    }
+}
+
+static int pieces_cmp(pen_slice a[PIECES], pen_slice b[PIECES])
+{
+    pen_slice *x = a;
+    pen_slice *y = b;
+    pieces_cut(&x, a + PIECES, 0);
+    pieces_cut(&y, b + PIECES, 0);
+    while (x < a + PIECES && y < b + PIECES) {
+        const size_t len = x->len < y->len ? x->len : y->len;
+        const int order = memcmp(x->ptr, y->ptr, len);
+        if (order != 0) {
+            return order;
+        }
+        pieces_cut(&x, a + PIECES, len);
+        pieces_cut(&y, b + PIECES, len);
+    }
+    return (x < a + PIECES) - (y < b + PIECES);
+}
+
 static int order_u64(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);
@@ -395,11 +508,16 @@ int pack_order(const struct pack_table *t, const uint8_t *a, const uint8_t *b)
                                        (pen_slice){b + sizeof(y), y.id_len});
     for (uint32_t i = 0; i < PEN_COUNT(fields) && order == 0; i++) {
         const enum pack_field field = fields[i];
-        const bool is_same = x.texts[field] == y.texts[field] && x.texts[field] != INLINE;
+        pen_slice left[PIECES];
+        pen_slice right[PIECES];
+        const bool is_same = x.texts[field] == y.texts[field] && x.texts[field] != INLINE &&
+                             !is_told(x.texts[field]);
         order = field == PACK_OBJECT_KEY ? order_u64(x.query, y.query) : 0;
-        order = order != 0 || is_same
-                    ? order
-                    : pen_slice_cmp(field_at(t, a, &x, field), field_at(t, b, &y, field));
+        if (order == 0 && !is_same) {
+            pieces_at(t, a, &x, field, left);
+            pieces_at(t, b, &y, field, right);
+            order = pieces_cmp(left, right);
+        }
     }
     return order != 0 ? order : order_u64(x.record, y.record);
 }
@@ -436,10 +554,45 @@ static bool get_text(pen_slice *tail, const struct pack_table *t, uint16_t mark,
     return true;
 }
 
-static bool take_texts(const struct packed *head, const struct pack_table *t, pen_slice tail,
+/* The other texts are known: group and attributes are put together of them. */
+static bool put_together(const struct packed *head, struct pack_table *t,
+                         pen_slice texts[PACK_FIELDS])
+{
+    static const enum pack_field fields[] = {PACK_GROUP_BY, PACK_ATTRIBUTES};
+    t->told.len = 0;
+    if (pen_buf_reserve(&t->told, t->told.max) != PEN_OK) {
+        return false;
+    }
+    for (uint32_t i = 0; i < PEN_COUNT(fields); i++) {
+        const enum pack_field field = fields[i];
+        const uint16_t mark = head->texts[field];
+        if (!is_told(mark)) {
+            continue;
+        }
+        if ((mark & TOLD_NUMBER) >= t->count) {
+            return false;
+        }
+        const pen_slice parts[PIECES] = {text_at(t, mark & TOLD_NUMBER),
+                                         texts[(mark & TOLD_IP) != 0 ? PACK_IP : PACK_ACTOR],
+                                         told_end(field)};
+        const size_t len = parts[0].len + parts[1].len + parts[2].len;
+        if (len > PEN_OBSERVATION_KEY_MAX) {
+            return false;
+        }
+        uint8_t *to = t->told.ptr + t->told.len;
+        texts[field] = (pen_slice){to, len};
+        to = put(put(to, parts[0]), parts[1]);
+        (void)put(to, parts[2]);
+        t->told.len += len;
+    }
+    return true;
+}
+
+static bool take_texts(const struct packed *head, struct pack_table *t, pen_slice tail,
                        struct pen_observation *o)
 {
     pen_slice texts[PACK_FIELDS];
+    bool has_told = false;
     const size_t fixed = (size_t)head->id_len + head->event_len;
     if (tail.len < fixed || head->event_len > PEN_OBSERVATION_EVENT_MAX ||
         (head->partition & ~COLD) >= PEN_PARTITIONS) {
@@ -447,9 +600,15 @@ static bool take_texts(const struct packed *head, const struct pack_table *t, pe
     }
     const pen_slice id = get(&tail, head->id_len);
     for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        if (!get_text(&tail, t, head->texts[i], &texts[i])) {
+        const bool may_be_told = i == PACK_GROUP_BY || i == PACK_ATTRIBUTES;
+        if (may_be_told && is_told(head->texts[i])) {
+            has_told = true;
+        } else if (!get_text(&tail, t, head->texts[i], &texts[i])) {
             return false;
         }
+    }
+    if (has_told && !put_together(head, t, texts)) {
+        return false;
     }
     *o = (struct pen_observation){.rule = head->rule,
                                   .rule_id = texts[PACK_RULE],
@@ -473,7 +632,7 @@ static bool take_texts(const struct packed *head, const struct pack_table *t, pe
     return tail.len == head->event_len;
 }
 
-pen_status pack_take(pen_slice *in, const struct pack_table *t, struct pen_observation *o,
+pen_status pack_take(pen_slice *in, struct pack_table *t, struct pen_observation *o,
                      uint32_t *partition, struct pen_err *err)
 {
     struct packed head;

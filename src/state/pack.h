@@ -60,6 +60,7 @@ struct pack_table {
     } kinds[PACK_KINDS];
     struct pack_place last[PACK_FIELDS]; /* what a field had last */
     struct pack_place rules[PACK_RULES]; /* the id of a rule, by the last bits of its number */
+    struct pen_buf told; /* group and attributes of the one that was taken last, put together */
 };
 #define PACK_NONE UINT32_MAX
 #define PACK_HEAD_BYTES 64U
@@ -95,9 +96,9 @@ int64_t pack_time(const uint8_t *packed);
 uint32_t pack_partition(const uint8_t *packed);
 /* pen_state_order of two of one table that have the same release time. */
 int pack_order(const struct pack_table *t, const uint8_t *a, const uint8_t *b);
-/* Takes one off in.  o borrows in and the table.  PEN_E_TRUNCATED, PEN_E_CORRUPT: nothing taken. */
-PEN_MUST_USE pen_status pack_take(pen_slice *in, const struct pack_table *t,
-                                  struct pen_observation *o, uint32_t *partition,
-                                  struct pen_err *err);
+/* Takes one off in.  o borrows in and, until the next is taken, the table.  PEN_E_TRUNCATED,
+ * PEN_E_CORRUPT: nothing taken. */
+PEN_MUST_USE pen_status pack_take(pen_slice *in, struct pack_table *t, struct pen_observation *o,
+                                  uint32_t *partition, struct pen_err *err);
 
 #endif

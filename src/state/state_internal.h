@@ -15,7 +15,8 @@
 #define STATE_RUNS_MERGE 48U                    /* how many of the smallest become one then */
 #define STATE_OPEN_RUN_MAX (UINT64_C(2) << 30)  /* plain bytes of an open run */
 #define STATE_RUN_NAME_MAX 64U
-#define STATE_RUN_VERSION 3U /* 1 had no table of texts, 2 longer numbers of texts */
+#define STATE_RUN_VERSION \
+    4U /* 1 had no table, 2 longer numbers of texts, 3 no text told by another */
 #define STATE_SET_MAX 20U
 
 /* ---- observations ---- */

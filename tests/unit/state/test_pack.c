@@ -22,7 +22,7 @@ static uint64_t next(uint64_t *seed)
 
 struct made { /* an observation and its texts */
     struct pen_observation o;
-    char texts[12][TEXT_MAX + 1];
+    char texts[12][TEXT_MAX + 64];
 };
 
 /* One of few texts, of many, none, or one that is too long for the table. */
@@ -41,6 +41,15 @@ static pen_slice text_made(uint64_t *seed, char *to)
     return (pen_slice){(const uint8_t *)to, (size_t)len};
 }
 
+/* One that names another text, as groups and attributes do; now and then not quite. */
+static pen_slice text_told(uint64_t *seed, char *to, pen_slice other, const char *end)
+{
+    const char *begin[] = {"{\"a\":\"", "{\"b\":[\"", "{\"b\":[\"c", "\""};
+    const int len = snprintf(to, TEXT_MAX + 64, "%s%.*s%s", begin[next(seed) % 4],
+                             PEN_SLICE_FMT(other), next(seed) % 8 == 0 ? "\"" : end);
+    return (pen_slice){(const uint8_t *)to, (size_t)len};
+}
+
 static void make(struct made *m, uint64_t *seed)
 {
     struct pen_observation *o = &m->o;
@@ -55,6 +64,14 @@ static void make(struct made *m, uint64_t *seed)
                                   .record = next(seed)};
     for (uint32_t i = 0; i < PEN_COUNT(parts); i++) {
         *parts[i] = text_made(seed, m->texts[i]);
+    }
+    if (next(seed) % 2 == 0) {
+        o->group =
+            text_told(seed, m->texts[2], next(seed) % 2 == 0 ? o->actor : o->source_ip, "\"}");
+    }
+    if (next(seed) % 2 == 0) {
+        o->attributes =
+            text_told(seed, m->texts[10], next(seed) % 2 == 0 ? o->actor : o->source_ip, "\"]}");
     }
 }
 
@@ -111,6 +128,43 @@ static void what_is_packed_comes_back(void **unused)
     pack_table_fini(&read);
     pen_buf_fini(&bytes);
     pen_buf_fini(&written);
+}
+
+/* Of one time, event and rule: their groups decide, however they are told. */
+static void packed_ones_are_ordered_as_others_are(void **unused)
+{
+    (void)unused;
+    enum { COUNT = 300 };
+    struct made *made = calloc(COUNT, sizeof(*made));
+    size_t at[COUNT];
+    struct pack_table table;
+    struct pen_buf bytes;
+    uint64_t seed = 3;
+    uint32_t told = 0;
+    assert_non_null(made);
+    pack_table_init(&table);
+    pen_buf_init(&bytes, SIZE_MAX);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        make(&made[i], &seed);
+        struct pen_observation *o = &made[i].o;
+        o->time_ns = o->promise_ns = 5;
+        o->event_id = o->rule_id = PEN_SLICE_LIT("one");
+        o->actor = i % 3 == 0 ? PEN_SLICE_LIT("act") : o->actor;
+        at[i] = bytes.len;
+        assert_int_equal(pack_add(&bytes, &table, o, 0), PEN_OK);
+        told += bytes.len - at[i] < o->group.len;
+    }
+    assert_true(told > 0);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        for (uint32_t j = 0; j < COUNT; j++) {
+            const int expected = pen_state_order(&made[i].o, &made[j].o);
+            const int order = pack_order(&table, bytes.ptr + at[i], bytes.ptr + at[j]);
+            assert_int_equal((order > 0) - (order < 0), (expected > 0) - (expected < 0));
+        }
+    }
+    pack_table_fini(&table);
+    pen_buf_fini(&bytes);
+    free(made);
 }
 
 /* No byte that is changed or missing leads outside of what was given. */
@@ -187,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_comes_back),
+        cmocka_unit_test(packed_ones_are_ordered_as_others_are),
         cmocka_unit_test(damage_is_refused_or_read_within_bounds),
         cmocka_unit_test(tables_that_do_not_add_up_are_refused),
         cmocka_unit_test(texts_that_no_observation_holds_are_refused),
