@@ -422,12 +422,15 @@ static pen_status mark_waited_for(struct builder *b, uint32_t at, enum wait *wai
     return PEN_OK;
 }
 
-/* How many patterns of each field are asked often; SCANNED where one starts a query. */
+/* How many predicates of a class are asked often of each field; SCANNED where one starts a query.
+ */
 #define SCANNED UINT32_MAX
-static void count_asked(const struct pen_engine *engine, const enum wait *waits, uint32_t *asked)
+static void count_asked(const struct pen_engine *engine, enum pred_class cls,
+                        const enum wait *waits, uint32_t *asked)
 {
+    memset(asked, 0, (size_t)engine->field_count * sizeof(*asked));
     for (uint32_t i = 0; i < engine->pred_count; i++) {
-        if (engine->preds[i].cls != CLASS_SCAN || waits[i] == NOBODY) {
+        if (engine->preds[i].cls != cls || waits[i] == NOBODY) {
             continue;
         }
         uint32_t *count = &asked[engine->preds[i].ready.pred.field];
@@ -435,10 +438,24 @@ static void count_asked(const struct pen_engine *engine, const enum wait *waits,
     }
 }
 
+static void spare_class(struct pen_engine *engine, enum pred_class cls, const enum wait *waits,
+                        uint32_t *asked)
+{
+    count_asked(engine, cls, waits, asked);
+    for (uint32_t i = 0; i < engine->pred_count; i++) {
+        struct engine_pred *pred = &engine->preds[i];
+        const uint32_t count = pred->cls == cls ? asked[pred->ready.pred.field] : SCANNED;
+        const bool is_alone = cls == CLASS_SCAN && pred->cls == cls && waits[i] == NOBODY;
+        if (is_alone || count <= LOOKED_AT_MAX) {
+            pred->cls = CLASS_LAZY;
+        }
+    }
+}
+
 /*
  * A scan costs on every record, a look at one value only where a program gets that far.  So what
  * starts no query is looked at when queries alone ask it that seldom start, or when few patterns
- * are asked of its field.
+ * are asked of its field.  Likewise the literals of a field: a table is asked on every record.
  */
 static pen_status spare(struct builder *b, enum wait *waits, uint32_t *asked)
 {
@@ -446,14 +463,8 @@ static pen_status spare(struct builder *b, enum wait *waits, uint32_t *asked)
     for (uint32_t i = 0; i < engine->query_count; i++) {
         PEN_TRY(mark_waited_for(b, i, waits));
     }
-    count_asked(engine, waits, asked);
-    for (uint32_t i = 0; i < engine->pred_count; i++) {
-        struct engine_pred *pred = &engine->preds[i];
-        if (pred->cls == CLASS_SCAN &&
-            (waits[i] == NOBODY || asked[pred->ready.pred.field] <= LOOKED_AT_MAX)) {
-            pred->cls = CLASS_LAZY;
-        }
-    }
+    spare_class(engine, CLASS_SCAN, waits, asked);
+    spare_class(engine, CLASS_EQ, waits, asked);
     return PEN_OK;
 }
 
