@@ -1,7 +1,7 @@
 /* tested by tests/unit/base/test_base.c */
 #include "penstock/base.h"
 
-#include <xxhash.h>
+#include <xxh_x86dispatch.h> /* xxhash.h, with the widest vectors that the machine has */
 
 uint64_t pen_hash64(pen_slice s, uint64_t seed)
 {
