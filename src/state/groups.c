@@ -478,6 +478,6 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
         st = pen_kept_feed(g, group, event, signals);
         account(g, group);
     }
-    g->current = group;
+    g->current = st == PEN_OK ? group : NULL;
     return st;
 }
