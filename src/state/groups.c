@@ -206,12 +206,12 @@ static struct group_list *list_next(struct groups *g, uint32_t *rule)
 }
 
 /* The list that an event is about to use is rid of all that is over, so that its limit counts what
- * lives; others have their turn, one for each fourth event: what is over in them shows nowhere. */
+ * lives; others have their turn, one for each second event: what is over in them shows nowhere. */
 static void sweep(struct groups *g, uint32_t rule, uint32_t partition, int64_t clock)
 {
     uint32_t other;
     sweep_list(g, &g->lists[rule][partition / g->options->shards], g->shapes[rule].idle_ns, clock);
-    if (++g->swept % 4 == 0) {
+    if (++g->swept % 2 == 0) {
         const struct group_list *list = list_next(g, &other);
         sweep_list(g, list, g->shapes[other].idle_ns, clock);
     }

@@ -17,6 +17,7 @@
 #define TOLD_IP 0x4000U /* by the source address instead */
 #define TOLD_NUMBER 0x3fffU
 #define PROBES_MAX 16U /* slots that a text may stand behind its own */
+#define FOUND_LEAST 4U /* of as many look-ups one finds its text at least, or the kind is left */
 #define JUDGED 1024U   /* look-ups of a kind, whether they find anything */
 #define EMPTY 0xfffeU  /* no text */
 #define INLINE 0xffffU /* the text is in the tail, behind its length in 2 bytes */
@@ -150,7 +151,7 @@ static void judge(struct pack_share *share, bool is_found)
 {
     share->found += is_found;
     if (++share->asked == JUDGED) {
-        share->is_left = share->found < JUDGED / 2;
+        share->is_left = share->found < JUDGED / FOUND_LEAST;
         share->asked = share->found = 0;
     }
 }
