@@ -192,11 +192,14 @@ static inline PEN_MUST_USE pen_status pen_buf_add(struct pen_buf *buf, pen_slice
     return PEN_OK;
 }
 
-/* memcpy for texts that are mostly short: no call for up to 32 bytes. */
+/* memcpy for texts that are mostly short: no call for up to 64 bytes. */
 static inline void pen_copy_short(uint8_t *to, const uint8_t *from, size_t len)
 {
-    if (len > 32) {
+    if (len > 64) {
         memcpy(to, from, len);
+    } else if (len > 32) {
+        memcpy(to, from, 32);
+        memcpy(to + len - 32, from + len - 32, 32);
     } else if (len >= 16) { /* two that may overlap */
         memcpy(to, from, 16);
         memcpy(to + len - 16, from + len - 16, 16);

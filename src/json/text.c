@@ -104,38 +104,40 @@ static uint32_t odd_bytes(const uint8_t *from)
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(marks, low));
 }
 
-/* Sixteen bytes at a time, the last ones of a longer text with some before them once more. */
-static size_t plain_len(pen_slice text)
+/* Copies the bytes before the first one that is not plain, sixteen at a time, the last ones of a
+ * longer text with some before them once more.  Returns how many; to has room for the text. */
+static size_t put_plain(uint8_t *to, pen_slice text)
 {
     size_t len = 0;
+    if (text.len < 16) {
+        uint8_t few[16] = "                ";
+        pen_copy_short(few, text.ptr, text.len);
+        const uint32_t odd = odd_bytes(few);
+        len = odd == 0 ? text.len : (size_t)__builtin_ctz(odd);
+        pen_copy_short(to, few, len);
+        return len;
+    }
     for (; len + 16 <= text.len; len += 16) {
         const uint32_t odd = odd_bytes(text.ptr + len);
+        memcpy(to + len, text.ptr + len, 16);
         if (odd != 0) {
             return len + (size_t)__builtin_ctz(odd);
         }
     }
-    if (len == text.len) {
-        return len;
-    }
-    uint8_t few[16] = "                ";
-    uint32_t odd = 0;
-    if (text.len > 16) {
-        odd = odd_bytes(text.ptr + text.len - 16) >> (16 - (text.len - len));
-    } else {
-        pen_copy_short(few, text.ptr, text.len);
-        odd = odd_bytes(few);
-    }
+    const uint32_t odd = odd_bytes(text.ptr + text.len - 16) >> (16 - (text.len - len));
+    memcpy(to + text.len - 16, text.ptr + text.len - 16, 16);
     return odd == 0 ? text.len : len + (size_t)__builtin_ctz(odd);
 }
 
 /* Writes what comes next of the text, plain bytes or one character, and steps over it. */
 static pen_status escape_next(struct pen_buf *out, pen_slice *text)
 {
-    const size_t plain = plain_len(*text);
+    PEN_TRY(pen_buf_reserve(out, text->len)); /* no escape is shorter than what it stands for */
+    const size_t plain = put_plain(out->ptr + out->len, *text);
     if (plain > 0) {
-        const pen_slice piece = pen_slice_sub(*text, 0, plain);
+        out->len += plain;
         *text = pen_slice_sub(*text, plain, text->len);
-        return pen_buf_put(out, piece);
+        return PEN_OK;
     }
     const uint8_t c = text->ptr[0];
     if (c < 0x80) {
