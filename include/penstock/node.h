@@ -41,11 +41,11 @@ struct pen_program_name { /* a name of a rule: the first field that has a value 
 struct pen_program_query { /* of a Datadog rule, or of a Sigma rule whose matches tell attributes */
     uint32_t tag;
     const struct pen_rule_query *query; /* NULL: of a Sigma rule; it has attributes only */
-    const pen_slice *group_names;       /* of the members of its groups */
+    const pen_slice *group_keys;        /* of the members of its groups: `,"name":` */
     /* By position, as the query and the rule list them. */
     const struct pen_program_name *group_by, *values, *attributes;
     /* Of the attributes: those that texts name, but for what the group tells by the same name. */
-    const pen_slice *attribute_names;
+    const pen_slice *attribute_keys;
     uint32_t attribute_count;
     /* Queries of a rule that ask the same in the same groups share an observation: that of the
      * first of them, whose `next` is the second.  The others have is_shared, and make none. */

@@ -32,8 +32,10 @@ struct observer { /* buffers of one thread */
         uint32_t count, cap;
         bool has_equals; /* the same text may stand there twice: of numbers that are summed */
     } names[OBSERVER_NAMES_MAX];
-    struct pen_buf plain, group, values, attributes, event;
+    struct pen_buf plain, group, values, attributes, event, keys;
 };
+/* Appends a name as it stands in an object behind another member: `,"name":`. */
+PEN_MUST_USE pen_status observe_key(struct pen_buf *out, pen_slice name);
 void observer_init(struct observer *ob, const struct pen_program *program, uint32_t elements_max);
 void observer_fini(struct observer *ob);
 typedef pen_status observe_fn(void *ctx, const struct pen_observation *o);
@@ -61,8 +63,8 @@ PEN_MUST_USE pen_status observer_text_add(struct observer *ob, struct observer_t
  * of the first name the sum, or the largest.  Without a number nothing. */
 PEN_MUST_USE pen_status observer_tuples(struct observer *ob, uint32_t count);
 PEN_MUST_USE pen_status observer_number(struct observer *ob, enum pen_aggregation kind);
-/* Appends a member to attributes, if it fits. */
-PEN_MUST_USE pen_status observer_attribute(struct observer *ob, pen_slice name,
+/* Appends a member to attributes, if it fits; key: of observe_key. */
+PEN_MUST_USE pen_status observer_attribute(struct observer *ob, pen_slice key,
                                            const struct observer_texts *t);
 /* One call of fn for each choice of the texts of the names that query groups by. */
 PEN_MUST_USE pen_status observer_groups(struct observer *ob, const struct pen_program_query *query,

@@ -22,6 +22,7 @@ void observer_init(struct observer *ob, const struct pen_program *program, uint3
     pen_buf_init(&ob->values, BYTES_MAX);
     pen_buf_init(&ob->attributes, BYTES_MAX);
     pen_buf_init(&ob->event, BYTES_MAX);
+    pen_buf_init(&ob->keys, BYTES_MAX);
 }
 
 void observer_fini(struct observer *ob)
@@ -35,6 +36,7 @@ void observer_fini(struct observer *ob)
     pen_buf_fini(&ob->values);
     pen_buf_fini(&ob->attributes);
     pen_buf_fini(&ob->event);
+    pen_buf_fini(&ob->keys);
 }
 
 static pen_slice element(const struct observer_texts *t, uint32_t i)
@@ -295,28 +297,31 @@ static pen_status all_values(struct observer *ob, const struct pen_program_query
 
 /* ---- attributes of templates ---- */
 
-/* What stands before a member, or an element. */
-static pen_slice comma(bool is_first)
+pen_status observe_key(struct pen_buf *out, pen_slice name)
 {
-    return is_first ? (pen_slice){0} : PEN_SLICE_LIT(",");
+    PEN_TRY(pen_buf_add(out, PEN_SLICE_LIT(",\"")));
+    PEN_TRY(pen_json_escape(out, name));
+    return pen_buf_add(out, PEN_SLICE_LIT("\":"));
 }
 
 /* A comma where one belongs, and a text that is the inside of a JSON string. */
 static pen_status put_string(struct pen_buf *out, bool is_first, pen_slice inside)
 {
-    PEN_TRY(pen_buf_add(out, comma(is_first)));
-    PEN_TRY(pen_buf_add_byte(out, '"'));
-    PEN_TRY(pen_buf_add(out, inside));
-    return pen_buf_add_byte(out, '"');
+    PEN_TRY(pen_buf_reserve(out, inside.len + 3));
+    uint8_t *to = out->ptr + out->len;
+    *to = ',';
+    to += !is_first;
+    *to++ = '"';
+    pen_copy_short(to, inside.ptr, inside.len);
+    to[inside.len] = '"';
+    out->len = (size_t)(to + inside.len + 1 - out->ptr);
+    return PEN_OK;
 }
 
-/* Likewise, of a name. */
-static pen_status put_key(struct pen_buf *out, bool is_first, pen_slice name)
+/* Likewise a name, without its comma where none belongs. */
+static pen_status put_key(struct pen_buf *out, bool is_first, pen_slice key)
 {
-    PEN_TRY(pen_buf_add(out, comma(is_first)));
-    PEN_TRY(pen_buf_add_byte(out, '"'));
-    PEN_TRY(pen_json_escape(out, name));
-    return pen_buf_add(out, PEN_SLICE_LIT("\":"));
+    return pen_buf_put(out, pen_slice_sub(key, is_first, key.len));
 }
 
 static pen_status put_list(struct pen_buf *out, const struct observer_texts *t)
@@ -328,11 +333,11 @@ static pen_status put_list(struct pen_buf *out, const struct observer_texts *t)
     return st == PEN_OK ? pen_buf_add_byte(out, ']') : st;
 }
 
-pen_status observer_attribute(struct observer *ob, pen_slice name, const struct observer_texts *t)
+pen_status observer_attribute(struct observer *ob, pen_slice key, const struct observer_texts *t)
 {
     struct pen_buf *out = &ob->attributes;
     const size_t before = out->len;
-    PEN_TRY(put_key(out, before == 1, name));
+    PEN_TRY(put_key(out, before == 1, key));
     PEN_TRY(put_list(out, t));
     if (out->len >= PEN_OBSERVATION_BYTES_MAX) {
         out->len = before; /* it does not fit: the text is shown without it */
@@ -343,7 +348,6 @@ pen_status observer_attribute(struct observer *ob, pen_slice name, const struct 
 static pen_status attributes(struct observer *ob, const struct pen_program_query *query,
                              const struct pen_record *record)
 {
-    const pen_slice *names = query->attribute_names;
     const uint32_t count = query->attribute_count;
     ob->attributes.len = 0;
     if (count == 0) {
@@ -353,7 +357,7 @@ static pen_status attributes(struct observer *ob, const struct pen_program_query
     for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
         st = name_texts(ob, record, &query->attributes[i], &ob->names[0]);
         if (st == PEN_OK && ob->names[0].count > 0) {
-            st = observer_attribute(ob, names[i], &ob->names[0]);
+            st = observer_attribute(ob, query->attribute_keys[i], &ob->names[0]);
         }
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->attributes, '}') : st;
@@ -376,7 +380,7 @@ static pen_status group_object(struct observer *ob, const struct pen_program_que
     pen_status st = pen_buf_add_byte(&ob->group, '{');
     for (uint32_t n = 0; n < count && st == PEN_OK; n++) {
         const uint32_t i = places == NULL ? n : places[n];
-        st = put_key(&ob->group, n == 0, query->group_names[i]);
+        st = put_key(&ob->group, n == 0, query->group_keys[i]);
         st = st == PEN_OK ? put_string(&ob->group, true, element(&ob->names[i], choice[i])) : st;
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->group, '}') : st;

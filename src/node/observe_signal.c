@@ -101,7 +101,11 @@ static pen_status attributes_fill(struct observer *ob, const struct pen_datadog 
         struct observer_texts *t = &ob->names[0];
         observer_text_reset(t);
         st = attribute_texts(ob, signal, rule->attributes[i], t);
-        st = st == PEN_OK && t->count > 0 ? observer_attribute(ob, rule->attributes[i], t) : st;
+        ob->keys.len = 0;
+        if (st == PEN_OK && t->count > 0) {
+            st = observe_key(&ob->keys, rule->attributes[i]);
+            st = st == PEN_OK ? observer_attribute(ob, pen_buf_slice(&ob->keys), t) : st;
+        }
     }
     return st == PEN_OK ? pen_buf_add_byte(&ob->attributes, '}') : st;
 }
@@ -171,14 +175,33 @@ void observer_signal_begin(struct observer *ob, const struct pen_rule *rule,
     out->signal = signal;
 }
 
+/* Of the members of a group; they borrow ob. */
+static pen_status keys_make(struct observer *ob, const pen_slice *names, uint32_t count,
+                            pen_slice keys[OBSERVER_NAMES_MAX])
+{
+    size_t at = 0;
+    ob->keys.len = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        PEN_TRY(observe_key(&ob->keys, names[i]));
+        keys[i].len = ob->keys.len - at;
+        at = ob->keys.len;
+    }
+    const uint8_t *from = ob->keys.ptr;
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i].ptr = from;
+        from += keys[i].len;
+    }
+    return PEN_OK;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the parameters are the contract of observe.h */
 pen_status observer_signal(struct observer *ob, const struct pen_rule *over, uint32_t over_index,
                            uint32_t query, const struct pen_rule_part *part,
                            struct observed_signal *of, observe_fn *fn, void *ctx)
 {
     const struct pen_rule_query *asked = &over->datadog->queries[query];
-    const struct pen_program_query counted = {
-        .query = asked, .group_names = over->datadog->group_names[asked->group_by_count]};
+    pen_slice keys[OBSERVER_NAMES_MAX];
+    const struct pen_program_query counted = {.query = asked, .group_keys = keys};
     struct pen_observation o = of->o;
     bool is_none = false;
     ob->is_cut = false;
@@ -188,6 +211,8 @@ pen_status observer_signal(struct observer *ob, const struct pen_rule *over, uin
     PEN_TRY(values_fill(ob, asked, part, of->signal));
     PEN_TRY(attributes_fill(ob, over->datadog, of->signal));
     PEN_TRY(texts_fill(ob, of->signal, part->group_by, asked->group_by_count, &is_none));
+    PEN_TRY(keys_make(ob, over->datadog->group_names[asked->group_by_count], asked->group_by_count,
+                      keys));
     o.values = pen_buf_slice(&ob->values);
     o.attributes = pen_buf_slice(&ob->attributes);
     return is_none ? PEN_OK : observer_groups(ob, &counted, &o, fn, ctx);

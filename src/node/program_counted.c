@@ -1,9 +1,12 @@
 /* tested by tests/e2e/test_stateful.py */
 #include "penstock/node.h"
 
+#include "observe.h"
 #include "program_own.h"
 
 #include <stdlib.h>
+
+#define KEY_BYTES_MAX ((size_t)64 << 20) /* a name of 10 MB, of escapes alone */
 
 struct maker {
     struct pen_program *program;
@@ -70,9 +73,30 @@ static pen_status all_fields(struct maker *m, const struct pen_type *type, const
     return PEN_OK;
 }
 
+/* Names as they stand in objects. */
+static pen_status keys_make(struct maker *m, const pen_slice *names, uint32_t count,
+                            const pen_slice **out)
+{
+    struct pen_buf key;
+    pen_slice *keys = PEN_NEW_N(&m->program->arena, pen_slice, (size_t)count + 1);
+    pen_status st = keys == NULL ? PEN_E_NOMEM : PEN_OK;
+    pen_buf_init(&key, KEY_BYTES_MAX);
+    for (uint32_t i = 0; i < count && st == PEN_OK; i++) {
+        key.len = 0;
+        st = observe_key(&key, names[i]);
+        keys[i] = pen_arena_dup(&m->program->arena, pen_buf_slice(&key));
+        st = st == PEN_OK && keys[i].ptr == NULL ? PEN_E_NOMEM : st;
+    }
+    pen_buf_fini(&key);
+    *out = keys;
+    return st == PEN_OK
+               ? PEN_OK
+               : PEN_FAIL(m->err, st, PEN_NO_OFFSET, "program: names: %s", pen_status_text(st));
+}
+
 /* What observations tell of attributes: names that are no members of their group. */
 static pen_status attributes_make(struct maker *m, const struct pen_type *type,
-                                  const pen_slice *names, uint32_t count,
+                                  const pen_slice *names, uint32_t count, const pen_slice *groups,
                                   struct pen_program_query *out)
 {
     const uint32_t members = out->query == NULL ? 0 : out->query->group_by_count;
@@ -82,14 +106,14 @@ static pen_status attributes_make(struct maker *m, const struct pen_type *type,
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = 0;
-        while (at < members && !pen_slice_eq(names[i], out->group_names[at])) {
+        while (at < members && !pen_slice_eq(names[i], groups[at])) {
             at++;
         }
         if (at == members) {
             kept[out->attribute_count++] = names[i];
         }
     }
-    out->attribute_names = kept;
+    PEN_TRY(keys_make(m, kept, out->attribute_count, &out->attribute_keys));
     return all_fields(m, type, kept, out->attribute_count, &out->attributes);
 }
 
@@ -101,11 +125,12 @@ static pen_status counted_make(struct maker *m, const struct pen_type *type,
     const struct pen_rule_query *query = &datadog->queries[tag % PEN_RULE_QUERIES_MAX];
     *out = (struct pen_program_query){.tag = tag, .query = query};
     m->is_sigma = strcmp(rule->language, "sigma") == 0;
-    out->group_names = datadog->group_names[query->group_by_count];
+    const pen_slice *groups = datadog->group_names[query->group_by_count];
+    PEN_TRY(keys_make(m, groups, query->group_by_count, &out->group_keys));
     PEN_TRY(all_fields(m, type, query->group_by, query->group_by_count, &out->group_by));
     PEN_TRY(all_fields(m, type, query->values, query->value_count, &out->values));
     m->is_sigma = false; /* names of log search syntax, also of correlations */
-    return attributes_make(m, type, datadog->attributes, datadog->attribute_count, out);
+    return attributes_make(m, type, datadog->attributes, datadog->attribute_count, groups, out);
 }
 
 /* NULL: the tag is of an exclusion. */
@@ -212,7 +237,8 @@ pen_status program_counted(struct pen_program *program, struct pen_program_type 
             struct pen_program_query *out = &entry->counted[entry->counted_count++];
             m.is_sigma = false;
             *out = (struct pen_program_query){.tag = tag};
-            st = attributes_make(&m, entry->type, rule->attributes, rule->attribute_count, out);
+            st = attributes_make(&m, entry->type, rule->attributes, rule->attribute_count, NULL,
+                                 out);
         }
     }
     PEN_TRY(st);

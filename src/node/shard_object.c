@@ -88,8 +88,7 @@ static pen_status observation_send(void *ctx, const struct pen_observation *o)
     if (shard->costs != NULL) {
         costs_observation(shard->costs, o);
     }
-    const uint32_t partition =
-        pen_observation_partition(o->rule_id, o->group, shard->shared->hash_key);
+    const uint32_t partition = pen_state_partition(shard->state, o);
     const uint32_t owner = partition % shard->shards;
     if (owner == shard->index) {
         return pen_state_append_at(shard->state, shard->epoch, o, partition, &shard->observe_err);
@@ -142,19 +141,23 @@ static pen_status observe(struct shard *shard, const struct pen_scan_item *item,
         return PEN_OK; /* the query before it tells of the event */
     }
     const pen_slice key = pen_slice_str(shard->object->key);
-    struct pen_observation o = {.rule = rule_index,
-                                .rule_id = rule->id,
-                                .query = query,
-                                .time_ns = item->doc.time_ns,
-                                .promise_ns = object_promise(shard),
-                                .event_id = pen_event_id(&item->doc, key, item->record.ordinal, id),
-                                .account = item->doc.account,
-                                .region = item->doc.region,
-                                .actor = item->doc.identity,
-                                .source_ip = item->doc.source_ip,
-                                .index_name = item->doc.index,
-                                .object = key,
-                                .record = item->record.ordinal};
+    struct pen_observation o; /* set one by one: zeros first would be as much again */
+    o.rule = rule_index;
+    o.rule_id = rule->id;
+    o.query = query;
+    o.others = 0;
+    o.time_ns = item->doc.time_ns;
+    o.promise_ns = object_promise(shard);
+    o.event_id = pen_event_id(&item->doc, key, item->record.ordinal, id);
+    o.account = item->doc.account;
+    o.region = item->doc.region;
+    o.actor = item->doc.identity;
+    o.source_ip = item->doc.source_ip;
+    o.index_name = item->doc.index;
+    o.object = key;
+    o.record = item->record.ordinal;
+    o.group = o.values = o.attributes = o.event = (pen_slice){0};
+    o.is_cold = false;
     if (shard->shared->state_rules[rule_index].keeps_event) {
         PEN_TRY(event_text(shard, item, &o.event));
     }

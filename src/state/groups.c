@@ -283,11 +283,11 @@ static pen_status group_new(struct groups *g, const struct state_event *event, p
                             struct group **out)
 {
     const struct group head = {.hash = event->hash,
-                               .rule = event->o.rule,
+                               .rule = event->o->rule,
                                .partition = event->partition,
-                               .last_release = pen_state_release_time(&event->o),
+                               .last_release = pen_state_release_time(event->o),
                                .cold_ns = INT64_MIN};
-    PEN_TRY(group_make(g, &head, event->o.group, alone, out));
+    PEN_TRY(group_make(g, &head, event->o->group, alone, out));
     const pen_status st = group_add(g, *out);
     if (st != PEN_OK) {
         pen_group_free(g, *out);
@@ -328,7 +328,7 @@ static pen_status group_open(struct groups *g, struct group **slot)
 /* *out: NULL when there is none. */
 static pen_status group_get(struct groups *g, const struct state_event *event, struct group **out)
 {
-    const struct pen_observation *o = &event->o;
+    const struct pen_observation *o = event->o;
     const struct group_table *table = table_of(g, event->hash);
     const int64_t release = pen_state_release_time(o);
     *out = NULL;
@@ -425,13 +425,15 @@ static void account(struct groups *g, struct group *group)
 pen_status pen_groups_restore(struct groups *g, uint32_t rule, pen_slice text, int64_t last_release,
                               struct group **out)
 {
-    struct state_event event = {.o = {.rule = rule,
+    const struct pen_observation o = {.rule = rule,
                                       .rule_id = g->options->rules[rule].id,
                                       .group = text,
                                       .time_ns = last_release,
-                                      .promise_ns = INT64_MIN}};
-    event.partition = pen_observation_partition(event.o.rule_id, text, g->options->hash_key);
-    event.hash = pen_state_group_hash(&event.o);
+                                      .promise_ns = INT64_MIN};
+    const struct state_event event = {
+        .o = &o,
+        .partition = pen_observation_partition(o.rule_id, text, g->options->hash_key),
+        .hash = pen_state_group_hash(&o)};
     const bool is_owned = event.partition % g->options->shards == g->options->shard;
     const struct group_table *table = table_of(g, event.hash);
     PEN_TRY(lists_open(g, rule));
@@ -454,7 +456,7 @@ static pen_status feed_first(struct groups *g, const struct state_event *event,
     PEN_TRY(pen_kept_alone(g, event, signals, &is_alone, &alone));
     PEN_TRY(group_new(g, event, alone, group));
     if (is_alone) {
-        (*group)->cold_ns = event->o.is_cold ? event->o.time_ns : INT64_MIN;
+        (*group)->cold_ns = event->o->is_cold ? event->o->time_ns : INT64_MIN;
         return PEN_OK;
     }
     const pen_status st = pen_kept_feed(g, *group, event, signals);
@@ -466,8 +468,8 @@ pen_status pen_groups_feed(struct groups *g, const struct state_event *event,
                            struct signals *signals)
 {
     struct group *group = NULL;
-    PEN_DCHECK(g->shapes[event->o.rule].rule != NULL);
-    if (g->shapes[event->o.rule].idle_ns <= 0) {
+    PEN_DCHECK(g->shapes[event->o->rule].rule != NULL);
+    if (g->shapes[event->o->rule].idle_ns <= 0) {
         return pen_kept_none(g, event, signals);
     }
     PEN_TRY(group_get(g, event, &group));

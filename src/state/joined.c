@@ -36,12 +36,12 @@ static bool grow(struct joined *j)
 struct joined_signal *pen_joined_meet(struct joined *j, const struct state_event *event,
                                       uint64_t hash)
 {
-    if (!is_same_event(j, &event->o)) {
+    if (!is_same_event(j, event->o)) {
         j->count = 0;
-        j->rule = event->o.rule;
+        j->rule = event->o->rule;
         j->event_id.len = 0;
         j->event_id.max = PEN_OBSERVATION_KEY_MAX;
-        if (pen_buf_add(&j->event_id, event->o.event_id) != PEN_OK) {
+        if (pen_buf_add(&j->event_id, event->o->event_id) != PEN_OK) {
             return NULL;
         }
     }

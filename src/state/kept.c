@@ -97,7 +97,7 @@ static pen_status sample_keep(struct groups *g, struct group *group,
     if (!may_be_shown(g, group->rule, events)) {
         return PEN_OK;
     }
-    struct pen_observation o = event->o;
+    struct pen_observation o = *event->o;
     o.event = o.rule_id = o.group = (pen_slice){0};
     g->scratch.len = 0;
     PEN_TRY(!has_window ? pen_observation_encode(&g->scratch, &o)
@@ -152,7 +152,7 @@ static pen_status tell(const struct window_shape *shape, const struct state_even
         .case_index = index,
         .severity = shape->rule->case_count == 0 ? 0 : shape->rule->cases[index].severity,
         .is_limited = sum->is_limited,
-        .is_cold = event->o.is_cold,
+        .is_cold = event->o->is_cold,
         .events = sum->events,
         .per_query = sum->per_query,
         .query_count = shape->rule->query_count};
@@ -161,7 +161,7 @@ static pen_status tell(const struct window_shape *shape, const struct state_even
         hit.before_at = pen_group_kept(group)->sample_at;
         hit.before_count = pen_group_kept(group)->sample_count;
         hit.before_cap = pen_group_kept(group)->sample_cap;
-        hit.window_from = event->o.time_ns - shape->rule->window_ns;
+        hit.window_from = event->o->time_ns - shape->rule->window_ns;
         hit.is_cold = group->cold_ns > hit.window_from;
     }
     return pen_state_signals_hit(signals, event, &hit);
@@ -229,25 +229,19 @@ static bool is_silent_alone(const struct window_shape *shape, const struct state
 pen_status pen_kept_alone(struct groups *g, const struct state_event *event,
                           struct signals *signals, bool *is_alone, pen_slice *encoded)
 {
-    const uint32_t rule = event->o.rule;
-    struct pen_observation o = event->o;
+    const uint32_t rule = event->o->rule;
+    const uint32_t others = event->queries & ~(1U << event->o->query);
     *is_alone = is_silent_alone(&g->shapes[rule], event);
     *encoded = (pen_slice){0};
     if (!*is_alone) {
         return PEN_OK;
     }
-    if (!may_be_shown(g, rule, 1)) {
-        o = (struct pen_observation){.time_ns = o.time_ns, .query = o.query};
-    }
-    o.event = o.rule_id = o.group = o.values = (pen_slice){0};
-    o.others = event->queries & ~(1U << o.query);
-    if (g->shapes[rule].columns > 0) {
-        g->joined.len = 0;
-        PEN_TRY(values_join(&g->joined, event));
-        o.values = pen_buf_slice(&g->joined);
-    }
-    g->scratch.len = 0;
-    PEN_TRY(pen_observation_encode(&g->scratch, &o));
+    g->joined.len = g->scratch.len = 0;
+    PEN_TRY(g->shapes[rule].columns > 0 ? values_join(&g->joined, event) : PEN_OK);
+    const pen_slice values = pen_buf_slice(&g->joined);
+    PEN_TRY(may_be_shown(g, rule, 1)
+                ? pen_state_kept_encode(&g->scratch, event->o, others, values)
+                : pen_state_brief_encode(&g->scratch, event->o, others, values));
     *encoded = pen_buf_slice(&g->scratch);
     return pen_state_signals_miss(signals, event);
 }
@@ -256,13 +250,14 @@ pen_status pen_kept_first(struct groups *g, struct group *group, pen_slice encod
 {
     const struct window_limits limits = {.events_max = g->options->window_events_max,
                                          .values_max = g->options->values_max};
-    struct state_event event = {.partition = group->partition, .hash = group->hash};
+    struct pen_observation o;
+    struct state_event event = {.o = &o, .partition = group->partition, .hash = group->hash};
     pen_slice in = encoded;
-    const pen_status st = pen_observation_decode(&in, &event.o, NULL);
+    const pen_status st = pen_observation_decode(&in, &o, NULL);
     PEN_CHECK(st == PEN_OK); /* we encoded it */
-    event.o.rule = group->rule;
-    event.queries = 1U << event.o.query | event.o.others;
-    pen_state_values_split(&event.o, event.values);
+    o.rule = group->rule;
+    event.queries = 1U << o.query | o.others;
+    pen_state_values_split(&o, event.values);
     PEN_TRY(pen_window_add(&pen_group_kept(group)->window, &g->shapes[group->rule], &event, &limits,
                            &g->window));
     return sample_keep(g, group, &event);
@@ -271,14 +266,14 @@ pen_status pen_kept_first(struct groups *g, struct group *group, pen_slice encod
 /* A rule that looks at each event alone keeps nothing. */
 pen_status pen_kept_none(struct groups *g, const struct state_event *event, struct signals *signals)
 {
-    const struct window_shape *shape = &g->shapes[event->o.rule];
+    const struct window_shape *shape = &g->shapes[event->o->rule];
     const struct window_limits limits = {.events_max = UINT32_MAX,
                                          .values_max = g->options->values_max};
     struct window window;
     struct window_sum sum;
     pen_status st = pen_window_init(&window, shape);
     st = st == PEN_OK ? pen_window_add(&window, shape, event, &limits, &g->window) : st;
-    st = st == PEN_OK ? pen_window_sum(&window, shape, event->o.time_ns, &sum) : st;
+    st = st == PEN_OK ? pen_window_sum(&window, shape, event->o->time_ns, &sum) : st;
     st = st == PEN_OK ? tell(shape, event, &sum, NULL, signals) : st;
     pen_window_fini(&window, shape);
     return st;
@@ -291,9 +286,9 @@ static pen_status feed_window(struct groups *g, struct group *group,
     const struct window_shape *shape = &g->shapes[group->rule];
     const struct window_limits limits = {.events_max = g->options->window_events_max,
                                          .values_max = g->options->values_max};
-    const int64_t t = event->o.time_ns;
+    const int64_t t = event->o->time_ns;
     struct window_sum sum;
-    if (event->o.is_cold && t > group->cold_ns) {
+    if (event->o->is_cold && t > group->cold_ns) {
         group->cold_ns = t;
     }
     PEN_TRY(pen_window_add(&kept->window, shape, event, &limits, &g->window));
@@ -320,11 +315,11 @@ static pen_status bucket_take(struct groups *g, struct group *group,
     struct kept *kept = pen_group_kept(group);
     const struct window_shape *shape = &g->shapes[group->rule];
     struct anomaly_history *h = kept->history;
-    const int64_t number = anomaly_number(&shape->rule->anomaly, event->o.time_ns);
+    const int64_t number = anomaly_number(&shape->rule->anomaly, event->o->time_ns);
     struct window_sum sum;
     if (!h->has_begun) {
         *h = (struct anomaly_history){
-            .has_begun = true, .begun = event->o.time_ns, .first = number, .number = number};
+            .has_begun = true, .begun = event->o->time_ns, .first = number, .number = number};
         return anomaly_bounds(h, shape->rule, &g->scratch);
     }
     *is_late = number < h->number;
@@ -343,7 +338,7 @@ static pen_status feed_anomaly(struct groups *g, struct group *group,
     const struct window_shape *shape = &g->shapes[group->rule];
     const struct window_limits limits = {.events_max = g->options->window_events_max,
                                          .values_max = g->options->values_max};
-    const int64_t t = event->o.time_ns;
+    const int64_t t = event->o->time_ns;
     struct window_sum sum;
     bool is_late = false;
     PEN_TRY(bucket_take(g, group, event, &is_late));
@@ -384,6 +379,7 @@ static pen_status travel_tell(struct groups *g, struct group *group,
     const struct pen_state_rule *rule = g->shapes[group->rule].rule;
     const uint64_t events = verdict->is_behind ? 2 : 1; /* a late one stands alone */
     struct state_event told = *event;
+    struct pen_observation o = *event->o;
     struct pen_observation last;
     struct travel_place first;
     PEN_CHECK(kept->sample_count == 1);
@@ -391,9 +387,11 @@ static pen_status travel_tell(struct groups *g, struct group *group,
     const pen_status st = pen_observation_decode(&in, &last, NULL);
     PEN_CHECK(st == PEN_OK && travel_place_parse(last.values, &first));
     g->scratch.len = 0;
-    PEN_TRY(travel_attributes(&g->scratch, event->o.attributes, verdict->is_behind ? &first : place,
+    PEN_TRY(travel_attributes(&g->scratch, event->o->attributes,
+                              verdict->is_behind ? &first : place,
                               verdict->is_behind ? place : &first, verdict));
-    told.o.attributes = pen_buf_slice(&g->scratch);
+    o.attributes = pen_buf_slice(&g->scratch);
+    told.o = &o;
     const struct state_hit hit = {.case_index = 0,
                                   .severity = rule->case_count == 0 ? 0 : rule->cases[0].severity,
                                   .events = events,
@@ -418,7 +416,7 @@ static pen_status feed_travel(struct groups *g, struct group *group,
         return PEN_OK; /* detection sends none */
     }
     PEN_TRY(travel_see(&pen_group_kept(group)->travel, &g->shapes[group->rule].rule->travel,
-                       &limits, event->o.time_ns, &place, &verdict));
+                       &limits, event->o->time_ns, &place, &verdict));
     PEN_TRY(verdict.is_hit ? travel_tell(g, group, event, &place, &verdict, signals)
                            : pen_state_signals_miss(signals, event));
     return verdict.is_latest ? sample_keep(g, group, event) : PEN_OK;

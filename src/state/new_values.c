@@ -156,7 +156,7 @@ static pen_status clock_of(struct new_values *v, const struct pen_observation *o
 pen_status pen_new_values_feed(struct new_values *v, const struct state_event *event,
                                struct signals *signals)
 {
-    const struct pen_state_rule *rule = &v->options->rules[event->o.rule];
+    const struct pen_state_rule *rule = &v->options->rules[event->o->rule];
     const uint64_t one = 1;
     struct clock clock = {.is_first = false};
     bool is_hit = false;
@@ -166,16 +166,16 @@ pen_status pen_new_values_feed(struct new_values *v, const struct state_event *e
     if (rest.len == 0) {
         return PEN_OK; /* without a value there is nothing to learn, and no clock to start */
     }
-    const struct new_value_of of = {.group = event->o.group,
+    const struct new_value_of of = {.group = event->o->group,
                                     .partition = event->partition,
                                     .mark = NEW_VALUE,
                                     .hash_key = v->options->hash_key};
-    PEN_TRY(clock_of(v, &event->o, of, &clock));
+    PEN_TRY(clock_of(v, event->o, of, &clock));
     /* values that may yet be learned in silence */
     uint32_t silent = clock.is_first ? rule->new_value.silent : 0;
     while (rest.len > 0 && pen_slice_split(&rest, '\n', &value)) {
         bool is_news = false;
-        PEN_TRY(learn(v, &event->o, &of, value, &is_news));
+        PEN_TRY(learn(v, event->o, &of, value, &is_news));
         const bool is_loud = is_news && silent == 0 && !clock.is_learning;
         is_sure |= is_loud;
         is_hit |= is_loud || (is_news && clock.is_unsure);

@@ -47,11 +47,66 @@ pen_slice pen_group_of_signals(pen_slice group)
     return end == NULL ? group : (pen_slice){group.ptr + 1, (size_t)(end - group.ptr) - 1};
 }
 
+uint64_t pen_observation_seed(pen_slice rule_id, uint64_t hash_key)
+{
+    return pen_hash64(rule_id, hash_key);
+}
+
+uint32_t pen_observation_partition_by(uint64_t seed, pen_slice group)
+{
+    return (uint32_t)(pen_hash64(pen_group_of_signals(group), seed) >> 56) % PEN_PARTITIONS;
+}
+
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key)
 {
-    const uint64_t h = pen_hash64(pen_group_of_signals(group), pen_hash64(rule_id, hash_key));
-    return (uint32_t)(h >> 56) % PEN_PARTITIONS;
+    return pen_observation_partition_by(pen_observation_seed(rule_id, hash_key), group);
 }
+
+static uint8_t *put(uint8_t *to, pen_slice s)
+{
+    pen_copy_short(to, s.ptr, s.len);
+    return to + s.len;
+}
+
+/* Of an observation what all its encodings have, but for the texts. */
+static struct wire wire_of(const struct pen_observation *o)
+{
+    return (struct wire){.rule = o->rule,
+                         .query = o->query,
+                         .others = (uint16_t)o->others,
+                         .time = o->time_ns,
+                         .promise = o->promise_ns,
+                         .record = o->record};
+}
+
+static pen_status encode(struct pen_buf *out, struct wire *wire, const pen_slice texts[TEXT_COUNT],
+                         pen_slice event)
+{
+    size_t bytes = sizeof(*wire) + event.len;
+    size_t longest = 0; /* not shorter than any, and below a power of two that none reaches */
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        wire->lens[i] = (uint16_t)texts[i].len;
+        longest |= texts[i].len;
+        bytes += texts[i].len;
+    }
+    if (longest > PEN_OBSERVATION_KEY_MAX || event.len > PEN_OBSERVATION_EVENT_MAX) {
+        return PEN_E_LIMIT;
+    }
+    wire->event_len = pen_u32(event.len);
+    wire->bytes = pen_u32(bytes);
+    PEN_TRY(pen_buf_reserve(out, bytes));
+    uint8_t *to = out->ptr + out->len;
+    memcpy(to, wire, sizeof(*wire));
+    to += sizeof(*wire);
+    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
+        to = put(to, texts[i]);
+    }
+    (void)put(to, event);
+    out->len += bytes;
+    return PEN_OK;
+}
+
+_Static_assert((PEN_OBSERVATION_KEY_MAX & (PEN_OBSERVATION_KEY_MAX + 1)) == 0, "see encode");
 
 pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observation *o)
 {
@@ -68,34 +123,33 @@ pen_status pen_observation_encode(struct pen_buf *out, const struct pen_observat
         o->values,
         o->attributes,
     };
-    struct wire wire = {.rule = o->rule,
-                        .query = o->query,
-                        .others = (uint16_t)o->others,
-                        .time = o->time_ns,
-                        .promise = o->promise_ns,
-                        .record = o->record};
-    size_t bytes = sizeof(wire) + o->event.len;
-    if (o->event.len > PEN_OBSERVATION_EVENT_MAX) {
+    struct wire wire = wire_of(o);
+    return encode(out, &wire, texts, o->event);
+}
+
+pen_status pen_state_kept_encode(struct pen_buf *out, const struct pen_observation *o,
+                                 uint32_t others, pen_slice values)
+{
+    struct pen_observation kept = *o;
+    kept.rule_id = kept.group = kept.event = (pen_slice){0};
+    kept.others = others;
+    kept.values = values;
+    return pen_observation_encode(out, &kept);
+}
+
+pen_status pen_state_brief_encode(struct pen_buf *out, const struct pen_observation *o,
+                                  uint32_t others, pen_slice values)
+{
+    struct wire wire = {.query = o->query, .others = (uint16_t)others, .time = o->time_ns};
+    const size_t bytes = sizeof(wire) + values.len;
+    if (values.len > PEN_OBSERVATION_KEY_MAX) {
         return PEN_E_LIMIT;
     }
-    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
-        if (texts[i].len > PEN_OBSERVATION_KEY_MAX) {
-            return PEN_E_LIMIT;
-        }
-        wire.lens[i] = (uint16_t)texts[i].len;
-        bytes += texts[i].len;
-    }
-    wire.event_len = pen_u32(o->event.len);
+    wire.lens[TEXT_VALUES] = (uint16_t)values.len;
     wire.bytes = pen_u32(bytes);
     PEN_TRY(pen_buf_reserve(out, bytes));
-    uint8_t *to = out->ptr + out->len;
-    memcpy(to, &wire, sizeof(wire));
-    to += sizeof(wire);
-    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
-        pen_copy_short(to, texts[i].ptr, texts[i].len);
-        to += texts[i].len;
-    }
-    pen_copy_short(to, o->event.ptr, o->event.len);
+    memcpy(out->ptr + out->len, &wire, sizeof(wire));
+    (void)put(out->ptr + out->len + sizeof(wire), values);
     out->len += bytes;
     return PEN_OK;
 }
@@ -112,6 +166,13 @@ int64_t pen_state_sample_time(const struct text *sample)
     int64_t time;
     memcpy(&time, sample->ptr + offsetof(struct wire, time), sizeof(time));
     return time;
+}
+
+static pen_slice take(const uint8_t **at, uint16_t len)
+{
+    const pen_slice text = {*at, len};
+    *at += len;
+    return text;
 }
 
 pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, struct pen_err *err)
@@ -132,30 +193,26 @@ pen_status pen_observation_decode(pen_slice *in, struct pen_observation *o, stru
     if (in->len < bytes) {
         return PEN_FAIL(err, PEN_E_TRUNCATED, 0, "observation: %zu bytes of %zu", in->len, bytes);
     }
-    pen_slice texts[TEXT_COUNT];
     const uint8_t *at = in->ptr + sizeof(wire);
-    for (uint32_t i = 0; i < TEXT_COUNT; i++) {
-        texts[i] = (pen_slice){at, wire.lens[i]};
-        at += wire.lens[i];
-    }
-    *o = (struct pen_observation){.rule = wire.rule,
-                                  .rule_id = texts[TEXT_RULE],
-                                  .query = wire.query,
-                                  .others = wire.others,
-                                  .time_ns = wire.time,
-                                  .promise_ns = wire.promise,
-                                  .event_id = texts[TEXT_ID],
-                                  .group = texts[TEXT_GROUP],
-                                  .account = texts[TEXT_ACCOUNT],
-                                  .region = texts[TEXT_REGION],
-                                  .actor = texts[TEXT_ACTOR],
-                                  .source_ip = texts[TEXT_IP],
-                                  .index_name = texts[TEXT_INDEX],
-                                  .object = texts[TEXT_OBJECT],
-                                  .record = wire.record,
-                                  .values = texts[TEXT_VALUES],
-                                  .attributes = texts[TEXT_ATTRIBUTES],
-                                  .event = {at, wire.event_len}};
+    o->rule = wire.rule;
+    o->query = wire.query;
+    o->others = wire.others;
+    o->time_ns = wire.time;
+    o->promise_ns = wire.promise;
+    o->record = wire.record;
+    o->is_cold = false;
+    o->rule_id = take(&at, wire.lens[TEXT_RULE]);
+    o->event_id = take(&at, wire.lens[TEXT_ID]);
+    o->group = take(&at, wire.lens[TEXT_GROUP]);
+    o->account = take(&at, wire.lens[TEXT_ACCOUNT]);
+    o->region = take(&at, wire.lens[TEXT_REGION]);
+    o->actor = take(&at, wire.lens[TEXT_ACTOR]);
+    o->source_ip = take(&at, wire.lens[TEXT_IP]);
+    o->index_name = take(&at, wire.lens[TEXT_INDEX]);
+    o->object = take(&at, wire.lens[TEXT_OBJECT]);
+    o->values = take(&at, wire.lens[TEXT_VALUES]);
+    o->attributes = take(&at, wire.lens[TEXT_ATTRIBUTES]);
+    o->event = (pen_slice){at, wire.event_len};
     in->ptr += bytes;
     in->len -= bytes;
     return PEN_OK;

@@ -133,7 +133,7 @@ pen_status pen_state_open_add(struct open_run *run, const struct pen_observation
                         run->count);
     }
     pen_status status = pack_make(&run->table, o, partition, &made);
-    status = status == PEN_OK ? chunk_room(run, made.bytes, &to) : status;
+    status = status == PEN_OK ? chunk_room(run, made.head.bytes, &to) : status;
     if (status != PEN_OK) {
         return PEN_FAIL(err, status, PEN_NO_OFFSET, "observation does not fit the open run");
     }

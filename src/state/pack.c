@@ -19,21 +19,10 @@
 #define PROBES_MAX 16U /* slots that a text may stand behind its own */
 #define FOUND_LEAST 4U /* of as many look-ups one finds its text at least, or the kind is left */
 #define JUDGED 1024U   /* look-ups of a kind, whether they find anything */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define EMPTY 0xfffeU  /* no text */
 #define INLINE 0xffffU /* the text is in the tail, behind its length in 2 bytes */
 
-/* Little endian, as every machine that penstock runs on; a line of the cache. */
-struct packed {
-    uint32_t bytes; /* all of it, this struct included */
-    uint32_t rule;
-    int64_t time, promise;
-    uint64_t record;
-    uint32_t event_len;
-    uint16_t id_len, query, others;
-    uint16_t partition;          /* and COLD */
-    uint16_t texts[PACK_FIELDS]; /* numbers in the table, EMPTY, INLINE, or a number that is TOLD */
-};
-_Static_assert(sizeof(struct packed) == PACK_HEAD_BYTES, "the layout is written to disk");
 _Static_assert(PACK_TEXTS_MAX <= TOLD_NUMBER, "numbers are no marks");
 _Static_assert((TOLD | TOLD_IP | PACK_TEXTS_MAX) < EMPTY, "nor with their bits");
 
@@ -65,9 +54,9 @@ void pack_table_fini(struct pack_table *t)
 {
     pen_buf_fini(&t->bytes);
     pen_buf_fini(&t->told);
-    free(t->ends);
+    free(t->texts);
     free(t->slots);
-    t->ends = NULL;
+    t->texts = NULL;
     t->slots = NULL;
 }
 
@@ -85,8 +74,8 @@ void pack_table_clear(struct pack_table *t)
 
 static pen_slice text_at(const struct pack_table *t, uint32_t number)
 {
-    const uint32_t from = number == 0 ? 0 : t->ends[number - 1];
-    return (pen_slice){t->bytes.ptr + from, t->ends[number] - from};
+    const struct pack_text text = t->texts[number];
+    return (pen_slice){t->bytes.ptr + text.from, text.len};
 }
 
 static pen_status open_for_adding(struct pack_table *t)
@@ -95,8 +84,8 @@ static pen_status open_for_adding(struct pack_table *t)
         return PEN_OK;
     }
     t->slots = calloc(SLOTS, sizeof(*t->slots));
-    t->ends = t->ends != NULL ? t->ends : calloc(PACK_TEXTS_MAX, sizeof(*t->ends));
-    return t->slots == NULL || t->ends == NULL ? PEN_E_NOMEM : PEN_OK;
+    t->texts = t->texts != NULL ? t->texts : calloc(PACK_TEXTS_MAX, sizeof(*t->texts));
+    return t->slots == NULL || t->texts == NULL ? PEN_E_NOMEM : PEN_OK;
 }
 
 /* A new text at the free slot; false when its kind has no room. */
@@ -111,16 +100,45 @@ static bool text_new(struct pack_table *t, struct pack_place *slot, enum pack_ki
     }
     share->texts++;
     share->bytes += pen_u32(text.len);
-    t->ends[t->count] = pen_u32(t->bytes.len);
+    t->texts[t->count] = (struct pack_text){.from = from, .len = pen_u32(text.len)};
     t->count++;
     *slot =
         (struct pack_place){.from = from, .len = (uint16_t)text.len, .number = (uint16_t)t->count};
     return true;
 }
 
-static bool is_at(const struct pack_table *t, const struct pack_place *place, pen_slice text)
+/* So many bytes, sizeof(uint64_t) or 16, are the same in both. */
+static inline bool same_8(const uint8_t *a, const uint8_t *b)
 {
-    return place->len == text.len && memcmp(t->bytes.ptr + place->from, text.ptr, text.len) == 0;
+    return memcmp(a, b, sizeof(uint64_t)) == 0; /* two loads */
+}
+
+static inline bool same_16(const uint8_t *a, const uint8_t *b)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) == 0xffff;
+}
+
+/* The last bytes first: texts of a kind begin alike. */
+ALWAYS_INLINE bool is_at(const struct pack_table *t, const struct pack_place *place, pen_slice text)
+{
+    const uint8_t *at = t->bytes.ptr + place->from;
+    if (place->len != text.len) {
+        return false;
+    }
+    if (text.len < 8 || text.len > 64) {
+        return memcmp(at, text.ptr, text.len) == 0;
+    }
+    if (text.len < 16) {
+        return same_8(at + text.len - 8, text.ptr + text.len - 8) && same_8(at, text.ptr);
+    }
+    const size_t last = text.len - 16;
+    bool is_same = same_16(at + last, text.ptr + last);
+    for (size_t i = 0; is_same && i < last; i += 16) {
+        is_same = same_16(at + i, text.ptr + i);
+    }
+    return is_same;
 }
 
 /* Eight bytes at a time by the CRC-32C instruction, the last ones of a longer text with some before
@@ -156,20 +174,31 @@ static void judge(struct pack_share *share, bool is_found)
     }
 }
 
-/* What the field had last; of rules many are in turn. */
-static struct pack_place *last_of(struct pack_table *t, enum pack_field field, uint32_t rule)
-{
-    return field == PACK_RULE ? &t->rules[rule % PACK_RULES] : &t->last[field];
-}
+/* A text that is not what its field had last. */
+struct looked {
+    pen_slice text;
+    struct pack_place *last;
+    uint32_t slot; /* where its hash leads */
+    enum pack_kind kind;
+    uint16_t told; /* TOLD and TOLD_IP: it is what stands before another text */
+};
+/* The texts of an observation on their way to their numbers. */
+struct looking {
+    struct pack_table *table;
+    struct pack_made *made;
+    uint32_t rule;
+    uint32_t open;    /* bits of the fields that are looked up */
+    uint32_t inlined; /* and of those whose text stands in the tail */
+    struct looked fields[PACK_FIELDS];
+};
 
-/* Its number, or PACK_NONE: it goes into the tail.  slot: where its hash leads. */
-static uint32_t text_number(struct pack_table *t, enum pack_kind kind, pen_slice text,
-                            uint32_t slot, struct pack_place *last)
+/* Its number, or PACK_NONE: it goes into the tail. */
+static uint32_t text_number(struct pack_table *t, const struct looked *looked)
 {
-    struct pack_share *share = &t->kinds[kind];
-    uint32_t at = slot;
+    struct pack_share *share = &t->kinds[looked->kind];
+    uint32_t at = looked->slot;
     uint32_t probes = 1;
-    for (; t->slots[at].number != 0 && !is_at(t, &t->slots[at], text); probes++) {
+    for (; t->slots[at].number != 0 && !is_at(t, &t->slots[at], looked->text); probes++) {
         if (probes == PROBES_MAX) {
             return PACK_NONE;
         }
@@ -177,56 +206,76 @@ static uint32_t text_number(struct pack_table *t, enum pack_kind kind, pen_slice
     }
     struct pack_place *found = &t->slots[at];
     const bool is_found = found->number != 0;
-    const bool is_new = !is_found && text_new(t, found, kind, text);
+    const bool is_new = !is_found && text_new(t, found, looked->kind, looked->text);
     if (!is_new) {
         judge(share, is_found);
     }
     if (!is_found && !is_new) {
         return PACK_NONE;
     }
-    *last = *found;
+    *looked->last = *found;
     return found->number - 1U;
 }
 
-/* What is looked up for the texts of an observation. */
-struct looked {
-    pen_slice texts[PACK_FIELDS];
-    enum pack_kind kinds[PACK_FIELDS];
-    uint16_t told[PACK_FIELDS]; /* TOLD and TOLD_IP: it is what stands before another text */
-};
+/* Of rules many are in turn. */
+static struct pack_place *last_of(const struct looking *l, enum pack_field field)
+{
+    return field == PACK_RULE ? &l->table->rules[l->rule % PACK_RULES] : &l->table->last[field];
+}
+
+/* A text, or as much of it as is not told by another. */
+static void look(struct looking *l, enum pack_field field, pen_slice whole, size_t len,
+                 uint16_t told)
+{
+    struct looked *to = &l->fields[field];
+    to->text = (pen_slice){whole.ptr, len};
+    to->kind = told != 0 ? PACK_FEW : kind_of[field];
+    to->last = last_of(l, field);
+    to->told = told;
+    l->made->texts[field] = whole;
+    if (len > PACK_TEXT_BYTES_MAX || l->table->kinds[to->kind].is_left) {
+        l->inlined |= 1U << field;
+        return;
+    }
+    to->slot = slot_of(to->text);
+    __builtin_prefetch(&l->table->slots[to->slot]);
+    l->open |= 1U << field;
+}
+
+/* Nothing, or what the field had last, has its number at once. */
+ALWAYS_INLINE void look_at(struct looking *l, enum pack_field field, pen_slice text)
+{
+    const struct pack_place *last = last_of(l, field);
+    uint16_t *number = &l->made->head.texts[field];
+    if (text.len == 0) {
+        *number = EMPTY;
+    } else if (is_at(l->table, last, text)) {
+        *number = (uint16_t)(last->number - 1U);
+    } else {
+        look(l, field, text, text.len, 0);
+    }
+}
 
 /*
- * The numbers of all texts: PACK_NONE for those of the tail, EMPTY for none.  Records come between
- * two observations and take the table out of the cache, so what several look-ups wait for is asked
- * for together: first all slots, then all texts that they lead to.
+ * Records come between two observations and take the table out of the cache, so what several
+ * look-ups wait for is asked for together: first all slots, then all texts that they lead to.
  */
-static void text_numbers(struct pack_table *t, uint32_t rule, const struct looked *looked,
-                         uint32_t numbers[PACK_FIELDS])
+static void look_up(struct looking *l)
 {
-    const pen_slice *texts = looked->texts;
-    uint32_t slots[PACK_FIELDS];
-    uint32_t open = 0; /* bits of those to be looked up */
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const struct pack_place *last = last_of(t, i, rule);
-        const bool is_last = last->number != 0 && is_at(t, last, texts[i]);
-        numbers[i] = texts[i].len == 0 ? EMPTY : is_last ? last->number - 1U : PACK_NONE;
-        if (numbers[i] == PACK_NONE && texts[i].len <= PACK_TEXT_BYTES_MAX &&
-            !t->kinds[looked->kinds[i]].is_left) {
-            slots[i] = slot_of(texts[i]);
-            __builtin_prefetch(&t->slots[slots[i]]);
-            open |= 1U << i;
-        }
-    }
-    for (uint32_t left = open; left != 0; left &= left - 1) {
-        const struct pack_place *place = &t->slots[slots[__builtin_ctz(left)]];
+    struct pack_table *t = l->table;
+    uint16_t *numbers = l->made->head.texts;
+    for (uint32_t left = l->open; left != 0; left &= left - 1) {
+        const struct pack_place *place = &t->slots[l->fields[__builtin_ctz(left)].slot];
         if (place->number != 0) {
             __builtin_prefetch(t->bytes.ptr + place->from);
             __builtin_prefetch(t->bytes.ptr + place->from + place->len - 1);
         }
     }
-    for (uint32_t left = open; left != 0; left &= left - 1) {
+    for (uint32_t left = l->open; left != 0; left &= left - 1) {
         const uint32_t i = (uint32_t)__builtin_ctz(left);
-        numbers[i] = text_number(t, looked->kinds[i], texts[i], slots[i], last_of(t, i, rule));
+        const uint32_t number = text_number(t, &l->fields[i]);
+        numbers[i] = (uint16_t)(number | l->fields[i].told);
+        l->inlined |= (uint32_t)(number == PACK_NONE) << i;
     }
 }
 
@@ -247,16 +296,16 @@ pen_status pack_table_read(struct pack_table *t, uint32_t count, pen_slice in)
     if (count > PACK_TEXTS_MAX || in.len < lens || in.len - lens > PACK_TABLE_BYTES_MAX) {
         return PEN_E_CORRUPT;
     }
-    free(t->ends);
-    t->ends = calloc((size_t)count + 1, sizeof(*t->ends));
-    if (t->ends == NULL) {
+    free(t->texts);
+    t->texts = calloc((size_t)count + 1, sizeof(*t->texts));
+    if (t->texts == NULL) {
         return PEN_E_NOMEM;
     }
     for (uint32_t i = 0; i < count; i++) {
         uint16_t len;
         memcpy(&len, in.ptr + i * sizeof(len), sizeof(len));
+        t->texts[i] = (struct pack_text){.from = pen_u32(end), .len = len};
         end += len;
-        t->ends[i] = pen_u32(end);
     }
     t->count = count;
     t->bytes.len = 0;
@@ -266,14 +315,15 @@ pen_status pack_table_read(struct pack_table *t, uint32_t count, pen_slice in)
 
 /* ---- observations ---- */
 
+/* Lengths are below a power of two when all of them together, as bits, are. */
 static bool fits(const struct pen_observation *o)
 {
-    return o->rule_id.len <= PEN_OBSERVATION_KEY_MAX && o->group.len <= PEN_OBSERVATION_KEY_MAX &&
-           o->object.len <= PEN_OBSERVATION_KEY_MAX && o->event_id.len <= PEN_OBSERVATION_KEY_MAX &&
-           o->values.len <= PEN_OBSERVATION_KEY_MAX &&
-           o->attributes.len <= PEN_OBSERVATION_KEY_MAX && o->query <= UINT16_MAX &&
+    const size_t lens = o->rule_id.len | o->group.len | o->object.len | o->event_id.len |
+                        o->values.len | o->attributes.len;
+    return lens <= PEN_OBSERVATION_KEY_MAX && o->query <= UINT16_MAX &&
            o->event.len <= PEN_OBSERVATION_EVENT_MAX;
 }
+_Static_assert((PEN_OBSERVATION_KEY_MAX & (PEN_OBSERVATION_KEY_MAX + 1)) == 0, "see fits");
 
 static uint8_t *put(uint8_t *to, pen_slice s)
 {
@@ -286,20 +336,6 @@ static uint8_t *put_inline(uint8_t *to, pen_slice text)
     const uint16_t len = (uint16_t)text.len;
     memcpy(to, &len, sizeof(len));
     return put(to + sizeof(len), text);
-}
-
-static void texts_of(const struct pen_observation *o, pen_slice texts[PACK_FIELDS])
-{
-    texts[PACK_RULE] = o->rule_id;
-    texts[PACK_GROUP_BY] = o->group;
-    texts[PACK_ACCOUNT] = pen_state_bounded(o->account);
-    texts[PACK_REGION] = pen_state_bounded(o->region);
-    texts[PACK_ACTOR] = pen_state_bounded(o->actor);
-    texts[PACK_IP] = pen_state_bounded(o->source_ip);
-    texts[PACK_INDEX] = pen_state_bounded(o->index_name);
-    texts[PACK_OBJECT_KEY] = o->object;
-    texts[PACK_VALUES] = o->values;
-    texts[PACK_ATTRIBUTES] = o->attributes;
 }
 
 /* What stands behind the other text. */
@@ -325,63 +361,81 @@ static bool is_told_by(pen_slice text, pen_slice end, pen_slice other)
            memcmp(behind - other.len, other.ptr, other.len) == 0;
 }
 
-static void tell(const pen_slice texts[PACK_FIELDS], enum pack_field field, struct looked *looked)
+/* A text that may end with the actor or the source address. */
+static void look_at_told(struct looking *l, enum pack_field field, pen_slice text,
+                         const struct pen_observation *o)
 {
-    const pen_slice text = texts[field];
     const pen_slice end = told_end(field);
-    const bool has_ip = is_told_by(text, end, texts[PACK_IP]);
-    if (!has_ip && !is_told_by(text, end, texts[PACK_ACTOR])) {
+    const pen_slice ip = pen_state_bounded(o->source_ip);
+    const pen_slice actor = pen_state_bounded(o->actor);
+    const bool has_ip = is_told_by(text, end, ip);
+    if (!has_ip && !is_told_by(text, end, actor)) {
+        look_at(l, field, text);
         return;
     }
-    const size_t other = texts[has_ip ? PACK_IP : PACK_ACTOR].len;
-    const pen_slice before = pen_slice_sub(text, 0, text.len - other - end.len);
-    if (before.len <= PACK_TEXT_BYTES_MAX) {
-        looked->told[field] = has_ip ? TOLD | TOLD_IP : TOLD;
-        looked->texts[field] = before;
-        looked->kinds[field] = PACK_FEW;
+    const pen_slice before = {text.ptr, text.len - (has_ip ? ip : actor).len - end.len};
+    const uint16_t told = has_ip ? TOLD | TOLD_IP : TOLD;
+    const struct pack_place *last = last_of(l, field);
+    if (is_at(l->table, last, before)) {
+        l->made->head.texts[field] = (uint16_t)((last->number - 1U) | told);
+    } else {
+        look(l, field, text, before.len, told);
     }
 }
 
-static void look(const pen_slice texts[PACK_FIELDS], struct looked *looked)
+/* One after the other: a loop over them would be as much again as it does. */
+static void look_at_all(struct looking *l, const struct pen_observation *o)
 {
-    memcpy(looked->texts, texts, sizeof(looked->texts));
-    memcpy(looked->kinds, kind_of, sizeof(looked->kinds));
-    memset(looked->told, 0, sizeof(looked->told));
-    tell(texts, PACK_GROUP_BY, looked);
-    tell(texts, PACK_ATTRIBUTES, looked);
+    look_at(l, PACK_ACTOR, pen_state_bounded(o->actor)); /* the longest wait */
+    look_at(l, PACK_IP, pen_state_bounded(o->source_ip));
+    look_at(l, PACK_RULE, o->rule_id);
+    look_at_told(l, PACK_GROUP_BY, o->group, o);
+    look_at(l, PACK_ACCOUNT, pen_state_bounded(o->account));
+    look_at(l, PACK_REGION, pen_state_bounded(o->region));
+    look_at(l, PACK_INDEX, pen_state_bounded(o->index_name));
+    look_at(l, PACK_OBJECT_KEY, o->object);
+    look_at(l, PACK_VALUES, o->values);
+    if (o->attributes.len == 0) {
+        l->made->head.texts[PACK_ATTRIBUTES] = EMPTY;
+    } else {
+        look_at_told(l, PACK_ATTRIBUTES, o->attributes, o);
+    }
 }
 
 pen_status pack_make(struct pack_table *t, const struct pen_observation *o, uint32_t partition,
                      struct pack_made *made)
 {
-    uint32_t numbers[PACK_FIELDS];
-    struct looked looked;
-    struct packed head = {.rule = o->rule,
-                          .event_len = pen_u32(o->event.len),
-                          .id_len = (uint16_t)o->event_id.len,
-                          .query = (uint16_t)o->query,
-                          .others = (uint16_t)o->others,
-                          .partition = (uint16_t)(partition | (o->is_cold ? COLD : 0)),
-                          .time = o->time_ns,
-                          .promise = o->promise_ns,
-                          .record = o->record};
-    size_t bytes = sizeof(head) + o->event_id.len + o->event.len;
+    struct packed *head = &made->head;
+    struct looking looking;
     if (!fits(o)) {
         return PEN_E_LIMIT;
     }
     PEN_TRY(open_for_adding(t));
-    texts_of(o, made->inlined);
-    look(made->inlined, &looked);
-    text_numbers(t, o->rule, &looked, numbers);
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const bool is_inline = numbers[i] == PACK_NONE;
-        head.texts[i] = (uint16_t)(is_inline ? INLINE : numbers[i] | looked.told[i]);
-        bytes += is_inline ? sizeof(uint16_t) + made->inlined[i].len : 0;
+    looking.table = t;
+    looking.made = made;
+    looking.rule = o->rule;
+    looking.open = looking.inlined = 0;
+    look_at_all(&looking, o);
+    look_up(&looking);
+    size_t bytes = sizeof(*head) + o->event_id.len + o->event.len;
+    for (uint32_t left = looking.inlined; left != 0; left &= left - 1) {
+        const uint32_t i = (uint32_t)__builtin_ctz(left);
+        head->texts[i] = INLINE;
+        bytes += sizeof(uint16_t) + made->texts[i].len;
     }
-    head.bytes = made->bytes = pen_u32(bytes);
+    made->inlined = looking.inlined;
     made->id = o->event_id;
     made->event = o->event;
-    memcpy(made->head, &head, sizeof(head));
+    head->bytes = pen_u32(bytes);
+    head->rule = o->rule;
+    head->time = o->time_ns;
+    head->promise = o->promise_ns;
+    head->record = o->record;
+    head->event_len = pen_u32(o->event.len);
+    head->id_len = (uint16_t)o->event_id.len;
+    head->query = (uint16_t)o->query;
+    head->others = (uint16_t)o->others;
+    head->partition = (uint16_t)(partition | (o->is_cold ? COLD : 0));
     return PEN_OK;
 }
 
@@ -394,11 +448,10 @@ static struct packed head_at(const uint8_t *packed)
 
 void pack_put(uint8_t *to, const struct pack_made *made)
 {
-    const struct packed head = head_at(made->head);
-    memcpy(to, &head, sizeof(head));
-    to = put(to + sizeof(head), made->id);
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        to = head.texts[i] == INLINE ? put_inline(to, made->inlined[i]) : to;
+    memcpy(to, &made->head, sizeof(made->head));
+    to = put(to + sizeof(made->head), made->id);
+    for (uint32_t left = made->inlined; left != 0; left &= left - 1) {
+        to = put_inline(to, made->texts[__builtin_ctz(left)]);
     }
     (void)put(to, made->event);
 }
@@ -408,25 +461,31 @@ pen_status pack_add(struct pen_buf *out, struct pack_table *t, const struct pen_
 {
     struct pack_made made;
     PEN_TRY(pack_make(t, o, partition, &made));
-    PEN_TRY(pen_buf_reserve(out, made.bytes));
+    PEN_TRY(pen_buf_reserve(out, made.head.bytes));
     pack_put(out->ptr + out->len, &made);
-    out->len += made.bytes;
+    out->len += made.head.bytes;
     return PEN_OK;
 }
 
 uint32_t pack_bytes(const uint8_t *packed)
 {
-    return head_at(packed).bytes;
+    uint32_t bytes;
+    memcpy(&bytes, packed + offsetof(struct packed, bytes), sizeof(bytes));
+    return bytes;
 }
 
 int64_t pack_time(const uint8_t *packed)
 {
-    return head_at(packed).time;
+    int64_t time;
+    memcpy(&time, packed + offsetof(struct packed, time), sizeof(time));
+    return time;
 }
 
 uint32_t pack_partition(const uint8_t *packed)
 {
-    return head_at(packed).partition & ~COLD;
+    uint16_t partition;
+    memcpy(&partition, packed + offsetof(struct packed, partition), sizeof(partition));
+    return partition & ~COLD;
 }
 
 /* ---- the order ---- */
@@ -535,10 +594,11 @@ static pen_slice get(pen_slice *tail, size_t len)
 }
 
 /* False: the tail is shorter than it says, or the table has no such number. */
-static bool get_text(pen_slice *tail, const struct pack_table *t, uint16_t mark, pen_slice *text)
+static inline bool get_text(pen_slice *tail, const struct pack_table *t, uint16_t mark,
+                            pen_slice *text)
 {
     uint16_t len;
-    if (mark < t->count) {
+    if (PEN_LIKELY(mark < t->count)) {
         *text = text_at(t, mark);
         return true;
     }
@@ -555,82 +615,78 @@ static bool get_text(pen_slice *tail, const struct pack_table *t, uint16_t mark,
     return true;
 }
 
-/* The other texts are known: group and attributes are put together of them. */
-static bool put_together(const struct packed *head, struct pack_table *t,
-                         pen_slice texts[PACK_FIELDS])
+/* Of one that may be told by another: then it is put together later. */
+static inline bool get_own(pen_slice *tail, const struct pack_table *t, uint16_t mark,
+                           pen_slice *text)
 {
-    static const enum pack_field fields[] = {PACK_GROUP_BY, PACK_ATTRIBUTES};
-    t->told.len = 0;
-    if (pen_buf_reserve(&t->told, t->told.max) != PEN_OK) {
+    return is_told(mark) || get_text(tail, t, mark, text);
+}
+
+/* The other texts are known: one that is told by them is put together.  told has room for it. */
+static bool put_together(const struct packed *head, struct pack_table *t, enum pack_field field,
+                         const struct pen_observation *o, pen_slice *text)
+{
+    const uint16_t mark = head->texts[field];
+    if ((mark & TOLD_NUMBER) >= t->count) {
         return false;
     }
-    for (uint32_t i = 0; i < PEN_COUNT(fields); i++) {
-        const enum pack_field field = fields[i];
-        const uint16_t mark = head->texts[field];
-        if (!is_told(mark)) {
-            continue;
-        }
-        if ((mark & TOLD_NUMBER) >= t->count) {
-            return false;
-        }
-        const pen_slice parts[PIECES] = {text_at(t, mark & TOLD_NUMBER),
-                                         texts[(mark & TOLD_IP) != 0 ? PACK_IP : PACK_ACTOR],
-                                         told_end(field)};
-        const size_t len = parts[0].len + parts[1].len + parts[2].len;
-        if (len > PEN_OBSERVATION_KEY_MAX) {
-            return false;
-        }
-        uint8_t *to = t->told.ptr + t->told.len;
-        texts[field] = (pen_slice){to, len};
-        to = put(put(to, parts[0]), parts[1]);
-        (void)put(to, parts[2]);
-        t->told.len += len;
+    const pen_slice before = text_at(t, mark & TOLD_NUMBER);
+    const pen_slice other = (mark & TOLD_IP) != 0 ? o->source_ip : o->actor;
+    const pen_slice end = told_end(field);
+    const size_t len = before.len + other.len + end.len;
+    if (len > PEN_OBSERVATION_KEY_MAX) {
+        return false;
     }
+    uint8_t *to = t->told.ptr + t->told.len;
+    *text = (pen_slice){to, len};
+    (void)put(put(put(to, before), other), end);
+    t->told.len += len;
     return true;
+}
+
+static bool take_told(const struct packed *head, struct pack_table *t, struct pen_observation *o)
+{
+    const bool is_group = is_told(head->texts[PACK_GROUP_BY]);
+    const bool is_attributes = is_told(head->texts[PACK_ATTRIBUTES]);
+    if (!is_group && !is_attributes) {
+        return true;
+    }
+    t->told.len = 0;
+    return pen_buf_reserve(&t->told, t->told.max) == PEN_OK &&
+           (!is_group || put_together(head, t, PACK_GROUP_BY, o, &o->group)) &&
+           (!is_attributes || put_together(head, t, PACK_ATTRIBUTES, o, &o->attributes));
 }
 
 static bool take_texts(const struct packed *head, struct pack_table *t, pen_slice tail,
                        struct pen_observation *o)
 {
-    pen_slice texts[PACK_FIELDS];
-    bool has_told = false;
+    const uint16_t *marks = head->texts;
     const size_t fixed = (size_t)head->id_len + head->event_len;
     if (tail.len < fixed || head->event_len > PEN_OBSERVATION_EVENT_MAX ||
         (head->partition & ~COLD) >= PEN_PARTITIONS) {
         return false;
     }
-    const pen_slice id = get(&tail, head->id_len);
-    for (uint32_t i = 0; i < PACK_FIELDS; i++) {
-        const bool may_be_told = i == PACK_GROUP_BY || i == PACK_ATTRIBUTES;
-        if (may_be_told && is_told(head->texts[i])) {
-            has_told = true;
-        } else if (!get_text(&tail, t, head->texts[i], &texts[i])) {
-            return false;
-        }
-    }
-    if (has_told && !put_together(head, t, texts)) {
-        return false;
-    }
-    *o = (struct pen_observation){.rule = head->rule,
-                                  .rule_id = texts[PACK_RULE],
-                                  .query = head->query,
-                                  .others = head->others,
-                                  .time_ns = head->time,
-                                  .promise_ns = head->promise,
-                                  .event_id = id,
-                                  .group = texts[PACK_GROUP_BY],
-                                  .account = texts[PACK_ACCOUNT],
-                                  .region = texts[PACK_REGION],
-                                  .actor = texts[PACK_ACTOR],
-                                  .source_ip = texts[PACK_IP],
-                                  .index_name = texts[PACK_INDEX],
-                                  .object = texts[PACK_OBJECT_KEY],
-                                  .record = head->record,
-                                  .values = texts[PACK_VALUES],
-                                  .attributes = texts[PACK_ATTRIBUTES],
-                                  .event = tail,
-                                  .is_cold = (head->partition & COLD) != 0};
-    return tail.len == head->event_len;
+    o->event_id = get(&tail, head->id_len);
+    const bool is_good = get_text(&tail, t, marks[PACK_RULE], &o->rule_id) &&
+                         get_own(&tail, t, marks[PACK_GROUP_BY], &o->group) &&
+                         get_text(&tail, t, marks[PACK_ACCOUNT], &o->account) &&
+                         get_text(&tail, t, marks[PACK_REGION], &o->region) &&
+                         get_text(&tail, t, marks[PACK_ACTOR], &o->actor) &&
+                         get_text(&tail, t, marks[PACK_IP], &o->source_ip) &&
+                         get_text(&tail, t, marks[PACK_INDEX], &o->index_name) &&
+                         get_text(&tail, t, marks[PACK_OBJECT_KEY], &o->object) &&
+                         get_text(&tail, t, marks[PACK_VALUES], &o->values) &&
+                         get_own(&tail, t, marks[PACK_ATTRIBUTES], &o->attributes) &&
+                         take_told(head, t, o);
+    o->rule = head->rule;
+    o->query = head->query;
+    o->others = head->others;
+    o->time_ns = head->time;
+    o->promise_ns = head->promise;
+    o->record = head->record;
+    o->is_cold = (head->partition & COLD) != 0;
+    o->event = tail;
+    return is_good && tail.len == head->event_len;
 }
 
 pen_status pack_take(pen_slice *in, struct pack_table *t, struct pen_observation *o,

@@ -8,8 +8,6 @@
 
 #include "penstock/state.h"
 
-#include <stdalign.h>
-
 #define PACK_TEXTS_MAX 8192U
 #define PACK_TEXT_BYTES_MAX 512U /* longer ones are never shared */
 #define PACK_TABLE_BYTES_MAX (512U << 10)
@@ -50,7 +48,9 @@ struct pack_place {
 };
 struct pack_table {
     struct pen_buf bytes;
-    uint32_t *ends; /* of texts, in bytes */
+    struct pack_text {
+        uint32_t from, len;
+    } * texts; /* by number */
     uint32_t count;
     struct pack_place *slots; /* by hash; only where texts are added */
     struct pack_share {
@@ -63,7 +63,18 @@ struct pack_table {
     struct pen_buf told; /* group and attributes of the one that was taken last, put together */
 };
 #define PACK_NONE UINT32_MAX
-#define PACK_HEAD_BYTES 64U
+/* Little endian, as every machine that penstock runs on; a line of the cache. */
+struct packed {
+    uint32_t bytes; /* all of it, this struct included */
+    uint32_t rule;
+    int64_t time, promise;
+    uint64_t record;
+    uint32_t event_len;
+    uint16_t id_len, query, others;
+    uint16_t partition;          /* and a bit that it is of a cold signal */
+    uint16_t texts[PACK_FIELDS]; /* numbers in the table, or what pack.c says */
+};
+_Static_assert(sizeof(struct packed) == 64, "the layout is written to disk");
 
 /* For adding or reading; allocates nothing yet. */
 void pack_table_init(struct pack_table *t);
@@ -77,10 +88,10 @@ PEN_MUST_USE pen_status pack_table_read(struct pack_table *t, uint32_t count, pe
 
 /* An observation on its way into a run; borrows its texts. */
 struct pack_made {
-    uint32_t bytes; /* that pack_put writes */
-    pen_slice inlined[PACK_FIELDS];
+    struct packed head;           /* its bytes: what pack_put writes */
+    uint32_t inlined;             /* bits of the fields whose texts stand in the tail */
+    pen_slice texts[PACK_FIELDS]; /* of those alone */
     pen_slice id, event;
-    alignas(8) uint8_t head[PACK_HEAD_BYTES];
 };
 /* Makes it of o, whose partition is told; puts texts into the table.  PEN_E_LIMIT: a text is longer
  * than an observation may hold. */

@@ -406,7 +406,7 @@ void pen_state_signal_insert(struct signals *s, struct open_signal *sig)
 static pen_status open_signal(struct signals *s, const struct state_event *event, uint64_t hash,
                               const struct state_hit *hit, bool is_cold)
 {
-    const struct pen_observation *o = &event->o;
+    const struct pen_observation *o = event->o;
     struct open_signal *sig = pen_state_signal_new(s, o->rule, hash);
     if (sig == NULL) {
         return PEN_E_NOMEM;
@@ -516,8 +516,8 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
     const bool was_in_range = is_in_range(s, sig);
     PEN_TRY(hit == NULL ? PEN_OK : take_waiting(s, sig, event, hit));
     sig->cold |= hit != NULL && hit->is_cold;
-    see(sig, &event->o);
-    PEN_TRY(is_again ? PEN_OK : count_event(s, sig, &event->o));
+    see(sig, event->o);
+    PEN_TRY(is_again ? PEN_OK : count_event(s, sig, event->o));
     PEN_TRY(mark_dirty(s, sig));
     sig->enters = !was_in_range && is_in_range(s, sig);
     /* A worse case is told at its event, not when the watermark moves next. */
@@ -528,7 +528,7 @@ static pen_status go_on(struct signals *s, struct open_signal *sig, const struct
 static pen_status hit_one(struct signals *s, const struct state_event *event,
                           const struct state_hit *hit, bool is_again)
 {
-    const struct pen_observation *o = &event->o;
+    const struct pen_observation *o = event->o;
     PEN_TRY(clock_move(s, o));
     const uint64_t hash = event->hash;
     struct open_signal *sig = pen_state_signal_find(s, hash, o->rule, o->group);
@@ -569,14 +569,14 @@ static pen_status wait_one(struct signals *s, struct open_signal *sig,
     for (uint32_t q = 0; q < sig->query_count; q++) {
         sig->per_query[sig->query_count + q] += (event->queries >> q) & 1U;
     }
-    PEN_TRY(encode(s, &event->o));
+    PEN_TRY(encode(s, event->o));
     PEN_TRY(pen_state_signal_stage(s, sig, pen_buf_slice(&s->encoded)));
     return shrink(s);
 }
 
 static pen_status miss_one(struct signals *s, const struct state_event *event)
 {
-    const struct pen_observation *o = &event->o;
+    const struct pen_observation *o = event->o;
     PEN_TRY(clock_move(s, o));
     struct open_signal *sig = pen_state_signal_find(s, event->hash, o->rule, o->group);
     return sig == NULL || !continues(s, sig, o) ? PEN_OK : wait_one(s, sig, event);
@@ -590,10 +590,13 @@ static bool is_joined(const struct pen_observation *o)
 }
 
 /* The event as the signals of its group see it. */
-static struct joined_signal *event_join(struct signals *s, struct state_event *event)
+static struct joined_signal *event_join(struct signals *s, struct state_event *event,
+                                        struct pen_observation *o)
 {
-    event->o.group = pen_group_of_signals(event->o.group);
-    event->hash = pen_state_group_hash(&event->o);
+    *o = *event->o;
+    o->group = pen_group_of_signals(o->group);
+    event->o = o;
+    event->hash = pen_state_group_hash(o);
     return pen_joined_meet(&s->joined, event, event->hash);
 }
 
@@ -608,14 +611,14 @@ static void queries_take(struct joined_signal *met, struct state_event *event)
 static pen_status hit_joined(struct signals *s, const struct state_event *event,
                              const struct state_hit *hit)
 {
+    struct pen_observation o;
     struct state_event of = *event;
-    struct joined_signal *met = event_join(s, &of);
+    struct joined_signal *met = event_join(s, &of, &o);
     if (met == NULL) {
         return PEN_E_NOMEM;
     }
     const bool is_again = met->as != JOINED_NOT;
-    if (met->as == JOINED_COUNTS &&
-        pen_state_signal_find(s, of.hash, of.o.rule, of.o.group) == NULL) {
+    if (met->as == JOINED_COUNTS && pen_state_signal_find(s, of.hash, o.rule, o.group) == NULL) {
         return PEN_OK; /* it opened and ended with this event */
     }
     queries_take(met, &of);
@@ -625,14 +628,15 @@ static pen_status hit_joined(struct signals *s, const struct state_event *event,
 
 static pen_status miss_joined(struct signals *s, const struct state_event *event)
 {
+    struct pen_observation o;
     struct state_event of = *event;
-    struct joined_signal *met = event_join(s, &of);
+    struct joined_signal *met = event_join(s, &of, &o);
     if (met == NULL) {
         return PEN_E_NOMEM;
     }
-    PEN_TRY(clock_move(s, &of.o));
-    struct open_signal *sig = pen_state_signal_find(s, of.hash, of.o.rule, of.o.group);
-    if (sig == NULL || !continues(s, sig, &of.o)) {
+    PEN_TRY(clock_move(s, &o));
+    struct open_signal *sig = pen_state_signal_find(s, of.hash, o.rule, o.group);
+    if (sig == NULL || !continues(s, sig, &o)) {
         return PEN_OK;
     }
     queries_take(met, &of);
@@ -650,17 +654,21 @@ static pen_status miss_joined(struct signals *s, const struct state_event *event
 pen_status pen_state_signals_hit(struct signals *s, const struct state_event *event,
                                  const struct state_hit *hit)
 {
-    return is_joined(&event->o) ? hit_joined(s, event, hit) : hit_one(s, event, hit, false);
+    return is_joined(event->o) ? hit_joined(s, event, hit) : hit_one(s, event, hit, false);
 }
 
 pen_status pen_state_signals_miss(struct signals *s, const struct state_event *event)
 {
-    return is_joined(&event->o) ? miss_joined(s, event) : miss_one(s, event);
+    return is_joined(event->o) ? miss_joined(s, event) : miss_one(s, event);
 }
 
 pen_status pen_state_signals_feed(struct signals *s, const struct pen_observation *o)
 {
-    const struct state_event event = {.o = *o, .queries = 1, .hash = pen_state_group_hash(o)};
+    struct state_event event; /* a match has no values */
+    event.o = o;
+    event.partition = 0;
+    event.queries = 1;
+    event.hash = pen_state_group_hash(o);
     return pen_state_signals_hit(s, &event, NULL);
 }
 

@@ -20,10 +20,12 @@ static pen_status index_rules(struct pen_state *s)
         s->rule_slot_count *= 2;
     }
     s->rule_slots = calloc(s->rule_slot_count, sizeof(*s->rule_slots));
-    if (s->rule_slots == NULL) {
+    s->seeds = calloc((size_t)s->options.rule_count + 1, sizeof(*s->seeds));
+    if (s->rule_slots == NULL || s->seeds == NULL) {
         return PEN_E_NOMEM;
     }
     for (uint32_t i = 0; i < s->options.rule_count; i++) {
+        s->seeds[i] = pen_observation_seed(rule_id_at(s, i), s->options.hash_key);
         uint32_t at = (uint32_t)pen_hash64(rule_id_at(s, i), 0) & (s->rule_slot_count - 1);
         while (s->rule_slots[at] != 0) {
             at = (at + 1) & (s->rule_slot_count - 1);
@@ -156,6 +158,7 @@ void pen_state_free(struct pen_state *state)
     pen_buf_fini(&state->gathering.values);
     pen_buf_fini(&state->last_key);
     free(state->rule_slots);
+    free(state->seeds);
     free(state->dir);
     free(state);
 }
@@ -213,29 +216,36 @@ static bool is_past(const struct pen_state *s, const struct pen_observation *o, 
     return pen_state_release_time(o) < s->position[partition] && !s->is_anew[o->rule];
 }
 
+uint32_t pen_state_partition(const struct pen_state *state, const struct pen_observation *o)
+{
+    PEN_DCHECK(o->rule < state->options.rule_count);
+    return pen_observation_partition_by(state->seeds[o->rule], o->group);
+}
+
 pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
                             const struct pen_observation *o, struct pen_err *err)
 {
-    const uint32_t partition =
-        pen_observation_partition(o->rule_id, o->group, state->options.hash_key);
-    return pen_state_append_at(state, epoch, o, partition, err);
+    return pen_state_append_at(state, epoch, o, pen_state_partition(state, o), err);
 }
 
 pen_status pen_state_append_at(struct pen_state *state, uint64_t epoch,
                                const struct pen_observation *observation, uint32_t partition,
                                struct pen_err *err)
 {
-    struct pen_observation o = *observation;
-    PEN_DCHECK(o.rule < state->options.rule_count);
+    const struct pen_observation *o = observation;
+    struct pen_observation late;
+    PEN_DCHECK(o->rule < state->options.rule_count);
     PEN_DCHECK(partition % state->options.shards == state->options.shard);
-    if (state->options.is_log_cut && pen_state_release_time(&o) < state->options.log_from_ns) {
-        o.promise_ns = state->options.log_from_ns; /* the log of its time is gone: it is late */
+    if (state->options.is_log_cut && pen_state_release_time(o) < state->options.log_from_ns) {
+        late = *o;
+        late.promise_ns = state->options.log_from_ns; /* the log of its time is gone */
+        o = &late;
         state->counters.behind_log++;
     }
     state->is_behind |=
-        is_past(state, &o, partition) || pen_state_release_time(&o) < state->begins_at;
-    PEN_TRY(pen_state_open_add(find_open(state, epoch, true), &o, partition, err));
-    pen_state_seen(state, o.time_ns);
+        is_past(state, o, partition) || pen_state_release_time(o) < state->begins_at;
+    PEN_TRY(pen_state_open_add(find_open(state, epoch, true), o, partition, err));
+    pen_state_seen(state, o->time_ns);
     state->counters.appended++;
     return PEN_OK;
 }
@@ -426,8 +436,8 @@ static pen_status room_make(struct pen_state *s)
 
 static pen_status event_feed(struct pen_state *s, struct state_event *event)
 {
-    event->hash = pen_state_group_hash(&event->o);
-    PEN_TRY(s->options.rules[event->o.rule].method == PEN_METHOD_NEW_VALUE
+    event->hash = pen_state_group_hash(event->o);
+    PEN_TRY(s->options.rules[event->o->rule].method == PEN_METHOD_NEW_VALUE
                 ? pen_new_values_feed(&s->new_values, event, &s->signals)
                 : pen_groups_feed(&s->groups, event, &s->signals));
     return room_make(s);
@@ -440,14 +450,14 @@ static pen_status gathered_feed(struct pen_state *s)
         return PEN_OK;
     }
     g->is_used = false;
-    struct state_event event = {.queries = g->queries, .partition = g->partition};
-    const bool is_cold = g->is_cold;
+    struct pen_observation o;
     pen_slice in = pen_buf_slice(&g->first);
-    const pen_status st = pen_observation_decode(&in, &event.o, NULL);
+    const pen_status st = pen_observation_decode(&in, &o, NULL);
     PEN_CHECK(st == PEN_OK); /* we encoded it */
-    event.o.rule = g->rule;
-    event.o.others = g->queries & ~(1U << event.o.query); /* as samples tell them */
-    event.o.is_cold = is_cold;
+    o.rule = g->rule;
+    o.others = g->queries & ~(1U << o.query); /* as samples tell them */
+    o.is_cold = g->is_cold;
+    struct state_event event = {.o = &o, .queries = g->queries, .partition = g->partition};
     for (uint32_t q = 0; q < PEN_STATE_QUERIES_MAX; q++) {
         if (((g->queries >> q) & 1U) != 0) {
             event.values[q] = pen_slice_sub(pen_buf_slice(&g->values), g->values_at[q],
@@ -511,27 +521,24 @@ static pen_status gather(struct pen_state *s, const struct pen_observation *o, b
     return gather_values(g, o);
 }
 
-/* An event whose first observation tells of all queries: there is nothing to wait for. */
+/* An event whose only observation tells of all queries of its rule: there is nothing to wait for.
+ */
 static pen_status feed_whole(struct pen_state *s, const struct pen_observation *o)
 {
-    struct state_event event = {
-        .o = *o, .queries = queries_of(o), .partition = s->merge.heap[0]->partition};
-    pen_state_values_split(o, event.values);
+    struct state_event event;
+    event.o = o;
+    event.queries = queries_of(o);
+    event.partition = s->merge.heap[0]->partition;
+    if (event.queries == 1) {
+        event.values[0] = o->values;
+    } else {
+        pen_state_values_split(o, event.values);
+    }
     return event_feed(s, &event);
 }
 
-/* An event of a rule with one query has one observation: there is nothing to wait for. */
-static pen_status feed_single(struct pen_state *s, const struct pen_observation *o, bool is_same)
+static pen_status feed_match(struct pen_state *s, const struct pen_observation *o)
 {
-    struct state_event event = {
-        .o = *o, .queries = 1, .partition = s->merge.heap[0]->partition, .values = {o->values}};
-    s->counters.duplicates += is_same;
-    if (is_same) {
-        return PEN_OK;
-    }
-    if (s->options.rules[o->rule].method != PEN_METHOD_MATCH) {
-        return event_feed(s, &event);
-    }
     PEN_TRY(pen_state_signals_feed(&s->signals, o));
     return room_make(s);
 }
@@ -555,8 +562,13 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
         PEN_CHECK(s->options.pass != NULL);
         return s->options.pass(s->options.pass_ctx, o);
     }
-    if (rule->method == PEN_METHOD_MATCH || rule->query_count == 1) {
-        return feed_single(s, o, is_same);
+    const bool is_match = rule->method == PEN_METHOD_MATCH;
+    if (is_same && (is_match || rule->query_count == 1)) {
+        s->counters.duplicates++;
+        return PEN_OK;
+    }
+    if (is_match) {
+        return feed_match(s, o);
     }
     return !is_same && queries_of(o) == (1U << rule->query_count) - 1 ? feed_whole(s, o)
                                                                       : gather(s, o, is_same);
@@ -564,18 +576,19 @@ static pen_status feed_one(struct pen_state *s, const struct pen_observation *o,
 
 static pen_status release_one(struct pen_state *s, struct pen_err *err)
 {
-    struct pen_observation o = *pen_state_merge_top(&s->merge);
-    if (!find_rule(s, &o, &o.rule)) {
+    struct run_reader *top = s->merge.heap[0];
+    struct pen_observation *o = &top->o;
+    if (!find_rule(s, o, &o->rule)) {
         return PEN_FAIL(err, PEN_E_CORRUPT, PEN_NO_OFFSET,
-                        "the state log names an unknown rule %.*s", PEN_SLICE_FMT(o.rule_id));
+                        "the state log names an unknown rule %.*s", PEN_SLICE_FMT(o->rule_id));
     }
-    if (is_past(s, &o, s->merge.heap[0]->partition)) {
+    if (is_past(s, o, top->partition)) {
         return pen_state_merge_next(&s->merge, err);
     }
-    const int64_t release = pen_state_release_time(&o);
+    const int64_t release = pen_state_release_time(o);
     s->release_max = release > s->release_max ? release : s->release_max;
     s->counters.released++;
-    PEN_TRY(feed_one(s, &o, err));
+    PEN_TRY(feed_one(s, o, err));
     return pen_state_merge_next(&s->merge, err);
 }
 

@@ -30,6 +30,12 @@ int pen_state_order(const struct pen_observation *a, const struct pen_observatio
 /* An observation as a sample of a group or a signal, which know rule and group; without values. */
 PEN_MUST_USE pen_status pen_state_sample_encode(struct pen_buf *out,
                                                 const struct pen_observation *o);
+/* The only event of a group, which counts for `others` too, as pen_observation_encode makes it:
+ * without what the group knows; and that of which nothing will be shown, with its time alone. */
+PEN_MUST_USE pen_status pen_state_kept_encode(struct pen_buf *out, const struct pen_observation *o,
+                                              uint32_t others, pen_slice values);
+PEN_MUST_USE pen_status pen_state_brief_encode(struct pen_buf *out, const struct pen_observation *o,
+                                               uint32_t others, pen_slice values);
 /* What an observation holds of a text that only tells where it comes from. */
 pen_slice pen_state_cut_text(pen_slice s);
 static inline pen_slice pen_state_bounded(pen_slice s)
@@ -258,7 +264,7 @@ static inline uint64_t pen_state_group_hash(const struct pen_observation *o)
 }
 /* An event of a rule and group: what all its observations say. */
 struct state_event {
-    struct pen_observation o; /* the first of them */
+    const struct pen_observation *o; /* the first of them; borrowed */
     uint32_t partition;
     uint32_t queries; /* bits of those that it matched */
     uint64_t hash;    /* of rule and group: pen_state_group_hash */

@@ -39,6 +39,7 @@ struct pen_state {
     struct gathering gathering;
     uint32_t *rule_slots; /* rule id to index + 1, open addressing */
     uint32_t rule_slot_count;
+    uint64_t *seeds; /* by rule: pen_observation_seed */
     bool released;
     int64_t time_max; /* largest event time seen */
     /* Of a snapshot that was loaded: what was released before, by partition; INT64_MIN: nothing. */

@@ -325,13 +325,14 @@ pen_status pen_window_add(struct window *w, const struct window_shape *shape,
                           const struct state_event *event, const struct window_limits *limits,
                           struct window_counters *counters)
 {
-    const int64_t t = event->o.time_ns;
+    const int64_t t = event->o->time_ns;
     struct window_event row = {.time = t, .queries = (uint16_t)event->queries};
-    union window_value values[PEN_STATE_QUERIES_MAX] = {{.quantity = 0}};
+    union window_value values[PEN_STATE_QUERIES_MAX];
     pen_slice rests[PEN_STATE_QUERIES_MAX];
     const bool was_limited = w->tally.is_limited;
     for (uint32_t i = 0; i < shape->columns; i++) {
         rests[i] = event->values[shape->query_of[i]];
+        values[i].quantity = 0;
     }
     while (w->count > 0 && event_at(w, 0)->time <= t - shape->rule->window_ns) {
         drop_event(w, shape);

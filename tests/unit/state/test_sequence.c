@@ -58,7 +58,8 @@ static void feed_init(struct feed *f)
 static bool feed(struct feed *f, int64_t time, uint32_t queries)
 {
     const struct window_limits limits = {.events_max = 1000, .values_max = 10};
-    const struct state_event event = {.o = {.time_ns = time}, .queries = queries};
+    const struct pen_observation o = {.time_ns = time};
+    const struct state_event event = {.o = &o, .queries = queries};
     struct window_sum sum;
     assert_int_equal(pen_window_add(&f->window, &f->shape, &event, &limits, &f->counters), PEN_OK);
     assert_int_equal(pen_window_sum(&f->window, &f->shape, time, &sum), PEN_OK);
