@@ -252,6 +252,10 @@ PEN_MUST_USE pen_status pen_state_adopt(struct pen_state *state, pen_slice run_n
 /* Copies the observation into the open run of epoch (the current one or the next). */
 PEN_MUST_USE pen_status pen_state_append(struct pen_state *state, uint64_t epoch,
                                          const struct pen_observation *o, struct pen_err *err);
+/* Matches of a record with this actor and address are appended soon: what they are looked up in is
+ * asked of memory while they are made.  Cheap, and never needed. */
+void pen_state_expect(struct pen_state *state, uint64_t epoch, pen_slice actor,
+                      pen_slice source_ip);
 /* Partition of an observation, by the seeds that the state made of its rules. */
 uint32_t pen_state_partition(const struct pen_state *state, const struct pen_observation *o);
 /* The same for a caller that worked the partition out. */

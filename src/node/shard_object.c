@@ -192,6 +192,7 @@ static pen_status observe_tags(struct shard *shard, const struct pen_scan_item *
 {
     shard->compact.len = 0;
     shard->group.len = 0;
+    pen_state_expect(shard->state, shard->epoch, item->doc.identity, item->doc.source_ip);
     for (uint32_t i = 0; i < item->tag_count; i++) {
         PEN_TRY(shard->costs == NULL ? observe(shard, item, item->tags[i])
                                      : observe_counted(shard, item, item->tags[i]));

@@ -242,6 +242,33 @@ static void look(struct looking *l, enum pack_field field, pen_slice whole, size
     l->open |= 1U << field;
 }
 
+static void expect(const struct pack_table *t, enum pack_field field, pen_slice text)
+{
+    const struct pack_place *last = &t->last[field];
+    const bool is_last = last->number != 0 && is_at(t, last, text);
+    if (text.len > 0 && text.len <= PACK_TEXT_BYTES_MAX && !is_last) {
+        __builtin_prefetch(&t->slots[slot_of(text)]);
+    }
+}
+
+void pack_expect(const struct pack_table *t, pen_slice actor, pen_slice source_ip)
+{
+    if (t->slots != NULL) {
+        expect(t, PACK_ACTOR, actor);
+        expect(t, PACK_IP, source_ip);
+    }
+}
+
+/* Where its bytes may be, when its place was asked for before: they are asked for now. */
+static void follow(const struct looking *l, enum pack_field field)
+{
+    if (((l->open >> field) & 1U) != 0) {
+        const struct pack_place *place = &l->table->slots[l->fields[field].slot];
+        __builtin_prefetch(l->table->bytes.ptr + place->from);
+        __builtin_prefetch(l->table->bytes.ptr + place->from + place->len);
+    }
+}
+
 /* Nothing, or what the field had last, has its number at once. */
 ALWAYS_INLINE void look_at(struct looking *l, enum pack_field field, pen_slice text)
 {
@@ -388,6 +415,8 @@ static void look_at_all(struct looking *l, const struct pen_observation *o)
 {
     look_at(l, PACK_ACTOR, pen_state_bounded(o->actor)); /* the longest wait */
     look_at(l, PACK_IP, pen_state_bounded(o->source_ip));
+    follow(l, PACK_ACTOR);
+    follow(l, PACK_IP);
     look_at(l, PACK_RULE, o->rule_id);
     look_at_told(l, PACK_GROUP_BY, o->group, o);
     look_at(l, PACK_ACCOUNT, pen_state_bounded(o->account));

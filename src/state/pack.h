@@ -93,6 +93,8 @@ struct pack_made {
     pen_slice texts[PACK_FIELDS]; /* of those alone */
     pen_slice id, event;
 };
+/* An observation with this actor and source address comes soon: asks memory for their places. */
+void pack_expect(const struct pack_table *t, pen_slice actor, pen_slice source_ip);
 /* Makes it of o, whose partition is told; puts texts into the table.  PEN_E_LIMIT: a text is longer
  * than an observation may hold. */
 PEN_MUST_USE pen_status pack_make(struct pack_table *t, const struct pen_observation *o,

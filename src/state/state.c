@@ -216,6 +216,14 @@ static bool is_past(const struct pen_state *s, const struct pen_observation *o, 
     return pen_state_release_time(o) < s->position[partition] && !s->is_anew[o->rule];
 }
 
+void pen_state_expect(struct pen_state *state, uint64_t epoch, pen_slice actor, pen_slice source_ip)
+{
+    const struct open_run *run = find_open(state, epoch, false);
+    if (run != NULL) {
+        pack_expect(&run->table, pen_state_bounded(actor), pen_state_bounded(source_ip));
+    }
+}
+
 uint32_t pen_state_partition(const struct pen_state *state, const struct pen_observation *o)
 {
     PEN_DCHECK(o->rule < state->options.rule_count);
