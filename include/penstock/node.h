@@ -293,6 +293,7 @@ struct pen_source_options {
 /* ---- pass: every record of some sources, without state ---- */
 
 struct pen_pass_record { /* borrows the worker until the callback returns */
+    uint32_t worker;     /* below PEN_PASS_WORKERS_MAX; one record of it at a time */
     const struct pen_object *object;
     const struct pen_key_info *key;
     const struct pen_type *type;
@@ -393,8 +394,7 @@ PEN_MUST_USE pen_status pen_backtest_take(struct pen_backtest *backtest, pen_sli
  * pen_state_release does; of rules over signals, too.  Suppressed ones are among them. */
 PEN_MUST_USE pen_status pen_backtest_end(struct pen_backtest *backtest, pen_signal_fn *fn,
                                          void *ctx, struct pen_err *err);
-struct pen_backtest_signal { /* as it was when it was told last; slices are the list's or
-                              * the program's */
+struct pen_backtest_signal { /* as it was told last; slices are the list's or the program's */
     char id[33];
     uint32_t rule;
     enum pen_severity severity;

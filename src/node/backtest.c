@@ -36,7 +36,7 @@ static int64_t promise_of(const struct pen_backtest *backtest, const struct pen_
     return day == INT64_MIN ? INT64_MIN : day - backtest->options.limits->slack_ns;
 }
 
-struct observing { /* buffers of one record */
+struct observing { /* of one record at a time */
     const struct pen_backtest *backtest;
     const struct pen_pass_record *record;
     struct observer observer;
@@ -108,6 +108,39 @@ static pen_status observe_counted(struct observing *with, uint32_t tag, struct p
     return PEN_OK;
 }
 
+static void maker_free(struct observing *with)
+{
+    if (with != NULL) {
+        observer_fini(&with->observer);
+        pen_buf_fini(&with->group);
+        pen_buf_fini(&with->own_group);
+    }
+    free(with);
+}
+
+/* That of the record's worker, ready for the record. */
+static pen_status maker_of(const struct pen_backtest *backtest,
+                           const struct pen_pass_record *record, struct observing **out)
+{
+    struct observing **at = &backtest->makers[record->worker];
+    if (*at == NULL) {
+        struct observing *with = calloc(1, sizeof(*with));
+        if (with == NULL) {
+            return PEN_E_NOMEM;
+        }
+        with->backtest = backtest;
+        observer_init(&with->observer, backtest->options.program,
+                      pen_u32(backtest->options.limits->observed_groups_max));
+        pen_buf_init(&with->group, GROUP_BYTES_MAX);
+        pen_buf_init(&with->own_group, GROUP_BYTES_MAX);
+        *at = with;
+    }
+    (*at)->record = record;
+    (*at)->group.len = 0;
+    *out = *at;
+    return PEN_OK;
+}
+
 pen_status pen_backtest_observe(const struct pen_backtest *backtest,
                                 const struct pen_pass_record *record, struct pen_buf *out,
                                 struct pen_err *err)
@@ -117,19 +150,13 @@ pen_status pen_backtest_observe(const struct pen_backtest *backtest,
     if (item->tag_count == 0 || item->doc.time_ns == INT64_MIN) {
         return PEN_OK;
     }
-    struct observing with = {.backtest = backtest, .record = record};
-    pen_status st = PEN_OK;
-    observer_init(&with.observer, program, pen_u32(backtest->options.limits->observed_groups_max));
-    pen_buf_init(&with.group, GROUP_BYTES_MAX);
-    pen_buf_init(&with.own_group, GROUP_BYTES_MAX);
+    struct observing *with = NULL;
+    pen_status st = maker_of(backtest, record, &with);
     for (uint32_t i = 0; st == PEN_OK && i < item->tag_count; i++) {
         const uint32_t tag = item->tags[i];
         const bool is_own = tag >= program->tag_begin && tag < program->tag_end;
-        st = is_own ? observe_counted(&with, tag - program->tag_begin, out) : PEN_OK;
+        st = is_own ? observe_counted(with, tag - program->tag_begin, out) : PEN_OK;
     }
-    observer_fini(&with.observer);
-    pen_buf_fini(&with.group);
-    pen_buf_fini(&with.own_group);
     return st == PEN_OK ? PEN_OK
                         : PEN_FAIL(err, st, PEN_NO_OFFSET, "%s: record %llu: an observation: %s",
                                    record->object->key, (unsigned long long)item->record.ordinal,
@@ -332,7 +359,8 @@ static pen_status state_make(struct pen_backtest *backtest, struct pen_err *err)
     const uint32_t count = pen_rules_count(set);
     backtest->counts = costs_new(set);
     backtest->rules = calloc((size_t)count + 1, sizeof(*backtest->rules));
-    if (backtest->rules == NULL) {
+    backtest->makers = calloc(PEN_PASS_WORKERS_MAX, sizeof(struct observing *));
+    if (backtest->rules == NULL || backtest->makers == NULL) {
         return PEN_FAIL(err, PEN_E_NOMEM, PEN_NO_OFFSET, "back-test: out of memory");
     }
     const pen_status st =
@@ -387,6 +415,10 @@ void pen_backtest_free(struct pen_backtest *backtest)
     pen_state_free(backtest->state);
     stages_free(backtest->stages);
     free(backtest->counts);
+    for (uint32_t i = 0; backtest->makers != NULL && i < PEN_PASS_WORKERS_MAX; i++) {
+        maker_free(backtest->makers[i]);
+    }
+    free(backtest->makers);
     if (backtest->folder[0] != '\0') {
         folder_remove(backtest->folder);
     }

@@ -13,6 +13,8 @@ struct pen_backtest {
     struct pen_state *state;
     struct stages *stages; /* NULL: no rule is over signals */
     struct rule_count *counts;
+    /* By worker: what it makes observations with, from its first match on; each touches its own. */
+    struct observing **makers;
     uint64_t epoch;
     uint64_t open_bytes;  /* of the run of this epoch */
     int64_t time_last_ns; /* the largest event time so far */

@@ -122,7 +122,8 @@ static void match_others(struct worker *w)
 
 static pen_status record_out(struct worker *w, struct pen_err *err)
 {
-    const struct pen_pass_record record = {.object = w->task->object,
+    const struct pen_pass_record record = {.worker = w->shared->index,
+                                           .object = w->task->object,
                                            .key = pen_scan_key(w->scan),
                                            .type = pen_scan_type(w->scan),
                                            .item = &w->item};
