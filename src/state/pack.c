@@ -36,9 +36,10 @@ static const enum pack_kind kind_of[PACK_FIELDS] = {
 static const struct {
     uint32_t texts, bytes;
 } shares[PACK_KINDS] = {
-    [PACK_FEW] = {1024, 64U << 10},  [PACK_GROUP] = {2560, 144U << 10},
-    [PACK_WHO] = {1536, 80U << 10},  [PACK_OBJECT] = {1536, 144U << 10},
-    [PACK_VALUE] = {768, 32U << 10}, [PACK_ATTRIBUTE] = {768, 48U << 10},
+    [PACK_FEW] = {1024, 64U << 10},   [PACK_GROUP] = {2048, 112U << 10},
+    [PACK_WHO] = {1536, 80U << 10},   [PACK_OBJECT] = {1536, 144U << 10},
+    [PACK_VALUE] = {768, 32U << 10},  [PACK_ATTRIBUTE] = {768, 48U << 10},
+    [PACK_BEFORE] = {512, 32U << 10},
 };
 
 /* ---- the table ---- */
@@ -229,7 +230,7 @@ static void look(struct looking *l, enum pack_field field, pen_slice whole, size
 {
     struct looked *to = &l->fields[field];
     to->text = (pen_slice){whole.ptr, len};
-    to->kind = told != 0 ? PACK_FEW : kind_of[field];
+    to->kind = told != 0 ? PACK_BEFORE : kind_of[field];
     to->last = last_of(l, field);
     to->told = told;
     l->made->texts[field] = whole;

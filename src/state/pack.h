@@ -24,6 +24,7 @@ enum pack_kind {
     PACK_OBJECT,
     PACK_VALUE,
     PACK_ATTRIBUTE,
+    PACK_BEFORE, /* what stands before a text that is told by another */
     PACK_KINDS
 };
 enum pack_field { /* in the order of the tail */
