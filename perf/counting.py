@@ -119,7 +119,7 @@ def events():
 
 def observation():
     """An observation in all: a rule that every record matches against one that none does."""
-    source = trail()
+    source = month()
     every = put_rules("every", [rule("every", "source:cloudtrail", ["@userIdentity.arn"])])
     none = put_rules("none", [rule("none", "source:cloudtrail @eventName:NoSuchCall", ["@userIdentity.arn"])])
     for shards in (1, 2):
