@@ -124,10 +124,10 @@ static inline bool same_16(const uint8_t *a, const uint8_t *b)
 /* The last bytes first: texts of a kind begin alike. */
 ALWAYS_INLINE bool is_at(const struct pack_table *t, const struct pack_place *place, pen_slice text)
 {
-    const uint8_t *at = t->bytes.ptr + place->from;
     if (place->len != text.len) {
         return false;
     }
+    const uint8_t *at = t->bytes.ptr + place->from;
     if (text.len < 8 || text.len > 64) {
         return memcmp(at, text.ptr, text.len) == 0;
     }
@@ -263,10 +263,13 @@ void pack_expect(const struct pack_table *t, pen_slice actor, pen_slice source_i
 /* Where its bytes may be, when its place was asked for before: they are asked for now. */
 static void follow(const struct looking *l, enum pack_field field)
 {
-    if (((l->open >> field) & 1U) != 0) {
-        const struct pack_place *place = &l->table->slots[l->fields[field].slot];
+    if (((l->open >> field) & 1U) == 0) {
+        return;
+    }
+    const struct pack_place *place = &l->table->slots[l->fields[field].slot];
+    if (place->number != 0) {
         __builtin_prefetch(l->table->bytes.ptr + place->from);
-        __builtin_prefetch(l->table->bytes.ptr + place->from + place->len);
+        __builtin_prefetch(l->table->bytes.ptr + place->from + place->len - 1);
     }
 }
 
