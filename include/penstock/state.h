@@ -48,9 +48,6 @@ struct pen_observation { /* slices are copied by pen_state_append */
 pen_slice pen_group_of_signals(pen_slice group);
 /* Owner partition of a group of a rule: one for all that share signals. */
 uint32_t pen_observation_partition(pen_slice rule_id, pen_slice group, uint64_t hash_key);
-/* The same by a seed that is made once for each rule. */
-uint64_t pen_observation_seed(pen_slice rule_id, uint64_t hash_key);
-uint32_t pen_observation_partition_by(uint64_t seed, pen_slice group);
 /* One observation as bytes (mailboxes, log) and back.  Decode borrows in. */
 PEN_MUST_USE pen_status pen_observation_encode(struct pen_buf *out,
                                                const struct pen_observation *o);

@@ -108,7 +108,7 @@ static bool text_new(struct pack_table *t, struct pack_place *slot, enum pack_ki
     return true;
 }
 
-/* So many bytes, sizeof(uint64_t) or 16, are the same in both. */
+/* So many bytes are the same in both. */
 static inline bool same_8(const uint8_t *a, const uint8_t *b)
 {
     return memcmp(a, b, sizeof(uint64_t)) == 0; /* two loads */

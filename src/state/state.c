@@ -529,8 +529,7 @@ static pen_status gather(struct pen_state *s, const struct pen_observation *o, b
     return gather_values(g, o);
 }
 
-/* An event whose only observation tells of all queries of its rule: there is nothing to wait for.
- */
+/* An event whose observation tells of all queries of its rule: there is nothing to wait for. */
 static pen_status feed_whole(struct pen_state *s, const struct pen_observation *o)
 {
     struct state_event event;

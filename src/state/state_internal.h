@@ -21,6 +21,9 @@
 
 /* ---- observations ---- */
 
+/* pen_observation_partition by a seed that is made once for each rule. */
+uint64_t pen_observation_seed(pen_slice rule_id, uint64_t hash_key);
+uint32_t pen_observation_partition_by(uint64_t seed, pen_slice group);
 int64_t pen_state_release_time(const struct pen_observation *o);
 /* The order of release: (release time, event time, event id, rule id, group, query, object,
  * record). The event time comes before the id so that late observations of one day arrive in their
