@@ -130,6 +130,35 @@ static void what_is_packed_comes_back(void **unused)
     pen_buf_fini(&written);
 }
 
+/* Texts that are all different before the address do not crowd out the few accounts: a kind that
+ * finds nothing is left, and none beside it. */
+static void few_texts_stay_in_the_table(void **unused)
+{
+    (void)unused;
+    static const char *const accounts[] = {"111111111111", "222222222222", "333333333333"};
+    enum { COUNT = 8000 };
+    struct pack_table table;
+    struct pen_buf bytes;
+    pack_table_init(&table);
+    pen_buf_init(&bytes, SIZE_MAX);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        char text[64];
+        const int len = snprintf(text, sizeof(text), "{\"n\":[\"%u\"],\"ip\":[\"192.0.2.1\"]}", i);
+        const struct pen_observation o = {.account =
+                                              pen_slice_str(accounts[i / 10 % PEN_COUNT(accounts)]),
+                                          .source_ip = PEN_SLICE_LIT("192.0.2.1"),
+                                          .attributes = {(const uint8_t *)text, (size_t)len}};
+        const size_t before = bytes.len;
+        assert_int_equal(pack_add(&bytes, &table, &o, 0), PEN_OK);
+        const size_t tail = bytes.len - before - sizeof(struct packed);
+        assert_true(tail == 0 || tail == sizeof(uint16_t) + o.attributes.len);
+        assert_true(tail > 0 ||
+                    i < COUNT / 2); /* their part is full then, so this says something */
+    }
+    pack_table_fini(&table);
+    pen_buf_fini(&bytes);
+}
+
 /* Of one time, event and rule: their groups decide, however they are told. */
 static void packed_ones_are_ordered_as_others_are(void **unused)
 {
@@ -241,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_comes_back),
+        cmocka_unit_test(few_texts_stay_in_the_table),
         cmocka_unit_test(packed_ones_are_ordered_as_others_are),
         cmocka_unit_test(damage_is_refused_or_read_within_bounds),
         cmocka_unit_test(tables_that_do_not_add_up_are_refused),
